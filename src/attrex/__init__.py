@@ -1,0 +1,57 @@
+"""Attrex fills a shop's attribute table from product titles, descriptions and photos, and shows its evidence.
+
+The public names below are loaded on first use, so that ``import attrex`` is quick and loads no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attrex.config import Config
+    from attrex.data.readers import read_products
+    from attrex.evaluation.evaluate import evaluate
+    from attrex.inference.extractor import Extractor
+    from attrex.schema import Schema
+    from attrex.training.train import train
+    from attrex.types import Evidence, ExtractedValue, Prediction, Product, Span
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Config": "attrex.config",
+    "Evidence": "attrex.types",
+    "ExtractedValue": "attrex.types",
+    "Extractor": "attrex.inference.extractor",
+    "Prediction": "attrex.types",
+    "Product": "attrex.types",
+    "Schema": "attrex.schema",
+    "Span": "attrex.types",
+    "evaluate": "attrex.evaluation.evaluate",
+    "read_products": "attrex.data.readers",
+    "train": "attrex.training.train",
+}
+__all__ = [
+    "Config",
+    "Evidence",
+    "ExtractedValue",
+    "Extractor",
+    "Prediction",
+    "Product",
+    "Schema",
+    "Span",
+    "evaluate",
+    "read_products",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'attrex' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

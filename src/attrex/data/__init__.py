@@ -1,0 +1,1 @@
+"""Rows and files become labelled products, and products become batches."""

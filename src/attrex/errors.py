@@ -1,0 +1,35 @@
+"""The errors Attrex raises on purpose: one root, so that a caller can catch them all.
+
+Every message says what was expected, what came, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AttrexError(Exception):
+    """Root of all errors that are about the user's input rather than a defect of Attrex."""
+
+
+class DataError(AttrexError):
+    """A file, row, text or image that cannot be read as what it should be."""
+
+
+class SchemaError(AttrexError):
+    """An attribute table's description that is inconsistent or does not fit the data."""
+
+
+class ConfigError(AttrexError):
+    """A configuration with unknown keys, wrong values, or a combination that makes no sense."""
+
+
+class CheckpointError(AttrexError):
+    """A model directory that is incomplete, damaged, or of another version."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A clause such as ``; did you mean 'color'?``, or an empty string when nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,1 @@
+"""From a checkpoint and products to values with evidence."""

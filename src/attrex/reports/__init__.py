@@ -1,0 +1,1 @@
+"""Pages a person looks at: the HTML report and the model card."""

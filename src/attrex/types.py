@@ -1,0 +1,196 @@
+"""What flows through Attrex: products in, predictions out.
+
+Frozen dataclasses without tensors. Offsets are Python characters (code points) into one named text field, end exclusive;
+``product.fields[span.field][span.start:span.end] == span.text`` always holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from attrex.errors import DataError
+
+ImageSource = Path | bytes
+"""A photo: the path of a file, or the bytes of one."""
+
+
+class CellState(IntEnum):
+    """What is known of one (product, attribute) cell of the shop's table before training.
+
+    The state travels unchanged from the table to the loss: a blank cell is *unknown*, it is not *absent*.
+    """
+
+    BLANK = 0  #: nothing known: the shop left the cell empty
+    ABSENT = 1  #: known to have no value: declared so, or the annotation is complete
+    LOCATED = 2  #: has a value, and the text says it: there are spans
+    NOT_LOCATED = 3  #: has a value that was not found in the text: only the photo, or inference, can tell
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A value said in the text: characters ``start`` to ``end`` (exclusive) of ``field``."""
+
+    attribute: str
+    start: int
+    end: int
+    text: str
+    field: str = "text"
+    value: str | None = None  #: the table's value it stands for ("T-shirt" -> "Tshirts"), when known
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What exact scoring compares: (attribute, field, start, end)."""
+        return (self.attribute, self.field, self.start, self.end)
+
+    def to_json(self) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "attribute": self.attribute,
+            "field": self.field,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+        }
+        if self.value is not None:
+            out["value"] = self.value
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One product as the shop has it, with labels where there are any."""
+
+    id: str
+    fields: Mapping[str, str]  #: texts in reading order, e.g. {"title": ..., "description": ...}
+    images: tuple[ImageSource, ...] = ()
+    category: str | None = None
+    table: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The shop's cells: attribute -> values. No key: blank (unknown). An empty tuple: known to be absent."""
+    spans: tuple[Span, ...] | None = None  #: labels in the text; None: nobody has looked
+    complete: bool = False
+    """True: ``spans`` are all there are (hand annotation). False: more may be unlabelled (located from a table)."""
+    group: str | None = None  #: products of one group (same text or photo) must not be split over train and test
+    warnings: tuple[str, ...] = ()
+    error: str | None = None  #: set on a row that could not be read; such a product passes through, marked
+
+    def __post_init__(self) -> None:
+        for span in self.spans or ():
+            if span.field not in self.fields:
+                raise DataError(
+                    f"product {self.id!r}: a span of {span.attribute!r} is in field {span.field!r}, "
+                    f"but the product has {list(self.fields)}"
+                )
+            said = self.fields[span.field][span.start : span.end]
+            if not 0 <= span.start < span.end or said != span.text:
+                raise DataError(
+                    f"product {self.id!r}: span {span.attribute!r} {span.start}:{span.end} of {span.field!r} should be "
+                    f"{span.text!r} but the text says {said!r}; offsets are characters (not bytes), end exclusive"
+                )
+
+    def cell_state(self, attribute: str) -> CellState:
+        """What is known of this product's cell for ``attribute``."""
+        if any(s.attribute == attribute for s in self.spans or ()):
+            return CellState.LOCATED
+        values = self.table.get(attribute)
+        if values:
+            return CellState.NOT_LOCATED
+        return CellState.ABSENT if values is not None or self.complete else CellState.BLANK
+
+    def without_images(self) -> Product:
+        """The same product with its photos taken away."""
+        return replace(self, images=())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where in a photo the model looked for a value: one weight per region, in spatial order, rows from the top."""
+
+    image: int  #: index into ``Product.images``
+    weights: tuple[tuple[float, ...], ...]  #: rows x columns, each 0..1, the largest of a value's photos is 1
+
+    def to_json(self) -> dict[str, Any]:
+        return {"image": self.image, "weights": [[round(w, 4) for w in row] for row in self.weights]}
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedValue:
+    """One value found in a product's text, with its place, its confidence and its evidence."""
+
+    attribute: str
+    text: str
+    field: str
+    start: int
+    end: int
+    confidence: float  #: 0..1: range score (if the model predicts a range) times the exact CRF probability of the span
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What exact scoring compares: (attribute, field, start, end)."""
+        return (self.attribute, self.field, self.start, self.end)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "attribute": self.attribute,
+            "text": self.text,
+            "field": self.field,
+            "start": self.start,
+            "end": self.end,
+            "confidence": round(self.confidence, 4),
+            "evidence": [e.to_json() for e in self.evidence],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was extracted from one product. A row that could not be read has ``error`` and no values."""
+
+    id: str
+    values: tuple[ExtractedValue, ...] = ()
+    range: Mapping[str, float] = field(default_factory=dict)
+    """Predicted attribute range (Eq. 6-7): the selected attributes with their scores. Empty for models without one."""
+    coverage: float = 1.0  #: share of the text's non-space characters that the model has read
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "values": [v.to_json() for v in self.values],
+            "range": {a: round(s, 4) for a, s in self.range.items()},
+            "coverage": round(self.coverage, 4),
+            "warnings": list(self.warnings),
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Prediction:
+        """The inverse of :meth:`to_json`. Raises :class:`DataError` naming the key that is missing."""
+        try:
+            return cls(
+                id=str(row["id"]),
+                values=tuple(
+                    ExtractedValue(
+                        **{k: v[k] for k in ("attribute", "text", "field", "start", "end", "confidence")},
+                        evidence=tuple(
+                            Evidence(e["image"], tuple(tuple(r) for r in e["weights"])) for e in v.get("evidence", ())
+                        ),
+                    )
+                    for v in row["values"]
+                ),
+                range=dict(row.get("range", {})),
+                coverage=float(row.get("coverage", 1.0)),
+                warnings=tuple(row.get("warnings", ())),
+                error=row.get("error"),
+            )
+        except KeyError as exc:
+            raise DataError(f"not a prediction row: key {exc} is missing, found {sorted(row)}") from exc
+
+
+def attributes_of(products: Sequence[Product]) -> list[str]:
+    """Sorted names of every attribute that occurs in a span or a table cell."""
+    names = {s.attribute for p in products for s in p.spans or ()} | {a for p in products for a in p.table}
+    return sorted(names)
