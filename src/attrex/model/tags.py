@@ -1,0 +1,44 @@
+"""From BIO tags to spans, for whole batches at once.
+
+Shapes: N sequences, U units, S spans found. An ill-formed I (after O, or after another attribute's tag) opens a span:
+the rule of conlleval and of seqeval's default mode.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+OUTSIDE, BEGIN, INSIDE = 0, 1, 2
+NUM_TAGS = 3
+
+
+def spans_from_tags(
+    tags: Tensor, mask: Tensor, begin: int = BEGIN, inside: int = INSIDE
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Spans of sequences that each tag one attribute; every tag but ``begin`` and ``inside`` is outside.
+
+    ``tags`` (N, U) long, ``mask`` (N, U) bool, a prefix of each row. Returns (rows, starts, ends), each (S,) long, ends
+    exclusive, in reading order.
+    """
+    bio = torch.where(tags == begin, BEGIN, torch.where(tags == inside, INSIDE, OUTSIDE))
+    rows, _, starts, ends = flat_spans_from_tags(bio, mask)
+    return rows, starts, ends
+
+
+def flat_spans_from_tags(tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Spans of sequences that tag all attributes at once: 0 is O, 2a + 1 is B and 2a + 2 is I of attribute a.
+
+    ``tags`` (N, U) long, ``mask`` (N, U) bool, a prefix of each row. Returns (rows, attributes, starts, ends), each
+    (S,) long, ends exclusive, in reading order.
+    """
+    tags = tags.masked_fill(~mask, OUTSIDE)
+    attribute = torch.where(tags > OUTSIDE, (tags - 1) // 2, -1)
+    continues = (tags > OUTSIDE) & (tags % 2 == 0) & (attribute == F.pad(attribute, (1, 0), value=-1)[:, :-1])
+    begins = (tags > OUTSIDE) & ~continues
+    finishes = (tags > OUTSIDE) & ~F.pad(continues, (0, 1))[:, 1:]
+    # Spans do not overlap, so the n-th begin and the n-th finish, both in reading order, belong to the same span.
+    rows, starts = begins.nonzero(as_tuple=True)
+    ends = finishes.nonzero(as_tuple=True)[1] + 1
+    return rows, attribute[rows, starts], starts, ends
