@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from attrex.data.locate import LocatePolicy, Locator, agreement, fold_plural
+from attrex.errors import ConfigError, DataError
+from attrex.schema import Attribute, Schema
+from attrex.types import CellState, Product, Span
+
+
+def product(text: str | dict[str, str], **table: str | list[str]) -> Product:
+    cells = {k.replace("_", " "): (v,) if isinstance(v, str) else tuple(v) for k, v in table.items()}
+    return Product("p1", text if isinstance(text, dict) else {"text": text}, table=cells)
+
+
+def said(found: Product) -> list[tuple[str, str]]:
+    return [(s.attribute, s.text) for s in found.spans or ()]
+
+
+def words(text: str, value: str | list[str], **policy: object) -> list[str]:
+    """The words of ``text`` that say ``value``."""
+    found = Locator(policy=LocatePolicy(**policy)).locate(product(text, A=value))  # type: ignore[arg-type]
+    return [s.text for s in found.spans or ()]
+
+
+def test_a_span_has_the_words_of_the_text_and_the_value_of_the_table() -> None:
+    found = Locator().locate(product("Blue T-shirt for men", Type="Tshirts", Color="Blue"))
+    assert found.spans == (
+        Span("Color", 0, 4, "Blue", "text", "Blue"),
+        Span("Type", 5, 12, "T-shirt", "text", "Tshirts"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("two dresses", "Dress", ["dresses"]),
+        ("one watch", "Watches", ["watch"]),
+        ("a hoodie, hoodies", "Hoodies", ["hoodie", "hoodies"]),
+        ("a blouse", "Blouses", ["blouse"]),
+        ("Women's and Men's", "Women", ["Women"]),
+        ("by Levi’s", "Levi's", ["Levi’s"]),
+        ("MEN'S socks", "Men", ["MEN"]),
+        ("a crew-neck tee", "Crew Neck", ["crew-neck"]),
+        ("a crew neck tee", "Crew-Neck", ["crew neck"]),
+        ("a t shirt, tshirt, T-Shirts", "T-shirt", ["t shirt", "tshirt", "T-Shirts"]),
+        ("with a crew neckline", "Round Neck", ["crew neckline"]),
+        ("gray or grey", "Grey", ["gray", "grey"]),
+        ("tailored in red", "Red", ["red"]),
+        ("bright. Blue", "Bright Blue", []),
+        ("bright - Blue", "Bright Blue", []),
+        ("30m or 30 m", "30 m", ["30m", "30 m"]),
+        ("a Q& Q watch", "Q&Q", ["Q& Q"]),
+    ],
+)
+def test_how_words_match_by_default(text: str, value: str, expected: list[str]) -> None:
+    assert words(text, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "option"),
+    [
+        ("blue", "Blue", "ignore_case"),
+        ("Dresses", "Dress", "fold_inflection"),
+        ("Men's", "Men", "fold_inflection"),
+        ("crew-neck", "crew neck", "hyphen_is_space"),
+        ("flipflop", "flip flop", "join_words"),
+        ("gray", "grey", "aliases"),
+        ("crew neck", "round neck", "aliases"),
+    ],
+)
+def test_each_way_of_matching_can_be_switched_off(text: str, value: str, option: str) -> None:
+    assert words(text, value) == [text.removesuffix("'s")]
+    assert words(text, value, **{option: False}) == []
+
+
+def test_short_values_and_parts_of_words_only_on_request() -> None:
+    assert words("Size M", "M") == []
+    assert words("Size M", "M", min_length=1) == ["M"]
+    assert words("tailored", "red", word_boundaries=False) == ["red"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("👗🏽 Red\r\nDress 👍", "Red Dress", "Red\r\nDress"),
+        ("Cafe\u0301 blouse", "Caf\u00e9", "Cafe\u0301"),
+        ("纯棉圆领T恤,红色短袖", "红色", "红色"),
+        ("红 色", "红色", "红 色"),
+        ("新款红裙", "红", "红"),
+        ("ﬁne wool", "Fine Wool", "ﬁne wool"),
+        ("İpek Ipek", "ipek", "Ipek"),
+        ("STRASSE", "Straße", "STRASSE"),
+        ("soft\u00adshell", "Softshell", "soft\u00adshell"),
+    ],
+)
+def test_offsets_are_those_of_the_text_as_it_is(text: str, value: str, expected: str) -> None:
+    (span,) = Locator().locate(product(text, A=value)).spans or ()
+    assert span.text == expected == text[span.start : span.end]
+
+
+def test_a_match_never_ends_inside_an_accented_letter() -> None:
+    assert words("Cafe\u0301", "Cafe") == []
+    assert words("कि", "क", min_length=1) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=30), st.text(min_size=1, max_size=8), st.text(max_size=30), st.booleans(), st.booleans())
+def test_a_value_between_spaces_is_found_whatever_it_is_made_of(
+    before: str, value: str, after: str, boundaries: bool, join: bool
+) -> None:
+    policy = LocatePolicy(word_boundaries=boundaries, join_words=join, min_length=1, blank=())
+    text = f"{before} {value} {after}"
+    found = Locator(policy=policy).locate(product(text, A=value))
+    assert all(text[s.start : s.end] == s.text for s in found.spans or ())
+    if value.isascii() and value.isalpha():
+        assert found.spans
+
+
+def test_every_field_keeps_its_own_offsets() -> None:
+    found = Locator().locate(product({"title": "Red bag", "description": "A bag in red"}, Color="Red"))
+    assert [(s.field, s.start) for s in found.spans or ()] == [("title", 0), ("description", 9)]
+    first = Locator(policy=LocatePolicy(occurrences="first"))
+    found = first.locate(product({"title": "Red bag", "description": "A bag in red"}, Color="Red", Type="Bag"))
+    assert [(s.field, s.text) for s in found.spans or ()] == [("title", "Red"), ("title", "bag")]
+
+
+def test_who_gets_overlapping_words() -> None:
+    shoes = product("canvas sports shoes", Type="Sports Shoes", Use="Sports", Material="Canvas")
+    longest = Locator()
+    assert said(longest.locate(shoes)) == [("Material", "canvas"), ("Type", "sports shoes")]
+    by_priority = Locator(policy=LocatePolicy(overlap="priority", priority=("Use",)))
+    assert said(by_priority.locate(shoes)) == [("Material", "canvas"), ("Use", "sports")]
+    both = Locator(policy=LocatePolicy(overlap="keep"))
+    assert said(both.locate(shoes)) == [("Material", "canvas"), ("Use", "sports"), ("Type", "sports shoes")]
+    assert longest.report.attributes["Use"].outbid == 1
+
+
+def test_the_same_words_go_to_the_first_attribute_and_are_reported() -> None:
+    watch = product("steel watch", Strap="Steel", Case="Steel")
+    locator = Locator(policy=LocatePolicy(priority=("Case",)))
+    assert said(locator.locate(watch)) == [("Case", "steel")]
+    assert locator.report.ambiguous == {("steel", "Case", "Strap"): 1}
+    schema = Schema((Attribute("Strap"), Attribute("Case")))
+    assert said(Locator(schema).locate(watch)) == [("Strap", "steel")]
+    assert said(Locator(policy=LocatePolicy(overlap="keep")).locate(watch)) == [("Strap", "steel"), ("Case", "steel")]
+
+
+def test_a_schema_brings_aliases_and_columns() -> None:
+    schema = Schema((Attribute("Color", ("Colour1", "Colour2"), aliases={"Wine": ("burgundy", "deep red")}),))
+    found = Locator(schema).locate(product("A deep-red bag, burgundy lining", Colour1="Wine", Colour2="Wine"))
+    assert found.table == {"Color": ("Wine",)}
+    assert [(s.text, s.value) for s in found.spans or ()] == [("deep-red", "Wine"), ("burgundy", "Wine")]
+
+
+def test_blank_absent_and_not_located_cells_stay_apart() -> None:
+    policy = LocatePolicy(absent=("No",), columns={"Lining": "Inside"})
+    table = {"Color": ("Red",), "Fit": (" n/a ",), "Hood": ("no",), "Pattern": ("Solid",), "Lining": (), "Use": ("",)}
+    found = Locator(policy=policy).locate(Product("p", {"text": "Red bag"}, table=table))
+    states = {a: found.cell_state(a) for a in ("Color", "Fit", "Hood", "Pattern", "Inside", "Use")}
+    assert states == {
+        "Color": CellState.LOCATED,
+        "Fit": CellState.BLANK,
+        "Hood": CellState.ABSENT,
+        "Pattern": CellState.NOT_LOCATED,
+        "Inside": CellState.ABSENT,
+        "Use": CellState.BLANK,
+    }
+
+
+def test_columns_are_merged_and_a_filled_one_beats_an_absent_one() -> None:
+    policy = LocatePolicy(columns={"Neck": "Neckline", "Collar": "Neckline"}, absent=("none",), other_columns="drop")
+    locator = Locator(policy=replace(policy, blank=("NA",)))
+    assert locator.locate(product("x", Neck="none", Collar="Polo")).table == {"Neckline": ("Polo",)}
+    assert locator.locate(product("x", Neck="V", Collar=["V", "Shirt"], SKU="7")).table == {"Neckline": ("V", "Shirt")}
+    assert locator.locate(product("x", Neck="NA", SKU="NA")).table == {}
+    assert locator.report.attributes["Neckline"].merged == 1
+    assert locator.report.dropped_columns == {"SKU": 1}
+
+
+def test_labelled_products_keep_their_spans_and_marked_rows_pass() -> None:
+    labelled = Product("a", {"text": "red"}, table={"Color": ("Blue",)}, spans=(), complete=True)
+    broken = Product("b", {}, error="line 2 is not JSON")
+    locator = Locator()
+    assert locator.locate(labelled) == labelled
+    assert locator.locate(broken) is broken
+    assert (locator.report.already_labelled, locator.report.errors) == (1, 1)
+
+
+def test_the_report_counts_and_prints() -> None:
+    locator = Locator(policy=LocatePolicy(columns={"Tint": "Color", "Pattern": "Pattern"}, other_columns="drop"))
+    for text, tint in (("red red", "Red"), ("blue", "Blue"), ("a bag", "Blue"), ("a bag", "Rust")):
+        locator.locate(product(text, Tint=tint, Pattern="Solid", SKU="77"))
+    report = json.loads(json.dumps(locator.report.to_json()))
+    color = report["attributes"]["Color"]
+    assert (color["cells"], color["located"], color["not_located"], color["spans"]) == (4, 2, 2, 3)
+    assert color["never_found"] == {"Rust": 1}  # Blue is found elsewhere
+    assert report["attributes"]["Pattern"]["located_share"] == 0
+    assert report["dropped_columns"] == {"SKU": 4}
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(locator.report.render())
+    page = console.export_text()
+    assert "Solid (4)" in page
+    assert "1 columns without a mapping were dropped: SKU (4)" in page
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        ("dress", "dresses"),
+        ("watch", "watches"),
+        ("box", "boxes"),
+        ("accessory", "accessories"),
+        ("tie", "ties"),
+        ("shoe", "shoes"),
+        ("size", "sizes"),
+        ("blouse", "blouses"),
+        ("up", "ups"),
+        ("kurti", "kurtis"),
+    ],
+)
+def test_singular_and_plural_fold_to_one_form(one: str, many: str) -> None:
+    assert fold_plural(one) == fold_plural(many)
+
+
+def test_folding_keeps_different_words_apart() -> None:
+    assert (
+        len({fold_plural(w) for w in ("cap", "cape", "dress", "gas", "tee", "tie", "pant", "short", "strip", "stripe")})
+        == 10
+    )
+
+
+def test_a_policy_is_saved_as_yaml_and_read_back(tmp_path: Path) -> None:
+    policy = LocatePolicy(overlap="priority", priority=("Color", "Use"), columns={"Tint": "Color"}, min_length=3)
+    policy.save(tmp_path / "policy.yaml")
+    assert LocatePolicy.load(tmp_path / "policy.yaml") == policy
+    (tmp_path / "short.yaml").write_text("aliases: false\n")
+    assert LocatePolicy.load(tmp_path / "short.yaml") == LocatePolicy(aliases=False)
+
+
+def test_the_example_policy_merges_a_fashion_shops_columns() -> None:
+    policy = LocatePolicy.load(Path(__file__).parents[2] / "examples" / "fashion_columns.yaml")
+    table = {"BaseColour": ("Red",), "Colour2": ("NA",), "Collar": ("Polo Collar",), "Type": ("Regular",)}
+    found = Locator(policy=policy).locate(Product("p", {"text": "Red polo-collar tee"}, table=table))
+    assert said(found) == [("Color", "Red"), ("Neckline", "polo-collar")]
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("ignore_cases: true", "unknown key 'ignore_cases'; did you mean 'ignore_case'?"),
+        ("overlap: longer", "overlap should be one of longest, priority, keep, not 'longer'"),
+        ("occurrences: last", "occurrences should be one of all, first, not 'last'"),
+        ("other_columns: 3", "other_columns should be a word, not 3"),
+        ("aliases: sometimes", "aliases should be true or false, not 'sometimes'"),
+        ("min_length: true", "min_length should be a whole number, not True"),
+        ("priority: Color", "priority should be a list, not 'Color'"),
+        ("columns: [a, b]", "columns should be a mapping, not"),
+        ("- a", "should be a mapping of policy keys"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_policy_says_what_is_wrong(tmp_path: Path, yaml: str, message: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(yaml)
+    with pytest.raises(ConfigError) as exc:
+        LocatePolicy.load(path)
+    assert message in str(exc.value)
+
+
+def test_a_missing_policy_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no policy file .*gone\.yaml; LocatePolicy\(\)\.save\(\) writes one"):
+        LocatePolicy.load(tmp_path / "gone.yaml")
+
+
+def labelled(*places: tuple[str, int, int]) -> list[Product]:
+    text = "dark blue slim fit jeans"
+    spans = tuple(Span(a, s, e, text[s:e]) for a, s, e in places)
+    return [Product("p", {"text": text}, spans=spans)]
+
+
+def test_agreement_tells_differences_by_kind() -> None:
+    ours = labelled(("Color", 5, 9), ("Fit", 10, 18), ("Style", 19, 24), ("Brand", 0, 4))
+    theirs = labelled(("Color", 0, 9), ("Fit", 10, 18), ("Type", 19, 24), ("Use", 10, 14))
+    result = agreement(ours, theirs)
+    assert (result["precision"], result["recall"], result["f1"]) == (0.25, 0.25, 0.25)
+    assert result["differences"] == {"boundary": 1, "attribute": 1, "missing": 1, "extra": 1}
+    assert result["per_attribute"]["Fit"]["f1"] == 1
+    assert result["per_attribute"]["Brand"]["differences"] == {"extra": 1}
+    assert agreement(ours, ours)["f1"] == 1
+    assert agreement(labelled(), labelled())["f1"] == 0
+
+
+def test_agreement_of_different_products_is_an_error() -> None:
+    with pytest.raises(DataError, match="1 are only on one side, such as 'p'; keep the ids that both have"):
+        agreement(labelled(), [])
