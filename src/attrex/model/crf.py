@@ -99,10 +99,10 @@ class CRF(nn.Module):
         self,
         emissions: Tensor,
         mask: Tensor,
-        *,
         rows: Tensor,
         starts: Tensor,
         ends: Tensor,
+        *,
         begin_tag: int | Tensor = 1,
         inside_tag: int | Tensor = 2,
     ) -> Tensor:

@@ -1,0 +1,207 @@
+"""Photos to regions: any image backbone behind one interface.
+
+Shapes: M photos, H x W pixels, V backbone width, R = rows * columns regions, in spatial order: row by row from the top
+left. A backbone is a module that takes normalised pixels (M, 3, H, W) to a feature map (M, V, rows, columns).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from attrex.errors import ConfigError
+from attrex.model import efficientnet_lite as lite
+
+RegionLayout = Literal["spatial", "raw"]
+LITE0 = "efficientnet-lite0"
+
+
+class ImageEncoder(nn.Module):
+    """A backbone and the order of its regions; made by :func:`build_image_encoder`.
+
+    ``width`` is V; ``default_mean``, ``default_std`` (for values in 0..1) and ``default_size`` (pixels) are what the
+    backbone was pretrained with. With ``freeze_batchnorm`` the statistics of batch norm layers stay fixed in training
+    too, while their scale and shift are trained. ``region_layout="raw"`` reshapes the feature map without transposing
+    it, as the published release does: its "regions" mix positions and channels; for comparison only.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        spec: Mapping[str, Any],
+        *,
+        region_layout: RegionLayout = "spatial",
+        freeze_batchnorm: bool = True,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.region_layout = region_layout
+        self.freeze_batchnorm = freeze_batchnorm
+        self.default_mean: tuple[float, float, float] = tuple(spec["mean"])
+        self.default_std: tuple[float, float, float] = tuple(spec["std"])
+        self.default_size: int = spec["size"]
+        self._spec = dict(spec)
+        self._maps: dict[tuple[int, int], torch.Size] = {}
+        self.width = self._map_shape(self.default_size, self.default_size)[1]
+        self.train(self.training)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (M, 3, H, W) -> regions (M, R, V)."""
+        features = self.backbone(pixels)
+        if self.region_layout == "raw":
+            return features.reshape(len(features), -1, self.width)
+        return features.flatten(2).transpose(1, 2)
+
+    def grid(self, size: int | tuple[int, int]) -> tuple[int, int]:
+        """(rows, columns) of the regions of a photo of ``size`` pixels: a side, or (height, width)."""
+        height, width = (size, size) if isinstance(size, int) else size
+        shape = self._map_shape(height, width)
+        return shape[2], shape[3]
+
+    def spec(self) -> dict[str, Any]:
+        """What :func:`build_image_encoder` needs to build the same architecture without a download. JSON."""
+        return dict(self._spec)
+
+    def train(self, mode: bool = True) -> ImageEncoder:
+        """As for every module, but frozen batch norm layers stay in evaluation mode."""
+        super().train(mode)
+        if self.freeze_batchnorm:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def _map_shape(self, height: int, width: int) -> torch.Size:
+        """Shape of the feature map of one photo, found on the meta device, where nothing is computed."""
+        if (height, width) not in self._maps:
+            state = {name: value.to("meta") for name, value in self.backbone.state_dict(keep_vars=True).items()}
+            pixels = torch.empty(1, 3, height, width, device="meta")
+            with torch.no_grad():
+                self._maps[height, width] = functional_call(self.backbone, state, (pixels,)).shape
+        return self._maps[height, width]
+
+
+class HuggingFaceBackbone(nn.Module):
+    """A vision model of transformers as a backbone: a CNN (ResNet, ConvNeXt) or a ViT (also DeiT, DINOv2, SigLIP).
+
+    A ViT's class, distillation and register tokens are dropped; its position embeddings are interpolated to the size of
+    the photo. Raises ConfigError for a model whose output is neither a feature map nor one token per patch.
+    """
+
+    def __init__(self, model: Any) -> None:  # a transformers.PreTrainedModel
+        super().__init__()
+        self.model = model
+        self.config = model.config
+        accepted = inspect.signature(model.forward).parameters
+        self.options = {"interpolate_pos_encoding": True} if "interpolate_pos_encoding" in accepted else {}
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        features = self.model(pixels, **self.options).last_hidden_state
+        if features.dim() == 4:
+            return features
+        patch = getattr(self.config, "patch_size", None)
+        rows, columns = (pixels.shape[2] // patch, pixels.shape[3] // patch) if isinstance(patch, int) else (0, 0)
+        if not 0 < rows * columns <= features.shape[1]:
+            raise ConfigError(
+                f"image model of type {self.config.model_type!r} gives {tuple(features.shape)} for "
+                f"{pixels.shape[2]} x {pixels.shape[3]} pixels: expected a feature map, or a token for each of its "
+                f"patches (patch_size={patch}); use larger photos, or a ResNet, ConvNeXt, ViT, DINOv2 or SigLIP model"
+            )
+        patches = features[:, features.shape[1] - rows * columns :]  # other tokens come first
+        return patches.transpose(1, 2).unflatten(2, (rows, columns))
+
+
+def build_image_encoder(
+    model: str | Mapping[str, Any],
+    *,
+    pretrained: bool = True,
+    region_layout: RegionLayout = "spatial",
+    freeze_batchnorm: bool = True,
+) -> ImageEncoder:
+    """An image encoder from a name or from a :meth:`ImageEncoder.spec`.
+
+    ``model`` is "efficientnet-lite0", the name or directory of a Hugging Face vision model (loaded with its weights,
+    unless ``pretrained`` is False), or a spec (random weights, nothing is downloaded).
+    Raises ConfigError if there is no such model or its weights cannot be had.
+    """
+    if isinstance(model, str):
+        backbone, spec = _named(model, pretrained)
+    else:
+        backbone, spec = _specified(model)
+    return ImageEncoder(backbone, spec, region_layout=region_layout, freeze_batchnorm=freeze_batchnorm)
+
+
+def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
+    if name == LITE0:
+        backbone, spec = _specified({"kind": LITE0})
+        if pretrained:
+            lite.load_imagenet(backbone, lite.imagenet_weights())
+        return backbone, spec
+    from transformers import AutoConfig, AutoModel
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+        config = getattr(config, "vision_config", config)  # of a text-image model take the image side
+        spec = {"kind": "hf", "config": config.to_diff_dict() | {"model_type": config.model_type}} | _preprocessing(
+            name
+        )
+        if not pretrained:
+            return _specified(spec)
+        model = AutoModel.from_pretrained(name, config=config)
+    except (OSError, ValueError, ImportError) as exc:
+        raise ConfigError(
+            f"no image model {name!r}: expected {LITE0!r}, a Hugging Face model name, or a directory with config.json "
+            f"and model.safetensors ({type(exc).__name__}: {str(exc).splitlines()[0]})"
+        ) from exc
+    return _checked(model), spec
+
+
+def _specified(spec: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    match spec.get("kind"):
+        case "efficientnet-lite0":
+            preprocessing = {"mean": list(lite.MEAN), "std": list(lite.STD), "size": lite.SIZE}
+            return lite.EfficientNetLite0(), preprocessing | dict(spec)
+        case "hf":
+            from transformers import AutoConfig, AutoModel
+
+            config = AutoConfig.for_model(**spec["config"])
+            return _checked(AutoModel.from_config(config)), _preprocessing(None) | dict(spec)
+        case kind:
+            raise ConfigError(
+                f"unknown kind {kind!r} of image encoder: expected {LITE0!r} or 'hf' in its specification"
+            )
+
+
+def _checked(model: Any) -> nn.Module:
+    if getattr(model, "main_input_name", None) != "pixel_values":
+        raise ConfigError(
+            f"image.model is of type {model.config.model_type!r}, which does not read photos; name a vision model such "
+            f"as {LITE0!r}, a ResNet, ConvNeXt, ViT or DINOv2"
+        )
+    return HuggingFaceBackbone(model)
+
+
+def _preprocessing(name: str | None) -> dict[str, Any]:
+    """mean, std and size that a model was pretrained with, where it says so; else ImageNet's."""
+    said: dict[str, Any] = {}
+    if name is not None:
+        from transformers.image_processing_base import ImageProcessingMixin
+
+        try:
+            said, _ = ImageProcessingMixin.get_image_processor_dict(name)
+        except OSError:
+            said = {}
+    crop = said.get("crop_size") if said.get("do_center_crop") else None
+    size = crop or said.get("size") or 224
+    if isinstance(size, dict):
+        size = size.get("height") or size.get("shortest_edge") or 224
+    return {
+        "mean": list(said.get("image_mean") or (0.485, 0.456, 0.406)),
+        "std": list(said.get("image_std") or (0.229, 0.224, 0.225)),
+        "size": int(size),
+    }
