@@ -1,0 +1,168 @@
+"use strict";
+const all = (query, root = document) => [...root.querySelectorAll(query)];
+const articles = all("article");
+
+// ---- heat-maps: a small grid of weights, stretched smoothly, coloured, laid over the photo
+
+const SCALE = [[40, 32, 80, 0.3], [150, 50, 110, 0.34], [238, 80, 36, 0.52], [255, 206, 60, 0.72]];
+
+function colour(weight) {
+  const at = weight * (SCALE.length - 1), low = Math.min(Math.floor(at), SCALE.length - 2);
+  return SCALE[low].map((from, i) => from + (SCALE[low + 1][i] - from) * (at - low));
+}
+
+function heats(packed) {
+  return packed.split(" ").map((part) => {
+    const [image, columns, hex] = part.split(":");
+    return { image: Number(image), columns: Number(columns), weights: hex.match(/../g).map((x) => parseInt(x, 16) / 255) };
+  });
+}
+
+// Catmull-Rom: through every weight, without creases
+function stretch(weights, size) {
+  const at = (i) => weights[Math.min(Math.max(i, 0), weights.length - 1)];
+  return Array.from({ length: size }, (_, pixel) => {
+    const place = ((pixel + 0.5) / size) * weights.length - 0.5, i = Math.floor(place), t = place - i;
+    const [a, b, c, d] = [at(i - 1), at(i), at(i + 1), at(i + 2)];
+    const value = b + (t / 2) * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
+    return Math.min(Math.max(value, 0), 1);
+  });
+}
+
+function heatImage({ columns, weights }, size = 96) {
+  const rows = [], image = new ImageData(size, size);
+  for (let i = 0; i < weights.length; i += columns) rows.push(stretch(weights.slice(i, i + columns), size));
+  for (let x = 0; x < size; x++) stretch(rows.map((row) => row[x]), size).forEach((weight, y) => {
+    const [r, g, b, a] = colour(weight);
+    image.data.set([r, g, b, 255 * a], 4 * (y * size + x));
+  });
+  const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+function paint(canvas, heat, photo) {
+  const shape = photo.naturalHeight / photo.naturalWidth || 1;
+  canvas.width = 192;
+  canvas.height = Math.round(192 * shape);
+  canvas.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
+  const pen = canvas.getContext("2d");
+  if (canvas.parentElement.matches(".tile")) pen.drawImage(photo, 0, 0, canvas.width, canvas.height);
+  pen.drawImage(heatImage(heat), 0, 0, canvas.width, canvas.height);
+}
+
+const photoOf = (article, image) => article.querySelector(`.photo[data-image="${image}"] img`);
+
+async function paintTiles(article) {
+  for (const tile of all(".tile", article)) {
+    const heat = heats(tile.dataset.heat).find(({ image }) => photoOf(article, image));
+    const photo = heat && photoOf(article, heat.image);
+    if (!photo) { tile.firstChild.hidden = true; continue; }
+    if (!photo.complete) await new Promise((ready) => { photo.onload = photo.onerror = ready; });
+    paint(tile.firstChild, heat, photo);
+  }
+}
+
+const coming = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) if (isIntersecting) { coming.unobserve(target); paintTiles(target); }
+}, { rootMargin: "600px" });
+articles.forEach((article) => coming.observe(article));
+
+// ---- pointing at a value lights its words, its row and its heat-map; a click keeps it
+
+const rowsOf = (element) => element.dataset.rows.split(" ");
+
+function light(article, element) {
+  const rows = element ? rowsOf(element) : [], model = element?.dataset.model;
+  for (const other of all("[data-rows]", article)) other.classList.toggle("active", rowsOf(other).some((r) => rows.includes(r)));
+  const tiles = all(".tile", article).filter((t) => rows.includes(t.dataset.rows));
+  const tile = tiles.find((t) => t.dataset.model === model) ?? (model === undefined ? tiles[0] : undefined);
+  const found = tile ? heats(tile.dataset.heat) : [];
+  for (const figure of all(".photo", article)) {
+    const heat = found.find(({ image }) => image === Number(figure.dataset.image));
+    figure.classList.toggle("lit", Boolean(heat));
+    if (heat) paint(figure.lastChild, heat, figure.firstChild);
+  }
+  const caption = article.querySelector(".seen");
+  if (caption) caption.textContent = tile?.dataset.label ?? (element ? "no heat-map for this value" : "");
+}
+
+const kept = new WeakMap(); // article -> the element that was clicked
+const target = (event) => event.target.closest?.("[data-rows]");
+for (const kind of ["mouseover", "focusin"]) document.addEventListener(kind, (event) => {
+  const element = target(event);
+  if (element) light(element.closest("article"), element);
+});
+for (const kind of ["mouseout", "focusout"]) document.addEventListener(kind, (event) => {
+  const article = target(event)?.closest("article");
+  if (article) light(article, kept.get(article));
+});
+document.addEventListener("click", (event) => {
+  const element = target(event), article = element?.closest("article");
+  if (!article) return;
+  kept.set(article, kept.get(article) === element ? undefined : element);
+  light(article, kept.get(article) ?? element);
+});
+
+// ---- filters: a product is shown when one of its values meets all that is asked
+
+const form = document.forms[0], { search, attribute, mistake, differs, marked, confidence } = form.elements;
+const words = new Map();
+const text = (article) => words.get(article) ?? words.set(article, article.textContent.toLowerCase()).get(article);
+
+function matches(article) {
+  const wanted = search.value.trim().toLowerCase(), below = Number(confidence.value);
+  if (wanted && !text(article).includes(wanted)) return false;
+  if (marked.checked && !("marked" in article.dataset)) return false;
+  if (!attribute.value && !mistake.checked && !differs.checked && below >= 1) return true;
+  return all("tr[data-attribute]", article).some(({ dataset: row }) =>
+    (!attribute.value || row.attribute === attribute.value) &&
+    (!mistake.checked || "mistake" in row) &&
+    (!differs.checked || "differs" in row) &&
+    (below >= 1 || Number(row.confidence) <= below));
+}
+
+function filter() {
+  form.querySelector("output").textContent = Number(confidence.value).toFixed(2);
+  for (const article of articles) article.hidden = !matches(article);
+  const shown = articles.filter((article) => !article.hidden).length;
+  form.querySelector(".shown").textContent = `${shown} of ${articles.length} shown`;
+  document.querySelector(".nothing").classList.toggle("on", shown === 0);
+}
+
+form.hidden = false;
+form.addEventListener("input", filter);
+form.addEventListener("submit", (event) => event.preventDefault());
+for (const button of all("[data-pick]")) button.addEventListener("click", () => {
+  attribute.value = button.dataset.pick;
+  filter();
+  form.scrollIntoView();
+});
+filter();
+
+// ---- keys
+
+function move(step) {
+  const shown = articles.filter((article) => !article.hidden), at = shown.findIndex((a) => a.matches(".current"));
+  const next = shown[Math.min(Math.max(at + step, 0), shown.length - 1)];
+  articles.forEach((article) => article.classList.toggle("current", article === next));
+  next?.scrollIntoView({ block: "start" });
+  next?.focus({ preventScroll: true });
+}
+
+function clear() {
+  form.reset();
+  filter();
+  document.activeElement.blur();
+  for (const article of articles) if (kept.delete(article)) light(article);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") return clear();
+  if (event.target.matches("input, select")) return;
+  if (event.key === "j") move(1);
+  if (event.key === "k") move(-1);
+  if (event.key === "/") { search.focus(); event.preventDefault(); }
+  if (event.key === "Enter" && event.target.matches("mark")) event.target.click();
+});

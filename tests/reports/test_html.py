@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from attrex.errors import DataError
+from attrex.reports.html import MAX_ROWS, MAX_TEXT, sample, write_report
+from attrex.types import Evidence, ExtractedValue, Prediction, Product, Span
+
+VOID = {"meta", "img", "input"}
+HOSTILE = "<script>alert('x')</script> \"quoted\" & 'more' $title"
+
+
+class Page(HTMLParser):
+    """The elements of a page; a tag that closes what is not open fails."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.elements: list[dict[str, str]] = []
+        self.open: list[dict[str, str]] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"<{tag}> repeats an attribute: {names}"
+        element = {name: value or "" for name, value in attrs} | {"tag": tag, "text": ""}
+        self.elements.append(element)
+        if tag not in VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()["tag"] == tag
+
+    def handle_data(self, data):
+        for element in self.open:
+            element["text"] += data
+
+    def all(self, tag: str, cls: str = "", **attributes: str) -> list[dict[str, str]]:
+        wanted = {k.replace("_", "-"): v for k, v in attributes.items()}
+        return [
+            e
+            for e in self.elements
+            if e["tag"] == tag
+            and set(cls.split()) <= set(e.get("class", "").split())
+            and all(e.get(k) == v for k, v in wanted.items())
+        ]
+
+    def texts(self, tag: str, cls: str = "", **attributes: str) -> list[str]:
+        return [e["text"] for e in self.all(tag, cls, **attributes)]
+
+
+def photo(width: int = 60, height: int = 40) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), "navy").save(out, "PNG")
+    return out.getvalue()
+
+
+def value(attribute: str, start: int, end: int, text: str, confidence: float = 0.9, **more) -> ExtractedValue:
+    return ExtractedValue(attribute, text, "title", start, end, confidence, **more)
+
+
+def span(attribute: str, start: int, end: int, text: str) -> Span:
+    return Span(attribute, start, end, text, "title")
+
+
+SHIRT = Product(
+    "shirt-1",
+    {"title": "Navy striped cotton shirt"},
+    images=(photo(),),
+    spans=(span("color", 0, 4, "Navy"), span("material", 13, 19, "cotton")),
+    complete=True,
+)
+CORNER = Evidence(0, ((1.0, 0.5, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
+FOUND = Prediction(
+    "shirt-1",
+    (value("color", 0, 4, "Navy", 0.95, evidence=(CORNER,)), value("pattern", 5, 12, "striped", 0.4)),
+    {"color": 0.97, "pattern": 0.52},
+)
+
+
+def report(path: Path, products: list[Product], predictions: list[Prediction], **options) -> Page:
+    options = {"title": "Test set", "model_name": "DRAM"} | options
+    written = write_report(path / "report.html", products, predictions, **options)
+    return Page(written.read_text(encoding="utf-8"))
+
+
+def number(text: str) -> Product:
+    return Product(text, {"title": f"product {text}"})
+
+
+# ------------------------------------------------------------------------------------------------------------- the page
+
+
+def test_the_page_is_whole_and_needs_nothing_from_outside(tmp_path):
+    page = report(tmp_path, [SHIRT], [FOUND])
+    assert page.html.startswith("<!doctype html>")
+    assert page.texts("title") == ["Test set"]
+    assert all(e["src"].startswith("data:image/jpeg;base64,") for e in page.elements if "src" in e)
+    assert not any({"href", "srcset", "action"} & set(e) for e in page.elements)
+    assert "url(" not in page.html
+    assert "@import" not in page.html
+    assert "http://" not in page.html
+    assert "https://" not in page.html
+    policy = page.all("meta", http_equiv="Content-Security-Policy")[0]["content"]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+
+
+def test_values_are_marked_at_their_characters(tmp_path):
+    page = report(tmp_path, [SHIRT], [FOUND])
+    assert page.texts("p", "text") == ["Navy striped cotton shirt"]
+    assert [m["text"] for m in page.all("mark") if "data-rows" in m] == ["Navy", "striped", "cotton"]
+    assert page.all("mark", data_label="color 0.95 ✓")
+
+
+def test_gold_makes_right_wrong_and_missed(tmp_path):
+    page = report(tmp_path, [SHIRT], [FOUND])
+    marks = {m["text"]: m["class"] for m in page.all("mark") if "data-rows" in m}
+    assert marks == {"Navy": "right", "striped": "wrong", "cotton": "missed"}
+    rows = {r["data-attribute"]: "data-mistake" in r for r in page.all("tr") if "data-attribute" in r}
+    assert rows == {"color": False, "pattern": True, "material": True}
+    assert "2 mistakes" in page.texts("span", "badge wrong")
+
+
+def test_without_labels_nothing_is_right_or_wrong(tmp_path):
+    page = report(tmp_path, [replace(SHIRT, spans=None)], [FOUND])
+    assert [m["class"] for m in page.all("mark") if "data-rows" in m] == ["found", "found"]
+    assert page.all("body")[0]["class"] == ""
+    assert "no labels" in page.texts("span", "badge")
+
+
+def test_incomplete_labels_are_said_to_be_incomplete(tmp_path):
+    page = report(tmp_path, [replace(SHIRT, complete=False)], [FOUND])
+    assert page.all("body", "labelled incomplete")
+
+
+def test_overlapping_values_stay_visible(tmp_path):
+    product = Product("shoe", {"title": "Red Tape shoes"})
+    found = Prediction("shoe", (value("brand", 0, 8, "Red Tape", 0.8), value("color", 0, 3, "Red", 0.4)))
+    page = report(tmp_path, [product], [found])
+    both, rest = (m for m in page.all("mark") if "data-rows" in m)
+    assert (both["text"], rest["text"]) == ("Red", " Tape")
+    assert both["data-label"] == "color 0.40 · brand 0.80"
+    assert both["style"].count("linear-gradient") == 2
+    assert rest["style"].count("linear-gradient") == 1
+    assert "calc(100% - 0px)" in rest["style"], "the second underline keeps its height"
+
+
+def test_offsets_are_characters_in_any_script(tmp_path):
+    texts = {
+        "a": ("👜 黑色包", 2, 4, "黑色"),
+        "b": ("قميص أزرق", 5, 9, "أزرق"),
+        "c": ("e\u0301tui\r\nbleu", 7, 11, "bleu"),
+    }
+    products = [Product(k, {"title": t[0]}) for k, t in texts.items()]
+    found = [Prediction(k, (value("color", *t[1:]),)) for k, t in texts.items()]
+    page = report(tmp_path, products, found)
+    assert [m["text"] for m in page.all("mark") if "data-rows" in m] == ["黑色", "أزرق", "bleu"]
+
+
+def test_a_lone_surrogate_costs_one_character_not_the_page(tmp_path):
+    page = report(tmp_path, [Product("x", {"title": "half \ud83d pair"})], [Prediction("x")])
+    assert page.texts("p", "text") == ["half ? pair"]
+
+
+def test_all_data_are_escaped(tmp_path):
+    product = Product(
+        HOSTILE,
+        {HOSTILE: HOSTILE},
+        category=HOSTILE,
+        table={HOSTILE: (HOSTILE,)},
+        spans=(Span(HOSTILE, 0, 8, "<script>", HOSTILE),),
+        warnings=(HOSTILE,),
+        error=HOSTILE,
+    )
+    found = ExtractedValue(HOSTILE, "<script>", HOSTILE, 0, 8, 0.5)
+    prediction = Prediction(HOSTILE, (found,), {HOSTILE: 0.5}, warnings=("other " + HOSTILE,), error="no " + HOSTILE)
+    scores = {"per_attribute": {HOSTILE: {"f1": 0.5}}}
+    options = {"title": HOSTILE, "model_name": HOSTILE, "notes": {HOSTILE: HOSTILE}, "scores": scores}
+    page = report(tmp_path, [product], [prediction], **options)
+    assert len(page.all("script")) == 1
+    assert "alert(" not in page.texts("script")[0]
+    assert "<script>alert" not in page.html
+    assert page.texts("h1") == [HOSTILE]
+    assert page.texts("p", "text") == [HOSTILE]
+    assert page.texts("h2")[-1] == HOSTILE
+    assert not any(name.startswith("on") for e in page.elements for name in e)
+
+
+def test_a_huge_text_is_cut_and_says_so(tmp_path):
+    text = "word " * 200_000 + "blue"
+    found = Prediction("x", (value("color", len(text) - 4, len(text), "blue"), value("noun", 0, 4, "word")))
+    page = report(tmp_path, [Product("x", {"title": text})], [found])
+    assert len(page.html) < 100_000
+    assert page.texts("p", "text long")[0].startswith(text[:MAX_TEXT])
+    assert f" … {MAX_TEXT:,} of 1,000,004 characters shown, 1 value further on" in page.texts("span", "note")
+
+
+def test_a_value_across_the_cut_is_marked_up_to_it(tmp_path):
+    text = "x" * (MAX_TEXT + 10)
+    found = Prediction("x", (value("a", MAX_TEXT - 5, MAX_TEXT + 5, "x" * 10),))
+    page = report(tmp_path, [Product("x", {"title": text})], [found])
+    assert [m["text"] for m in page.all("mark") if "data-rows" in m] == ["xxxxx"]
+
+
+def test_many_values_are_cut_and_say_so(tmp_path):
+    n = MAX_ROWS + 5
+    found = Prediction("x", tuple(value("a", i, i + 1, "x") for i in range(n)))
+    page = report(tmp_path, [Product("x", {"title": "x" * n})], [found])
+    assert f"{MAX_ROWS} of {n} values shown" in page.texts("p", "note")
+
+
+# ----------------------------------------------------------------------------------------------------------- the photos
+
+
+def test_evidence_is_packed_small_and_told_in_words(tmp_path):
+    page = report(tmp_path, [SHIRT], [FOUND])
+    (tile,) = page.all("button", "tile")
+    assert tile["data-heat"] == "0:3:ff8000" + "00" * 6
+    assert tile["aria-label"] == "heat-map of color: Navy (0.95): photo 1, top left"
+    assert "photo 1, top left" in page.texts("td", "where")
+
+
+def test_several_photos_are_embedded_once_each_in_their_proportions(tmp_path):
+    product = replace(SHIRT, images=(photo(60, 40), photo(40, 60)))
+    second = Evidence(1, ((0.2, 0.2), (0.2, 0.8)))
+    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(second, CORNER)),))
+    page = report(tmp_path, [product], [found], image_size=48)
+    sizes = []
+    for image in page.all("img"):
+        data = base64.b64decode(image["src"].partition(",")[2])
+        sizes.append(Image.open(io.BytesIO(data)).size)
+    assert sizes == [(48, 32), (32, 48)]
+    heats = page.all("button", "tile")[0]["data-heat"].split()
+    assert [h[:2] for h in heats] == ["0:", "1:"], "the strongest photo comes first"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_a_photo_on_its_side_is_shown_upright(tmp_path, kind):
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (60, 30), "navy").save(out, kind, exif=exif)
+    page = report(tmp_path, [replace(SHIRT, images=(out.getvalue(),))], [FOUND], image_size=40)
+    data = base64.b64decode(page.all("img")[0]["src"].partition(",")[2])
+    assert Image.open(io.BytesIO(data)).size == (20, 40)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        (((1.0,),), "centre"),
+        (((0.0, 0.0), (0.0, 1.0)), "bottom right"),
+        (((0.0,) * 7,) * 3 + ((0, 0, 0, 0, 0, 0, 1.0),) + ((0.0,) * 7,) * 3, "right"),
+    ],
+)
+def test_the_warmest_place_is_told_in_words(tmp_path, weights, words):
+    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(Evidence(0, weights),)),))
+    page = report(tmp_path, [SHIRT], [found])
+    assert f"photo 1, {words}" in page.texts("td", "where")
+
+
+def test_no_photo_and_a_broken_photo_have_placeholders(tmp_path):
+    products = [replace(SHIRT, images=()), replace(SHIRT, images=(b"not an image",))]
+    page = report(tmp_path, products, [replace(FOUND, values=())] * 2)
+    none, broken = page.all("div", "placeholder")
+    assert "No photo" in none["text"]
+    assert broken["text"].startswith("Photo 1 could not be read")
+    assert len(broken["text"]) > len("Photo 1 could not be read") + 10, "the reason is given"
+    assert page.all("img") == []
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (Evidence(3, ((1.0,),)), "its heat-map is for photo 4, the product has 1"),
+        (Evidence(0, ((1.0, 0.0), (1.0,))), "its heat-map is not a grid of rows of equal length"),
+        (Evidence(0, ()), "its heat-map is not a grid of rows of equal length"),
+        (Evidence(0, ((float("nan"),),)), "its heat-map has weights that are not finite numbers"),
+    ],
+)
+def test_a_heat_map_that_cannot_be_drawn_is_a_warning(tmp_path, evidence, words):
+    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(evidence,)),))
+    page = report(tmp_path, [SHIRT], [found])
+    assert f"Warning: color 'Navy': {words}" in page.texts("p", "alert warning")
+    assert page.all("button", "tile") == []
+
+
+# --------------------------------------------------------------------------------------------------------- what is said
+
+
+def test_warnings_errors_and_coverage_are_shown(tmp_path):
+    products = [SHIRT, Product("row 2", {}, error="row 2 has no title")]
+    predictions = [
+        replace(FOUND, coverage=0.5, warnings=("photo was small",)),
+        Prediction("row 2", error="row 2 has no title"),
+    ]
+    page = report(tmp_path, products, predictions)
+    assert page.texts("p", "alert error") == ["Not read: row 2 has no title"], "said once"
+    assert page.texts("p", "alert warning") == ["Warning: photo was small", "Coverage: 50.0% of the text was read"]
+    assert ["data-marked" in a for a in page.all("article")] == [True, True]
+    assert "Not read1" in page.texts("div", "card")
+
+
+def test_a_value_that_the_text_does_not_say_is_a_warning(tmp_path):
+    found = Prediction("shirt-1", (value("color", 1, 5, "Navy"), value("brand", 90, 94, "Navy")))
+    page = report(tmp_path, [SHIRT], [found])
+    assert page.texts("p", "alert warning") == [
+        "Warning: color 'Navy' is not what the text says at title:1-5, so it is not marked there",
+        "Warning: brand 'Navy' is not what the text says at title:90-94, so it is not marked there",
+    ]
+    assert {r["data-attribute"] for r in page.all("tr") if "data-attribute" in r} == {"color", "brand", "material"}
+
+
+def test_range_and_table_are_shown_as_chips(tmp_path):
+    page = report(tmp_path, [replace(SHIRT, table={"color": ("Blue",), "size": ()})], [FOUND])
+    assert page.texts("span", "chip") == ["color0.97", "pattern0.52", "colorBlue", "sizenone"]
+
+
+SCORES = {
+    "products": 1,
+    "tag": {"precision": 0.5, "recall": 0.25, "f1": 0.3333, "ci95": [0.2, 0.4]},
+    "per_attribute": {
+        "color": {"precision": 1.0, "recall": 0.9, "f1": 0.95, "gold": 20},
+        "size": {"f1": 0.1, "gold": 40},
+    },
+}
+
+
+def test_scores_make_cards_and_a_chart(tmp_path):
+    page = report(tmp_path, [SHIRT], [FOUND], scores=SCORES, notes={"preset": "small"})
+    cards = page.texts("div", "card")
+    assert cards[:3] == ["F10.33395% 0.200 – 0.400", "Precision0.500", "Recall0.250"]
+    assert "Mean range2.0" in cards
+    assert [b["data-pick"] for b in page.all("button") if "data-pick" in b] == ["size", "color"]
+    assert page.texts("th", scope="col")[:5] == ["Attribute", "F1", "Precision", "Recall", "Labels"]
+    assert page.texts("dl", "facts") == ["presetsmall"]
+
+
+def test_without_scores_the_chart_counts(tmp_path):
+    page = report(tmp_path, [SHIRT], [FOUND])
+    assert page.texts("th", scope="col")[:3] == ["Attribute", "Mean confidence", "Values"]
+    assert "Values found2" in page.texts("div", "card")
+
+
+def test_two_models_stand_side_by_side(tmp_path):
+    other = Prediction("shirt-1", (FOUND.values[0], value("material", 13, 19, "cotton", 0.7)))
+    page = report(tmp_path, [SHIRT], [FOUND], model_name="VL", other=("DRAM", [other]), scores=SCORES)
+    assert page.texts("h3") == ["1stVL", "2ndDRAM"]
+    assert page.texts("p", "text") == [SHIRT.fields["title"]] * 2
+    first = [(m["text"], m["class"]) for m in page.all("mark", data_model="0")]
+    second = [(m["text"], m["class"]) for m in page.all("mark", data_model="1")]
+    assert first == [("Navy", "right"), ("striped", "wrong differs"), ("cotton", "missed differs")]
+    assert second == [("Navy", "right"), ("cotton", "right differs")]
+    assert [t["data-model"] for t in page.all("button", "tile")] == ["0", "1"]
+    differs = {r["data-attribute"]: "data-differs" in r for r in page.all("tr") if "data-attribute" in r}
+    assert differs == {"color": False, "pattern": True, "material": True}
+    assert "F11st0.33395% 0.200 – 0.4002nd–" in page.texts("div", "card")
+    assert page.all("body", "two")
+
+
+# ----------------------------------------------------------------------------------------------------------- the sample
+
+
+def test_a_sample_without_labels_is_even_and_said(tmp_path):
+    products = [number(str(i)) for i in range(10)]
+    page = report(tmp_path, products, [Prediction(p.id) for p in products], max_products=5)
+    assert page.texts("h2") == ["0", "2", "4", "6", "8"]
+    said = "5 of 10 products are shown: taken evenly over all. The summary is over all of them."
+    assert page.texts("p", "note sampled") == [said]
+    assert "Products100 with photo" in page.texts("div", "card")
+
+
+def test_a_sample_with_labels_takes_mistakes_then_low_confidence():
+    def product(i: int, predicted_end: int, confidence: float) -> tuple[Product, tuple[Prediction]]:
+        gold = Product(str(i), {"title": "blue cup"}, spans=(span("color", 0, 4, "blue"),))
+        return gold, (Prediction(str(i), (value("color", 0, predicted_end, "blue"[:predicted_end], confidence),)),)
+
+    rows = [product(0, 4, 0.9), product(1, 4, 0.3), product(2, 3, 0.99), product(3, 4, 0.8)]
+    products, predictions = zip(*rows, strict=True)
+    assert sample(products, predictions, 1) == [2]
+    assert sample(products, predictions, 2) == [1, 2]
+    assert sample(products, predictions, 3) == [1, 2, 3]
+    assert sample(products, predictions, 9) == [0, 1, 2, 3]
+
+
+def test_no_products_make_a_page_too(tmp_path):
+    page = report(tmp_path, [], [])
+    assert page.all("body", "empty")
+    assert page.all("article") == []
+
+
+# ----------------------------------------------------------------------------------------------------------- the errors
+
+
+def test_predictions_of_other_products_are_refused(tmp_path):
+    message = (
+        "needs one prediction for each product, got 1 products and 0 predictions of 'DRAM'; give the predictions of"
+    )
+    with pytest.raises(DataError, match=re.escape(message)):
+        report(tmp_path, [SHIRT], [])
+    message = (
+        "expected the prediction of 'B' for product 0, 'shirt-1', got one for 'hat'; give the predictions of the same"
+    )
+    with pytest.raises(DataError, match=re.escape(message)):
+        report(tmp_path, [SHIRT], [FOUND], other=("B", [Prediction("hat")]))
+
+
+def test_a_page_of_no_products_cannot_be_asked_for(tmp_path):
+    with pytest.raises(DataError, match="max_products should be at least 1, got 0"):
+        report(tmp_path, [SHIRT], [FOUND], max_products=0)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(DataError, match=r"cannot write the report to .*report.html: Is a directory; name a file"):
+        report(tmp_path, [SHIRT], [FOUND])
