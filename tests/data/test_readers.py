@@ -331,6 +331,7 @@ def test_spans_in_fields_that_are_not_asked_for_are_no_fault():
         ),
         ({"image": 5}, "image: expected a path or bytes, got a number; the product goes on without this photo"),
         ({"image": {"bytes": "no!"}}, "image: expected base64 bytes of a photo, got 'no!'"),
+        ({"image": {"bytes": "é"}}, "image: expected base64 bytes of a photo, got 'é'"),
     ],
 )
 def test_other_doubtful_cells_are_warnings(extra, warning):

@@ -7,7 +7,6 @@ dropped. Offsets and texts are exactly the file's: nothing is trimmed, normalise
 from __future__ import annotations
 
 import base64
-import binascii
 import csv
 import gzip
 import io
@@ -612,7 +611,7 @@ def _image(item: Any, base: Path, blank: tuple[str, ...]) -> ImageSource | None:
         if isinstance(content, str):
             try:
                 return base64.b64decode(content, validate=True)
-            except binascii.Error as exc:
+            except ValueError as exc:  # also binascii.Error
                 raise DataError(f"expected base64 bytes of a photo, got {_short(content)} ({exc})") from exc
         return _image(item.get("path") if content is None else content, base, blank)
     if _missing(item) or (isinstance(item, str) and _marked(item, blank)):
