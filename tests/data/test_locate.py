@@ -59,6 +59,7 @@ def test_a_span_has_the_words_of_the_text_and_the_value_of_the_table() -> None:
         ("bright - Blue", "Bright Blue", []),
         ("30m or 30 m", "30 m", ["30m", "30 m"]),
         ("a Q& Q watch", "Q&Q", ["Q& Q"]),
+        ("Tom and Jerry, Tom & Jerry", "Tom & Jerry", ["Tom and Jerry", "Tom & Jerry"]),
     ],
 )
 def test_how_words_match_by_default(text: str, value: str, expected: list[str]) -> None:

@@ -51,6 +51,8 @@ WORD_FORMS = {
     "resistance": "resistant",
     "scarve": "scarf",
     "jewellery": "jewelry",
+    "polarized": "polarised",
+    "&": "and",
 }
 ALIASES = {
     # value -> other words for it in English fashion texts; one direction only: a bag need not be a handbag
@@ -58,6 +60,7 @@ ALIASES = {
     "round neck": ("crew neck",),
     "long sleeves": ("full sleeves",),
     "short sleeves": ("half sleeves",),
+    "no sleeves": ("sleeveless",),
     "three-quarter sleeves": ("3/4 sleeves", "3/4th sleeves"),
     "flip flops": ("slippers",),
     "handbags": ("bag",),
