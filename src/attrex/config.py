@@ -116,6 +116,8 @@ class DecoderConfig(_Section):
     """Forbid O -> I in the CRF."""
     pad_tag: bool = False
     """The release's extra tag for the [CLS] position."""
+    overlaps: Literal["apart", "overwrite"] = "apart"
+    """Gold spans of different attributes on the same words: kept apart, or the later one overwrites (release)."""
     continuation_tag: bool = False
     """The release's X for continuation word pieces (MAE); needs `text.units: piece`."""
 

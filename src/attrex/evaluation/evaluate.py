@@ -1,0 +1,55 @@
+"""Run a model over labelled products and score it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from attrex.evaluation.metrics import Scores, score
+from attrex.inference.extractor import Extractor
+from attrex.types import Prediction, Product
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores, and what they were computed from."""
+
+    scores: Scores
+    products: list[Product] = field(repr=False)
+    predictions: list[Prediction] = field(repr=False)
+    sequences_per_product: float  #: decoded sequences: the mean size of the predicted range
+    rows_per_product: float  #: encoder passes: 1 but for texts of several windows
+
+    def to_json(self) -> dict[str, Any]:
+        return self.scores.to_json() | {
+            "sequences_per_product": round(self.sequences_per_product, 4),
+            "rows_per_product": round(self.rows_per_product, 4),
+        }
+
+
+def evaluate(
+    extractor: Extractor,
+    products: Iterable[Product],
+    *,
+    attributes: Collection[str] | None = None,
+    bootstrap: int = 1000,
+    threshold: float | None = None,
+    photos: bool = True,
+    evidence: bool = False,
+) -> Evaluation:
+    """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored."""
+    products = list(products)
+    before = (extractor.count.products, extractor.count.rows, extractor.count.sequences)
+    predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold))
+    count = extractor.count
+    seen, rows, sequences = (
+        now - then for now, then in zip((count.products, count.rows, count.sequences), before, strict=True)
+    )
+    return Evaluation(
+        score(products, predictions, bootstrap=bootstrap, attributes=attributes),
+        products,
+        predictions,
+        sequences / max(1, seen),
+        rows / max(1, seen),
+    )

@@ -1,0 +1,76 @@
+"""What goes into the network, and what comes out of it: tensors with names.
+
+Shapes: B rows (one text window each), S tokens, U tagged units, M photos, I photos per row, P gold pairs, N decoded pairs,
+R regions of all photos of a row, C attributes, V spans found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Rows of a batch. A row is one window of one product's text; products with long texts have several rows."""
+
+    input_ids: Tensor  #: (B, S) long
+    token_mask: Tensor  #: (B, S) bool, False at padding
+    unit_index: Tensor  #: (B, U) long, position of each unit's first token
+    unit_mask: Tensor  #: (B, U) bool, a prefix of each row
+    pixels: Tensor | None = None  #: (M, H, W, 3) uint8 RGB
+    image_index: Tensor | None = None  #: (B, I) long into `pixels`, -1: no photo
+    allowed: Tensor | None = None  #: (B, C) bool, attributes that the product's category can have
+    cells: Tensor | None = None  #: (B, C) uint8, `CellState` of each cell
+    pair_rows: Tensor | None = None  #: (P,) long, rows of the gold pairs
+    pair_attributes: Tensor | None = None  #: (P,) long
+    pair_tags: Tensor | None = None  #: (P, U) long
+    flat_tags: Tensor | None = None  #: (B, U) long, 0 = O, 2a + 1 = B, 2a + 2 = I of attribute a
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(**{k: v.to(device, non_blocking=True) for k, v in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The fields that are there, as keyword arguments."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+
+
+@dataclass
+class Encoded:
+    """What one pass of the encoders gives; everything after it is proportional to the selected pairs."""
+
+    features: Tensor  #: (B, U, D)
+    unit_mask: Tensor  #: (B, U)
+    range_logits: Tensor | None  #: (B, C), None for the flat tagger
+    region_weights: Tensor | None  #: (B, S, R) how text tokens look at regions, None without photos or when not asked for
+
+
+@dataclass
+class Losses:
+    """A training step. The Trainer reads ``loss``."""
+
+    loss: Tensor
+    range_loss: Tensor | None
+    tag_loss: Tensor | None
+    pairs: int  #: sequences decoded
+
+    def __getitem__(self, key: Any) -> Any:  # the Trainer indexes its model's outputs
+        return getattr(self, key) if isinstance(key, str) else self.loss
+
+
+@dataclass
+class Decoded:
+    """Spans found in a batch, and the range they were looked for in."""
+
+    rows: Tensor  #: (V,) long
+    attributes: Tensor  #: (V,) long
+    starts: Tensor  #: (V,) long, first unit
+    ends: Tensor  #: (V,) long, exclusive
+    probability: Tensor  #: (V,) exact CRF probability of the span
+    range_scores: Tensor | None  #: (B, C)
+    selected: Tensor | None  #: (B, C) bool, the minimized range
+    pairs: int  #: sequences decoded: the size of the range, or B for the flat tagger
+    region_weights: Tensor | None  #: (B, S, R)

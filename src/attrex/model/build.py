@@ -1,0 +1,72 @@
+"""A network from a configuration: with pretrained backbones for training, or from saved specifications for use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from attrex.config import Config
+from attrex.model.image_encoder import build_image_encoder
+from attrex.model.network import Network
+from attrex.model.text_encoder import TextEncoder
+
+NAME_TOKENS = 10
+"""Attribute names are read up to this many tokens by BERT guidance (published release)."""
+
+
+def pretrained_network(config: Config, attributes: Sequence[str], tokenizer: Any) -> Network:
+    """A network whose encoders carry their pretrained weights; all other layers are fresh."""
+    dropout = {
+        "hidden_dropout": config.text.hidden_dropout,
+        "attention_dropout": config.text.attention_dropout,
+    }
+    text = TextEncoder.pretrained(config.text.model, **dropout)
+    bert = config.guidance.kind == "bert" and config.range.kind == "predicted"
+    guide = TextEncoder.pretrained(config.text.model, **dropout) if bert else None
+    image = None
+    if config.image.model is not None:
+        image = build_image_encoder(
+            config.image.model,
+            region_layout=config.image.region_layout,
+            freeze_batchnorm=config.image.freeze_batchnorm,
+        )
+    return Network(config, len(attributes), text, image, guide, name_tokens(attributes, tokenizer) if bert else None)
+
+
+def architecture(network: Network) -> dict[str, Any]:
+    """What :func:`network_from` needs to build the same network again without any download. JSON."""
+    guide = getattr(network.guidance, "encoder", None)
+    return {
+        "text": network.text.hf_config.to_diff_dict() | {"model_type": network.text.hf_config.model_type},
+        "image": network.image.spec() if network.image is not None else None,
+        "guide": guide.hf_config.to_diff_dict() | {"model_type": guide.hf_config.model_type} if guide else None,
+    }
+
+
+def network_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs: Mapping[str, Any]) -> Network:
+    """The architecture of :func:`architecture`, with fresh weights."""
+    guide = TextEncoder.from_config(specs["guide"]) if specs.get("guide") else None
+    image = None
+    if specs["image"] is not None:
+        image = build_image_encoder(
+            specs["image"],
+            region_layout=config.image.region_layout,
+            freeze_batchnorm=config.image.freeze_batchnorm,
+        )
+    names = name_tokens(attributes, tokenizer) if guide is not None else None
+    return Network(config, len(attributes), TextEncoder.from_config(specs["text"]), image, guide, names)
+
+
+def name_tokens(names: Sequence[str], tokenizer: Any) -> tuple[Tensor, Tensor]:
+    """Attribute names as tokens: ids and mask, each (C, at most NAME_TOKENS)."""
+    rows = []
+    for name in names:
+        tokens = tokenizer.backend_tokenizer.encode(name, add_special_tokens=False).ids[: NAME_TOKENS - 2]
+        rows.append([tokenizer.cls_token_id, *tokens, tokenizer.sep_token_id])
+    width = max(map(len, rows), default=2)
+    ids = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows])
+    mask = torch.tensor([[i < len(row) for i in range(width)] for row in rows])
+    return ids, mask

@@ -1,0 +1,295 @@
+"""The network: every variant of the paper, composed from the short files beside this one.
+
+text embeddings + image regions -> fusion (TIR, Eq. 1-5) -> text encoder -> attribute range (Eq. 6-7)
+-> one guided sequence per selected (row, attribute) pair (Eq. 8) -> BiLSTM -> CRF.
+
+The encoders run once per row; what follows is proportional to the selected pairs, not to the number of attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from attrex.config import Config
+from attrex.errors import ConfigError
+from attrex.model.attribute_range import RangeClassifier, cap_pairs, select
+from attrex.model.batch import Batch, Decoded, Encoded, Losses
+from attrex.model.concat import Concat
+from attrex.model.crf import CRF
+from attrex.model.decoder import SpanDecoder
+from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance
+from attrex.model.image_encoder import ImageEncoder
+from attrex.model.tags import BEGIN, INSIDE, OUTSIDE, flat_spans_from_tags, spans_from_tags
+from attrex.model.text_encoder import TextEncoder
+from attrex.model.tir import TIR
+
+BLANK, ABSENT, LOCATED = 0, 1, 2
+"""Cell states as in :class:`attrex.types.CellState`, which the model does not import."""
+CONTINUATION = 3
+"""The release's X, where it is switched on; its pad tag is the last one."""
+PAIRS_AT_ONCE = 2048
+"""Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
+
+
+class Network(nn.Module):
+    """ULS-DRAM and its variants, as :class:`Config` says.
+
+    ``names`` are the tokens of the attribute names, (ids, mask) each (C, T), needed by BERT guidance only.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        attributes: int,
+        text: TextEncoder,
+        image: ImageEncoder | None,
+        guide: TextEncoder | None = None,
+        names: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings, self.attributes = config, attributes  # not `config`: the Trainer takes that for its own kind
+        self.text, self.image = text, image
+        self.range_only = False  # set by the trainer during `range.only_epochs`
+        width, fusion = text.width, config.fusion
+        self.tir: TIR | None = None
+        self.concat: Concat | None = None
+        if image is not None:
+            mean, std = config.image.mean or image.default_mean, config.image.std or image.default_std
+            self.register_buffer("pixel_mean", torch.tensor(mean) * 255, persistent=False)
+            self.register_buffer("pixel_std", torch.tensor(std) * 255, persistent=False)
+            if fusion.kind == "tir":
+                self.tir = TIR(
+                    width,
+                    image.width,
+                    width=fusion.width,
+                    heads=fusion.heads,
+                    softmax=fusion.softmax,
+                    init_std=fusion.init_std,
+                )
+                self.tir.requires_grad_(fusion.trainable)
+            else:
+                self.concat = Concat(
+                    width,
+                    image.width,
+                    self_attention=fusion.kind == "concat_attention",
+                    heads=text.hf_config.num_attention_heads,
+                )
+
+        guided = config.range.kind == "predicted"
+        self.classifier = RangeClassifier(width, attributes + config.range.no_attribute_class) if guided else None
+        self.guidance = self._guidance(width, guide, names) if guided else None
+        tags = 3 + config.decoder.continuation_tag + config.decoder.pad_tag if guided else 2 * attributes + 1
+        hidden = config.decoder.hidden or (width if guided else width // 2)
+        self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
+        self.crf = CRF(tags, forbidden=_forbidden(attributes if not guided else 1) if config.decoder.constrained else ())
+
+    def _guidance(
+        self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None
+    ) -> PrototypeGuidance | TextGuidance | DyNetGuidance:
+        match self.settings.guidance.kind:
+            case "prototype":
+                return PrototypeGuidance(self.attributes, width)
+            case "dynet":
+                return DyNetGuidance(self.attributes, width)
+            case "bert":
+                if guide is None or names is None or guide.width != width:
+                    raise ConfigError("guidance.kind=bert needs a second text encoder, as wide as the first one")
+                return TextGuidance(guide, *names)
+
+    # ---- encoding -------------------------------------------------------------------------------------------------
+
+    def encode(self, batch: Batch, *, region_weights: bool = False) -> Encoded:
+        """Both encoders, once per row."""
+        text = self.text.embed(batch.input_ids)
+        mask = batch.token_mask if self.settings.text.pad_mask else torch.ones_like(batch.token_mask)
+        weights = None
+        if self.tir is not None:
+            regions, region_mask = self.regions(batch, text)
+            text, weights = self.tir(
+                text, batch.token_mask if self.settings.fusion.pad_mask else None, regions, region_mask
+            )
+        elif self.concat is not None:
+            regions, region_mask = self.regions(batch, text)
+            tokens = text.shape[1]
+            text, mask = self.concat(text, mask, regions, region_mask)
+            if region_weights:
+                weights = self.text.region_attention(text, mask, tokens)
+        last, before = self.text.encode(text, mask)
+        logits = self.classifier(last[:, 0], before[:, 0]) if self.classifier is not None else None
+        features = last.gather(1, batch.unit_index[..., None].expand(-1, -1, last.shape[-1]))
+        return Encoded(features, batch.unit_mask, logits, weights if region_weights else None)
+
+    def regions(self, batch: Batch, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Image regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
+        assert self.image is not None
+        rows = len(batch.input_ids)
+        if batch.pixels is None or batch.image_index is None or not len(batch.pixels):
+            return like.new_zeros(rows, 1, self.image.width), torch.zeros(rows, 1, dtype=torch.bool, device=like.device)
+        pixels = (batch.pixels.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
+        # The permuted tensor is already in channels_last order, which convolutions prefer on CPUs.
+        encoded = self.image(pixels.permute(0, 3, 1, 2))  # (M, r, V)
+        index = batch.image_index
+        if self.training and self.settings.image.dropout:
+            hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout
+            index = index.masked_fill(hidden[:, None], -1)
+        regions = encoded[index.clamp(min=0)]  # (B, I, r, V)
+        mask = (index >= 0)[..., None].expand(regions.shape[:3])
+        return regions.flatten(1, 2), mask.flatten(1)
+
+    # ---- training -------------------------------------------------------------------------------------------------
+
+    def forward(self, **tensors: Tensor) -> Losses:
+        """Losses of a labelled :class:`Batch`, given as keyword arguments."""
+        batch = Batch(**tensors)
+        encoded = self.encode(batch)
+        if self.classifier is None:
+            return self._flat_loss(batch, encoded)
+        assert encoded.range_logits is not None
+        assert batch.cells is not None
+        settings = self.settings.range
+        weight = self._cell_weight(batch.cells)
+        gold = batch.cells == LOCATED
+        range_loss = self._range_loss(encoded.range_logits, gold, weight) * settings.loss_weight
+        if self.range_only:
+            return Losses(range_loss, range_loss, None, 0)
+
+        scores = encoded.range_logits[:, : self.attributes].detach().sigmoid()
+        selected = select(scores, settings.threshold) if settings.train_on != "gold" else gold
+        if settings.train_on == "union":
+            selected = selected | gold
+        selected = cap_pairs(selected & (weight > 0), gold, scores, settings.max_pairs)
+        rows, attributes = selected.nonzero(as_tuple=True)
+        if not len(rows):
+            return Losses(range_loss, range_loss, None, 0)
+        emissions = self.emissions(encoded, rows, attributes)
+        nll = self.crf.nll(emissions, self._pair_targets(batch, rows, attributes), batch.unit_mask[rows])
+        nll = nll * weight[rows, attributes]
+        tag_loss = nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
+        return Losses(range_loss + tag_loss, range_loss, tag_loss, len(rows))
+
+    def _flat_loss(self, batch: Batch, encoded: Encoded) -> Losses:
+        assert batch.flat_tags is not None
+        emissions = self.decoder.flat(encoded.features, batch.unit_mask)
+        nll = self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
+        loss = nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
+        return Losses(loss, None, loss, len(nll))
+
+    def _cell_weight(self, cells: Tensor) -> Tensor:
+        """How much each cell (B, C) counts: a blank one as `range.unknown` says, all others fully."""
+        settings = self.settings.range
+        unknown = {"negative": 1.0, "masked": 0.0, "weighted": settings.unknown_weight}[settings.unknown]
+        return torch.where(cells == BLANK, unknown, 1.0)
+
+    def _range_loss(self, logits: Tensor, gold: Tensor, weight: Tensor) -> Tensor:
+        target = gold.to(logits.dtype)
+        if self.settings.range.no_attribute_class:
+            target = torch.cat([target, 1 - gold.any(1, keepdim=True).to(logits.dtype)], 1)
+            weight = torch.cat([weight, weight.new_ones(len(weight), 1)], 1)
+        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
+        return total / weight.sum().clamp(min=1)
+
+    def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
+        """(N, U) tags: the gold sequence of a gold pair, all O for an attribute that was selected without being gold."""
+        assert batch.pair_rows is not None
+        assert batch.pair_attributes is not None
+        assert batch.pair_tags is not None
+        assert batch.cells is not None
+        nothing = torch.full_like(batch.unit_index[:1], OUTSIDE)
+        if self.settings.decoder.pad_tag:
+            nothing[:, 0] = self.crf.num_tags - 1
+        position = torch.zeros(batch.cells.shape, dtype=torch.long, device=rows.device)
+        position[batch.pair_rows, batch.pair_attributes] = 1 + torch.arange(len(batch.pair_rows), device=rows.device)
+        return torch.cat([nothing, batch.pair_tags])[position[rows, attributes]]
+
+    # ---- extracting -----------------------------------------------------------------------------------------------
+
+    def emissions(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> Tensor:
+        """One guided sequence per pair: rows (N,), attributes (N,) -> (N, U, K)."""
+        match self.guidance:
+            case DyNetGuidance():
+                second = self.guidance.transform(encoded.features, rows, attributes)
+                return self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
+            case PrototypeGuidance() | TextGuidance():
+                scale = self.guidance.scale(encoded.features, rows, attributes)
+                return self.decoder.scaled(encoded.features, scale, rows, encoded.unit_mask)
+            case _:
+                raise ConfigError("range.kind=none has no attribute to guide by; use the flat decoder")
+
+    @torch.no_grad()
+    def extract(
+        self, batch: Batch, *, threshold: float | None = None, region_weights: bool = False, only: Tensor | None = None
+    ) -> Decoded:
+        """Spans of a batch, with exact probabilities.
+
+        ``threshold`` replaces S_thr; ``only`` (B, C) bool replaces the predicted range (to ask for given attributes).
+        """
+        encoded = self.encode(batch, region_weights=region_weights)
+        if self.classifier is None:
+            found = self._extract_flat(encoded)
+            return Decoded(*found, None, None, len(encoded.features), encoded.region_weights)
+        assert encoded.range_logits is not None
+        scores = encoded.range_logits[:, : self.attributes].float().sigmoid()
+        selected = select(scores, self.settings.range.threshold if threshold is None else threshold)
+        if batch.allowed is not None and self.settings.range.mask_by_category:
+            selected = selected & batch.allowed
+        if only is not None:
+            selected = only
+        rows, attributes = selected.nonzero(as_tuple=True)
+        parts = [
+            self._extract_pairs(encoded, r, a)
+            for r, a in zip(rows.split(PAIRS_AT_ONCE), attributes.split(PAIRS_AT_ONCE), strict=True)
+        ]
+        found = tuple(torch.cat(part) for part in zip(*parts, strict=True))
+        return Decoded(*found, scores, selected, len(rows), encoded.region_weights)
+
+    def _extract_pairs(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> tuple[Tensor, ...]:
+        mask = encoded.unit_mask[rows]
+        emissions = self.emissions(encoded, rows, attributes) if len(rows) else mask.new_zeros(0, 1, 3).float()
+        tags = self.crf.viterbi(emissions, mask) if len(rows) else mask.new_zeros(0, mask.shape[1]).long()
+        plain = torch.where(tags == CONTINUATION, INSIDE, tags) if self.settings.decoder.continuation_tag else tags
+        pairs, starts, ends = spans_from_tags(plain, mask)
+        if not len(pairs):
+            probability = torch.zeros(0)
+        elif self.settings.decoder.continuation_tag:
+            probability = self._tagged_so(emissions[pairs], tags[pairs], mask[pairs], starts, ends)
+        else:
+            probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
+        return rows[pairs], attributes[pairs], starts, ends, probability.to(rows.device)
+
+    def _extract_flat(self, encoded: Encoded) -> tuple[Tensor, ...]:
+        emissions, mask = self.decoder.flat(encoded.features, encoded.unit_mask), encoded.unit_mask
+        rows, attributes, starts, ends = flat_spans_from_tags(self.crf.viterbi(emissions, mask), mask)
+        if not len(rows):
+            return rows, attributes, starts, ends, torch.zeros(0, device=rows.device)
+        probability = self.crf.segment_log_probability(
+            emissions, mask, rows, starts, ends, begin_tag=2 * attributes + 1, inside_tag=2 * attributes + 2
+        ).exp()
+        return rows, attributes, starts, ends, probability
+
+    def _tagged_so(self, emissions: Tensor, tags: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+        """Probability that a span has exactly its decoded tags and ends there; for tag sets with a continuation tag."""
+        position = torch.arange(tags.shape[1], device=tags.device)
+        inside = (position >= starts[:, None]) & (position < ends[:, None])
+        allowed = ~inside[..., None] | (torch.arange(self.crf.num_tags, device=tags.device) == tags[..., None])
+        after = position == ends[:, None]
+        allowed[..., INSIDE] &= ~after
+        allowed[..., CONTINUATION] &= ~after
+        return (-self.crf.partial_nll(emissions, allowed, mask)).exp()
+
+    # ---- parameters -----------------------------------------------------------------------------------------------
+
+    def pretrained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Those of the text encoder (and of BERT guidance's)."""
+        yield from ((n, p) for n, p in self.named_parameters() if n.startswith(("text.", "guidance.encoder.")))
+
+
+def _forbidden(attributes: int) -> Iterator[tuple[int | None, int]]:
+    """Transitions that make no sense in (flat) BIO: an I that continues nothing, or another attribute."""
+    for attribute in range(attributes):
+        begin, inside = 2 * attribute + BEGIN, 2 * attribute + INSIDE
+        yield None, inside
+        yield from ((tag, inside) for tag in range(2 * attributes + 1) if tag not in (begin, inside))
