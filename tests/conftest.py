@@ -1,0 +1,86 @@
+"""Tiny real backbones and a small drawn catalogue, shared by all tests. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from attrex.config import Config
+from attrex.data.synthetic import DrawnProduct, draw_catalogue
+from attrex.schema import Schema
+from attrex.types import Product
+
+TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+
+
+@pytest.fixture(scope="session")
+def drawn() -> list[DrawnProduct]:
+    """Sixty drawn products with photos of 32 pixels, complete gold spans and a partly filled table."""
+    return list(islice(draw_catalogue(60, seed=7, image_size=32), 60))
+
+
+@pytest.fixture(scope="session")
+def products(drawn: list[DrawnProduct]) -> list[Product]:
+    return [d.product for d in drawn]
+
+
+@pytest.fixture(scope="session")
+def schema(products: list[Product]) -> Schema:
+    return Schema.learn(products)
+
+
+@pytest.fixture(scope="session")
+def tiny_text(tmp_path_factory: pytest.TempPathFactory, products: list[Product]) -> Path:
+    """A 2-layer BERT with random weights and a word-piece vocabulary of the drawn texts."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
+
+    directory = tmp_path_factory.mktemp("tiny-bert")
+    words = Counter(w for p in products for t in p.fields.values() for w in re.findall(r"\w+|[^\w\s]", t.lower()))
+    # Rare words are left out, so that they are split into pieces of single characters as rare words are.
+    frequent = [w for w, n in sorted(words.items()) if n > 2]
+    characters = sorted({c for w in words for c in w} | set("abcdefghijklmnopqrstuvwxyz0123456789-.,%"))
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters), *frequent]
+    (directory / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)), encoding="utf-8")
+    tokenizer = BertTokenizerFast(vocab=str(directory / "vocab.txt"))
+    tokenizer.save_pretrained(directory)
+    set_seed(0)
+    BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **TINY)).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small ResNet with random weights: 32 pixels give 2 x 2 regions."""
+    from transformers import ResNetConfig, ResNetModel, set_seed
+
+    directory = tmp_path_factory.mktemp("tiny-resnet")
+    set_seed(0)
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 16, 24], depths=[1, 1, 1, 1], layer_type="basic")
+    ResNetModel(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_text: Path, tiny_image: Path) -> Config:
+    """Preset `small` on the tiny backbones: seconds per training run."""
+    return Config.load(
+        "small",
+        [
+            f"text.model={tiny_text}",
+            "text.max_tokens=96",
+            "text.overlap=16",
+            f"image.model={tiny_image}",
+            "image.size=64",
+            "fusion.width=16",
+            "decoder.hidden=16",
+            "training.batch_size=8",
+            "training.epochs=1",
+            "training.learning_rate=2e-3",
+            "training.head_learning_rate=5e-3",
+            "training.image_learning_rate=1e-3",
+        ],
+    )
