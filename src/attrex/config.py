@@ -183,7 +183,9 @@ class Config(_Section):
         if self.decoder.continuation_tag and self.text.units != "piece":
             faults.append(f"decoder.continuation_tag needs text.units=piece, it is {self.text.units}")
         if self.range.kind == "none" and (self.decoder.pad_tag or self.decoder.continuation_tag):
-            faults.append("decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO")
+            faults.append(
+                "decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO"
+            )
         if self.range.kind == "none" and self.range.unknown != "negative":
             faults.append(
                 f"range.unknown={self.range.unknown} needs range.kind=predicted: "
@@ -242,15 +244,15 @@ def _read_preset(preset: str | Path) -> dict[str, Any]:
     elif Path(name).is_file():
         text = Path(name).read_text(encoding="utf-8")
     else:
-        raise ConfigError(
-            f"no preset or file {name!r}; presets: {', '.join(presets())}{did_you_mean(name, presets())}"
-        )
+        raise ConfigError(f"no preset or file {name!r}; presets: {', '.join(presets())}{did_you_mean(name, presets())}")
     try:
         raw = yaml.safe_load(text) or {}
     except yaml.YAMLError as exc:
         raise ConfigError(f"{name} is not YAML: {exc}") from exc
     if not isinstance(raw, dict):
-        raise ConfigError(f"{name} should hold sections such as `text:` and `training:`, it holds a {type(raw).__name__}")
+        raise ConfigError(
+            f"{name} should hold sections such as `text:` and `training:`, it holds a {type(raw).__name__}"
+        )
     raw.setdefault("preset", Path(name).stem)
     base = raw.pop("base", None)
     return _merge(_read_preset(base), raw) if base else raw
@@ -299,4 +301,8 @@ def _explain(error: Mapping[str, Any]) -> str:
             known = list(fields)
         return f"unknown key {'.'.join(where)}{did_you_mean(where[-1], known)} (known: {', '.join(known)})"
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{'.'.join(where)}: {message}, got {error.get('input')!r}" if where and error["type"] != "value_error" else message
+    return (
+        f"{'.'.join(where)}: {message}, got {error.get('input')!r}"
+        if where and error["type"] != "value_error"
+        else message
+    )

@@ -136,7 +136,9 @@ class Schema:
         try:
             body = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise SchemaError(f"no schema file {path}; make one with `attrex locate` or Schema.learn(...).save()") from None
+            raise SchemaError(
+                f"no schema file {path}; make one with `attrex locate` or Schema.learn(...).save()"
+            ) from None
         except (yaml.YAMLError, UnicodeDecodeError) as exc:
             raise SchemaError(f"{path} is not YAML: {exc}") from exc
         if not isinstance(body, dict) or not isinstance(body.get("attributes"), dict):
@@ -149,7 +151,9 @@ class Schema:
                 raise SchemaError(f"{path}: attribute {name!r} should be a mapping with any of {', '.join(known)}")
             for key in entry:
                 if key not in known:
-                    raise SchemaError(f"{path}: attribute {name!r} has an unknown key {key!r}{did_you_mean(key, known)}")
+                    raise SchemaError(
+                        f"{path}: attribute {name!r} has an unknown key {key!r}{did_you_mean(key, known)}"
+                    )
             attributes.append(
                 Attribute(
                     str(name),

@@ -153,7 +153,9 @@ class BucketSampler(torch.utils.data.Sampler[list[int]]):
         shuffle.shuffle(order)
         # Sorting within large buckets, not overall, keeps batches random and padding small.
         size = self.batch_size * self.bucket
-        order = [i for a in range(0, len(order), size) for i in sorted(order[a : a + size], key=self.lengths.__getitem__)]
+        order = [
+            i for a in range(0, len(order), size) for i in sorted(order[a : a + size], key=self.lengths.__getitem__)
+        ]
         batches = [order[a : a + self.batch_size] for a in range(0, len(order), self.batch_size)]
         shuffle.shuffle(batches)
         yield from batches

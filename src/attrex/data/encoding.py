@@ -144,7 +144,9 @@ class ProductEncoder:
             last, used = first, 0
             while last < len(units):
                 # A field that ends costs its separator, and so does the window.
-                more = min(len(units[last].ids), room - 1) + (last > first and units[last].field != units[last - 1].field)
+                more = min(len(units[last].ids), room - 1) + (
+                    last > first and units[last].field != units[last - 1].field
+                )
                 if used + more + 1 > room and last > first:
                     break
                 used, last = used + more, last + 1
@@ -232,9 +234,7 @@ class ProductEncoder:
             tags[low:high] = self._span_tags(window, low, high)
         return pairs
 
-    def _flat_tags(
-        self, owner: Sequence[int | None], placed: Sequence[tuple[Span, tuple[int, int]]]
-    ) -> list[int]:
+    def _flat_tags(self, owner: Sequence[int | None], placed: Sequence[tuple[Span, tuple[int, int]]]) -> list[int]:
         flat = [OUTSIDE] * len(owner)
         for low, high, number in _runs(owner):
             attribute = self._index[placed[number][0].attribute]

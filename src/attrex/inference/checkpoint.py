@@ -1,10 +1,10 @@
 """A model on disk: one directory with everything that extracting needs, and nothing that runs code when it is read.
 
-    model.safetensors   weights            schema.yaml      attributes in the model's order, editable
-    config.yaml         every switch       thresholds.json  S_thr and the least confidence of a value
-    architecture.json   the backbones      metrics.json     what was measured on the validation set
-    tokenizer files     (tokenizer/)       image.json       how photos are prepared
-    README.md           the model card     attrex.json      format version
+model.safetensors   weights            schema.yaml      attributes in the model's order, editable
+config.yaml         every switch       thresholds.json  S_thr and the least confidence of a value
+architecture.json   the backbones      metrics.json     what was measured on the validation set
+tokenizer files     (tokenizer/)       image.json       how photos are prepared
+README.md           the model card     attrex.json      format version
 """
 
 from __future__ import annotations
@@ -79,7 +79,9 @@ def load_model(source: str | Path) -> Model:
         )
     version = _read_json(directory / "attrex.json").get("format")
     if version != FORMAT:
-        raise CheckpointError(f"{directory} has format {version!r}, this version reads {FORMAT}; train it again or upgrade")
+        raise CheckpointError(
+            f"{directory} has format {version!r}, this version reads {FORMAT}; train it again or upgrade"
+        )
     try:
         config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
         schema = Schema.load(directory / "schema.yaml")
@@ -145,10 +147,18 @@ def _locate(source: str | Path) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         try:
-            return Path(snapshot_download(name, allow_patterns=["*.json", "*.yaml", "*.safetensors", "*.txt", "*.md", "tokenizer/*"]))
+            return Path(
+                snapshot_download(
+                    name, allow_patterns=["*.json", "*.yaml", "*.safetensors", "*.txt", "*.md", "tokenizer/*"]
+                )
+            )
         except (HfHubHTTPError, HFValidationError, OSError) as exc:
-            raise CheckpointError(f"no directory {name}, and the Hugging Face hub did not give it either: {exc}") from exc
-    raise CheckpointError(f"no model directory {name}; expected what `attrex train --out DIR` writes, or a hub name owner/model")
+            raise CheckpointError(
+                f"no directory {name}, and the Hugging Face hub did not give it either: {exc}"
+            ) from exc
+    raise CheckpointError(
+        f"no model directory {name}; expected what `attrex train --out DIR` writes, or a hub name owner/model"
+    )
 
 
 def _read_json(path: Path) -> Any:

@@ -1,8 +1,8 @@
 """The class most users meet: load a model, give it products, get values with evidence.
 
-    extractor = Extractor.load("runs/shop")
-    for prediction in extractor.extract(read_products("catalog.jsonl")):
-        ...
+extractor = Extractor.load("runs/shop")
+for prediction in extractor.extract(read_products("catalog.jsonl")):
+    ...
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Count:
 class Extractor:
     """Extracts attribute values from products with one model."""
 
-    def __init__(self, model: Model, *, device: str | torch.device | None = None, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self, model: Model, *, device: str | torch.device | None = None, cache_dir: Path | None = None
+    ) -> None:
         self.model = model
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = model.network.to(self.device)
@@ -157,9 +159,7 @@ class Extractor:
                 looked = Weights(weights[row, tokens, :own].mean(0), source.photos)
             drafts[source.product].found.append(_Found(attribute, source, start, end, probability, looked))
 
-    def _finish(
-        self, product: Product, encoded: EncodedProduct, draft: _Draft, options: _Options
-    ) -> Prediction:
+    def _finish(self, product: Product, encoded: EncodedProduct, draft: _Draft, options: _Options) -> Prediction:
         if product.error is not None:
             return Prediction(product.id, coverage=0.0, warnings=product.warnings, error=product.error)
         values = [

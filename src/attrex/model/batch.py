@@ -45,7 +45,9 @@ class Encoded:
     features: Tensor  #: (B, U, D)
     unit_mask: Tensor  #: (B, U)
     range_logits: Tensor | None  #: (B, C), None for the flat tagger
-    region_weights: Tensor | None  #: (B, S, R) how text tokens look at regions, None without photos or when not asked for
+    region_weights: (
+        Tensor | None
+    )  #: (B, S, R) how text tokens look at regions, None without photos or when not asked for
 
 
 @dataclass

@@ -85,7 +85,9 @@ class Network(nn.Module):
         tags = 3 + config.decoder.continuation_tag + config.decoder.pad_tag if guided else 2 * attributes + 1
         hidden = config.decoder.hidden or (width if guided else width // 2)
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
-        self.crf = CRF(tags, forbidden=_forbidden(attributes if not guided else 1) if config.decoder.constrained else ())
+        self.crf = CRF(
+            tags, forbidden=_forbidden(attributes if not guided else 1) if config.decoder.constrained else ()
+        )
 
     def _guidance(
         self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 class Attention(nn.Module):
     """Eq. 1-4: queries from the text, keys and values from ``source`` (the text itself, or the regions)."""
 
-    def __init__(self, text_width: int, source_width: int, width: int, heads: int, softmax: bool, init_std: float) -> None:
+    def __init__(
+        self, text_width: int, source_width: int, width: int, heads: int, softmax: bool, init_std: float
+    ) -> None:
         super().__init__()
         self.heads, self.softmax = heads, softmax
         self.query = nn.Linear(text_width, width, bias=False)
@@ -52,7 +54,14 @@ class TIR(nn.Module):
     """Eq. 5: E_m = x^t + (SelfAtt(x^t) + CrossAtt(x^t, x^v)) W^m."""
 
     def __init__(
-        self, text_width: int, image_width: int, *, width: int, heads: int = 1, softmax: bool = False, init_std: float = 0.01
+        self,
+        text_width: int,
+        image_width: int,
+        *,
+        width: int,
+        heads: int = 1,
+        softmax: bool = False,
+        init_std: float = 0.01,
     ) -> None:
         super().__init__()
         self.self_attention = Attention(text_width, text_width, width, heads, softmax, init_std)

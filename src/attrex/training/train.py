@@ -24,8 +24,8 @@ from attrex.inference.checkpoint import Model, load_tokenizer, write_json
 from attrex.inference.extractor import Extractor
 from attrex.model.build import pretrained_network
 from attrex.model.text_encoder import resolve_text_model
-from attrex.training.model_card import model_card
 from attrex.schema import Schema
+from attrex.training.model_card import model_card
 from attrex.training.trainer import AttrexTrainer, freeze, last_complete
 from attrex.types import CellState, Product
 

@@ -126,7 +126,9 @@ class HumanProgress(TrainerCallback):
         self.console = console or Console(stderr=True)
         self.progress: Progress | None = None
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         if not state.is_world_process_zero:
             return
         self.progress = Progress(
@@ -159,7 +161,8 @@ class HumanProgress(TrainerCallback):
         if "loss" in logs:
             best = f" · best TAG-F1 {state.best_metric:.4f}" if state.best_metric is not None else ""
             self.progress.update(
-                self.task, facts=f"epoch {state.epoch or 0:.1f} of {args.num_train_epochs:g} · loss {logs['loss']:.3f}{best}"
+                self.task,
+                facts=f"epoch {state.epoch or 0:.1f} of {args.num_train_epochs:g} · loss {logs['loss']:.3f}{best}",
             )
         if METRIC in logs:
             self.progress.console.print(
@@ -168,7 +171,9 @@ class HumanProgress(TrainerCallback):
                 f" macro-F1 {logs['eval_macro_f1']:.4f} in {logs['eval_seconds']:.0f} s"
             )
 
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         if self.progress:
             self.progress.stop()
             self.progress = None
@@ -200,7 +205,9 @@ def training_arguments(
         save_strategy="steps",
         save_steps=settings.save_every or every,
         save_total_limit=2,
-        load_best_model_at_end=not settings.save_every or settings.save_every % every == 0 or every % settings.save_every == 0,
+        load_best_model_at_end=not settings.save_every
+        or settings.save_every % every == 0
+        or every % settings.save_every == 0,
         metric_for_best_model=METRIC,
         greater_is_better=True,
         logging_steps=max(1, min(20, total // 20)),

@@ -1,0 +1,113 @@
+"""The main job on a catalogue drawn for it: draw, train, extract from unseen products, evaluate, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from attrex.config import Config
+from attrex.data.readers import read_products
+from attrex.data.synthetic import write_catalogue
+from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.metrics import render
+from attrex.inference.checkpoint import write_json
+from attrex.inference.extractor import Extractor
+from attrex.inference.output import PredictionFile
+from attrex.reports.compose import report_page
+from attrex.training.train import train
+from attrex.types import Prediction, Product
+
+SETTINGS = (
+    "text.max_tokens=128",
+    "image.size=64",  # colours and patterns are visible at 64 pixels, and an epoch takes half as long
+    "training.scheme=partial",
+    "training.text_layers=3",
+    "training.image_trainable=true",
+    "training.batch_size=16",
+    "training.epochs=2",
+    "training.evaluations=1",
+    "training.learning_rate=5e-4",
+    "training.image_learning_rate=1e-3",
+    "training.head_learning_rate=2e-3",
+)
+"""Preset `small`, cut down so that two CPU cores need about two minutes."""
+
+
+def run(out: Path, *, products: int = 1200, seed: int = 0, console: Console | None = None) -> Path:
+    """Run the demo into the directory ``out`` and return the report's path. A run with the same data is not drawn again."""
+    console = console or Console()
+    data, model = out / "data", out / "model"
+    console.print(f"[bold]1/4[/] drawing {products:,} products to train on and 200 to extract from: {data}")
+    write_catalogue(data, train=products, valid=60, test=200, seed=seed, image_size=96)
+    training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
+
+    config = Config.load("small", [*SETTINGS, f"training.seed={seed}"])
+    console.print(f"[bold]2/4[/] training {config.system} (text + photo): {model}")
+    _clear(model)
+    train(training, validation, model, config=config, console=console, trackers=[])
+
+    console.print("[bold]3/4[/] extracting from products it has not seen")
+    extractor = Extractor.load(model)
+    result = evaluate(extractor, test, evidence=True)
+    rows = PredictionFile(out / "values.jsonl").write(result.predictions)
+    write_json(out / "metrics.json", result.to_json())
+    console.print(render(result.scores))
+    console.print(_photo_table(extractor, data / "test.jsonl", test, result.predictions))
+
+    console.print("[bold]4/4[/] writing the report")
+    report = report_page(
+        out / "report.html", test, [(str(model), extractor)], most=60, title="Attrex on a drawn catalogue"
+    )
+    console.print(
+        f"values of {rows} products: {out / 'values.jsonl'}\nmetrics: {out / 'metrics.json'}\n[bold]report: {report}[/]"
+    )
+    return report
+
+
+def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction], ids: Collection[str]) -> float:
+    """Share of the products in ``ids`` for which the colours read are exactly the product's own (strings, any case)."""
+    right = total = 0
+    for product, prediction in zip(products, predictions, strict=True):
+        if product.id in ids:
+            gold = {s.text.casefold() for s in product.spans or () if s.attribute == "Color"}
+            read = {v.text.casefold() for v in prediction.values if v.attribute == "Color"}
+            right, total = right + (read == gold), total + 1
+    return right / max(1, total)
+
+
+def trapped(path: Path, trap: str) -> dict[str, int]:
+    """Ids of a drawn file's products that carry a trap, with the number of colours their texts mention."""
+    with path.open(encoding="utf-8") as stream:
+        rows = [json.loads(line) for line in stream]
+    return {r["id"]: len(r["colors_mentioned"]) for r in rows if trap in r["traps"]}
+
+
+def swap_photos(products: Sequence[Product]) -> list[Product]:
+    """Every product with the photo of the next one: what the photo says is now about something else."""
+    return [replace(p, images=q.images) for p, q in zip(products, [*products[1:], products[0]], strict=True)]
+
+
+def _photo_table(extractor: Extractor, path: Path, test: Sequence[Product], predictions: Sequence[Prediction]) -> Table:
+    """What the photo is worth: texts that mention several colours, of which only the photo tells the product's."""
+    ids = trapped(path, "ambiguous_color")
+    chance = sum(1 / n for n in ids.values()) / max(1, len(ids))
+    blind = list(extractor.extract(test, evidence=False, photos=False))
+    swapped = list(extractor.extract(swap_photos(test), evidence=False))
+    table = Table("photo", "right colour", title=f"{len(ids)} texts that name several colours", title_justify="left")
+    table.add_row("the product's own", f"{color_accuracy(test, predictions, ids):.1%}")
+    table.add_row("taken away", f"{color_accuracy(test, blind, ids):.1%}")
+    table.add_row("another product's", f"{color_accuracy(test, swapped, ids):.1%}")
+    table.add_row("[dim]guessing among those named", f"[dim]{chance:.1%}")
+    return table
+
+
+def _clear(model: Path) -> None:
+    """The demo's own model of an earlier run makes room; anything else in its place is left alone."""
+    if (model / "run.json").exists():
+        shutil.rmtree(model)
