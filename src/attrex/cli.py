@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import fields as dataclass_fields
 from itertools import islice
 from pathlib import Path
@@ -343,7 +343,8 @@ def _mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
                 raise ConfigError(f"--columns {columns}: unknown key {key!r}{did_you_mean(str(key), known)}")
     if fields:
         options["fields"] = [f.strip() for f in fields.split(",")]
-    return ColumnMapping(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    return ColumnMapping(**options)
 
 
 def _read(
@@ -375,7 +376,7 @@ def _extractor(model: str) -> Extractor:
 
 
 def _progress(items: Iterable[T], what: str, done: int = 0) -> Iterator[T]:
-    total = len(items) if hasattr(items, "__len__") else None
+    total = len(items) if isinstance(items, Sized) else None
     with Progress(
         TextColumn(f"[bold]{what}[/]"),
         BarColumn(),

@@ -5,6 +5,7 @@ All faults are reported at once, unknown keys with the nearest known one.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -277,10 +278,8 @@ def _apply(raw: dict[str, Any], item: str) -> str | None:
         parsed = value
     # YAML reads 1e-4 as a string, and a person means a number.
     if isinstance(parsed, str):
-        try:
+        with contextlib.suppress(ValueError):
             parsed = float(parsed)
-        except ValueError:
-            pass
     node = raw
     for section in sections:
         node = node.setdefault(section, {})

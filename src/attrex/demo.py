@@ -40,7 +40,7 @@ SETTINGS = (
 
 
 def run(out: Path, *, products: int = 1200, seed: int = 0, console: Console | None = None) -> Path:
-    """Run the demo into the directory ``out`` and return the report's path. A run with the same data is not drawn again."""
+    """Run the demo into the directory ``out`` and return the report's path."""
     console = console or Console()
     data, model = out / "data", out / "model"
     console.print(f"[bold]1/4[/] drawing {products:,} products to train on and 200 to extract from: {data}")

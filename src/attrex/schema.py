@@ -80,8 +80,8 @@ class Schema:
     ) -> Schema:
         """Learn a schema from labelled products.
 
-        Attributes come from spans and table cells, in alphabetical order. An attribute belongs to a category when at least
-        one product of the category has it; categories with fewer than ``min_category_size`` products are left open.
+        Attributes come from spans and table cells, in alphabetical order. An attribute belongs to a category when at
+        least one product of the category has it; categories with fewer than ``min_category_size`` products stay open.
         """
         counts: dict[str, Counter[str]] = defaultdict(Counter)
         products_with: Counter[str] = Counter()
@@ -136,17 +136,15 @@ class Schema:
         try:
             body = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise SchemaError(
-                f"no schema file {path}; make one with `attrex locate` or Schema.learn(...).save()"
-            ) from None
+            raise SchemaError(f"no schema file {path}; make one with Schema.learn(products).save(path)") from None
         except (yaml.YAMLError, UnicodeDecodeError) as exc:
             raise SchemaError(f"{path} is not YAML: {exc}") from exc
         if not isinstance(body, dict) or not isinstance(body.get("attributes"), dict):
             raise SchemaError(f"{path} should have a mapping 'attributes: {{name: ...}}' at the top")
         known = ("columns", "options", "aliases")
         attributes = []
-        for name, entry in body["attributes"].items():
-            entry = entry or {}
+        for name, given in body["attributes"].items():
+            entry = given or {}
             if not isinstance(entry, dict):
                 raise SchemaError(f"{path}: attribute {name!r} should be a mapping with any of {', '.join(known)}")
             for key in entry:

@@ -1,7 +1,7 @@
 """What flows through Attrex: products in, predictions out.
 
-Frozen dataclasses without tensors. Offsets are Python characters (code points) into one named text field, end exclusive;
-``product.fields[span.field][span.start:span.end] == span.text`` always holds.
+Frozen dataclasses without tensors. Offsets are Python characters (code points) into one named text field, end
+exclusive; ``product.fields[span.field][span.start:span.end] == span.text`` always holds.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from attrex.evaluation.evaluate import evaluate
 from attrex.inference.extractor import Extractor
@@ -23,7 +24,7 @@ def report_page(
     """Write the page for one or two models, each with a name. Products without any labels are shown unscored."""
     labelled = all(p.spans is not None or p.error for p in products) and any(p.spans for p in products)
     runs: list[list[Prediction]] = []
-    scores = []
+    scores: list[dict[str, Any] | None] = []
     for _, extractor in models:
         if labelled:
             result = evaluate(extractor, products, photos=photos)

@@ -1,0 +1,136 @@
+"""Train and measure one row of a table, and keep the figures as a small JSON file.
+
+    python recipes/run.py recipes/configs/uls-dram.yaml --data DIR --seed 0 --work runs
+
+DIR holds train.jsonl, valid.jsonl, test.jsonl and, if there is one, gold_dev.jsonl (complete hand labels). A run that is in
+the results already is not made again; an interrupted one goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from attrex.config import Config
+from attrex.data.readers import read_products
+from attrex.evaluation.evaluate import evaluate
+from attrex.inference.checkpoint import write_json
+from attrex.inference.extractor import Extractor
+from attrex.training.train import finished, train
+
+CORE = (
+    "Brand",
+    "Product Type",
+    "Color",
+    "Gender",
+    "Material",
+    "Pattern",
+    "Sleeve Length",
+    "Neckline",
+    "Fit",
+    "Closure",
+)
+"""The attributes that `gold_dev` is judged on; its other ones are soft."""
+
+
+def main() -> None:
+    options = _parse()
+    name = options.config.stem
+    target = options.results / options.data.name / f"{name}-{options.products or 'all'}-seed{options.seed}.json"
+    console = Console()
+    if target.exists():
+        console.print(f"done already: {target}")
+        return
+    config = Config.load(options.config, [f"training.seed={options.seed}", *options.set])
+    work = options.work / options.data.name / target.stem
+    train_seconds = 0.0
+    if finished(work) is None:
+        started = time.monotonic()
+        train(
+            read_products(options.data / "train.jsonl", limit=options.products),
+            read_products(options.data / "valid.jsonl"),
+            work,
+            config=config,
+            resume=(work / "run.json").exists(),
+            console=console,
+        )
+        train_seconds = time.monotonic() - started
+    extractor = Extractor.load(work)
+    write_json_with_parents(target, _measure(extractor, options, config, train_seconds))
+    console.print(f"{name}: {target}")
+
+
+def _measure(extractor: Extractor, options: argparse.Namespace, config: Config, seconds: float) -> dict[str, Any]:
+    test = list(read_products(options.data / "test.jsonl"))
+    started = time.monotonic()
+    with_photos = evaluate(extractor, test)
+    per_second = len(test) / (time.monotonic() - started)
+    result: dict[str, Any] = {
+        "name": options.config.stem,
+        "system": config.system,
+        "data": options.data.name,
+        "training_products": extractor.model.metrics["training_products"],
+        "preset": config.preset,
+        "overrides": options.set,
+        "seed": options.seed,
+        "commit": _commit(),
+        "machine": _machine(),
+        "threads": torch.get_num_threads(),
+        "minutes": round(seconds / 60, 2),
+        "products_per_second": round(per_second, 1),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "validation_history": extractor.model.metrics["history"],
+        "test": with_photos.to_json(),
+    }
+    if config.image.model is not None:
+        result["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
+    gold = options.data / "gold_dev.jsonl"
+    if gold.exists():
+        products = list(read_products(gold))
+        result["gold"] = evaluate(extractor, products, attributes=CORE).to_json()
+    return result
+
+
+def write_json_with_parents(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, content)
+
+
+def _commit() -> str:
+    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return run.stdout.strip() or "unknown"
+
+
+def _machine() -> str:
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = f"{len(names)} x {names[0]}" if names else cpu
+    return f"{cpu}, torch {torch.__version__}"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path, help="configuration of the row, recipes/configs/*.yaml")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--products", type=int, help="train on the first so many products only")
+    parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--set", action="append", default=[], help="override a setting, as in attrex train")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
