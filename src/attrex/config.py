@@ -96,7 +96,12 @@ class RangeConfig(_Section):
     unknown: Literal["negative", "masked", "weighted"] = "negative"
     """What a blank cell teaches: that the attribute is absent, nothing, or absence with `unknown_weight`."""
     unknown_weight: float = Field(0.3, ge=0, le=1)
+    reduction: Literal["mean", "sum"] = "mean"
+    """Classification loss over the attributes of a product: their mean (release), or their sum, with which an
+    attribute learns as fast in a catalogue of thousands as in one of ten."""
     loss_weight: float = Field(1.0, ge=0)
+    tune_threshold: bool = False
+    """After training, take the S_thr with the best TAG-F1 on the validation set."""
 
 
 class GuidanceConfig(_Section):

@@ -192,7 +192,7 @@ class Network(nn.Module):
             target = torch.cat([target, 1 - gold.any(1, keepdim=True).to(logits.dtype)], 1)
             weight = torch.cat([weight, weight.new_ones(len(weight), 1)], 1)
         total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
-        return total / weight.sum().clamp(min=1)
+        return total / (weight.sum().clamp(min=1) if self.settings.range.reduction == "mean" else len(weight))
 
     def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
         """(N, U) tags: the gold sequence of a gold pair, all O for an attribute that was selected without being gold."""

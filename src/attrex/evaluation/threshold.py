@@ -1,0 +1,34 @@
+"""The choice of S_thr on validation products (the paper's Figure 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from attrex.evaluation.metrics import score
+from attrex.types import Prediction, Product
+
+CANDIDATES = tuple(round(0.05 * i, 2) for i in range(1, 15))
+
+
+def threshold_curve(
+    products: Sequence[Product], predictions: Sequence[Prediction], candidates: Sequence[float] = CANDIDATES
+) -> dict[float, float]:
+    """TAG-F1 at each candidate S_thr.
+
+    ``predictions`` are made once, with the lowest candidate: attributes are decoded independently of each other, so a
+    higher threshold only takes the values of some attributes away.
+    """
+    return {
+        at: score(products, [_within(p, at) for p in predictions], bootstrap=0).tag.f1 for at in sorted(candidates)
+    }
+
+
+def best_threshold(curve: dict[float, float]) -> float:
+    """The candidate with the highest TAG-F1; on a tie the highest threshold, which decodes the fewest sequences."""
+    return max(curve, key=lambda at: (curve[at], at))
+
+
+def _within(prediction: Prediction, threshold: float) -> Prediction:
+    chosen = {name: s for name, s in prediction.range.items() if s > threshold}
+    return replace(prediction, range=chosen, values=tuple(v for v in prediction.values if v.attribute in chosen))
