@@ -1,26 +1,34 @@
 """A product's texts as windows of token ids, with exact character offsets and, where there are labels, tags.
 
-A *unit* is what one tag stands for: a word, a word piece, or a character (`text.units`). A text longer than the encoder takes
-is cut into overlapping windows; each unit is *owned* by the one window that sees most of its context, and spans are read only
-from the window that owns their first unit. Nothing is dropped without a trace: :attr:`EncodedProduct.coverage` says how much
-of the text was read.
+A *unit* is what one tag stands for: a word, a word piece, or a character (`text.units`). A text longer than the
+encoder takes is cut into overlapping windows; each unit is *owned* by the one window that sees most of its context,
+and spans are read only from the window that owns their first unit. Nothing is dropped without a trace:
+:attr:`EncodedProduct.coverage` says how much of the text was read. Space is no part of a unit, and tokens that stand
+for nothing but space are not read.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from attrex.config import Config
+from attrex.errors import ConfigError
 from attrex.model.tags import BEGIN, INSIDE, OUTSIDE
 from attrex.schema import Schema
-from attrex.types import CellState, Product, Span
+from attrex.types import CellState, Product
 
 CONTINUATION = 3
-_JOINERS = {"\u200d", "\ufe0f", "\ufe0e"}  # zero-width joiner and variation selectors belong to the character before
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_JOINER = "\u200d"
+_MODIFIER = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # joiner, skin tones, tags of flags
 
 
 class Unit(NamedTuple):
@@ -30,7 +38,15 @@ class Unit(NamedTuple):
     field: int
     start: int
     end: int
-    continues: bool = False  #: a word piece that is not the first of its word
+    continues: bool = False  #: not the first unit of its word
+
+
+class Run(NamedTuple):
+    """A labelled span as units first..last (exclusive)."""
+
+    attribute: int
+    first: int
+    last: int
 
 
 @dataclass(slots=True)
@@ -64,69 +80,66 @@ class EncodedProduct:
 
 
 class ProductEncoder:
-    """Turns products into windows for one tokenizer, configuration and schema."""
+    """Turns products into windows for one tokenizer, configuration and schema.
+
+    Raises :class:`ConfigError` for a tokenizer that gives no character offsets, lacks a special token, or reads bytes
+    where ``text.units`` asks for characters.
+    """
 
     def __init__(self, tokenizer: Any, config: Config, schema: Schema) -> None:
         self.tokenizer, self.config, self.schema = tokenizer, config, schema
-        self.backend = tokenizer.backend_tokenizer
-        self.backend.no_truncation()
-        self.backend.no_padding()
-        self.cls: int = tokenizer.cls_token_id
-        self.sep: int = tokenizer.sep_token_id
-        self.pad: int = tokenizer.pad_token_id
-        self.unknown: int = tokenizer.unk_token_id
+        self.backend = _own_backend(tokenizer)
+        self.cls = _special(tokenizer, "cls_token")
+        self.sep = _special(tokenizer, "sep_token")
+        self.pad = _special(tokenizer, "pad_token")
+        self.unknown = _special(tokenizer, "unk_token")
+        self.reserved = {*tokenizer.all_special_ids} - {self.unknown}
         self.units = self._resolve_units(config.text.units)
+        self.room = config.text.max_tokens - 2  #: tokens of a window besides the first and the last
         self._vocabulary: dict[str, int] = tokenizer.get_vocab() if self.units == "char" else {}
         self._index = {name: i for i, name in enumerate(schema.names)}
 
     def _resolve_units(self, units: str) -> str:
-        if units != "auto":
-            return units
-        pre_tokenizer = str(type(self.backend.pre_tokenizer).__name__)
-        return "word" if pre_tokenizer == "BertPreTokenizer" else "piece"
+        if units == "auto":
+            return "word" if "BertPreTokenizer" in repr(self.backend.pre_tokenizer) else "piece"
+        if units == "char" and "ByteLevel" in repr(self.backend.pre_tokenizer):
+            raise ConfigError(
+                f"text.units=char needs a vocabulary of characters, text.model={self.config.text.model} reads bytes; "
+                "set text.units=piece, or text.model to a BERT with a vocabulary of characters"
+            )
+        return units
 
     def encode(self, product: Product, *, labels: bool = False) -> EncodedProduct:
         """Windows of a product; with ``labels``, each with its :class:`Labels`."""
         texts = list(product.fields.values())
         units = [unit for i, text in enumerate(texts) for unit in self._tokenize(i, text)]
-        encoded = EncodedProduct(
-            [self._window(units[a:b], own) for a, b, own in self._cuts(units)],
-            _coverage(texts, units),
-            list(product.fields),
-        )
+        cuts = list(self._cuts(units))
+        windows = [self._window(units[first:last], owned) for first, last, owned in cuts]
+        encoded = EncodedProduct(windows, _coverage(texts, units), list(product.fields))
         if not units:
             encoded.warnings.append("no text that the tokenizer can read")
         if labels:
-            self._label(product, encoded)
+            self._label(product, units, zip(windows, cuts, strict=True))
         return encoded
 
     # ---- units ----------------------------------------------------------------------------------------------------
 
-    def _tokenize(self, index: int, text: str) -> Iterator[Unit]:
+    def _tokenize(self, index: int, text: str) -> Iterable[Unit]:
+        text = _LONE_SURROGATE.sub("\ufffd", text)  # half of a character, from broken JSON; tokenizers refuse it
         if self.units == "char":
-            for i, char in enumerate(text):
-                if not char.isspace():
-                    yield Unit((self._char_id(char),), index, i, i + 1)
-            return
+            return (Unit((self._char_id(c),), index, i, i + 1) for i, c in enumerate(text) if not c.isspace())
         read = self.backend.encode(text, add_special_tokens=False)
+        # A text that says "[SEP]" or "<s>" means no separator.
+        ids = [self.unknown if i in self.reserved else i for i in read.ids]
         if self.units == "legacy_wordpiece":
             # The release tags per character but reads word pieces: its i-th tag sits on the i-th piece.
-            for i in range(len(text)):
-                yield Unit((read.ids[i] if i < len(read.ids) else self.pad,), index, i, i + 1)
-            return
-        pieces = zip(read.ids, read.offsets, read.word_ids, strict=True)
-        if self.units == "piece":
-            word = None
-            for token, (start, end), at in pieces:
-                start = _skip_space(text, start, end)
-                if start < end:
-                    yield Unit((token,), index, start, _whole(text, end), at is not None and at == word)
-                    word = at
-            return
-        yield from _words(index, text, pieces)
+            ids += [self.pad] * len(text)
+            return (Unit((ids[i],), index, i, i + 1) for i in range(len(text)))
+        pieces = zip(ids, read.offsets, read.word_ids, strict=True)
+        return _join(index, text, pieces, words=self.units == "word", most=self.room)
 
     def _char_id(self, char: str) -> int:
-        for form in (char, char.lower()):
+        for form in (char.lower(), char):
             if form in self._vocabulary:
                 return self._vocabulary[form]
         return self.unknown
@@ -134,42 +147,28 @@ class ProductEncoder:
     # ---- windows --------------------------------------------------------------------------------------------------
 
     def _cuts(self, units: Sequence[Unit]) -> Iterator[tuple[int, int, tuple[int, int]]]:
-        """(first, last, owned) of each window; `owned` counts from the window's first unit."""
+        """(first, last, owned) of each window; ``owned`` counts from the window's first unit."""
         if not units:
             return
-        room = self.config.text.max_tokens - 1
-        bounds = []
-        first = 0
-        while True:
-            last, used = first, 0
-            while last < len(units):
-                # A field that ends costs its separator, and so does the window.
-                more = min(len(units[last].ids), room - 1) + (
-                    last > first and units[last].field != units[last - 1].field
-                )
-                if used + more + 1 > room and last > first:
-                    break
-                used, last = used + more, last + 1
-            bounds.append((first, last))
-            if last >= len(units):
-                break
-            back, overlap = last, 0
-            while back > first + 1 and overlap + len(units[back - 1].ids) <= self.config.text.overlap:
-                back, overlap = back - 1, overlap + len(units[back - 1].ids)
-            first = back
+        starts, ends = _token_positions(units)
+        bounds = [(0, bisect_right(ends, self.room))]
+        while (last := bounds[-1][1]) < len(units):
+            # As much overlap as was asked for, and no more than leaves room for the next unit.
+            back = max(ends[last - 1] - self.config.text.overlap, ends[last] - self.room)
+            first = bisect_left(starts, back)
+            bounds.append((first, bisect_right(ends, starts[first] + self.room)))
         # In the overlap of two windows each owns the half that it sees with more context.
-        middles = [0, *((b[0] + a[1]) // 2 for a, b in pairwise(bounds)), len(units)]
-        for (a, b), low, high in zip(bounds, middles, middles[1:], strict=False):
-            yield a, b, (low - a, high - a)
+        middles = [0, *((after[0] + before[1]) // 2 for before, after in pairwise(bounds)), len(units)]
+        for (first, last), (low, high) in zip(bounds, pairwise(middles), strict=True):
+            yield first, last, (low - first, high - first)
 
     def _window(self, units: Sequence[Unit], owned: tuple[int, int]) -> Window:
         ids, index = [self.cls], []
-        room = self.config.text.max_tokens - 2
         for at, unit in enumerate(units):
             if at and unit.field != units[at - 1].field:
                 ids.append(self.sep)
             index.append(len(ids))
-            ids.extend(unit.ids[:room])
+            ids.extend(unit.ids)
         ids.append(self.sep)
         if self.config.decoder.pad_tag:
             return Window(ids, [None, *units], [0, *index], (owned[0] + 1, owned[1] + 1))
@@ -177,128 +176,170 @@ class ProductEncoder:
 
     # ---- labels ---------------------------------------------------------------------------------------------------
 
-    def _label(self, product: Product, encoded: EncodedProduct) -> None:
-        states = [int(product.cell_state(name)) for name in self.schema.names]
-        spans = [s for s in product.spans or () if s.attribute in self._index]
-        for window in encoded.windows:
-            placed = [(s, place) for s in spans if (place := _place(s, window, encoded.fields)) is not None]
-            window.labels = self._window_labels(window, states, placed, product.complete)
+    def _label(
+        self, product: Product, units: Sequence[Unit], windows: Iterable[tuple[Window, tuple[int, int, Any]]]
+    ) -> None:
+        # A value that is said in another window: this one does not say it.
+        elsewhere = CellState.ABSENT if product.complete else CellState.NOT_LOCATED
+        states = [product.cell_state(name) for name in self.schema.names]
+        states = [elsewhere if s == CellState.LOCATED else s for s in states]
+        runs = self._runs(product, units)
+        shift = int(self.config.decoder.pad_tag)
+        for window, (first, last, _) in windows:
+            inside = [
+                Run(r.attribute, max(r.first, first) - first + shift, min(r.last, last) - first + shift)
+                for r in runs
+                if r.first < last and r.last > first
+            ]
+            window.labels = self._window_labels(window, states, inside)
 
-    def _window_labels(
-        self, window: Window, states: Sequence[int], placed: Sequence[tuple[Span, tuple[int, int]]], complete: bool
-    ) -> Labels:
-        size = len(window.units)
-        owner: list[int | None] = [None] * size  # for the flat tags, and for overlaps: overwrite
-        pairs: dict[int, list[int]] = {}
-        outside = [OUTSIDE] * size
+    def _runs(self, product: Product, units: Sequence[Unit]) -> list[Run]:
+        """The units that each labelled span touches; a span that cuts a word widens to the word."""
+        runs = []
+        number = {name: i for i, name in enumerate(product.fields)}
+        for span in product.spans or ():
+            if span.attribute not in self._index:
+                continue
+            at = number[span.field]
+            first = bisect_right(units, (at, span.start), key=lambda u: (u.field, u.end))
+            last = bisect_left(units, (at, span.end), key=lambda u: (u.field, u.start))
+            if first < last:
+                runs.append(Run(self._index[span.attribute], first, last))
+        return runs
+
+    def _window_labels(self, window: Window, states: Sequence[CellState], runs: Sequence[Run]) -> Labels:
+        flat = [OUTSIDE] * len(window.units)
+        outside = flat.copy()
         if self.config.decoder.pad_tag:
             outside[0] = 3 + self.config.decoder.continuation_tag
-        overwrite = self.config.decoder.overlaps == "overwrite"
-        for number, (span, (low, high)) in enumerate(placed):
-            tags = pairs.setdefault(self._index[span.attribute], outside.copy())
-            if all(tags[i] == OUTSIDE for i in range(low, high)):
-                tags[low:high] = self._span_tags(window, low, high)
-            # Flat tags hold one attribute per unit: the longer span wins, or with `overwrite` the later one.
-            rivals = {o for o in owner[low:high] if o is not None}
-            if overwrite or all(high - low > _length(placed[o]) for o in rivals):
-                owner = [None if o in rivals and not overwrite else o for o in owner]
-                owner[low:high] = [number] * (high - low)
-        if overwrite:
-            pairs = self._pairs_of(owner, placed, window, outside)
-        cells = [CellState.ABSENT if s == CellState.LOCATED and complete else s for s in states]
-        cells = [CellState.NOT_LOCATED if s == CellState.LOCATED else s for s in cells]  # said in another window
-        for attribute in pairs:
-            cells[attribute] = CellState.LOCATED
-        return Labels([int(c) for c in cells], pairs, self._flat_tags(owner, placed))
-
-    def _span_tags(self, window: Window, low: int, high: int) -> list[int]:
-        tags = [BEGIN, *[INSIDE] * (high - low - 1)]
-        if self.config.decoder.continuation_tag:
-            for i in range(low + 1, high):
-                unit = window.units[i]
-                if unit is not None and unit.continues:
-                    tags[i - low] = CONTINUATION
-        return tags
-
-    def _pairs_of(
-        self,
-        owner: Sequence[int | None],
-        placed: Sequence[tuple[Span, tuple[int, int]]],
-        window: Window,
-        outside: Sequence[int],
-    ) -> dict[int, list[int]]:
-        """One sequence per attribute from tags in which later spans overwrote earlier ones (the release's labels)."""
+        if self.config.decoder.overlaps == "overwrite":
+            flat_runs = paired_runs = _overwritten(runs, len(flat))
+        else:
+            flat_runs, paired_runs = _disjoint(runs), _disjoint_by_attribute(runs)
+        for attribute, first, last in flat_runs:
+            flat[first:last] = [2 * attribute + BEGIN, *[2 * attribute + INSIDE] * (last - first - 1)]
         pairs: dict[int, list[int]] = {}
-        for low, high, number in _runs(owner):
-            tags = pairs.setdefault(self._index[placed[number][0].attribute], list(outside))
-            tags[low:high] = self._span_tags(window, low, high)
-        return pairs
+        cells = [int(s) for s in states]
+        for attribute, first, last in paired_runs:
+            pairs.setdefault(attribute, outside.copy())[first:last] = self._span_tags(window, first, last)
+            cells[attribute] = int(CellState.LOCATED)
+        return Labels(cells, pairs, flat)
 
-    def _flat_tags(self, owner: Sequence[int | None], placed: Sequence[tuple[Span, tuple[int, int]]]) -> list[int]:
-        flat = [OUTSIDE] * len(owner)
-        for low, high, number in _runs(owner):
-            attribute = self._index[placed[number][0].attribute]
-            flat[low:high] = [2 * attribute + BEGIN, *[2 * attribute + INSIDE] * (high - low - 1)]
-        return flat
+    def _span_tags(self, window: Window, first: int, last: int) -> list[int]:
+        inside = CONTINUATION if self.config.decoder.continuation_tag else INSIDE
+        return [BEGIN, *(inside if u is not None and u.continues else INSIDE for u in window.units[first + 1 : last])]
 
 
-def _words(index: int, text: str, pieces: Any) -> Iterator[Unit]:
-    """Word pieces joined to the words they come from."""
+def _own_backend(tokenizer: Any) -> Any:
+    """A copy of the fast tokenizer inside: whoever calls the original changes its truncation and padding."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ConfigError(
+            f"text.model: its tokenizer ({type(tokenizer).__name__}) gives no character offsets; "
+            "choose an encoder with a fast tokenizer (tokenizer.json)"
+        )
+    backend = deepcopy(backend)
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
+
+
+def _special(tokenizer: Any, name: str) -> int:
+    number = getattr(tokenizer, f"{name}_id")
+    if number is None:
+        raise ConfigError(
+            f"text.model: its tokenizer has no {name}, which texts are framed, padded or filled with; "
+            "choose a BERT-like encoder, or define the token in tokenizer_config.json"
+        )
+    return int(number)
+
+
+def _join(index: int, text: str, pieces: Iterable[Any], *, words: bool, most: int) -> Iterator[Unit]:
+    """Units of (id, (start, end), word) pieces, at most ``most`` ids each.
+
+    Pieces that share a character (bytes of one emoji) are one unit; with ``words`` so are the pieces of a word.
+    """
     ids: list[int] = []
-    word, begin, finish = None, 0, 0
-    for token, (start, end), at in pieces:
-        if at != word and ids:
-            yield Unit(tuple(ids), index, begin, _whole(text, finish))
-            ids = []
-        if not ids:
-            word, begin = at, start
-        ids.append(token)
-        finish = max(end, start)
+    begin = end = 0
+    word, continues = None, False
+    for token, (low, high), at in pieces:
+        start, stop = _strip(text, low, high)
+        if start >= stop:
+            continue
+        same = at is not None and at == word
+        if ids and (start < end or (words and same and len(ids) < most)):
+            ids += [token] if len(ids) < most else []
+            end = _whole(text, stop) if stop > end else end
+            continue
+        if ids:
+            yield Unit(tuple(ids), index, begin, end, continues)
+        ids, begin, end, word, continues = [token], start, _whole(text, stop), at, same
     if ids:
-        yield Unit(tuple(ids), index, begin, _whole(text, finish))
+        yield Unit(tuple(ids), index, begin, end, continues)
+
+
+def _strip(text: str, start: int, end: int) -> tuple[int, int]:
+    """Tokens of some tokenizers include the space beside them; values do not."""
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return start, end
 
 
 def _whole(text: str, end: int) -> int:
-    """Move an end past combining marks and joiners, which tokenizers drop but a reader sees as part of the character."""
-    while end < len(text) and (text[end] in _JOINERS or (text[end] > "\u02ff" and unicodedata.combining(text[end]))):
+    """Move an end past what a reader sees as part of the character: combining marks, joiners and what they join."""
+    while end < len(text) and text[end] > "\u02ff" and _belongs(text[end - 1], text[end]):
         end += 1
     return end
 
 
-def _skip_space(text: str, start: int, end: int) -> int:
-    """Sentence-piece tokens include the space before them; values do not."""
-    while start < end and text[start].isspace():
-        start += 1
-    return start
+def _belongs(before: str, char: str) -> bool:
+    kind = unicodedata.category(char)
+    return kind[0] == "M" or _MODIFIER.match(char) is not None or (before == _JOINER and kind == "So")
 
 
 def _coverage(texts: Sequence[str], units: Sequence[Unit]) -> float:
     """Share of non-space characters that belong to a unit."""
     total = sum(len(t) - sum(map(str.isspace, t)) for t in texts)
     read = sum(u.end - u.start - sum(map(str.isspace, texts[u.field][u.start : u.end])) for u in units)
-    return min(read / total, 1.0) if total else 1.0
+    return read / total if total else 1.0
 
 
-def _place(span: Span, window: Window, fields: Sequence[str]) -> tuple[int, int] | None:
-    """The window's units that a span touches: first, last (exclusive); None where it touches none."""
-    touched = [
-        i
-        for i, u in enumerate(window.units)
-        if u is not None and u.start < span.end and u.end > span.start and fields[u.field] == span.field
-    ]
-    return (touched[0], touched[-1] + 1) if touched else None
+def _token_positions(units: Sequence[Unit]) -> tuple[list[int], list[int]]:
+    """Where each unit's tokens start and end if the product were one window, with a separator between fields."""
+    starts, ends, at = [], [], 0
+    for i, unit in enumerate(units):
+        at += i > 0 and unit.field != units[i - 1].field
+        starts.append(at)
+        at += len(unit.ids)
+        ends.append(at)
+    return starts, ends
 
 
-def _length(placed: tuple[Span, tuple[int, int]]) -> int:
-    return placed[1][1] - placed[1][0]
+def _disjoint(runs: Iterable[Run]) -> list[Run]:
+    """Of runs that overlap, the longest; of equal ones, the first."""
+    taken: set[int] = set()
+    kept = []
+    for run in sorted(runs, key=lambda r: r.first - r.last):
+        units = range(run.first, run.last)
+        if taken.isdisjoint(units):
+            taken.update(units)
+            kept.append(run)
+    return kept
 
 
-def _runs(owner: Sequence[int | None]) -> Iterator[tuple[int, int, int]]:
-    """(first, last exclusive, number) of each run of equal numbers."""
-    start = 0
-    for i in range(1, len(owner) + 1):
-        if i == len(owner) or owner[i] != owner[start]:
-            number = owner[start] if start < len(owner) else None
-            if number is not None:
-                yield start, i, number
-            start = i
+def _disjoint_by_attribute(runs: Iterable[Run]) -> list[Run]:
+    groups: dict[int, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.attribute].append(run)
+    return [run for group in groups.values() for run in _disjoint(group)]
+
+
+def _overwritten(runs: Sequence[Run], size: int) -> list[Run]:
+    """What is left of each run after later ones were written over it (the release's labels)."""
+    owner = [-1] * size
+    for number, run in enumerate(runs):
+        owner[run.first : run.last] = [number] * (run.last - run.first)
+    borders = [i for i in range(size + 1) if i in (0, size) or owner[i] != owner[i - 1]]
+    return [Run(runs[owner[a]].attribute, a, b) for a, b in pairwise(borders) if owner[a] >= 0]
