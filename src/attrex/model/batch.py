@@ -1,7 +1,7 @@
 """What goes into the network, and what comes out of it: tensors with names.
 
-Shapes: B rows (one text window each), S tokens, U tagged units, M photos, I photos per row, P gold pairs, N decoded pairs,
-R regions of all photos of a row, C attributes, V spans found.
+Shapes: B rows (one text window each), S tokens, U tagged units, M photos, I photos per row, P gold pairs, N decoded
+pairs, R regions of all photos of a row, C attributes, V spans found.
 """
 
 from __future__ import annotations

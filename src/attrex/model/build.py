@@ -40,9 +40,9 @@ def architecture(network: Network) -> dict[str, Any]:
     """What :func:`network_from` needs to build the same network again without any download. JSON."""
     guide = getattr(network.guidance, "encoder", None)
     return {
-        "text": network.text.hf_config.to_diff_dict() | {"model_type": network.text.hf_config.model_type},
+        "text": network.text.spec(),
         "image": network.image.spec() if network.image is not None else None,
-        "guide": guide.hf_config.to_diff_dict() | {"model_type": guide.hf_config.model_type} if guide else None,
+        "guide": guide.spec() if guide is not None else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""ULS-VL: image regions appended to the text as further positions (paper section 3.1, Table 1 "Vanilla" and "Self-Attn").
+"""ULS-VL: image regions appended to the text as further positions (paper 3.1, Table 1 "Vanilla" and "Self-Attn").
 
 Shapes: B rows, S tokens, R regions, D text width, V image width.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from attrex.model.text_encoder import attention_bias
-
 
 class Concat(nn.Module):
     """Regions projected to the text's width, marked as image, and appended to the embeddings."""
@@ -18,6 +16,7 @@ class Concat(nn.Module):
         super().__init__()
         self.project = nn.Linear(image_width, text_width)
         self.norm = nn.LayerNorm(text_width)
+        nn.init.zeros_(self.norm.weight)  # regions start silent, as in the published release
         self.kind = nn.Parameter(torch.zeros(text_width))  # what type embeddings are to the text: "this is image"
         self.attention = (
             nn.TransformerEncoderLayer(text_width, heads, 4 * text_width, activation="gelu", batch_first=True)
@@ -30,7 +29,5 @@ class Concat(nn.Module):
         joint = torch.cat([text, self.norm(self.project(regions)) + self.kind], 1)
         mask = torch.cat([text_mask, region_mask], 1)
         if self.attention is not None:
-            bias = attention_bias(mask, joint.dtype)
-            hidden = None if bias is None else bias[:, 0, 0, :]
-            joint = self.attention(joint, src_key_padding_mask=hidden)
+            joint = self.attention(joint, src_key_padding_mask=~mask)
         return joint, mask

@@ -1,12 +1,14 @@
 """The feature decoder shared by all attributes: BiLSTM -> dropout -> linear emissions for the CRF (paper section 4.2).
 
-Eq. 8 concatenates a token's features with a *scaled copy* of themselves, so the BiLSTM's input projection splits in two:
+Eq. 8 concatenates a token's features with a *scaled copy* of themselves, so the BiLSTM's input projection splits:
 W [f; s f] = W1 f + s (W2 f). Both products are computed once per row, and only scaled per selected attribute.
 
 Shapes: B rows, U units, D width, N pairs (N = B for the flat tagger), H units per direction, K tags.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -20,22 +22,24 @@ class BiLSTM(nn.Module):
         self.hidden = hidden
         self.recurrent = nn.Parameter(torch.empty(2, hidden, 4 * hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
 
-    def forward(self, gates: Tensor, mask: Tensor) -> Tensor:
-        """gates (N, U, 8H): projected inputs, both directions; mask (N, U), a prefix of each row -> states (N, U, 2H)."""
-        order = _reversal(mask)
-        forward, backward = gates.chunk(2, -1)  # each (N, U, 4H): input, forget, output gates and candidate
-        backward = backward.gather(1, order[..., None].expand_as(backward))
-        steps = torch.stack([forward, backward]).permute(2, 0, 1, 3).contiguous()  # (U, 2, N, 4H)
-        hidden = cell = steps.new_zeros(2, len(mask), self.hidden)
+    def forward(self, steps: Iterable[Tensor], order: Tensor) -> Tensor:
+        """States (N, U, 2H) from U steps of projected inputs (2, N, 4H), as :func:`both_ways` lays them out.
+
+        The 4H are input, forget and output gates, then the candidate; order (N, U) is the :func:`reversal`.
+        """
+        recurrent: Tensor | None = None
         states = []
-        for step in steps.unbind(0):
-            gate = torch.baddbmm(step, hidden, self.recurrent.to(step.dtype))
+        for step in steps:
+            if recurrent is None:
+                recurrent = self.recurrent.to(step.dtype)
+                hidden = cell = step.new_zeros(2, len(order), self.hidden)
+            gate = torch.baddbmm(step, hidden, recurrent)
             entry, keep, emit = gate[..., : 3 * self.hidden].sigmoid().chunk(3, -1)
             cell = torch.addcmul(keep * cell, entry, gate[..., 3 * self.hidden :].tanh())
             hidden = emit * cell.tanh()
             states.append(hidden)
         forward, backward = torch.stack(states, 2).unbind(0)  # each (N, U, H)
-        return torch.cat([forward, backward.gather(1, order[..., None].expand_as(backward))], -1)
+        return torch.cat([forward, _reorder(backward, order)], -1)
 
 
 class SpanDecoder(nn.Module):
@@ -55,24 +59,44 @@ class SpanDecoder(nn.Module):
 
     def flat(self, features: Tensor, mask: Tensor) -> Tensor:
         """features (B, U, D), mask (B, U) -> (B, U, K)."""
-        return self._emissions(self.own(features), mask)
+        order = reversal(mask)
+        return self._emissions(both_ways(self.own(features), order), order)
 
     def scaled(self, features: Tensor, scale: Tensor, rows: Tensor, mask: Tensor) -> Tensor:
         """Eq. 8 by its algebra: features (B, U, D), scale (N, U), rows (N,), mask (B, U) -> (N, U, K)."""
         assert self.guided is not None
-        own, guided = self.own(features), self.guided(features)
-        return self._emissions(torch.addcmul(own[rows], scale[..., None], guided[rows]), mask[rows])
+        order = reversal(mask)
+        own, guided = both_ways(self.own(features), order), both_ways(self.guided(features), order)
+        scales = both_ways(scale[..., None].expand(-1, -1, 2), order[rows]).to(own.dtype)
+        # Spread from rows to pairs step by step: all steps at once would not fit the processor's cache, and takes twice
+        # the time.
+        steps = (
+            torch.addcmul(a.index_select(1, rows), s, b.index_select(1, rows))
+            for a, s, b in zip(own.unbind(), scales.unbind(), guided.unbind(), strict=True)
+        )
+        return self._emissions(steps, order[rows])
 
     def concatenated(self, features: Tensor, second: Tensor, rows: Tensor, mask: Tensor) -> Tensor:
         """Any second half: features (B, U, D), second (N, U, D), rows (N,), mask (B, U) -> (N, U, K)."""
         assert self.guided is not None
-        return self._emissions(self.own(features)[rows] + self.guided(second), mask[rows])
+        order = reversal(mask)[rows]
+        return self._emissions(both_ways(self.own(features)[rows] + self.guided(second), order), order)
 
-    def _emissions(self, gates: Tensor, mask: Tensor) -> Tensor:
-        return self.output(self.dropout(self.lstm(gates, mask)))
+    def _emissions(self, steps: Iterable[Tensor], order: Tensor) -> Tensor:
+        return self.output(self.dropout(self.lstm(steps, order)))
 
 
-def _reversal(mask: Tensor) -> Tensor:
+def reversal(mask: Tensor) -> Tensor:
     """Positions that reverse each row's valid prefix and leave its padding in place: (N, U) bool -> (N, U) long."""
     position = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     return torch.where(mask, mask.sum(1, keepdim=True) - 1 - position, position)
+
+
+def both_ways(x: Tensor, order: Tensor) -> Tensor:
+    """Step by step, each half in its own reading order: (N, U, 2G), forward and backward -> (U, 2, N, G)."""
+    forward, backward = x.chunk(2, -1)
+    return torch.stack([forward, _reorder(backward, order)]).permute(2, 0, 1, 3)
+
+
+def _reorder(x: Tensor, order: Tensor) -> Tensor:
+    return x.gather(1, order[..., None].expand_as(x))

@@ -1,9 +1,9 @@
 """What tells the shared decoder which attribute it looks for (paper section 3.3, Figure 5, Eq. 8).
 
-Prototype and BERT guidance scale a token's features by their cosine with the attribute's vector; DyNet applies the
-attribute's own matrix. Each returns the second half of Eq. 8's concatenation, for N selected (row, attribute) pairs.
+Prototype and BERT guidance give a vector per attribute, by whose cosine a token's features are scaled; DyNet applies a
+matrix per attribute. Either way it is the second half of Eq. 8's concatenation, for N selected (row, attribute) pairs.
 
-Shapes: B rows, U units, D width, C attributes, N pairs.
+Shapes: B rows, U units, D width, C attributes, A distinct ones among the pairs, N pairs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def cosine(features: Tensor, vectors: Tensor) -> Tensor:
 
 
 def guide(features: Tensor, vectors: Tensor) -> Tensor:
-    """Eq. 8 as it is printed: (N, U, D), (N, D) -> (N, U, 2D). The reference; see :class:`SpanDecoder` for the fast way."""
+    """Eq. 8 as it is printed: (N, U, D), (N, D) -> (N, U, 2D). The reference; `SpanDecoder.scaled` is the fast way."""
     return torch.cat([features, cosine(features, vectors)[..., None] * features], -1)
 
 
@@ -34,17 +34,16 @@ class PrototypeGuidance(nn.Module):
         super().__init__()
         self.prototypes = nn.Embedding(attributes, width)
 
-    def vectors(self) -> Tensor:
-        """(C, D)"""
-        return self.prototypes.weight
-
-    def scale(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
-        """cos(P^a, f_j) of the selected pairs: features (B, U, D) -> (N, U). Features are normalised once per row."""
-        return pair_cosine(features, self.vectors(), rows, attributes)
+    def vectors(self, attributes: Tensor) -> Tensor:
+        """(A,) -> (A, D)"""
+        return self.prototypes(attributes)
 
 
 class TextGuidance(nn.Module):
     """The attribute's name, read by a text encoder of its own; its first state is the vector ("BERT-AR")."""
+
+    name_ids: Tensor
+    name_mask: Tensor
 
     def __init__(self, encoder: TextEncoder, name_ids: Tensor, name_mask: Tensor) -> None:
         """name_ids, name_mask: (C, T) tokens of the attribute names."""
@@ -54,14 +53,9 @@ class TextGuidance(nn.Module):
         self.register_buffer("name_mask", name_mask)
 
     def vectors(self, attributes: Tensor) -> Tensor:
-        """(n,) -> (n, D), only for the attributes asked for."""
-        ids, mask = self.name_ids[attributes], self.name_mask[attributes]  # type: ignore[index]
+        """(A,) -> (A, D)"""
+        ids, mask = self.name_ids[attributes], self.name_mask[attributes]
         return self.encoder.encode(self.encoder.embed(ids), mask)[0][:, 0]
-
-    def scale(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
-        """As :meth:`PrototypeGuidance.scale`; each attribute name is read once, however many pairs ask for it."""
-        distinct, position = attributes.unique(return_inverse=True)
-        return pair_cosine(features, self.vectors(distinct), rows, position)
 
 
 class DyNetGuidance(nn.Module):
@@ -73,12 +67,25 @@ class DyNetGuidance(nn.Module):
         nn.init.normal_(self.matrices.weight, std=width**-0.5)
 
     def transform(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
-        """F M_a of the selected pairs: (B, U, D) -> (N, U, D)."""
+        """F M_a of the selected pairs: features (B, U, D), rows and attributes (N,) -> (N, U, D)."""
         width = features.shape[-1]
-        return features[rows] @ self.matrices(attributes).view(-1, width, width)
+        # Pair after pair of one attribute: a matrix for each pair would take N D^2 numbers, gigabytes in a large range.
+        order = attributes.argsort(stable=True)
+        distinct, counts = attributes[order].unique_consecutive(return_counts=True)
+        matrices = self.matrices(distinct).view(-1, width, width)
+        parts = rows[order].split(counts.tolist())
+        found = [features[part] @ matrix for part, matrix in zip(parts, matrices.unbind(), strict=True)]
+        return torch.cat(found)[order.argsort()]
 
 
-def pair_cosine(features: Tensor, vectors: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
-    """Cosine of selected (row, attribute) pairs: features (B, U, D), vectors (C, D) -> (N, U)."""
-    unit = normalize(features, dim=-1, eps=EPSILON)
-    return (unit[rows] @ normalize(vectors, dim=-1, eps=EPSILON)[attributes][..., None]).squeeze(-1)
+def pair_cosine(
+    features: Tensor, guidance: PrototypeGuidance | TextGuidance, rows: Tensor, attributes: Tensor
+) -> Tensor:
+    """cos(P^a, f_j) of the selected pairs: features (B, U, D), rows and attributes (N,) -> (N, U).
+
+    Each attribute's vector is made once, however many pairs ask for it: a name is read once.
+    """
+    distinct, position = attributes.unique(return_inverse=True)
+    vectors = normalize(guidance.vectors(distinct), dim=-1, eps=EPSILON)
+    cosines = vectors @ normalize(features, dim=-1, eps=EPSILON).transpose(1, 2)  # (B, A, U)
+    return cosines[rows, position]

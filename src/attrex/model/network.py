@@ -21,7 +21,7 @@ from attrex.model.batch import Batch, Decoded, Encoded, Losses
 from attrex.model.concat import Concat
 from attrex.model.crf import CRF
 from attrex.model.decoder import SpanDecoder
-from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance
+from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.tags import BEGIN, INSIDE, OUTSIDE, flat_spans_from_tags, spans_from_tags
 from attrex.model.text_encoder import TextEncoder
@@ -31,6 +31,8 @@ BLANK, ABSENT, LOCATED = 0, 1, 2
 """Cell states as in :class:`attrex.types.CellState`, which the model does not import."""
 CONTINUATION = 3
 """The release's X, where it is switched on; its pad tag is the last one."""
+Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+"""Rows, attributes, starts, ends and probabilities of spans, as in :class:`Decoded`."""
 PAIRS_AT_ONCE = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
 
@@ -51,6 +53,11 @@ class Network(nn.Module):
         names: tuple[Tensor, Tensor] | None = None,
     ) -> None:
         super().__init__()
+        if config.text.max_tokens > text.max_tokens:
+            raise ConfigError(
+                f"text.max_tokens={config.text.max_tokens} is more than {config.text.model} reads: {text.max_tokens}; "
+                "lower it: longer texts are read in overlapping windows"
+            )
         self.settings, self.attributes = config, attributes  # not `config`: the Trainer takes that for its own kind
         self.text, self.image = text, image
         self.range_only = False  # set by the trainer during `range.only_epochs`
@@ -70,7 +77,8 @@ class Network(nn.Module):
                     softmax=fusion.softmax,
                     init_std=fusion.init_std,
                 )
-                self.tir.requires_grad_(fusion.trainable)
+                for attention in (self.tir.self_attention, self.tir.cross_attention):
+                    attention.requires_grad_(fusion.trainable)
             else:
                 self.concat = Concat(
                     width,
@@ -85,9 +93,9 @@ class Network(nn.Module):
         tags = 3 + config.decoder.continuation_tag + config.decoder.pad_tag if guided else 2 * attributes + 1
         hidden = config.decoder.hidden or (width if guided else width // 2)
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
-        self.crf = CRF(
-            tags, forbidden=_forbidden(attributes if not guided else 1) if config.decoder.constrained else ()
-        )
+        extra = config.decoder.continuation_tag, config.decoder.pad_tag
+        forbidden = _forbidden(1, *extra) if guided else _forbidden(attributes)
+        self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
 
     def _guidance(
         self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None
@@ -189,13 +197,15 @@ class Network(nn.Module):
     def _range_loss(self, logits: Tensor, gold: Tensor, weight: Tensor) -> Tensor:
         target = gold.to(logits.dtype)
         if self.settings.range.no_attribute_class:
-            target = torch.cat([target, 1 - gold.any(1, keepdim=True).to(logits.dtype)], 1)
-            weight = torch.cat([weight, weight.new_ones(len(weight), 1)], 1)
+            some = gold.any(1, keepdim=True)
+            target = torch.cat([target, 1 - some.to(logits.dtype)], 1)
+            # That there is none at all is no more certain than the least certain cell.
+            weight = torch.cat([weight, torch.where(some, 1.0, weight.amin(1, keepdim=True))], 1)
         total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
         return total / (weight.sum().clamp(min=1) if self.settings.range.reduction == "mean" else len(weight))
 
     def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        """(N, U) tags: the gold sequence of a gold pair, all O for an attribute that was selected without being gold."""
+        """(N, U) tags: the gold sequence of a gold pair, all O for an attribute selected without being gold."""
         assert batch.pair_rows is not None
         assert batch.pair_attributes is not None
         assert batch.pair_tags is not None
@@ -216,7 +226,7 @@ class Network(nn.Module):
                 second = self.guidance.transform(encoded.features, rows, attributes)
                 return self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
             case PrototypeGuidance() | TextGuidance():
-                scale = self.guidance.scale(encoded.features, rows, attributes)
+                scale = pair_cosine(encoded.features, self.guidance, rows, attributes)
                 return self.decoder.scaled(encoded.features, scale, rows, encoded.unit_mask)
             case _:
                 raise ConfigError("range.kind=none has no attribute to guide by; use the flat decoder")
@@ -231,8 +241,7 @@ class Network(nn.Module):
         """
         encoded = self.encode(batch, region_weights=region_weights)
         if self.classifier is None:
-            found = self._extract_flat(encoded)
-            return Decoded(*found, None, None, len(encoded.features), encoded.region_weights)
+            return Decoded(*self._extract_flat(encoded), None, None, len(encoded.features), encoded.region_weights)
         assert encoded.range_logits is not None
         scores = encoded.range_logits[:, : self.attributes].float().sigmoid()
         selected = select(scores, self.settings.range.threshold if threshold is None else threshold)
@@ -245,28 +254,28 @@ class Network(nn.Module):
             self._extract_pairs(encoded, r, a)
             for r, a in zip(rows.split(PAIRS_AT_ONCE), attributes.split(PAIRS_AT_ONCE), strict=True)
         ]
-        found = tuple(torch.cat(part) for part in zip(*parts, strict=True))
-        return Decoded(*found, scores, selected, len(rows), encoded.region_weights)
+        v_rows, v_attributes, starts, ends, probability = (torch.cat(part) for part in zip(*parts, strict=True))
+        return Decoded(
+            v_rows, v_attributes, starts, ends, probability, scores, selected, len(rows), encoded.region_weights
+        )
 
-    def _extract_pairs(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> tuple[Tensor, ...]:
+    def _extract_pairs(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> Found:
+        if not len(rows):
+            return rows, attributes, rows, rows, rows.float()
         mask = encoded.unit_mask[rows]
-        emissions = self.emissions(encoded, rows, attributes) if len(rows) else mask.new_zeros(0, 1, 3).float()
-        tags = self.crf.viterbi(emissions, mask) if len(rows) else mask.new_zeros(0, mask.shape[1]).long()
+        emissions = self.emissions(encoded, rows, attributes)
+        tags = self.crf.viterbi(emissions, mask)
         plain = torch.where(tags == CONTINUATION, INSIDE, tags) if self.settings.decoder.continuation_tag else tags
         pairs, starts, ends = spans_from_tags(plain, mask)
-        if not len(pairs):
-            probability = torch.zeros(0)
-        elif self.settings.decoder.continuation_tag:
+        if self.settings.decoder.continuation_tag:
             probability = self._tagged_so(emissions[pairs], tags[pairs], mask[pairs], starts, ends)
         else:
             probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
-        return rows[pairs], attributes[pairs], starts, ends, probability.to(rows.device)
+        return rows[pairs], attributes[pairs], starts, ends, probability
 
-    def _extract_flat(self, encoded: Encoded) -> tuple[Tensor, ...]:
+    def _extract_flat(self, encoded: Encoded) -> Found:
         emissions, mask = self.decoder.flat(encoded.features, encoded.unit_mask), encoded.unit_mask
         rows, attributes, starts, ends = flat_spans_from_tags(self.crf.viterbi(emissions, mask), mask)
-        if not len(rows):
-            return rows, attributes, starts, ends, torch.zeros(0, device=rows.device)
         probability = self.crf.segment_log_probability(
             emissions, mask, rows, starts, ends, begin_tag=2 * attributes + 1, inside_tag=2 * attributes + 2
         ).exp()
@@ -289,9 +298,14 @@ class Network(nn.Module):
         yield from ((n, p) for n, p in self.named_parameters() if n.startswith(("text.", "guidance.encoder.")))
 
 
-def _forbidden(attributes: int) -> Iterator[tuple[int | None, int]]:
+def _forbidden(
+    attributes: int, continuation_tag: bool = False, pad_tag: bool = False
+) -> Iterator[tuple[int | None, int]]:
     """Transitions that make no sense in (flat) BIO: an I that continues nothing, or another attribute."""
+    everything = range(2 * attributes + 1 + continuation_tag + pad_tag)
     for attribute in range(attributes):
         begin, inside = 2 * attribute + BEGIN, 2 * attribute + INSIDE
-        yield None, inside
-        yield from ((tag, inside) for tag in range(2 * attributes + 1) if tag not in (begin, inside))
+        within = [inside, CONTINUATION] if continuation_tag else [inside]
+        yield from ((before, tag) for before in (None, *everything) for tag in within if before not in (begin, *within))
+    if pad_tag:  # it stands at the first position only
+        yield from ((tag, everything[-1]) for tag in everything)

