@@ -65,6 +65,10 @@ class FusionConfig(_Section):
     softmax: bool = False
     """Normalise TIR's attention. The paper's Eq. 2 does not."""
     init_std: float = Field(0.01, gt=0)
+    region_norm: bool = False
+    """Centre and scale each channel of the regions by its statistics over the photos (BatchNorm without weights).
+    What all photos have in common is a large constant; un-normalised attention lets it grow within a few steps until it
+    drowns the words. The paper's small learning rate over 45 epochs does without."""
     trainable: bool = True
     pad_mask: bool = True
 
@@ -140,7 +144,7 @@ class TrainingConfig(_Section):
     learning_rate: float = Field(1e-4, gt=0)
     image_learning_rate: float = Field(5e-5, gt=0)
     head_learning_rate: float | None = Field(None, gt=0)
-    """For newly initialised layers; null: the same as `learning_rate` (the paper)."""
+    """For the layers after the text encoder, which are new; null: the same as `learning_rate` (the paper)."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     warmup: float = Field(0.0, ge=0, lt=1)
     """Share of all steps."""

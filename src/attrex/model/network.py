@@ -62,12 +62,15 @@ class Network(nn.Module):
         self.text, self.image = text, image
         self.range_only = False  # set by the trainer during `range.only_epochs`
         width, fusion = text.width, config.fusion
+        self.region_norm: nn.BatchNorm1d | None = None
         self.tir: TIR | None = None
         self.concat: Concat | None = None
         if image is not None:
             mean, std = config.image.mean or image.default_mean, config.image.std or image.default_std
             self.register_buffer("pixel_mean", torch.tensor(mean) * 255, persistent=False)
             self.register_buffer("pixel_std", torch.tensor(std) * 255, persistent=False)
+            if fusion.region_norm:
+                self.region_norm = nn.BatchNorm1d(image.width, affine=False)
             if fusion.kind == "tir":
                 self.tir = TIR(
                     width,
@@ -142,6 +145,8 @@ class Network(nn.Module):
         pixels = (batch.pixels.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
         # The permuted tensor is already in channels_last order, which convolutions prefer on CPUs.
         encoded = self.image(pixels.permute(0, 3, 1, 2))  # (M, r, V)
+        if self.region_norm is not None:
+            encoded = self.region_norm(encoded.flatten(0, 1)).view_as(encoded)
         index = batch.image_index
         if self.training and self.settings.image.dropout:
             hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout
