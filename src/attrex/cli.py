@@ -306,6 +306,21 @@ def demo(
 
 
 @app.command()
+def settings(
+    preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    overrides: Set = None,
+) -> None:
+    """Every setting of a preset with its value and meaning, as Markdown.
+
+    Example: [bold]attrex settings --preset mae[/]
+    """
+    from attrex.config import Config, describe
+
+    config = Config.load(preset, overrides or ())
+    print(f"# Settings of `{config.preset}` ({config.system})\n\n{describe(config)}", end="")
+
+
+@app.command()
 def push(
     model: Annotated[Path, typer.Argument(help="Model directory.")],
     name: Annotated[str, typer.Argument(help="Name on the Hugging Face hub, owner/model.")],

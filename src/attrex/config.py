@@ -9,16 +9,17 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from attrex.errors import ConfigError, did_you_mean
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class TextConfig(_Section):
@@ -240,6 +241,28 @@ class Config(_Section):
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def describe(config: Config) -> str:
+    """Every setting with its value and meaning, as Markdown."""
+    lines = []
+    for name in Config.model_fields:
+        values = getattr(config, name)
+        if not isinstance(values, _Section):
+            continue
+        lines += [f"## {name}", "", " ".join((type(values).__doc__ or "").split()), ""]
+        lines += ["| setting | value | meaning |", "|---|---|---|"]
+        for key, field in type(values).model_fields.items():
+            value = yaml.safe_dump(getattr(values, key), default_flow_style=True).split("\n")[0]
+            meaning = " ".join((field.description or "").split())
+            choices = f" One of {', '.join(f'`{c}`' for c in get_args(field.annotation))}." if _closed(field) else ""
+            lines.append(f"| `{name}.{key}` | `{value}` | {meaning}{choices} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _closed(field: FieldInfo) -> bool:
+    return get_origin(field.annotation) is Literal
 
 
 def presets() -> list[str]:
