@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,20 +17,12 @@ from attrex.model.text_encoder import TextEncoder
 
 ATTRIBUTES = 4
 WIDTH = 16
-PLAIN = [
-    "text.max_tokens=32",
-    "text.overlap=8",
-    "text.hidden_dropout=0",
-    "text.attention_dropout=0",
-    "image.dropout=0",
-    "fusion.width=8",
-    "fusion.init_std=0.2",
-    "range.threshold=0.5",
-    "range.reduction=mean",
-    "decoder.hidden=8",
-    "decoder.dropout=0",
-]
-TEXT_ONLY = ["fusion.kind=none", "image.model=null"]
+PLAIN = """
+text: {max_tokens: 32, overlap: 8, hidden_dropout: 0, attention_dropout: 0}
+image: {size: 64, dropout: 0}
+fusion: {width: 8, init_std: 0.2}
+decoder: {hidden: 8, dropout: 0}
+"""
 
 
 def tiny_bert() -> TextEncoder:
@@ -75,11 +68,13 @@ def count_rows() -> Callable[[torch.nn.Module], list[int]]:
 
 
 @pytest.fixture
-def build() -> Callable[..., Network]:
+def build(tmp_path: Path) -> Callable[..., Network]:
     """``build("guidance.kind=dynet", ...)``: a network of those settings, the same weights every time."""
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(PLAIN, encoding="utf-8")
 
     def build(*settings: str) -> Network:
-        config = Config.load("small", [*PLAIN, *settings])
+        config = Config.load(plain, settings)
         torch.manual_seed(0)
         image = build_image_encoder(tiny_resnet(), region_layout=config.image.region_layout)
         bert = config.guidance.kind == "bert"

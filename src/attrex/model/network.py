@@ -146,6 +146,8 @@ class Network(nn.Module):
         # The permuted tensor is already in channels_last order, which convolutions prefer on CPUs.
         encoded = self.image(pixels.permute(0, 3, 1, 2))  # (M, r, V)
         if self.region_norm is not None:
+            # One region alone has no spread: the statistics of the photos seen so far have to do.
+            self.region_norm.train(self.training and encoded[..., 0].numel() > 1)
             encoded = self.region_norm(encoded.flatten(0, 1)).view_as(encoded)
         index = batch.image_index
         if self.training and self.settings.image.dropout:

@@ -1,0 +1,574 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from seqeval.metrics.sequence_labeling import get_entities
+from torch import Tensor, nn
+
+from attrex.errors import ConfigError
+from attrex.model.batch import Batch, Decoded, Losses
+from attrex.model.image_encoder import ImageEncoder
+from attrex.model.network import Network
+from attrex.training.trainer import freeze
+
+Build = Callable[..., Network]
+TEXT_ONLY = ("fusion.kind=none", "image.model=null")
+FLAT = ("range.kind=none",)
+FUSIONS = {
+    "none": TEXT_ONLY,
+    "concat": ("fusion.kind=concat",),
+    "concat_attention": ("fusion.kind=concat_attention",),
+    "tir": (),
+    "tir_softmax": ("fusion.softmax=true", "fusion.heads=2"),
+}
+RANGES = {"flat": FLAT, "prototype": (), "dynet": ("guidance.kind=dynet",), "bert": ("guidance.kind=bert",)}
+
+
+@pytest.fixture(params=FUSIONS)
+def fusion(request: pytest.FixtureRequest) -> Sequence[str]:
+    return FUSIONS[request.param]
+
+
+@pytest.fixture(params=RANGES)
+def range_(request: pytest.FixtureRequest) -> Sequence[str]:
+    return RANGES[request.param]
+
+
+def choose(network: Network, logits: Sequence[float]) -> Network:
+    """Make the classifier say the same of every row."""
+    with torch.no_grad():
+        network.classifier.output.weight.zero_()
+        network.classifier.output.bias.copy_(torch.tensor(logits))
+    return network
+
+
+def rows_of(batch: Batch, rows: Sequence[int]) -> Batch:
+    """A batch of some of the rows."""
+    at = {old: new for new, old in enumerate(rows)}
+    kept = [i for i, row in enumerate(batch.pair_rows.tolist()) if row in at]
+    return replace(
+        batch,
+        **{k: getattr(batch, k)[list(rows)] for k in ("input_ids", "token_mask", "unit_index", "unit_mask")},
+        **{k: getattr(batch, k)[list(rows)] for k in ("image_index", "cells", "flat_tags")},
+        pair_rows=torch.tensor([at[batch.pair_rows[i].item()] for i in kept], dtype=torch.long),
+        pair_attributes=batch.pair_attributes[kept],
+        pair_tags=batch.pair_tags[kept],
+    )
+
+
+def padded(batch: Batch, more: int = 4) -> Batch:
+    """The same batch with more padding."""
+
+    def widen(x: Tensor, value: int) -> Tensor:
+        return nn.functional.pad(x, (0, more), value=value)
+
+    return replace(
+        batch,
+        input_ids=widen(batch.input_ids, 0),
+        token_mask=widen(batch.token_mask, False),
+        unit_index=widen(batch.unit_index, 0),
+        unit_mask=widen(batch.unit_mask, False),
+        pair_tags=widen(batch.pair_tags, 0),
+        flat_tags=widen(batch.flat_tags, 0),
+    )
+
+
+def spans(found: Decoded) -> list[tuple[int, ...]]:
+    columns = (found.rows, found.attributes, found.starts, found.ends)
+    return list(zip(*(c.tolist() for c in columns), strict=True))
+
+
+def observe(network: Network) -> dict[str, Any]:
+    """What the CRF's loss is asked in the next steps: pairs as (row, attribute), and their tags."""
+    seen: dict[str, Any] = {}
+    nll, emissions = network.crf.nll, network.emissions
+
+    def watched_nll(scores: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        seen["tags"] = tags
+        seen["nll"] = nll(scores, tags, mask)
+        return seen["nll"]
+
+    def watched_emissions(encoded: Any, rows: Tensor, attributes: Tensor) -> Tensor:
+        seen["pairs"] = list(zip(rows.tolist(), attributes.tolist(), strict=True))
+        return emissions(encoded, rows, attributes)
+
+    network.crf.nll, network.emissions = watched_nll, watched_emissions  # type: ignore[method-assign]
+    return seen
+
+
+# ---- every variant --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["uls", "fixed", "partial"])
+def test_every_variant_trains_and_extracts(
+    build: Build, batch: Batch, fusion: Sequence[str], range_: Sequence[str], scheme: str
+):
+    network = build(*fusion, *range_, f"training.scheme={scheme}", "training.text_layers=1")
+    freeze(network, network.settings.training)
+    losses = network.train()(**batch.tensors())
+    losses.loss.backward()
+    assert losses.loss.isfinite()
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, name
+            assert parameter.grad.isfinite().all(), name
+            assert parameter.grad.any(), name
+        else:
+            assert parameter.grad is None, name
+    trained = {n.split(".")[0] for n, p in network.named_parameters() if p.requires_grad}
+    assert {"decoder", "crf"} <= trained
+    assert ("text" in trained) == (scheme != "fixed")
+    assert ("image" in trained) == (scheme == "uls" and network.image is not None)
+
+    found = network.eval().extract(batch, region_weights=True)
+    assert ((found.probability > 0) & (found.probability <= 1 + 1e-5)).all()
+    assert (found.ends <= batch.unit_mask.sum(1)[found.rows]).all()
+    assert (found.region_weights is not None) == (network.image is not None)
+
+
+def test_every_variant_runs_in_bf16(build: Build, batch: Batch, fusion: Sequence[str], range_: Sequence[str]):
+    network = build(*fusion, *range_)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = network(**batch.tensors())
+        network.eval().extract(batch, region_weights=True)
+    losses.loss.backward()
+    assert losses.loss.dtype == torch.float32
+    assert losses.loss.isfinite()
+    full = network(**batch.tensors()).loss
+    torch.testing.assert_close(losses.loss, full, rtol=0.1, atol=0.1)
+
+
+def test_frozen_projections_leave_only_tirs_output_to_learn(build: Build):
+    network = build("fusion.trainable=false")
+    assert [n for n, p in network.tir.named_parameters() if p.requires_grad] == ["output.weight", "output.bias"]
+
+
+def test_the_window_must_fit_the_text_model(build: Build):
+    with pytest.raises(ConfigError, match=r"text.max_tokens=41 is more than minilm-l6 reads: 40; lower it"):
+        build("text.max_tokens=41")
+
+
+def test_bert_guidance_needs_an_encoder_as_wide(build: Build):
+    network = build()
+    config = network.settings.model_copy(
+        update={"guidance": network.settings.guidance.model_copy(update={"kind": "bert"})}
+    )
+    with pytest.raises(ConfigError, match="needs a second text encoder, as wide as the first one"):
+        Network(config, 4, network.text, network.image)
+
+
+def test_a_flat_tagger_has_no_pairs_to_decode(build: Build, batch: Batch):
+    network = build(*FLAT)
+    with pytest.raises(ConfigError, match=r"range.kind=none has no attribute to guide by; use the flat decoder"):
+        network.emissions(network.encode(batch), torch.tensor([0]), torch.tensor([0]))
+
+
+# ---- padding, batching, cost ----------------------------------------------------------------------------------------
+
+
+def test_padding_changes_nothing(build: Build, batch: Batch, fusion: Sequence[str], range_: Sequence[str]):
+    network = build(*fusion, *range_).eval()
+    one, other = (network.encode(b, region_weights=True) for b in (batch, padded(batch)))
+    torch.testing.assert_close(other.features[:, :7][batch.unit_mask], one.features[batch.unit_mask])
+    if one.range_logits is not None:
+        torch.testing.assert_close(other.range_logits, one.range_logits)
+    losses = [network(**b.tensors()).loss for b in (batch, padded(batch))]
+    torch.testing.assert_close(*losses)
+    assert spans(network.extract(padded(batch))) == spans(network.extract(batch))
+
+
+@pytest.mark.parametrize("switch", ["text.pad_mask=false", "fusion.pad_mask=false"])
+def test_without_masks_padding_matters_as_in_the_release(build: Build, batch: Batch, switch: str):
+    network = build(switch).eval()
+    one, other = (network.encode(b).range_logits for b in (batch, padded(batch)))
+    assert not torch.allclose(one, other)
+
+
+def test_rows_of_different_ranges_equal_rows_on_their_own(build: Build, batch: Batch, range_: Sequence[str]):
+    network = build(*range_, "decoder.reduction=sum", "range.threshold=0.45").eval()
+    together = network(**batch.tensors())
+    alone = [network(**rows_of(batch, [i]).tensors()) for i in range(3)]
+    if together.range_loss is not None:
+        assert len({losses.pairs for losses in alone}) > 1
+    assert sum(losses.pairs for losses in alone) == together.pairs
+    torch.testing.assert_close(sum(losses.tag_loss for losses in alone), together.tag_loss)
+
+    whole = network.extract(batch)
+    parts = [(i, *span[1:]) for i in range(3) for span in spans(network.extract(rows_of(batch, [i])))]
+    assert sorted(spans(whole)) == sorted(parts)
+
+
+def test_encoders_run_once_and_the_decoder_once_per_selected_pair(
+    build: Build, batch: Batch, count_rows: Callable[[nn.Module], list[int]]
+):
+    network = choose(build(), [9, -9, 9, -9]).eval()
+    text, image, decoded = (count_rows(m) for m in (network.text.layers[0], network.image, network.decoder.output))
+    found = network.extract(batch)
+    assert (text, image, decoded) == ([3], [2], [6])
+    assert found.pairs == int(found.selected.sum()) == 6
+
+
+def test_large_ranges_are_decoded_in_parts(
+    build: Build, batch: Batch, monkeypatch: pytest.MonkeyPatch, count_rows: Callable[[nn.Module], list[int]]
+):
+    network = choose(build(), [9.0] * 4).eval()
+    whole = network.extract(batch)
+    monkeypatch.setattr("attrex.model.network.PAIRS_AT_ONCE", 5)
+    decoded = count_rows(network.decoder.output)
+    parts = network.extract(batch)
+    assert decoded == [5, 5, 2]
+    assert spans(parts) == spans(whole)
+    assert len(spans(whole)) > 0
+    torch.testing.assert_close(parts.probability, whole.probability)
+
+
+# ---- photos ---------------------------------------------------------------------------------------------------------
+
+
+class Blocks(nn.Module):
+    """A feature map of mean colours: 64 pixels give 4 x 4 regions."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(pixels, 16)
+
+
+@pytest.mark.parametrize("layout", ["spatial", "raw"])
+def test_a_bright_block_lights_its_own_region_and_no_other(build: Build, batch: Batch, layout: str):
+    network = build()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network.image = ImageEncoder(Blocks(), {"mean": (0, 0, 0), "std": (1, 1, 1), "size": 64}, region_layout=layout)
+        network.tir.cross_attention.key = nn.Linear(3, 8, bias=False)
+        network.tir.cross_attention.value = nn.Linear(3, 8, bias=False)
+    network.pixel_mean.zero_()
+    batch.pixels = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
+    batch.pixels[0, 16:32, 32:48] = 255  # second row, third column
+    weights = network.encode(batch, region_weights=True).region_weights[0]
+    lit = weights.any(0).nonzero().flatten().tolist()
+    assert weights.shape == (9, 16)
+    assert (lit == [4 + 2]) == (layout == "spatial")
+
+
+def test_a_row_without_photo_has_no_region_weights_and_reads_as_text_only(build: Build, batch: Batch):
+    network = build().eval()
+    mixed = network.encode(batch, region_weights=True)
+    bare = replace(batch, pixels=None, image_index=None)
+    without = network.encode(bare, region_weights=True)
+    assert not mixed.region_weights[2].any()
+    assert not without.region_weights.any()
+    torch.testing.assert_close(without.features[2], mixed.features[2])
+    assert not torch.allclose(without.features[0], mixed.features[0])
+    losses = network(**bare.tensors())
+    losses.loss.backward()
+    assert losses.loss.isfinite()
+
+
+@pytest.mark.parametrize("kind", ["concat", "concat_attention"])
+def test_concat_without_any_photo_is_the_text_model(build: Build, batch: Batch, kind: str):
+    network = build(f"fusion.kind={kind}").eval()
+    bare = replace(batch, pixels=None, image_index=None)
+    torch.testing.assert_close(network.encode(bare).features[2], network.encode(batch).features[2])
+
+
+def test_several_photos_are_concatenated_and_each_is_encoded_once(
+    build: Build, batch: Batch, count_rows: Callable[[nn.Module], list[int]]
+):
+    network = build().eval()
+    encoded = count_rows(network.image)
+    batch.image_index = torch.tensor([[0, 1], [1, -1], [-1, -1]])
+    like = torch.zeros(1)
+    regions, mask = network.regions(batch, like)
+    assert encoded == [2]
+    assert regions.shape == (3, 8, 12)
+    torch.testing.assert_close(regions[0, 4:], regions[1, :4])
+    assert mask.tolist() == [[True] * 8, [True] * 4 + [False] * 4, [False] * 8]
+    assert network.encode(batch, region_weights=True).region_weights.shape == (3, 9, 8)
+
+
+def test_normalised_regions_have_the_same_mean_and_spread_in_every_channel(build: Build, batch: Batch):
+    network = build("fusion.region_norm=true")
+    plain = build().regions(batch, torch.zeros(1))[0][:2].flatten(0, 1)
+    regions, _ = network.regions(batch, torch.zeros(1))
+    expected = (plain - plain.mean(0)) / (plain.var(0, unbiased=False) + 1e-5).sqrt()
+    torch.testing.assert_close(regions[:2].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
+    assert network.eval().regions(batch, torch.zeros(1))[0].isfinite().all()
+
+
+def test_a_single_region_cannot_be_normalised_by_itself_and_passes(build: Build, batch: Batch):
+    network = build("fusion.region_norm=true")
+    batch.pixels, batch.image_index = batch.pixels[:1, :32, :32], torch.tensor([[0], [-1], [-1]])
+    regions, _ = network.train().regions(batch, torch.zeros(1))
+    assert regions.shape == (3, 1, 12)
+    assert regions.isfinite().all()
+    assert network.training
+
+
+def test_photos_are_hidden_at_random_in_training_only(build: Build, batch: Batch):
+    network = build("image.dropout=0.25")
+    batch.input_ids = torch.zeros(400, 9, dtype=torch.long)
+    batch.image_index = torch.tensor([[0, 1]]).expand(400, 2)
+    torch.manual_seed(0)
+    shown = network.train().regions(batch, torch.zeros(1))[1]
+    assert 0.7 < shown.float().mean() < 0.8
+    assert torch.equal(shown.any(1), shown.all(1))  # all photos of a product, or none
+    assert network.eval().regions(batch, torch.zeros(1))[1].all()
+
+
+# ---- range ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_score_at_the_threshold_is_not_selected(build: Build, batch: Batch):
+    network = choose(build(), [0.0, 0.0, 0.001, -0.001]).eval()
+    assert network.extract(batch).selected.tolist() == [[False, False, True, False]] * 3
+    assert network.extract(batch, threshold=0.4).selected.all()
+
+
+@pytest.mark.parametrize("guidance", ["prototype", "dynet", "bert"])
+def test_nothing_selected_gives_nothing_and_teaches_the_classifier_alone(build: Build, batch: Batch, guidance: str):
+    network = choose(build(f"guidance.kind={guidance}", "range.train_on=predicted"), [-9.0] * 4)
+    losses = network(**batch.tensors())
+    assert (losses.pairs, losses.tag_loss) == (0, None)
+    assert losses.loss.isfinite()
+    losses.loss.backward()
+    taught = {n.split(".")[0] for n, p in network.named_parameters() if p.grad is not None}
+    assert taught == {"text", "image", "tir", "classifier"}
+
+    found = network.eval().extract(batch)
+    assert spans(found) == []
+    assert (found.pairs, len(found.probability)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("train_on", "expected"),
+    [
+        ("gold", [(0, 0), (0, 2), (1, 1)]),
+        ("predicted", [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]),
+        ("union", [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1)]),
+    ],
+)
+def test_pairs_that_train_the_decoder_and_their_targets(build: Build, batch: Batch, train_on: str, expected: list):
+    network = choose(build(f"range.train_on={train_on}"), [9, 9, -9, -9])
+    seen = observe(network)
+    losses = network(**batch.tensors())
+    assert seen["pairs"] == expected
+    assert losses.pairs == len(expected)
+    gold = {(0, 0): batch.pair_tags[0], (0, 2): batch.pair_tags[1], (1, 1): batch.pair_tags[2]}
+    for pair, tags in zip(seen["pairs"], seen["tags"], strict=True):
+        assert tags.tolist() == gold.get(pair, torch.zeros(7)).tolist()
+    torch.testing.assert_close(losses.tag_loss, seen["nll"].mean())
+    torch.testing.assert_close(losses.loss, losses.range_loss + losses.tag_loss)
+
+
+def test_the_loss_over_pairs_can_be_summed(build: Build, batch: Batch):
+    network = choose(build("decoder.reduction=sum"), [9, 9, -9, -9])
+    seen = observe(network)
+    torch.testing.assert_close(network(**batch.tensors()).tag_loss, seen["nll"].sum())
+
+
+def test_no_gradient_flows_through_the_selection(build: Build, batch: Batch):
+    network = build()
+    network(**batch.tensors()).tag_loss.backward()
+    assert all(p.grad is None for p in network.classifier.parameters())
+
+
+def test_pairs_of_a_step_are_bounded_gold_first(build: Build, batch: Batch):
+    network = choose(build("range.max_pairs=4"), [9, 8, -9, 7])
+    seen = observe(network)
+    assert network(**batch.tensors()).pairs == 4
+    assert set(seen["pairs"]) > {(0, 0), (0, 2), (1, 1)}
+
+
+def test_at_first_only_the_range_may_be_learned(build: Build, batch: Batch):
+    network = build()
+    network.range_only = True
+    losses = network(**batch.tensors())
+    assert (losses.pairs, losses.tag_loss) == (0, None)
+    assert torch.equal(losses.loss, losses.range_loss)
+
+
+BLANKS = [(1, 3), (2, 0), (2, 3)]
+
+
+@pytest.mark.parametrize(("unknown", "weight"), [("negative", 1.0), ("masked", 0.0), ("weighted", 0.25)])
+def test_blank_cells_count_as_told_and_no_others(build: Build, batch: Batch, unknown: str, weight: float):
+    network = choose(
+        build(f"range.unknown={unknown}", "range.unknown_weight=0.25", "range.reduction=sum"), [0.1, 0.2, 0.3, 0.4]
+    )
+    seen = observe(network)
+    losses = network(**batch.tensors())
+    error = network.classifier.output.bias.sigmoid() - (batch.cells == 2).float()
+    counts = torch.where(batch.cells == 0, weight, 1.0)
+    (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias, retain_graph=True)
+    torch.testing.assert_close(gradient, (error * counts).sum(0) / 3)
+
+    assert (set(seen["pairs"]) & set(BLANKS) == set()) == (unknown == "masked")
+    each = torch.stack([counts[pair] for pair in seen["pairs"]])
+    torch.testing.assert_close(losses.tag_loss, (seen["nll"] * each).mean())
+
+
+def test_the_mean_range_loss_is_over_the_cells_that_count(build: Build, batch: Batch):
+    network = choose(build("range.unknown=masked", "range.loss_weight=2"), [0.1, 0.2, 0.3, 0.4])
+    network.range_only = True
+    logits, known = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).expand(3, 4), batch.cells != 0
+    expected = nn.functional.binary_cross_entropy_with_logits(logits[known], (batch.cells == 2).float()[known])
+    torch.testing.assert_close(network(**batch.tensors()).loss, 2 * expected)
+
+
+@pytest.mark.parametrize(("unknown", "weight"), [("negative", 1.0), ("weighted", 0.25)])
+def test_the_class_of_products_without_attributes(build: Build, batch: Batch, unknown: str, weight: float):
+    settings = ("range.no_attribute_class=true", f"range.unknown={unknown}", "range.unknown_weight=0.25")
+    network = choose(build(*settings, "range.reduction=sum"), [9, 9, 9, 9, 0])
+    losses = network(**batch.tensors())
+    (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias)
+    # Rows 0 and 1 have attributes; row 2 has none, as far as its blank cells tell.
+    torch.testing.assert_close(gradient[4], torch.tensor((0.5 + 0.5 - 0.5 * weight) / 3))
+    found = network.eval().extract(batch)
+    assert found.range_scores.shape == found.selected.shape == (3, 4)
+
+
+def test_the_category_can_rule_attributes_out(build: Build, batch: Batch):
+    batch.allowed = torch.tensor([[True, False, True, False]] * 3)
+    assert choose(build(), [9.0] * 4).eval().extract(batch).selected.all()
+    network = choose(build("range.mask_by_category=true"), [9.0] * 4).eval()
+    assert torch.equal(network.extract(batch).selected, batch.allowed)
+
+
+def test_given_attributes_can_be_asked_for(build: Build, batch: Batch):
+    network = choose(build(), [-9.0] * 4).eval()
+    only = torch.zeros(3, 4, dtype=torch.bool)
+    only[0, 1] = only[2, 3] = True
+    found = network.extract(batch, only=only)
+    assert found.pairs == 2
+    assert torch.equal(found.selected, only)
+    assert set(zip(found.rows.tolist(), found.attributes.tolist(), strict=True)) <= {(0, 1), (2, 3)}
+
+
+# ---- tags and probabilities -----------------------------------------------------------------------------------------
+
+
+class Paths:
+    """All tag sequences of one row (U, K) with their probabilities, one by one."""
+
+    def __init__(self, network: Network, emissions: Tensor) -> None:
+        self.tags = list(itertools.product(range(network.crf.num_tags), repeat=len(emissions)))
+        mask = torch.ones(len(self.tags), len(emissions), dtype=torch.bool)
+        nll = network.crf.nll(emissions.expand(len(self.tags), -1, -1), torch.tensor(self.tags), mask)
+        self.probabilities = (-nll.detach()).exp().tolist()
+
+    def sum(self, accept: Callable[[Sequence[int]], bool]) -> float:
+        return sum(p for p, path in zip(self.probabilities, self.tags, strict=True) if accept(path))
+
+    def segment(self, start: int, end: int, begin: int = 1, inside: int = 2) -> float:
+        """That of B I ... I from start to end, and no further."""
+        wanted = (begin, *[inside] * (end - start - 1))
+        return self.sum(lambda path: path[start:end] == wanted and path[end : end + 1] != (inside,))
+
+
+@pytest.fixture
+def short(batch: Batch) -> Batch:
+    """Rows of four units, so that all paths can be listed."""
+    return replace(batch, unit_index=batch.unit_index[:, :4].clamp(min=1), unit_mask=torch.ones(3, 4, dtype=torch.bool))
+
+
+def test_flat_spans_are_those_of_seqeval_and_their_probability_is_the_segments(build: Build, short: Batch):
+    network = build(*FLAT, "decoder.constrained=false").eval()
+    emissions = 3 * torch.randn(3, 4, 9, generator=torch.Generator().manual_seed(3))
+    network.decoder.flat = lambda features, mask: emissions  # type: ignore[method-assign]
+    found = network.extract(short)
+    tags = network.crf.viterbi(emissions, short.unit_mask)
+    names = ["O", *(f"{kind}-{a}" for a in range(4) for kind in "BI")]
+    expected = [
+        (row, int(attribute), start, end + 1)
+        for row in range(3)
+        for attribute, start, end in get_entities([names[t] for t in tags[row]])
+    ]
+    assert len(expected) > 3
+    assert spans(found) == expected
+    assert found.pairs == 3
+    paths = [Paths(network, row) for row in emissions]
+    exact = [paths[row].segment(start, end, 2 * a + 1, 2 * a + 2) for row, a, start, end in spans(found)]
+    torch.testing.assert_close(found.probability, torch.tensor(exact), atol=1e-5, rtol=1e-4)
+
+
+def test_a_pairs_probability_is_that_of_its_segment(build: Build, short: Batch):
+    network = choose(build(), [9, -9, -9, -9]).eval()
+    emissions = 2 * torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(5))
+    network.emissions = lambda *_: emissions  # type: ignore[method-assign]
+    found = network.extract(short)
+    assert len(found.rows)
+    exact = [Paths(network, emissions[row]).segment(start, end) for row, _, start, end in spans(found)]
+    torch.testing.assert_close(found.probability, torch.tensor(exact), atol=1e-5, rtol=1e-4)
+
+
+def test_continuation_tags_read_as_inside_and_keep_an_exact_probability(build: Build, short: Batch):
+    network = choose(build("decoder.continuation_tag=true", "text.units=piece"), [9, -9, -9, -9]).eval()
+    emissions = torch.zeros(3, 4, 4)
+    for row, tags in enumerate(([1, 3, 2, 0], [0, 1, 0, 1], [0, 0, 0, 0])):  # B X I O, O B O B, nothing
+        emissions[row, range(4), tags] = 3.0
+    network.emissions = lambda *_: emissions  # type: ignore[method-assign]
+    found = network.extract(short)
+    assert spans(found) == [(0, 0, 0, 3), (1, 0, 1, 2), (1, 0, 3, 4)]
+    first, second = Paths(network, emissions[0]), Paths(network, emissions[1])
+    expected = [
+        first.sum(lambda p: p[:3] == (1, 3, 2) and p[3] not in (2, 3)),
+        second.sum(lambda p: p[1] == 1 and p[2] not in (2, 3)),
+        second.sum(lambda p: p[3] == 1),
+    ]
+    torch.testing.assert_close(found.probability, torch.tensor(expected))
+
+
+def test_the_pad_tag_stands_at_the_first_position_of_absent_attributes(build: Build, batch: Batch):
+    network = choose(build("decoder.pad_tag=true", "range.train_on=predicted"), [-9, -9, -9, 9])
+    seen = observe(network)
+    network(**batch.tensors())
+    assert network.crf.num_tags == 4
+    assert seen["tags"].tolist() == [[3, 0, 0, 0, 0, 0, 0]] * 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "tags", "expected"),
+    [
+        ((), 3, {(None, 2), (0, 2)}),
+        (("decoder.pad_tag=true",), 4, {(None, 2), (0, 2), (3, 2), (0, 3), (1, 3), (2, 3), (3, 3)}),
+        (
+            ("decoder.continuation_tag=true", "text.units=piece"),
+            4,
+            {(None, 2), (None, 3), (0, 2), (0, 3)},
+        ),
+        (
+            ("decoder.continuation_tag=true", "decoder.pad_tag=true", "text.units=piece"),
+            5,
+            {(None, 2), (None, 3), (0, 2), (0, 3), (4, 2), (4, 3), (0, 4), (1, 4), (2, 4), (3, 4), (4, 4)},
+        ),
+        (("decoder.constrained=false",), 3, set()),
+    ],
+)
+def test_transitions_that_make_no_sense_are_forbidden(build: Build, settings: Sequence[str], tags: int, expected: set):
+    crf = build(*settings).crf
+    assert crf.num_tags == tags
+    start = {(None, t) for t in crf.forbidden_start.nonzero().flatten().tolist()}
+    assert start | {tuple(pair) for pair in crf.forbidden_transitions.nonzero().tolist()} == expected
+
+
+def test_flat_tags_of_one_attribute_do_not_continue_anothers(build: Build):
+    crf = build(*FLAT).crf
+    allowed = {(s, t) for s in range(9) for t in range(9) if not crf.forbidden_transitions[s, t] and t and t % 2 == 0}
+    assert allowed == {(s, t) for t in (2, 4, 6, 8) for s in (t - 1, t)}
+
+
+def test_losses_can_be_indexed_as_the_trainer_does():
+    losses = Losses(torch.tensor(2.0), None, None, 3)
+    assert losses["pairs"] == 3
+    assert losses[0] is losses.loss
+
+
+def test_a_batch_moves_as_a_whole_and_leaves_out_what_it_lacks(batch: Batch):
+    moved = replace(batch, pixels=None).to("cpu")
+    assert moved.pixels is None
+    assert torch.equal(moved.cells, batch.cells)
+    assert "pixels" not in moved.tensors()
