@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from transformers import BertConfig, BertModel
 
 from attrex.config import Config
 from attrex.model.batch import Batch
-from attrex.model.image_encoder import build_image_encoder
+from attrex.model.image_encoder import ImageEncoder, build_image_encoder
 from attrex.model.network import Network
 from attrex.model.text_encoder import TextEncoder
 
@@ -43,10 +45,13 @@ def tiny_bert() -> TextEncoder:
     )
 
 
-def tiny_resnet() -> dict:
-    """64 pixels give 2 x 2 regions of 12 channels."""
+@cache
+def backbones() -> tuple[TextEncoder, TextEncoder, ImageEncoder]:
+    """Two text encoders, and a ResNet to which 64 pixels are 2 x 2 regions of 12 channels."""
+    torch.manual_seed(0)
     config = {"hidden_sizes": [8, 8, 8, 12], "depths": [1, 1, 1, 1], "embedding_size": 8, "layer_type": "basic"}
-    return {"kind": "hf", "config": {"model_type": "resnet", **config}}
+    resnet = build_image_encoder({"kind": "hf", "config": {"model_type": "resnet", **config}})
+    return tiny_bert(), tiny_bert(), resnet
 
 
 @pytest.fixture
@@ -75,16 +80,16 @@ def build(tmp_path: Path) -> Callable[..., Network]:
 
     def build(*settings: str) -> Network:
         config = Config.load(plain, settings)
+        text, guide, image = deepcopy(backbones())
         torch.manual_seed(0)
-        image = build_image_encoder(tiny_resnet(), region_layout=config.image.region_layout)
         bert = config.guidance.kind == "bert"
         names = torch.tensor([[2, 7, 3], [2, 8, 3], [2, 9, 3], [2, 10, 3]]), torch.ones(4, 3, dtype=torch.bool)
         network = Network(
             config,
             ATTRIBUTES,
-            tiny_bert(),
+            text,
             image if config.image.model else None,
-            tiny_bert() if bert else None,
+            guide if bert else None,
             names if bert else None,
         )
         if network.concat is not None:

@@ -1,0 +1,218 @@
+"""The paper's presets on tiny random backbones of the same classes: their code runs here, without a download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from attrex.config import Config
+from attrex.model.batch import Batch
+from attrex.model.build import architecture, name_tokens, network_from, pretrained_network
+from attrex.model.network import Network
+
+NAMES = ["closure", "colour", "sleeve length", "a very long name of an attribute that no shop would ever give"]
+BERT = {
+    "model_type": "bert",
+    "vocab_size": 60,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "max_position_embeddings": 160,
+}
+RESNET = {
+    "model_type": "resnet",  # ResNet-152 has these layers, 3, 8, 36 and 3 of them
+    "layer_type": "bottleneck",
+    "embedding_size": 8,
+    "hidden_sizes": [16, 16, 32, 32],
+    "depths": [1, 1, 2, 1],
+}
+SPECS = {"text": BERT, "image": {"kind": "hf", "config": RESNET}, "guide": None}
+
+PAPER = {
+    "image.model": "microsoft/resnet-152",
+    "image.size": 224,
+    "image.mean": (0.48, 0.498, 0.531),
+    "image.std": (0.214, 0.207, 0.207),
+    "image.max_images": 1,
+    "image.dropout": 0.0,
+    "fusion.kind": "tir",
+    "fusion.width": 200,
+    "fusion.heads": 1,
+    "fusion.softmax": False,
+    "fusion.init_std": 0.01,
+    "fusion.region_norm": False,
+    "fusion.trainable": True,
+    "range.kind": "predicted",
+    "range.reduction": "mean",
+    "range.unknown": "negative",
+    "guidance.kind": "prototype",
+    "decoder.hidden": None,
+    "decoder.dropout": 0.2,
+    "training.scheme": "uls",
+    "training.learning_rate": 1e-4,
+    "training.image_learning_rate": 5e-5,
+    "training.head_learning_rate": None,
+    "training.schedule": "constant",
+    "training.warmup": 0.0,
+    "training.weight_decay": 0.0,
+    "training.epochs": 45,
+    "training.batch_size": 70,
+}
+OURS = {
+    "text.pad_mask": True,
+    "fusion.pad_mask": True,
+    "image.region_layout": "spatial",
+    "image.freeze_batchnorm": True,
+    "range.train_on": "union",
+    "range.prior_bias": True,
+    "range.no_attribute_class": False,
+    "decoder.reduction": "mean",
+    "decoder.overlaps": "apart",
+    "decoder.pad_tag": False,
+    "decoder.continuation_tag": False,
+    "decoder.constrained": True,
+}
+RELEASE = {
+    "text.pad_mask": False,
+    "fusion.pad_mask": False,
+    "image.region_layout": "raw",
+    "image.freeze_batchnorm": False,
+    "range.train_on": "predicted",
+    "range.only_epochs": 0,
+    "range.prior_bias": False,
+    "range.no_attribute_class": True,
+    "decoder.reduction": "sum",
+    "decoder.overlaps": "overwrite",
+    "decoder.pad_tag": True,
+    "decoder.constrained": False,
+}
+MEPAVE = {"text.model": "uer/chinese_roberta_L-4_H-512", "text.max_tokens": 48, "range.threshold": 0.5}
+MAE = {"text.model": "bert-base-uncased", "text.max_tokens": 128, "range.threshold": 0.4}
+PRESETS: dict[str, dict[str, Any]] = {
+    "mepave": PAPER | MEPAVE | OURS | {"text.units": "char"},
+    "mepave-release": PAPER | MEPAVE | RELEASE | {"text.units": "legacy_wordpiece", "decoder.continuation_tag": False},
+    "mae": PAPER | MAE | OURS | {"range.only_epochs": 1},
+    "mae-release": PAPER | MAE | RELEASE | {"text.units": "piece", "decoder.continuation_tag": True},
+}
+
+
+def labelled_batch(config: Config) -> Batch:
+    """Two rows of 8 and 6 tokens with a photo each; with a pad tag, [CLS] is the first unit."""
+    first = int(not config.decoder.pad_tag)
+    lengths, position = torch.tensor([8, 6]), torch.arange(8)
+    index = torch.arange(first, 7).expand(2, -1)
+    unit_mask = index < lengths[:, None] - 1
+    tags = torch.tensor([[0, 0, 1, 2, 0, 0, 0], [0, 0, 0, 1, 2, 0, 0]])[:, first:]
+    if config.decoder.pad_tag:
+        tags[:, 0] = 3 + config.decoder.continuation_tag
+    random = torch.Generator().manual_seed(0)
+    return Batch(
+        input_ids=torch.randint(5, 60, (2, 8), generator=random).masked_fill(position >= lengths[:, None], 0),
+        token_mask=position < lengths[:, None],
+        unit_index=index.masked_fill(~unit_mask, 0),
+        unit_mask=unit_mask,
+        pixels=torch.randint(0, 256, (2, 64, 64, 3), generator=random, dtype=torch.uint8),
+        image_index=torch.tensor([[0], [1]]),
+        cells=torch.tensor([[2, 1, 0, 1], [1, 2, 1, 0]], dtype=torch.uint8),
+        pair_rows=torch.tensor([0, 1]),
+        pair_attributes=torch.tensor([0, 1]),
+        pair_tags=tags,
+        flat_tags=torch.zeros_like(index),
+    )
+
+
+def make(preset: str, overrides: Sequence[str] = ()) -> Network:
+    torch.manual_seed(0)
+    return network_from(Config.load(preset, overrides), NAMES, None, SPECS)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_settings_are_those_of_the_paper_or_of_its_release(preset: str):
+    config = Config.load(preset)
+    found = {key: getattr(getattr(config, key.split(".")[0]), key.split(".")[1]) for key in PRESETS[preset]}
+    assert found == PRESETS[preset]
+    assert config.system == "ULS-DRAM"
+    assert config.preset == preset
+
+
+@pytest.mark.parametrize(("preset", "tags"), [("mepave", 3), ("mepave-release", 4), ("mae", 3), ("mae-release", 5)])
+def test_presets_train_and_extract(preset: str, tags: int):
+    network = make(preset)
+    batch = labelled_batch(network.settings)
+    torch.nn.init.constant_(network.classifier.output.bias, 9.0)  # some range to decode
+    losses = network.train()(**batch.tensors())
+    losses.loss.backward()
+    assert losses.loss.isfinite()
+    assert losses.pairs == 8
+    still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert still == []
+    assert network.crf.num_tags == tags
+    assert network.decoder.lstm.hidden == network.text.width
+    assert network.classifier.output.out_features == len(NAMES) + preset.endswith("release")
+    assert [m.training for m in network.image.modules() if isinstance(m, torch.nn.BatchNorm2d)] == [
+        preset.endswith("release")
+    ] * 20
+
+    found = network.eval().extract(batch, region_weights=True)
+    assert found.region_weights.shape == (2, 8, 4)
+    assert found.pairs == 8
+    assert found.probability.isfinite().all()
+
+
+@pytest.mark.parametrize("preset", ["mepave", "mae-release"])
+def test_padding_matters_in_the_release_only(preset: str):
+    network = make(preset).eval()
+    batch = labelled_batch(network.settings)
+    before = network.encode(batch).range_logits
+    batch.input_ids = torch.nn.functional.pad(batch.input_ids, (0, 4))
+    batch.token_mask = torch.nn.functional.pad(batch.token_mask, (0, 4))
+    assert torch.allclose(network.encode(batch).range_logits, before, atol=1e-6) == (preset == "mepave")
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["guidance.kind=bert"],
+        ["guidance.kind=dynet", "fusion.kind=concat_attention"],
+        ["range.kind=none", "fusion.kind=none", "image.model=null"],
+    ],
+)
+def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image: Path, overrides: list[str]):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_text)
+    config = Config.load("mepave", [f"text.model={tiny_text}", f"image.model={tiny_image}", *overrides])
+    network = pretrained_network(config, NAMES, tokenizer)
+    specs = json.loads(json.dumps(architecture(network)))
+    again = network_from(config, NAMES, tokenizer, specs)
+    shapes = {name: value.shape for name, value in network.state_dict().items()}
+    assert {name: value.shape for name, value in again.state_dict().items()} == shapes
+    assert architecture(again) == architecture(network)
+
+
+def test_pretrained_weights_arrive_in_both_encoders_and_in_bert_guidance(tiny_text: Path, tiny_image: Path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_text)
+    settings = [f"text.model={tiny_text}", f"image.model={tiny_image}", "guidance.kind=bert"]
+    one, other = (pretrained_network(Config.load("mepave", settings), NAMES, tokenizer) for _ in range(2))
+    for part in ("text", "image", "guidance.encoder"):
+        states = [n.get_submodule(part).state_dict() for n in (one, other)]
+        assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])
+    assert one.text is not one.guidance.encoder
+    names = {name for name, _ in one.pretrained_parameters()}
+    assert {name.split(".")[0] for name in names} == {"text", "guidance"}
+
+
+def test_attribute_names_are_read_up_to_ten_tokens(tiny_text: Path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_text)
+    ids, mask = name_tokens(NAMES, tokenizer)
+    assert ids.shape == mask.shape == (4, 10)
+    assert (ids[:, 0] == tokenizer.cls_token_id).all()
+    assert [row[m][-1].item() for row, m in zip(ids, mask, strict=True)] == [tokenizer.sep_token_id] * 4
+    assert mask[3].all()
+    assert (ids[~mask] == tokenizer.pad_token_id).all()
