@@ -144,6 +144,9 @@ class TrainingConfig(_Section):
     """`partial`: whether the image encoder is trained."""
     learning_rate: float = Field(1e-4, gt=0)
     image_learning_rate: float = Field(5e-5, gt=0)
+    fusion_learning_rate: float | None = Field(None, gt=0)
+    """For what feeds the pretrained text encoder (TIR, or the projection of concatenated regions); null: the same as
+    `learning_rate` (the paper)."""
     head_learning_rate: float | None = Field(None, gt=0)
     """For the layers after the text encoder, which are new; null: the same as `learning_rate` (the paper)."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
