@@ -38,7 +38,10 @@ def evaluate(
     photos: bool = True,
     evidence: bool = False,
 ) -> Evaluation:
-    """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored."""
+    """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored.
+
+    Raises :class:`DataError` when there are no products.
+    """
     products = list(products)
     before = (extractor.count.products, extractor.count.rows, extractor.count.sequences)
     predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold))
@@ -50,6 +53,6 @@ def evaluate(
         score(products, predictions, bootstrap=bootstrap, attributes=attributes),
         products,
         predictions,
-        sequences / max(1, seen),
-        rows / max(1, seen),
+        sequences / seen,
+        rows / seen,
     )

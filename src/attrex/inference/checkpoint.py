@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,18 @@ from attrex.model.network import Network
 from attrex.schema import Schema
 
 FORMAT = 1
-REQUIRED = ("attrex.json", "config.yaml", "architecture.json", "schema.yaml", "model.safetensors", "tokenizer")
+REQUIRED = (
+    "attrex.json",
+    "config.yaml",
+    "schema.yaml",
+    "architecture.json",
+    "image.json",
+    "thresholds.json",
+    "tokenizer",
+    "model.safetensors",
+)
+_SHARED = ("*.json", "*.yaml", "*.safetensors", "*.txt", "README.md")  # what a hub repository is asked for
+_PRIVATE = ("checkpoints/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
 
 
 @dataclass
@@ -53,7 +66,7 @@ class Model:
         write_text(directory / "config.yaml", self.config.to_yaml())
         write_text(directory / "schema.yaml", self.schema.to_yaml())
         write_json(directory / "architecture.json", architecture(self.network))
-        write_json(directory / "image.json", self.transform.to_json() if self.transform else None)
+        write_json(directory / "image.json", self.transform.to_json() if self.transform else {})
         write_json(directory / "thresholds.json", self.thresholds)
         write_json(directory / "metrics.json", self.metrics)
         if card is not None:
@@ -71,48 +84,46 @@ def load_model(source: str | Path) -> Model:
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
     directory = _locate(source)
-    missing = [name for name in REQUIRED if not (directory / name).exists()]
-    if missing:
-        raise CheckpointError(
-            f"{directory} is not an Attrex model: {', '.join(missing)} missing; "
-            "expected the directory that `attrex train --out DIR` writes"
-        )
+    _check_complete(directory)
     version = _read_json(directory / "attrex.json").get("format")
     if version != FORMAT:
         raise CheckpointError(
             f"{directory} has format {version!r}, this version reads {FORMAT}; train it again or upgrade"
         )
-    try:
+    thresholds = _read_json(directory / "thresholds.json")
+    architecture = _read_json(directory / "architecture.json")
+    metrics = directory / "metrics.json"
+    with _named_after(directory):
         config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
         schema = Schema.load(directory / "schema.yaml")
-    except (AttrexError, yaml.YAMLError) as exc:
-        raise CheckpointError(f"{directory}: {exc}") from exc
-    tokenizer = load_tokenizer(directory / "tokenizer")
-    network = network_from(config, schema.names, tokenizer, _read_json(directory / "architecture.json"))
+        tokenizer = load_tokenizer(directory / "tokenizer")
+        network = network_from(config, schema.names, tokenizer, architecture)
+        transform = ImageTransform.from_json(_read_json(directory / "image.json")) if network.image else None
     _load_weights(network, directory / "model.safetensors")
-    transform = _read_json(directory / "image.json") if (directory / "image.json").exists() else None
-    return Model(
-        network=network.eval(),
-        tokenizer=tokenizer,
-        config=config,
-        schema=schema,
-        transform=ImageTransform.from_json(transform) if transform else None,
-        thresholds=_read_json(directory / "thresholds.json") if (directory / "thresholds.json").exists() else {},
-        metrics=_read_json(directory / "metrics.json") if (directory / "metrics.json").exists() else {},
-    )
+    found = _read_json(metrics) if metrics.exists() else {}
+    return Model(network.eval(), tokenizer, config, schema, transform, thresholds, found)
 
 
 def push_model(directory: str | Path, name: str, *, private: bool = True) -> str:
-    """Upload a model directory to the Hugging Face hub under `name` (``owner/model``); returns its address."""
-    from huggingface_hub import HfApi
+    """Upload a model directory to the Hugging Face hub under `name` (``owner/model``); returns its address.
 
-    directory = _locate(directory)
-    api = HfApi()
-    api.create_repo(name, private=private, exist_ok=True)
-    commit = api.upload_folder(
-        repo_id=name, folder_path=str(directory), ignore_patterns=["checkpoints/*", "logs/*", "*.part"]
-    )
-    return str(commit)
+    Raises :class:`CheckpointError` for an incomplete directory, or when the hub refuses.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    directory = _locate(Path(directory))
+    _check_complete(directory)
+    try:
+        api = HfApi()
+        api.create_repo(name, private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, folder_path=str(directory), ignore_patterns=list(_PRIVATE))
+    except (HfHubHTTPError, HFValidationError, OSError) as exc:
+        raise CheckpointError(
+            f"the Hugging Face hub did not take {name}: {exc}; the name should be owner/model, "
+            "and `hf auth login` says who you are"
+        ) from exc
+    return f"https://huggingface.co/{name}"
 
 
 def load_tokenizer(name: str | Path) -> Any:
@@ -138,34 +149,61 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def _locate(source: str | Path) -> Path:
-    path = Path(source)
+    """A directory on this machine. Only what cannot be a path is asked for at the hub."""
+    path, name = Path(source), str(source)
     if path.is_dir():
         return path
-    name = str(source)
-    if name.count("/") == 1 and not name.startswith((".", "/")) and not path.exists():
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    # `runs/shop` looks like a hub name, too: where there is a directory `runs`, it is a path with a typo.
+    named = isinstance(source, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name, re.ASCII)
+    if not named or path.exists() or path.parent.is_dir():
+        raise CheckpointError(
+            f"no model directory {name}; expected what `attrex train --out DIR` writes, or a hub name owner/model"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-        try:
-            return Path(
-                snapshot_download(
-                    name, allow_patterns=["*.json", "*.yaml", "*.safetensors", "*.txt", "*.md", "tokenizer/*"]
-                )
-            )
-        except (HfHubHTTPError, HFValidationError, OSError) as exc:
-            raise CheckpointError(
-                f"no directory {name}, and the Hugging Face hub did not give it either: {exc}"
-            ) from exc
-    raise CheckpointError(
-        f"no model directory {name}; expected what `attrex train --out DIR` writes, or a hub name owner/model"
-    )
-
-
-def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as exc:
+        return Path(snapshot_download(name, allow_patterns=list(_SHARED)))
+    except (HfHubHTTPError, HFValidationError, OSError) as exc:
+        raise CheckpointError(
+            f"no directory {name}, and the Hugging Face hub did not give it either: {exc}; check the name or the path"
+        ) from exc
+
+
+def _check_complete(directory: Path) -> None:
+    missing = [name for name in REQUIRED if not (directory / name).exists()]
+    if missing:
+        going = "; its training is not finished, go on with --resume" if (directory / "run.json").exists() else ""
+        raise CheckpointError(
+            f"{directory} is not an Attrex model: {', '.join(missing)} missing{going}; "
+            "expected the directory that `attrex train --out DIR` writes"
+        )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
         raise CheckpointError(f"{path} is damaged: {exc}; copy the model again") from exc
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} is damaged: it should hold a JSON object, found {found!r}; copy the model again")
+    return found
+
+
+@contextmanager
+def _named_after(directory: Path) -> Iterator[None]:
+    """Put the directory's name before what its files are accused of."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except AttrexError as exc:
+        raise CheckpointError(f"{directory}: {exc}") from exc
+    except Exception as exc:  # damaged descriptions make transformers raise nearly anything
+        raise CheckpointError(
+            f"{directory} is damaged: its network cannot be built from config.yaml, architecture.json and tokenizer/ "
+            f"({type(exc).__name__}: {exc}); copy the model again"
+        ) from exc
 
 
 def _load_weights(network: Network, path: Path) -> None:
@@ -177,5 +215,6 @@ def _load_weights(network: Network, path: Path) -> None:
         network.load_state_dict(weights)
     except RuntimeError as exc:
         raise CheckpointError(
-            f"{path} does not fit its own config.yaml and schema.yaml (were attributes added or removed by hand?): {exc}"
+            f"{path} does not fit its own config.yaml and schema.yaml; undo what was changed there by hand "
+            f"(attributes may be described, not added or removed): {exc}"
         ) from exc

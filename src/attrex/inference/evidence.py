@@ -15,19 +15,17 @@ class Weights:
 
     values: np.ndarray  #: (R,) raw attention scores, all photos one after the other
     photos: tuple[int, ...]  #: numbers of the photos in `Product.images`
+    grid: tuple[int, int]  #: rows and columns of the regions of one photo
 
 
 def heatmaps(weights: Weights) -> tuple[Evidence, ...]:
     """Scores moved to 0..1 over all photos of the value, in rows and columns.
 
-    TIR's scores are not normalised and may be negative; what a reader can compare is their place between the least and the
-    most looked-at region. A photo's regions are square in number (its image is resized to a square).
+    TIR's scores are not normalised and may be negative; what a reader can compare is their place between the least and
+    the most looked-at region. Where all regions are looked at alike, all weights are 0.
     """
     regions = weights.values
     low, high = float(regions.min()), float(regions.max())
     scaled = (regions - low) / (high - low) if high > low else np.zeros_like(regions)
-    maps = []
-    for number, part in zip(weights.photos, np.split(scaled, len(weights.photos)), strict=True):
-        side = round(len(part) ** 0.5)
-        maps.append(Evidence(number, tuple(tuple(map(float, row)) for row in part.reshape(side, side))))
-    return tuple(maps)
+    maps = scaled.reshape(len(weights.photos), *weights.grid).tolist()
+    return tuple(Evidence(n, tuple(map(tuple, rows))) for n, rows in zip(weights.photos, maps, strict=True))

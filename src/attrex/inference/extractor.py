@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from attrex.data.batching import Row, collate, load_photos
-from attrex.data.encoding import EncodedProduct, ProductEncoder
+from attrex.data.encoding import EncodedProduct, ProductEncoder, Unit, Window
 from attrex.data.images import ImageLoader
+from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.evidence import Weights, heatmaps
 from attrex.model.batch import Decoded
@@ -70,59 +71,40 @@ class Extractor:
         photos: bool = True,
         precision: str = "fp32",
     ) -> Iterator[Prediction]:
-        """One :class:`Prediction` per product, in input order, streaming; memory is bounded by the batch.
+        """One :class:`Prediction` per product, in input order, streaming; memory is bounded by :data:`CHUNK` batches.
 
         ``threshold`` replaces S_thr; values below ``min_confidence`` are left out; ``evidence=False`` leaves out region
         weights; ``photos=False`` reads the texts only; ``precision="bf16"`` where the processor has it. A product that
-        could not be read comes out marked, with its ``error``.
+        could not be read comes out marked, with its ``error``. Raises :class:`ConfigError` for options out of range.
         """
-        size = batch_size or self.model.config.training.eval_batch_size
         limits = self.model.thresholds
         options = _Options(
-            size,
+            self.model.config.training.eval_batch_size if batch_size is None else batch_size,
             limits.get("range") if threshold is None else threshold,
             limits.get("confidence", 0.0) if min_confidence is None else min_confidence,
             evidence,
             photos,
             precision,
         )
-        stream = iter(products)
-        while chunk := list(islice(stream, size * CHUNK)):
+        return self._stream(iter(products), options)
+
+    def _stream(self, products: Iterator[Product], options: _Options) -> Iterator[Prediction]:
+        while chunk := list(islice(products, options.batch_size * CHUNK)):
             yield from self._chunk(chunk, options)
 
     def _chunk(self, products: Sequence[Product], options: _Options) -> list[Prediction]:
         """Encode a chunk, run its rows in batches of similar length, and put each product together again."""
-        encoded = [self.encoder.encode(p) if p.error is None else EncodedProduct([], 0.0, []) for p in products]
-        order = sorted(
-            ((i, w) for i, e in enumerate(encoded) for w in range(len(e.windows))),
-            key=lambda at: len(encoded[at[0]].windows[at[1]].ids),
-        )
-        drafts = [_Draft(list(p.warnings) + e.warnings) for p, e in zip(products, encoded, strict=True)]
-        for start in range(0, len(order), options.batch_size):
-            self._batch(order[start : start + options.batch_size], products, encoded, drafts, options)
+        drafts = [_Draft(p, self.encoder.encode(p) if p.error is None else _NOTHING) for p in products]
+        places = [(i, w) for i, draft in enumerate(drafts) for w in draft.encoded.windows]
+        places.sort(key=lambda place: len(place[1].ids))
+        for start in range(0, len(places), options.batch_size):
+            self._batch(places[start : start + options.batch_size], drafts, options)
         self.count.products += len(products)
-        return [self._finish(*parts, options) for parts in zip(products, encoded, drafts, strict=True)]
+        return [self._finish(draft, options) for draft in drafts]
 
-    def _batch(
-        self,
-        places: Sequence[tuple[int, int]],
-        products: Sequence[Product],
-        encoded: Sequence[EncodedProduct],
-        drafts: Sequence[_Draft],
-        options: _Options,
-    ) -> None:
-        rows = []
-        for product, window in places:
-            draft = drafts[product]
-            if draft.photos is None:  # decoded when its first window comes, shared by the others
-                source = products[product]
-                loader = self.loader if options.photos else None
-                draft.photos, warnings = load_photos(source, loader, self.model.config.image.max_images)
-                draft.warnings += warnings
-            rows.append(
-                Row(product, encoded[product].windows[window], tuple(draft.photos), tuple(draft.photos.values()))
-            )
-        batch = collate(rows, self.encoder, self._allowed([products[p] for p, _ in places]))
+    def _batch(self, places: Sequence[tuple[int, Window]], drafts: Sequence[_Draft], options: _Options) -> None:
+        rows = [self._row(number, drafts[number], window, options) for number, window in places]
+        batch = collate(rows, self.encoder, self._allowed([drafts[number].product for number, _ in places]))
         self.network.eval()
         with torch.inference_mode(), _autocast(self.device, options.precision):
             decoded = self.network.extract(
@@ -132,11 +114,22 @@ class Extractor:
         self.count.sequences += decoded.pairs
         self._read(decoded, rows, drafts)
 
+    def _row(self, number: int, draft: _Draft, window: Window, options: _Options) -> Row:
+        if draft.photos is None:  # decoded when the first window comes, shared by the others
+            loader = self.loader if options.photos else None
+            draft.photos, warnings = load_photos(draft.product, loader, self.model.config.image.max_images)
+            draft.warnings += warnings
+        row = Row(number, window, tuple(draft.photos), tuple(draft.photos.values()))
+        draft.left -= 1
+        if not draft.left:
+            draft.photos = {}  # only so many photos are in memory as the products under way have
+        return row
+
     def _allowed(self, products: Sequence[Product]) -> np.ndarray | None:
         if not self.model.config.range.mask_by_category:
             return None
-        schema = self.model.schema
-        return np.array([[n in schema.allowed(p.category) for n in self.names] for p in products])
+        allowed = {c: self.model.schema.allowed(c) for c in {p.category for p in products}}
+        return np.array([[name in allowed[p.category] for name in self.names] for p in products])
 
     def _read(self, decoded: Decoded, rows: Sequence[Row], drafts: Sequence[_Draft]) -> None:
         """Move a batch's spans and range scores to the drafts of their products."""
@@ -145,7 +138,6 @@ class Extractor:
             scores, selected = decoded.range_scores.cpu().numpy(), decoded.selected.cpu().numpy()
             for row, attribute in zip(*selected.nonzero(), strict=True):
                 drafts[rows[row].product].select(int(attribute), float(scores[row, attribute]))
-        most = max((len(r.photos) for r in rows), default=0)  # rows with fewer photos are padded to it
         columns = (decoded.rows, decoded.attributes, decoded.starts, decoded.ends, decoded.probability)
         for row, attribute, start, end, probability in zip(*(c.tolist() for c in columns), strict=True):
             source = rows[row]
@@ -154,50 +146,60 @@ class Extractor:
                 continue  # seen with more context by the neighbouring window
             looked = None
             if weights is not None and source.photos:
-                tokens = source.window.unit_index[start:end]
-                own = weights.shape[2] // most * len(source.photos)
-                looked = Weights(weights[row, tokens, :own].mean(0), source.photos)
-            drafts[source.product].found.append(_Found(attribute, source, start, end, probability, looked))
+                looked = self._looked(weights[row, source.window.unit_index[start:end]], source.photos)
+            units = [u for u in source.window.units[start:end] if u is not None]
+            drafts[source.product].found.append(_Found(attribute, units, probability, looked))
 
-    def _finish(self, product: Product, encoded: EncodedProduct, draft: _Draft, options: _Options) -> Prediction:
+    def _looked(self, weights: np.ndarray, photos: tuple[int, ...]) -> Weights:
+        """weights (T, R): of a value's T units; regions after those of its own photos are the batch's padding."""
+        assert self.network.image is not None
+        assert self.model.transform is not None
+        rows, columns = self.network.image.grid(self.model.transform.size)
+        return Weights(weights[:, : rows * columns * len(photos)].mean(0), photos, (rows, columns))
+
+    def _finish(self, draft: _Draft, options: _Options) -> Prediction:
+        product, encoded = draft.product, draft.encoded
         if product.error is not None:
             return Prediction(product.id, coverage=0.0, warnings=product.warnings, error=product.error)
-        values = [
-            value
-            for found in draft.found
-            for value in self._values(product, encoded, found, draft.range)
-            if value.confidence >= options.min_confidence
-        ]
         position = {name: i for i, name in enumerate(encoded.fields)}
+        values = [value for found in draft.found for value in self._values(draft, found)]
         values.sort(key=lambda v: (position[v.field], v.start, v.end, v.attribute))
-        chosen = sorted(draft.range.items(), key=lambda item: -item[1])
         return Prediction(
             product.id,
-            tuple(values),
-            {self.names[a]: s for a, s in chosen},
+            tuple(v for v in _apart(values) if v.confidence >= options.min_confidence),
+            {self.names[a]: s for a, s in sorted(draft.range.items(), key=lambda item: -item[1])},
             encoded.coverage,
             tuple(draft.warnings),
         )
 
-    def _values(
-        self, product: Product, encoded: EncodedProduct, found: _Found, scores: dict[int, float]
-    ) -> Iterator[ExtractedValue]:
+    def _values(self, draft: _Draft, found: _Found) -> Iterator[ExtractedValue]:
         """A found span as values: one, or one per field where the tags ran across a field's end."""
-        units = [u for u in found.row.window.units[found.start : found.end] if u is not None]
         evidence = heatmaps(found.weights) if found.weights is not None else ()
-        confidence = found.probability * scores.get(found.attribute, 1.0)
-        for number in dict.fromkeys(u.field for u in units):
-            inside = [u for u in units if u.field == number]
-            name, start, end = encoded.fields[number], inside[0].start, inside[-1].end
+        confidence = found.probability * draft.range.get(found.attribute, 1.0)
+        for number in dict.fromkeys(u.field for u in found.units):
+            inside = [u for u in found.units if u.field == number]
+            name, start, end = draft.encoded.fields[number], inside[0].start, inside[-1].end
             yield ExtractedValue(
                 self.names[found.attribute],
-                product.fields[name][start:end],
+                draft.product.fields[name][start:end],
                 name,
                 start,
                 end,
                 min(max(confidence, 0.0), 1.0),
                 evidence,
             )
+
+
+def _apart(values: Iterable[ExtractedValue]) -> Iterator[ExtractedValue]:
+    """Sorted values without those that reach into an earlier one of the same attribute.
+
+    One window never gives two such; two windows do when they read differently what they both see.
+    """
+    reached: dict[tuple[str, str], int] = {}
+    for value in values:
+        if value.start >= reached.get((value.attribute, value.field), 0):
+            reached[value.attribute, value.field] = value.end
+            yield value
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +211,21 @@ class _Options:
     photos: bool
     precision: str
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size should be at least 1, got {self.batch_size}")
+        for name in ("threshold", "min_confidence"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise ConfigError(f"{name} should be between 0 and 1, got {value}")
+        if self.precision not in ("fp32", "bf16"):
+            raise ConfigError(f"precision should be fp32 or bf16, got {self.precision!r}")
+
 
 @dataclass(slots=True)
 class _Found:
     attribute: int
-    row: Row
-    start: int
-    end: int
+    units: list[Unit]
     probability: float
     weights: Weights | None
 
@@ -223,14 +233,19 @@ class _Found:
 class _Draft:
     """A prediction while its windows come in, in whatever order."""
 
-    def __init__(self, warnings: list[str]) -> None:
-        self.warnings = warnings
+    def __init__(self, product: Product, encoded: EncodedProduct) -> None:
+        self.product, self.encoded = product, encoded
+        self.warnings = [*product.warnings, *encoded.warnings]
+        self.left = len(encoded.windows)
         self.photos: dict[int, np.ndarray] | None = None
         self.found: list[_Found] = []
         self.range: dict[int, float] = {}
 
     def select(self, attribute: int, score: float) -> None:
         self.range[attribute] = max(score, self.range.get(attribute, 0.0))
+
+
+_NOTHING = EncodedProduct([], 0.0, [])
 
 
 def _autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext[None]:

@@ -1,4 +1,4 @@
-"""The README of a model directory: what it is, what it learned from, what was assumed, how good it is, how to use it."""
+"""The README of a model directory: what it learned from, what was assumed, how good it is, how to use it."""
 
 from __future__ import annotations
 
@@ -10,55 +10,57 @@ from attrex.inference.checkpoint import Model
 
 def model_card(model: Model) -> str:
     """Markdown with the front matter that the Hugging Face hub reads."""
-    config, metrics = model.config, model.metrics
-    found = metrics.get("validation", {})
+    found = model.metrics.get("validation")
     lines = [
         "---",
         "library_name: attrex",
         "pipeline_tag: token-classification",
         "tags: [attribute-value-extraction, e-commerce]",
         "---",
-        f"# {config.system}: attribute values for {len(model.schema.names)} attributes",
+        f"# {model.config.system}: attribute values for {len(model.schema.names)} attributes",
         "",
-        f"Trained with Attrex {__version__}, preset `{config.preset}`, seed {metrics.get('seed', config.training.seed)}, on "
-        f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",
-        "",
-        f"- text encoder: `{config.text.model}`, windows of {config.text.max_tokens} tokens",
-        f"- image encoder: `{config.image.model}` at {config.image.size} pixels"
-        if config.image.model
-        else "- text only: photos are not read",
-        f"- fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`, "
-        f"scheme `{config.training.scheme}`",
-        f"- a blank cell of the table was taken as {_ASSUMPTION[config.range.unknown]}",
+        *_origin(model),
         "",
         "## Measured on the validation products",
         "",
-    ]
-    if found:
-        low, high = found["tag"].get("ci95", (found["tag"]["f1"],) * 2)
-        lines += [
-            "| TAG-F1 | precision | recall | CLS-F1 | macro-F1 | accuracy |",
-            "|---|---|---|---|---|---|",
-            f"| {found['tag']['f1']:.4f} ({low:.4f}-{high:.4f}) | {found['tag']['precision']:.4f} | {found['tag']['recall']:.4f} "
-            f"| {found['cls']['f1']:.4f} | {found['macro_f1']:.4f} | {found['accuracy']:.4f} |",
-            "",
-        ]
-    lines += ["## Attributes", "", *_attribute_table(found.get("per_attribute", {}), metrics.get("cells", {})), ""]
-    lines += [
-        "## Use",
+        *(_scores(found) if found else ["Not measured."]),
         "",
-        "```python",
-        "from attrex import Extractor, read_products",
+        "## Attributes",
         "",
-        'extractor = Extractor.load("this/directory")',
-        'for prediction in extractor.extract(read_products("products.jsonl")):',
-        "    print(prediction.id, [(v.attribute, v.text, v.confidence) for v in prediction.values])",
-        "```",
+        *_attribute_table((found or {}).get("per_attribute", {}), model.metrics.get("cells", {})),
         "",
-        "Values are found where the text says them; what only the photo shows is not filled in.",
-        "",
+        *_USE,
     ]
     return "\n".join(lines)
+
+
+def _origin(model: Model) -> list[str]:
+    config, metrics = model.config, model.metrics
+    image = config.image
+    photos = f"image encoder: `{image.model}` at {image.size} pixels, up to {image.max_images} a product"
+    seed = metrics.get("seed", config.training.seed)
+    return [
+        f"Trained with Attrex {__version__}, preset `{config.preset}`, seed {seed}, on "
+        f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",
+        "",
+        f"- text encoder: `{config.text.model}`, windows of {config.text.max_tokens} tokens",
+        f"- {photos if image.model else 'text only: photos are not read'}",
+        f"- fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`, "
+        f"scheme `{config.training.scheme}`",
+        f"- a blank cell of the table was taken as {_ASSUMPTION[config.range.unknown]}",
+    ]
+
+
+def _scores(found: dict[str, Any]) -> list[str]:
+    tag = found["tag"]
+    low, high = tag.get("ci95", (tag["f1"], tag["f1"]))
+    f1 = f"{tag['f1']:.4f} ({low:.4f}-{high:.4f})"
+    others = (tag["precision"], tag["recall"], found["cls"]["f1"], found["macro_f1"], found["accuracy"])
+    return [
+        "| products | TAG-F1 (95 % interval) | precision | recall | CLS-F1 | macro-F1 | accuracy |",
+        "|---|---|---|---|---|---|---|",
+        f"| {found['products']:,} | {f1} | {' | '.join(f'{x:.4f}' for x in others)} |",
+    ]
 
 
 _ASSUMPTION = {
@@ -68,6 +70,22 @@ _ASSUMPTION = {
 }
 
 
+_USE = [
+    "## Use",
+    "",
+    "```python",
+    "from attrex import Extractor, read_products",
+    "",
+    'extractor = Extractor.load("this/directory")',
+    'for prediction in extractor.extract(read_products("products.jsonl")):',
+    "    print(prediction.id, [(v.attribute, v.text, v.confidence) for v in prediction.values])",
+    "```",
+    "",
+    "Values are found where the text says them; what only the photo shows is not filled in.",
+    "",
+]
+
+
 def _attribute_table(scores: dict[str, Any], cells: dict[str, dict[str, int]]) -> list[str]:
     rows = [
         "| attribute | located in training | filled, not located | blank | absent | F1 on validation | spans |",
@@ -75,8 +93,7 @@ def _attribute_table(scores: dict[str, Any], cells: dict[str, dict[str, int]]) -
     ]
     for name, count in sorted(cells.items(), key=lambda item: -item[1]["located"]):
         score = scores.get(name)
-        measured = f"{score['f1']:.3f} | {score['gold']}" if score else "- | 0"
-        rows.append(
-            f"| {name} | {count['located']} | {count['not_located']} | {count['blank']} | {count['absent']} | {measured} |"
-        )
+        measured = (f"{score['f1']:.3f}", score["gold"]) if score else ("-", 0)
+        states = (count[state] for state in ("located", "not_located", "blank", "absent"))
+        rows.append("| " + " | ".join(map(str, (name.replace("|", r"\|"), *states, *measured))) + " |")
     return rows

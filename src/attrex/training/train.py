@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageTransform
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import score
-from attrex.inference.checkpoint import Model, load_tokenizer, write_json
+from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
+from attrex.inference.checkpoint import Model, load_model, load_tokenizer, write_json
 from attrex.inference.extractor import Extractor
 from attrex.model.build import pretrained_network
 from attrex.model.text_encoder import resolve_text_model
@@ -38,22 +38,26 @@ def train(
     config: Config | None = None,
     schema: Schema | None = None,
     resume: bool = False,
-    trackers: list[str] | None = None,
+    trackers: Sequence[str] | None = None,
     console: Console | None = None,
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts. Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory
-    holds a run with other settings.
+    checkpoint it starts, and a finished one is only loaded. Raises :class:`DataError` for products without labels,
+    :class:`ConfigError` when the directory holds another run.
     """
     config = config or Config.load()
     directory, console = Path(directory), console or Console(stderr=True)
     products, validation = list(products), list(validation)
-    _check_labels(products, "training")
-    _check_labels(validation, "validation")
     schema = schema or Schema.learn(products)
-    checkpoint = _prepare_directory(directory, config, schema, resume)
+    _check_labels(products, schema, "training")
+    _check_labels(validation, schema, "validation")
+    checkpoint = _prepare_directory(directory, _fingerprint(config, schema, products, validation), resume)
+    if (directory / "attrex.json").exists():
+        console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True)
+        shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+        return load_model(directory)
 
     set_seed(config.training.seed)
     model = new_model(config, schema)
@@ -65,38 +69,35 @@ def train(
     freeze(model.network, config.training)
 
     extractor = Extractor(model)
-    collator = Collator(encoder, extractor.loader)
 
-    def measure() -> dict[str, float]:
-        predictions = list(extractor.extract(validation, evidence=False))
-        found = score(validation, predictions, bootstrap=0).to_json()
-        return {
-            "tag_f1": found["tag"]["f1"],
-            "tag_precision": found["tag"]["precision"],
-            "tag_recall": found["tag"]["recall"],
-            "cls_f1": found["cls"]["f1"],
-            "macro_f1": found["macro_f1"],
-            "accuracy": found["accuracy"],
-        }
+    def measure(bootstrap: int = 0) -> dict[str, Any]:
+        return score(validation, list(extractor.extract(validation, evidence=False)), bootstrap=bootstrap).to_json()
 
     trainer = AttrexTrainer(
-        model.network, config, train_set, collator, measure, directory, trackers=trackers, console=console
+        model.network,
+        config,
+        train_set,
+        Collator(encoder, extractor.loader),
+        lambda: _headline(measure()),
+        directory,
+        trackers=trackers,
+        console=console,
     )
-    started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    minutes = (time.monotonic() - started) / 60
-
+    trainer.run(checkpoint)
+    curve = _tune_threshold(extractor, validation) if config.range.tune_threshold else {}
     model.metrics = {
-        "validation": score(validation, list(extractor.extract(validation, evidence=False)), seed=0).to_json(),
-        "history": [entry for entry in trainer.state.log_history if "eval_tag_f1" in entry],
+        "validation": measure(bootstrap=1000),
+        "threshold_curve": curve,
+        "history": trainer.validations,
         "training_products": len(train_set),
-        "minutes": round(minutes, 2),
-        "resumed": checkpoint is not None,
+        "steps": trainer.state.global_step,
+        "minutes": round(trainer.minutes, 2),
         "seed": config.training.seed,
         "cells": cell_counts(products, schema),
     }
-    model.save(directory, card=model_card(model))
-    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+    if trainer.is_world_process_zero():
+        model.save(directory, card=model_card(model))
+        shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return model
 
 
@@ -125,6 +126,17 @@ def start_classifier(model: Model, train_set: LabelledProducts) -> None:
     model.network.classifier.start_at(counts / max(1, len(windows)))
 
 
+def _tune_threshold(extractor: Extractor, validation: Sequence[Product]) -> dict[float, float]:
+    """Set S_thr to the best on validation products; returns the TAG-F1 of all candidates. Nothing for a flat tagger."""
+    model = extractor.model
+    if model.network.classifier is None:
+        return {}
+    predictions = list(extractor.extract(validation, threshold=min(CANDIDATES), evidence=False))
+    curve = threshold_curve(validation, predictions)
+    model.thresholds["range"] = best_threshold(curve)
+    return curve
+
+
 def cell_counts(products: Sequence[Product], schema: Schema) -> dict[str, dict[str, int]]:
     """Per attribute, how many training cells are blank, absent, located, filled but not located."""
     counts = {name: dict.fromkeys((s.name.lower() for s in CellState), 0) for name in schema.names}
@@ -134,35 +146,70 @@ def cell_counts(products: Sequence[Product], schema: Schema) -> dict[str, dict[s
     return counts
 
 
-def _check_labels(products: Sequence[Product], what: str) -> None:
-    if not any(p.spans for p in products):
+def _headline(found: dict[str, Any]) -> dict[str, float]:
+    """The figures of :meth:`Scores.to_json` that every validation shows."""
+    tag = {f"tag_{name}": found["tag"][name] for name in ("f1", "precision", "recall")}
+    return tag | {"cls_f1": found["cls"]["f1"], "macro_f1": found["macro_f1"], "accuracy": found["accuracy"]}
+
+
+def _check_labels(products: Sequence[Product], schema: Schema, what: str) -> None:
+    names = set(schema.names)
+    if not any(s.attribute in names for p in products if p.error is None for s in p.spans or ()):
         raise DataError(
-            f"none of the {len(products)} {what} products has labelled spans; "
+            f"none of the {len(products)} {what} products has labelled spans of the schema's {len(names)} attributes; "
             "make them from the shop's table with `attrex locate TABLE --out FILE`"
         )
 
 
-def _prepare_directory(directory: Path, config: Config, schema: Schema, resume: bool) -> Path | None:
-    """Start a run, or find where to go on. What is saved first tells whether a resumed run is the same run."""
-    fingerprint = {
-        "config": config.model_dump(mode="json"),
+def _fingerprint(
+    config: Config, schema: Schema, products: Sequence[Product], validation: Sequence[Product]
+) -> dict[str, Any]:
+    """What makes a run this run: settings by name, all else as hashes."""
+    contents = [[(p.id, dict(p.fields), dict(p.table), p.spans, p.error) for p in s] for s in (products, validation)]
+    return {
+        "settings": config.model_dump(mode="json"),
         "schema": hashlib.sha256(schema.to_yaml().encode()).hexdigest(),
+        "products": hashlib.sha256(repr(contents).encode()).hexdigest(),
     }
+
+
+def _prepare_directory(directory: Path, fingerprint: dict[str, Any], resume: bool) -> Path | None:
+    """Start a run, or find where to go on. What is saved first tells whether a resumed run is the same run."""
     record = directory / "run.json"
     checkpoint = last_complete(directory)
-    if resume and record.exists() and json.loads(record.read_text(encoding="utf-8")) != fingerprint:
-        raise ConfigError(
-            f"{directory} holds a run with other settings or attributes; resume it with the same --preset, --set, --seed "
-            "and data, or choose another --out"
-        )
-    if not resume:
-        if checkpoint is not None:
-            raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
-        if (directory / "attrex.json").exists():
-            raise ConfigError(f"{directory} holds a finished model; choose another --out")
+    taken = (directory / "attrex.json").exists()
+    if not resume and taken:
+        raise ConfigError(f"{directory} holds a finished model; choose another --out")
+    if not resume and checkpoint is not None:
+        raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
+    if resume and (taken or checkpoint is not None):
+        differences = _differences(_read_record(record), fingerprint)
+        if differences:
+            raise ConfigError(
+                f"{directory} holds another run: {'; '.join(differences)}. Resume it with the same --preset, --set, "
+                "--seed and data, or choose another --out"
+            )
     directory.mkdir(parents=True, exist_ok=True)
     write_json(record, fingerprint)
-    return checkpoint if resume else None
+    return checkpoint
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """Where two nested mappings differ, in words a person can act on."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = [k for k in now if before.get(k) != now[k]]
+        return [d for k in keys for d in _differences(before.get(k), now[k], f"{name}.{k}" if name else k)]
+    if "." not in name:  # a hash says nothing to a person
+        return [f"its {name} are other ones" if name.endswith("s") else f"its {name} is another one"]
+    return [f"{name.removeprefix('settings.')} was {before!r} and is now {now!r}"]
 
 
 def finished(directory: str | Path) -> dict[str, Any] | None:

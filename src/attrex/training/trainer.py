@@ -1,25 +1,26 @@
 """The Hugging Face Trainer, told what is special here: learning rates per part, length buckets, TAG-F1 as its measure.
 
-Checkpointing, resuming, mixed precision, gradient accumulation, multi-GPU and experiment trackers are the Trainer's own.
+Resuming, mixed precision, gradient accumulation, multi-GPU and experiment trackers are the Trainer's own. When to
+validate, save and stop is decided here from the Trainer's saved state alone, so that a resumed run decides as the
+killed one would have.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import math
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 from transformers import (
-    EarlyStoppingCallback,
     PrinterCallback,
     ProgressCallback,
     Trainer,
@@ -28,17 +29,24 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.integrations import is_tensorboard_available
+from transformers.integrations import INTEGRATION_TO_CALLBACK, TensorBoardCallback, is_tensorboard_available
 
 from attrex.config import Config, TrainingConfig
 from attrex.data.batching import BucketSampler, Collator, LabelledProducts
+from attrex.errors import CheckpointError, ConfigError, did_you_mean
 from attrex.model.network import Network
+from attrex.training.progress import METRIC, HumanProgress
 
-METRIC = "eval_tag_f1"
+STATE = "trainer_state.json"  # the last file of a checkpoint to be written
+PATIENCE = 20  # steps without a finite gradient that are borne
+_PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
 
 class AttrexTrainer(Trainer):
     """Trains a :class:`Network`; ``measure`` scores it on the validation set and returns metrics with ``tag_f1``."""
+
+    optimizer: torch.optim.Optimizer | None
+    control: TrainerControl
 
     def __init__(
         self,
@@ -49,25 +57,56 @@ class AttrexTrainer(Trainer):
         measure: Callable[[], dict[str, float]],
         directory: Path,
         *,
-        trackers: list[str] | None = None,
+        trackers: Sequence[str] | None = None,
         console: Console | None = None,
     ) -> None:
-        settings = config.training
-        callbacks: list[TrainerCallback] = [RangeOnlyPhase(config.range.only_epochs), HumanProgress(console)]
-        if settings.patience:
-            callbacks.append(EarlyStoppingCallback(settings.patience))
-        steps = -(-len(train) // (settings.batch_size * settings.accumulation))
+        self.config, self.measure = config, measure
+        self.progress = HumanProgress(console)
+        trackers = known_trackers(trackers)
+        callbacks = [Milestones(config.training), RangeOnlyPhase(config.range.only_epochs), self.progress]
+        if "tensorboard" in trackers:
+            board = TensorBoardCallback()
+            board.logging_dir = str(directory / "logs")
+            callbacks.append(board)
         super().__init__(
             model=network,
-            args=training_arguments(settings, directory, steps, trackers),
+            args=training_arguments(config.training, directory, [t for t in trackers if t != "tensorboard"]),
             train_dataset=train,
-            eval_dataset=train,  # the Trainer wants one; `evaluate` measures on the validation set itself
             data_collator=collator,
             callbacks=callbacks,
         )
-        self.config, self.measure = config, measure
         for callback in (PrinterCallback, ProgressCallback):
             self.remove_callback(callback)
+        self.skipped = 0  # steps in a row without a finite gradient
+        self.spent = 0.0  # minutes before this process, when resuming
+
+    def run(self, checkpoint: Path | None = None) -> None:
+        """Train, or go on from ``checkpoint``; the network then has the weights of its best validation.
+
+        A run that was killed after its last step only gets those weights.
+        """
+        self.started = time.monotonic()
+        state = TrainerState.load_from_json(str(checkpoint / STATE)) if checkpoint else None
+        if state is not None:
+            self.spent = max((entry.get("eval_minutes", 0.0) for entry in state.log_history), default=0.0)
+        if state is not None and is_over(state, self.config.training.patience):
+            self.state = state
+        else:
+            try:
+                self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            finally:
+                self.progress.close()
+        self._load_best()
+
+    @property
+    def minutes(self) -> float:
+        """Spent on this run so far, before and after a kill."""
+        return self.spent + (time.monotonic() - self.started) / 60
+
+    @property
+    def validations(self) -> list[dict[str, float]]:
+        """Metrics of every validation, in order."""
+        return [entry for entry in self.state.log_history if METRIC in entry]
 
     def get_train_dataloader(self) -> DataLoader:
         settings = self.config.training
@@ -78,7 +117,9 @@ class AttrexTrainer(Trainer):
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(
-                parameter_groups(self.model, self.config.training), lr=self.config.training.learning_rate
+                parameter_groups(self.model, self.config.training),
+                lr=self.config.training.learning_rate,
+                fused=self.args.device.type in ("cpu", "cuda"),
             )
         return self.optimizer
 
@@ -89,11 +130,25 @@ class AttrexTrainer(Trainer):
         # With gradient accumulation the Trainer divides by itself; a mean per step is what the papers use.
         return (losses.loss, losses) if return_outputs else losses.loss
 
+    def _clip_grad_norm(self, model: torch.nn.Module) -> Any:
+        """As the Trainer does, but a gradient that is not finite is skipped: applied, it would spoil every weight."""
+        norm = super()._clip_grad_norm(model)
+        self.skipped = 0 if math.isfinite(norm) else self.skipped + 1
+        if self.skipped:
+            model.zero_grad()
+        if self.skipped == PATIENCE:
+            raise ConfigError(
+                f"training has diverged: no finite gradient in {PATIENCE} steps up to step {self.state.global_step}; "
+                "lower training.learning_rate and training.head_learning_rate, or add training.warmup"
+            )
+        return norm
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Score the validation set, log it, tell the callbacks: the Trainer picks the best checkpoint by ``eval_tag_f1``."""
-        started = time.perf_counter()
+        """Score the validation set, log it and tell the callbacks; the Trainer remembers the best ``eval_tag_f1``."""
+        started = time.monotonic()
         metrics = {f"eval_{k}": v for k, v in self.measure().items()}
-        metrics["eval_seconds"] = time.perf_counter() - started
+        metrics["eval_seconds"] = round(time.monotonic() - started, 2)
+        metrics["eval_minutes"] = round(self.minutes, 3)
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -104,6 +159,50 @@ class AttrexTrainer(Trainer):
         directory.mkdir(parents=True, exist_ok=True)
         weights = {k: v.contiguous() for k, v in (state_dict or self.model.state_dict()).items()}
         save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+
+    def _load_best(self) -> None:
+        """By step, not by the path that the Trainer noted: the directory may have been moved between two runs."""
+        path = Path(self.args.output_dir) / f"checkpoint-{self.state.best_global_step}" / "model.safetensors"
+        try:
+            self.model.load_state_dict(load_file(path))
+        except (OSError, SafetensorError) as exc:
+            raise CheckpointError(
+                f"the best state of this run, {path}, cannot be read: {exc}; "
+                f"delete {Path(self.args.output_dir).parent} and train again"
+            ) from exc
+
+
+class Milestones(TrainerCallback):
+    """Validates as often as configured, the last time at the end; saves then, and every ``save_every`` steps.
+
+    What was validated is always saved, so the best state is there to go back to.
+    """
+
+    def __init__(self, settings: TrainingConfig) -> None:
+        self.settings = settings
+        self.steps: set[int] = set()
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        train_dataloader: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        per_epoch = -(-len(train_dataloader) // args.gradient_accumulation_steps)
+        self.steps = validation_steps(state.max_steps, per_epoch, self.settings.evaluations)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        every = self.settings.save_every
+        if state.global_step in self.steps:
+            control.should_evaluate = control.should_save = True
+        elif every and state.global_step % every == 0:
+            control.should_save = True
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if is_over(state, self.settings.patience):
+            control.should_training_stop = True
 
 
 class RangeOnlyPhase(TrainerCallback):
@@ -119,103 +218,59 @@ class RangeOnlyPhase(TrainerCallback):
         network.range_only = (state.epoch or 0.0) < self.epochs
 
 
-class HumanProgress(TrainerCallback):
-    """A bar with the epoch, the loss and the best TAG-F1 so far; one line per validation that stays."""
-
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
-        self.progress: Progress | None = None
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if not state.is_world_process_zero:
-            return
-        self.progress = Progress(
-            TextColumn("[bold]training[/]"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[facts]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-        )
-        self.progress.start()
-        self.task = self.progress.add_task("train", total=state.max_steps, completed=state.global_step, facts="")
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.progress:
-            self.progress.update(self.task, completed=state.global_step)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if not self.progress or not logs:
-            return
-        if "loss" in logs:
-            best = f" · best TAG-F1 {state.best_metric:.4f}" if state.best_metric is not None else ""
-            self.progress.update(
-                self.task,
-                facts=f"epoch {state.epoch or 0:.1f} of {args.num_train_epochs:g} · loss {logs['loss']:.3f}{best}",
-            )
-        if METRIC in logs:
-            self.progress.console.print(
-                f"epoch {state.epoch or 0:.2f}: validation TAG-F1 {logs[METRIC]:.4f}"
-                f" (P {logs['eval_tag_precision']:.4f}, R {logs['eval_tag_recall']:.4f}), CLS-F1 {logs['eval_cls_f1']:.4f},"
-                f" macro-F1 {logs['eval_macro_f1']:.4f} in {logs['eval_seconds']:.0f} s"
-            )
-
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if self.progress:
-            self.progress.stop()
-            self.progress = None
+def validation_steps(total: int, per_epoch: int, evaluations: int) -> set[int]:
+    """The optimiser steps after which to validate: at the end of each epoch, or ``evaluations`` times evenly."""
+    if evaluations:
+        return {max(1, math.ceil(total * i / evaluations)) for i in range(1, evaluations + 1)}
+    return {*range(per_epoch, total, per_epoch), total}
 
 
-def training_arguments(
-    settings: TrainingConfig, directory: Path, steps_per_epoch: int, trackers: list[str] | None
-) -> TrainingArguments:
-    """Our settings in the Trainer's words. ``steps_per_epoch`` counts optimiser steps."""
-    total = max(1, round(settings.epochs * steps_per_epoch))
-    every = max(1, total // settings.evaluations) if settings.evaluations else steps_per_epoch
-    schedule = "constant_with_warmup" if settings.schedule == "constant" else settings.schedule
-    if trackers is None:
-        trackers = ["tensorboard"] if is_tensorboard_available() else []
-    # The Trainer takes the directory of TensorBoard's files from the environment.
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(directory / "logs"))
+def is_over(state: TrainerState, patience: int) -> bool:
+    """Whether all steps are done, or ``patience`` validations brought no better TAG-F1 (0: never)."""
+    scores = [entry[METRIC] for entry in state.log_history if METRIC in entry]
+    stalled = bool(patience and scores) and len(scores) - 1 - scores.index(max(scores)) >= patience
+    return stalled or state.global_step >= state.max_steps
+
+
+def known_trackers(names: Sequence[str] | None) -> list[str]:
+    """Names of experiment trackers; None: TensorBoard if it is installed. Raises :class:`ConfigError`."""
+    if names is None:
+        return ["tensorboard"] if is_tensorboard_available() else []
+    for name in names:
+        if name not in INTEGRATION_TO_CALLBACK:
+            known = sorted(INTEGRATION_TO_CALLBACK)
+            raise ConfigError(f"no tracker {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}")
+        if name == "tensorboard" and not is_tensorboard_available():
+            raise ConfigError("the tracker tensorboard is not installed; `pip install 'attrex[tensorboard]'`")
+    return list(names)
+
+
+def training_arguments(settings: TrainingConfig, directory: Path, trackers: Sequence[str]) -> TrainingArguments:
+    """Our settings in the Trainer's words; :class:`Milestones` says when to validate and save."""
+    bf16 = use_bf16(settings.precision)
     return TrainingArguments(
         output_dir=str(directory / "checkpoints"),
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulation,
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type=schedule,
-        warmup_steps=round(settings.warmup * total),
+        lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
+        warmup_steps=settings.warmup,  # below 1: a share of all steps
         max_grad_norm=settings.max_grad_norm,
-        bf16=use_bf16(settings.precision),
-        eval_strategy="steps",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=settings.save_every or every,
+        bf16=bf16,
+        use_cpu=bf16 and not torch.cuda.is_available(),  # without it the Trainer takes bf16 for a GPU's business
+        eval_strategy="no",
+        save_strategy="steps",  # with `no` the Trainer would not track the best state
+        save_steps=2**31,
         save_total_limit=2,
-        load_best_model_at_end=not settings.save_every
-        or settings.save_every % every == 0
-        or every % settings.save_every == 0,
         metric_for_best_model=METRIC,
         greater_is_better=True,
-        logging_steps=max(1, min(20, total // 20)),
+        logging_steps=0.01,  # of all steps
         seed=settings.seed,
         data_seed=settings.seed,
         disable_tqdm=True,
         remove_unused_columns=False,
-        report_to=trackers or "none",
+        report_to=list(trackers) or "none",
         log_level="error",
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=True,  # a batch without photos leaves the image encoder out
@@ -227,12 +282,12 @@ def use_bf16(precision: str) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def freeze(network: Network, settings: TrainingConfig) -> None:
-    """Switch gradients off as the scheme says: `fixed` freezes both encoders, `partial` all but the last text layers."""
+    """Switch gradients off: `fixed` freezes both encoders, `partial` all but the last text layers."""
     if settings.scheme == "uls":
         return
     network.text.requires_grad_(False)
@@ -244,7 +299,7 @@ def freeze(network: Network, settings: TrainingConfig) -> None:
 
 
 def parameter_groups(network: Network, settings: TrainingConfig) -> list[dict[str, Any]]:
-    """Image encoder, text encoder, new layers: each with its learning rate; no decay on biases and normalisation."""
+    """Image encoder, fusion, text encoder, new layers, each at its rate; no decay on biases and norms."""
     pretrained = {name for name, _ in network.pretrained_parameters()}
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -252,6 +307,8 @@ def parameter_groups(network: Network, settings: TrainingConfig) -> list[dict[st
             continue
         if name.startswith("image."):
             rate = settings.image_learning_rate
+        elif name.startswith(("tir.", "concat.")):
+            rate = settings.fusion_learning_rate or settings.learning_rate
         elif name in pretrained or settings.head_learning_rate is None:
             rate = settings.learning_rate
         else:
@@ -265,9 +322,18 @@ def last_complete(directory: Path) -> Path | None:
     """The newest resumable checkpoint; half-written ones (a kill while saving) are removed."""
     found = []
     for path in (directory / "checkpoints").glob("checkpoint-*"):
-        try:
-            step = json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))["global_step"]
-            found.append((step, path))
-        except (OSError, ValueError, KeyError):
+        step = _saved_step(path)
+        if step is None:
             shutil.rmtree(path, ignore_errors=True)
+        else:
+            found.append((step, path))
     return max(found)[1] if found else None
+
+
+def _saved_step(checkpoint: Path) -> int | None:
+    """The step of a complete checkpoint, None for half of one."""
+    try:
+        state: Mapping[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
+        return int(state["global_step"]) if all((checkpoint / part).exists() for part in _PARTS) else None
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,89 @@
+"""Scoring a model on labelled products, and what extraction cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from attrex.config import Config
+from attrex.errors import DataError
+from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.metrics import score
+from attrex.inference.extractor import Extractor
+from attrex.schema import Schema
+from attrex.training.train import new_model
+from attrex.types import Product
+
+
+def build(config: Config, schema: Schema, **changes: dict[str, Any]) -> Extractor:
+    raw = config.model_dump()
+    for section, values in changes.items():
+        raw[section] |= values
+    torch.manual_seed(0)
+    return Extractor(new_model(Config.parse(raw), schema), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def extractor(tiny: Config, schema: Schema) -> Extractor:
+    return build(tiny, schema)
+
+
+def test_scores_are_those_of_the_predictions(extractor: Extractor, products: list[Product]) -> None:
+    found = evaluate(extractor, iter(products[:12]), threshold=0.4, bootstrap=20)
+    assert found.products == products[:12]
+    assert found.predictions == list(extractor.extract(products[:12], evidence=False, threshold=0.4))
+    assert found.scores == score(found.products, found.predictions, bootstrap=20)
+    assert found.to_json()["tag"] == found.scores.to_json()["tag"]
+
+
+def test_decoded_sequences_are_the_size_of_the_range(extractor: Extractor, products: list[Product]) -> None:
+    found = evaluate(extractor, products[:12], threshold=0.5, bootstrap=0)
+    sizes = [len(p.range) for p in found.predictions]
+    assert 0 < sum(sizes) < 12 * len(extractor.names)
+    assert found.sequences_per_product == pytest.approx(sum(sizes) / 12)
+    assert found.rows_per_product == 1  # the encoder is called once
+    assert found.to_json()["sequences_per_product"] == round(sum(sizes) / 12, 4)
+
+
+def test_a_flat_tagger_decodes_one_sequence(tiny: Config, schema: Schema, products: list[Product]) -> None:
+    found = evaluate(build(tiny, schema, range={"kind": "none"}), products[:6], bootstrap=0)
+    assert (found.sequences_per_product, found.rows_per_product) == (1, 1)
+
+
+def test_long_texts_cost_several_rows(tiny: Config, schema: Schema, products: list[Product]) -> None:
+    extractor = build(tiny, schema, text={"max_tokens": 32, "overlap": 8})
+    windows = [len(extractor.encoder.encode(p).windows) for p in products[:6]]
+    found = evaluate(extractor, products[:6], bootstrap=0)
+    assert found.rows_per_product == sum(windows) / 6 > 1
+
+
+def test_counts_are_of_this_evaluation_alone(extractor: Extractor, products: list[Product]) -> None:
+    first = evaluate(extractor, products[:6], bootstrap=0)
+    assert evaluate(extractor, products[:6], bootstrap=0).to_json() == first.to_json()
+
+
+def test_attributes_restrict_what_is_scored(extractor: Extractor, products: list[Product]) -> None:
+    found = evaluate(extractor, products[:12], attributes=["Color"], bootstrap=0)
+    assert set(found.scores.per_attribute) == {"Color"}
+
+
+def test_photos_can_be_taken_away(extractor: Extractor, products: list[Product]) -> None:
+    blind = evaluate(extractor, products[:6], photos=False, evidence=True, bootstrap=0)
+    bare = evaluate(extractor, [p.without_images() for p in products[:6]], bootstrap=0)
+    assert blind.predictions == bare.predictions
+    seeing = evaluate(extractor, products[:6], evidence=True, threshold=0.0, bootstrap=0)
+    assert any(v.evidence for p in seeing.predictions for v in p.values)
+
+
+def test_rows_that_could_not_be_read_are_counted(extractor: Extractor, products: list[Product]) -> None:
+    rows = [products[0], replace(products[1], error="unreadable")]
+    found = evaluate(extractor, rows, bootstrap=0)
+    assert (found.scores.products, found.scores.errors, found.rows_per_product) == (2, 1, 0.5)
+
+
+def test_no_products(extractor: Extractor) -> None:
+    with pytest.raises(DataError, match="no products to score: expected at least one with spans"):
+        evaluate(extractor, [])

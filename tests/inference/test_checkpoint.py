@@ -1,0 +1,261 @@
+"""A model directory: complete by itself, the same after loading, and every fault of it named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+from attrex.config import Config
+from attrex.errors import CheckpointError
+from attrex.inference.checkpoint import Model, load_model, push_model, write_json, write_text
+from attrex.inference.extractor import Extractor
+from attrex.schema import Schema
+from attrex.training.train import new_model
+from attrex.types import Prediction, Product
+
+
+def having(config: Config, **changes: dict[str, Any]) -> Config:
+    raw = config.model_dump()
+    for section, values in changes.items():
+        raw[section] |= values
+    return Config.parse(raw)
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Config, schema: Schema) -> Model:
+    torch.manual_seed(0)
+    return new_model(tiny, schema)
+
+
+@pytest.fixture(scope="module")
+def saved(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return model.save(tmp_path_factory.mktemp("saved") / "model", card="# A model\n")
+
+
+@pytest.fixture
+def directory(saved: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(saved, tmp_path / "model"))
+
+
+def predictions(model: Model, products: list[Product]) -> list[Prediction]:
+    return list(Extractor(model).extract(products[:6], threshold=0.0))
+
+
+# --- complete by itself -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"range": {"kind": "none"}},
+        {"guidance": {"kind": "dynet"}},
+        {"guidance": {"kind": "bert"}},
+        {"image": {"model": None}, "fusion": {"kind": "none"}},
+        {"fusion": {"kind": "concat"}},
+    ],
+    ids=["ULS-DRAM", "flat", "dynet", "bert", "text-only", "concat"],
+)
+def test_predicts_the_same_after_loading_without_its_backbones(
+    tiny: Config,
+    tiny_text: Path,
+    tiny_image: Path,
+    schema: Schema,
+    products: list[Product],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+) -> None:
+    # Copies of the backbones, which are gone when the model is loaded.
+    shutil.copytree(tiny_text, tmp_path / "text")
+    shutil.copytree(tiny_image, tmp_path / "image")
+    photos = {"model": str(tmp_path / "image")} if "image" not in change else {}
+    config = having(tiny, **(change | {"text": {"model": str(tmp_path / "text")}}))
+    config = having(config, image=photos)
+    model = new_model(config, schema)
+    before = predictions(model, products)
+    assert any(p.values for p in before)
+    model.save(tmp_path / "model")
+    shutil.rmtree(tmp_path / "text")
+    shutil.rmtree(tmp_path / "image")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("socket.socket.connect", None)  # any connection would fail
+    loaded = load_model(tmp_path / "model")
+    assert predictions(loaded, products) == before
+    assert not loaded.network.training
+    assert loaded.config == config
+    assert loaded.schema == schema
+    assert loaded.transform == model.transform
+    assert loaded.thresholds == model.thresholds
+
+
+def test_a_model_may_be_moved_and_its_thresholds_edited(directory: Path, tmp_path: Path) -> None:
+    moved = directory.rename(tmp_path / "elsewhere")
+    write_json(moved / "thresholds.json", {"range": 0.3, "confidence": 0.5})
+    assert load_model(str(moved)).thresholds == {"range": 0.3, "confidence": 0.5}
+
+
+def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.json"
+    write_text(path, "old")
+    monkeypatch.setattr(os, "replace", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_text(path, "new")
+    assert path.read_text() == "old"
+
+
+# --- every fault named ------------------------------------------------------------------------------------------------
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def more_attributes(path: Path) -> None:
+    path.write_text(path.read_text().replace("attributes:\n", "attributes:\n  Extra: {}\n", 1))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "words"),
+    [
+        ("attrex.json", lambda p: p.unlink(), r"is not an Attrex model: attrex\.json missing; expected the directory"),
+        ("attrex.json", lambda p: edit_json(p, format=9), r"has format 9, this version reads 1; train it again or upg"),
+        ("attrex.json", lambda p: p.write_text("{"), r"attrex\.json is damaged: .*; copy the model again"),
+        ("attrex.json", lambda p: p.write_bytes(b"\xff\xfe"), r"attrex\.json is damaged: .*; copy the model again"),
+        ("thresholds.json", lambda p: p.write_text("[]"), r"damaged: it should hold a JSON object, found \[\]; copy"),
+        ("config.yaml", lambda p: p.write_text("text: [1"), r"is damaged: its network cannot be built from config"),
+        ("config.yaml", lambda p: p.write_text("texts: {}"), r"unknown key texts; did you mean 'text'"),
+        ("config.yaml", lambda p: p.write_bytes(b"\xff\xfe\x00"), r"its network cannot be built .*UnicodeDecodeError"),
+        ("schema.yaml", lambda p: p.write_text("{}"), r"should have a mapping 'attributes"),
+        ("schema.yaml", more_attributes, r"does not fit its own config\.yaml and schema\.yaml; undo what was changed"),
+        (
+            "architecture.json",
+            lambda p: p.write_text("{}"),
+            r"its network cannot be built .*KeyError.*; copy the model",
+        ),
+        ("image.json", lambda p: p.write_text("{}"), r"image transform: key 'size' is missing"),
+        ("image.json", lambda p: edit_json(p, size=-1), r"size should be a whole number above 0, found -1"),
+        ("model.safetensors", truncate, r"model\.safetensors is damaged: .*; copy the model again"),
+        ("model.safetensors", lambda p: p.write_bytes(b""), r"model\.safetensors is damaged"),
+        ("tokenizer/tokenizer.json", truncate, r"its network cannot be built from .*tokenizer/"),
+    ],
+)
+def test_damaged_files(directory: Path, file: str, damage: Callable[[Path], Any], words: str) -> None:
+    damage(directory / file)
+    with pytest.raises(CheckpointError, match=words):
+        Extractor.load(directory)
+
+
+def test_all_missing_files_are_named_at_once(directory: Path) -> None:
+    (directory / "schema.yaml").unlink()
+    (directory / "image.json").unlink()
+    with pytest.raises(CheckpointError, match=r"schema\.yaml, image\.json missing"):
+        load_model(directory)
+
+
+def test_an_unfinished_training_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="missing; its training is not finished, go on with --resume; expected"):
+        load_model(tmp_path)
+
+
+# --- the hub ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(directory: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A stand-in for the hub that holds one model and notes what it is asked."""
+    hub = SimpleNamespace(asked=[], uploads=[], fault=None)
+
+    def snapshot_download(name: str, *, allow_patterns: list[str]) -> str:
+        hub.asked.append((name, allow_patterns))
+        if hub.fault:
+            raise hub.fault
+        return str(directory)
+
+    class Api:
+        def create_repo(self, name: str, *, private: bool, exist_ok: bool) -> None:
+            if hub.fault:
+                raise hub.fault
+            hub.uploads.append((name, private))
+
+        def upload_folder(self, *, repo_id: str, folder_path: str, ignore_patterns: list[str]) -> None:
+            hub.uploads.append((repo_id, folder_path, ignore_patterns))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    return hub
+
+
+def test_pull_by_name(hub: SimpleNamespace, products: list[Product], model: Model) -> None:
+    pulled = load_model("shop/fashion-model")
+    assert predictions(pulled, products) == predictions(model, products)
+    [(name, patterns)] = hub.asked
+    assert name == "shop/fashion-model"
+    assert not any("bin" in p or "pt" in p or p.endswith("*") for p in patterns)  # nothing that could be a pickle
+
+
+@pytest.mark.parametrize(
+    "name", ["./shop/model", "../shop/model", "/shop/model", "~/model", "model", "a/b/c", "shop\\model", "", "runs/shp"]
+)
+def test_nothing_is_fetched_for_what_looks_like_a_path(
+    hub: SimpleNamespace, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work" / "runs").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "work")
+    with pytest.raises(CheckpointError):
+        load_model(name)
+    assert not hub.asked
+
+
+def test_a_path_object_is_never_a_hub_name(hub: SimpleNamespace) -> None:
+    with pytest.raises(CheckpointError, match=r"no model directory shop/model; expected what `attrex train --out DIR`"):
+        load_model(Path("shop/model"))
+    assert not hub.asked
+
+
+def test_a_name_the_hub_does_not_give(hub: SimpleNamespace) -> None:
+    hub.fault = LocalEntryNotFoundError("offline")
+    with pytest.raises(
+        CheckpointError, match="no directory shop/model, and the Hugging Face hub did not give it either"
+    ):
+        load_model("shop/model")
+
+
+def test_push_sends_the_model_and_nothing_else(hub: SimpleNamespace, directory: Path) -> None:
+    assert push_model(directory, "shop/fashion-model") == "https://huggingface.co/shop/fashion-model"
+    (created, private), (name, folder, ignored) = hub.uploads
+    assert (created, private, name) == ("shop/fashion-model", True, "shop/fashion-model")
+    assert folder == str(directory)
+    assert ignored == ["checkpoints/*", "logs/*", "run.json", "*.part"]
+
+
+def test_push_of_half_a_model(hub: SimpleNamespace, directory: Path) -> None:
+    (directory / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors missing"):
+        push_model(directory, "shop/model")
+    with pytest.raises(CheckpointError, match="no model directory nowhere/at-all"):
+        push_model("nowhere/at-all", "shop/model")
+    assert not hub.uploads
+
+
+def test_push_that_the_hub_refuses(hub: SimpleNamespace, directory: Path) -> None:
+    hub.fault = HFValidationError("bad name")
+    with pytest.raises(
+        CheckpointError, match=r"did not take a b: bad name; the name should be owner/model, and `hf auth"
+    ):
+        push_model(directory, "a b")

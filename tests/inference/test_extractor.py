@@ -1,0 +1,401 @@
+"""From products to predictions: in order, streaming, the same for any batch, with exact confidence and evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from attrex.config import Config
+from attrex.data.batching import Row, collate
+from attrex.errors import ConfigError
+from attrex.inference import extractor as extractor_module
+from attrex.inference.checkpoint import Model
+from attrex.inference.extractor import Extractor
+from attrex.schema import Schema
+from attrex.training.train import new_model
+from attrex.types import ExtractedValue, Prediction, Product
+
+
+def having(config: Config, **changes: dict[str, Any]) -> Config:
+    raw = config.model_dump()
+    for section, values in changes.items():
+        raw[section] |= values
+    return Config.parse(raw)
+
+
+def build(config: Config, schema: Schema) -> Extractor:
+    """Untrained: with S_thr = 0 it finds spans of every attribute, which is all these tests need."""
+    torch.manual_seed(0)
+    model = new_model(config, schema)
+    model.thresholds = {"range": 0.0}
+    return Extractor(model, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def extractor(tiny: Config, schema: Schema) -> Extractor:
+    return build(having(tiny, image={"max_images": 3}), schema)
+
+
+@pytest.fixture(scope="module")
+def windowed(tiny: Config, schema: Schema) -> Extractor:
+    """Windows of 32 tokens that overlap by 12: the drawn texts have several."""
+    return build(having(tiny, text={"max_tokens": 32, "overlap": 12}), schema)
+
+
+@pytest.fixture(scope="module")
+def shelf(products: list[Product]) -> list[Product]:
+    """Products of every kind: several photos, none, a broken one, no text, a row that could not be read."""
+    photo = products[1].images[0]
+    return [
+        *products[:6],
+        replace(products[6], images=()),
+        replace(products[7], images=(products[7].images[0], photo, photo)),
+        replace(products[8], images=(b"not a photo", photo)),
+        replace(products[9], images=(b"not a photo",)),
+        Product("blank", {"title": " \n"}, images=(photo,)),
+        Product("error", {}, warnings=("line 7",), error="line 7 is not JSON"),
+        *products[10:14],
+    ]
+
+
+def only(found: Iterator[Prediction]) -> Prediction:
+    [prediction] = found
+    return prediction
+
+
+def assert_alike(one: Prediction, other: Prediction) -> None:
+    """The same spans, and the same numbers but for rounding."""
+    assert [v.key for v in one.values] == [v.key for v in other.values]
+    assert (one.id, one.warnings, one.error, one.coverage) == (other.id, other.warnings, other.error, other.coverage)
+    assert one.range == pytest.approx(other.range, abs=1e-4)
+    for a, b in zip(one.values, other.values, strict=True):
+        assert a.confidence == pytest.approx(b.confidence, abs=1e-4)
+        assert [e.image for e in a.evidence] == [e.image for e in b.evidence]
+        for x, y in zip(a.evidence, b.evidence, strict=True):
+            assert np.allclose(x.weights, y.weights, atol=1e-2)  # a difference of scores over a small range
+
+
+# --- order, streaming, batches ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_any_batch_size_gives_the_same_in_input_order(
+    extractor: Extractor, shelf: list[Product], batch_size: int
+) -> None:
+    alone = [only(extractor.extract([p])) for p in shelf]
+    together = list(extractor.extract(shelf, batch_size=batch_size))
+    assert [p.id for p in together] == [p.id for p in shelf]
+    assert sum(len(p.values) for p in together) > 50
+    for one, other in zip(alone, together, strict=True):
+        assert_alike(one, other)
+
+
+def test_a_stream_is_read_one_chunk_ahead(extractor: Extractor, products: list[Product]) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Product]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield products[0].without_images()
+
+    found = extractor.extract(endless(), batch_size=2, threshold=1.0)
+    assert taken == 0
+    chunk = 2 * extractor_module.CHUNK
+    next(found)
+    assert taken == chunk
+    list(islice(found, chunk))
+    assert taken == 2 * chunk
+
+
+def test_nothing_in_nothing_out(extractor: Extractor) -> None:
+    assert list(extractor.extract([])) == []
+
+
+def test_photos_are_let_go_within_a_chunk(
+    extractor: Extractor, products: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    batch, drafts_of = Extractor._batch, []
+
+    def noting(self: Extractor, places: Any, drafts: Any, options: Any) -> None:
+        batch(self, places, drafts, options)
+        held.append(sum(bool(d.photos) for d in drafts))
+        drafts_of.append(len(drafts))
+
+    monkeypatch.setattr(Extractor, "_batch", noting)
+    list(extractor.extract(products[:8], batch_size=2))
+    assert drafts_of == [8, 8, 8, 8]
+    assert held == [0, 0, 0, 0]
+
+
+# --- rows that are not as they should be ------------------------------------------------------------------------------
+
+
+def test_a_row_that_could_not_be_read_is_marked(extractor: Extractor) -> None:
+    bad = Product("7", {}, warnings=("cut off",), error="line 7 is not JSON")
+    assert only(extractor.extract([bad])) == Prediction(
+        "7", coverage=0.0, warnings=("cut off",), error="line 7 is not JSON"
+    )
+
+
+@pytest.mark.parametrize("fields", [{}, {"title": ""}, {"title": " \n"}])
+def test_a_product_without_text(extractor: Extractor, fields: dict[str, str]) -> None:
+    found = only(extractor.extract([Product("7", fields)]))
+    assert (found.values, found.range, found.error) == ((), {}, None)
+    assert found.warnings == ("no text that the tokenizer can read",)
+
+
+def test_a_broken_photo_is_a_warning_and_the_text_is_read(extractor: Extractor, products: list[Product]) -> None:
+    broken = replace(products[0], images=(b"not a photo",), warnings=("price missing",))
+    found = only(extractor.extract([broken]))
+    plain = only(extractor.extract([products[0].without_images()]))
+    first, second = found.warnings
+    assert first == "price missing"
+    assert second.startswith("photo 1 left out: image of 11 bytes: expected one of JPEG, PNG")
+    assert_alike(replace(found, warnings=()), plain)
+    assert all(not v.evidence for v in found.values)
+
+
+# --- evidence ---------------------------------------------------------------------------------------------------------
+
+
+def test_evidence_of_several_photos(extractor: Extractor, products: list[Product]) -> None:
+    photos = (products[1].images[0], b"broken", products[2].images[0], products[3].images[0], products[4].images[0])
+    many = replace(products[0], images=photos)
+    alone, others = products[5], products[6]  # with one photo each, padded to three in the batch
+    found, *rest = extractor.extract([many, alone, others])
+    grid = extractor.network.image.grid(64)  # type: ignore[union-attr]
+    for value in found.values:
+        assert [e.image for e in value.evidence] == [0, 2, 3]  # the broken one is passed over, three are read
+        assert all(np.shape(e.weights) == grid for e in value.evidence)
+        everything = np.array([e.weights for e in value.evidence])
+        assert (everything.min(), everything.max()) == (0, 1)
+    assert all([e.image for e in v.evidence] == [0] for p in rest for v in p.values)
+
+
+def test_evidence_is_how_the_tokens_of_the_value_look(extractor: Extractor, products: list[Product]) -> None:
+    one = replace(products[0], fields={"title": products[0].fields["title"]}, spans=None)
+    [window] = extractor.encoder.encode(one).windows
+    pixels = extractor.loader.load(one.images[0])  # type: ignore[union-attr]
+    batch = collate([Row(0, window, (0,), (pixels,))], extractor.encoder)
+    with torch.inference_mode():
+        weights = extractor.network.encode(batch, region_weights=True).region_weights
+    assert weights is not None
+    for value in only(extractor.extract([one])).values:
+        at = [i for i, u in enumerate(window.units) if u and u.start < value.end and u.end > value.start]
+        raw = weights[0, [window.unit_index[i] for i in at]].mean(0).numpy()
+        expected = (raw - raw.min()) / (raw.max() - raw.min())
+        assert np.allclose(np.ravel(value.evidence[0].weights), expected, atol=1e-4)
+
+
+def test_evidence_and_photos_can_be_left_out(extractor: Extractor, products: list[Product]) -> None:
+    with_evidence, without = (only(extractor.extract([products[0]], evidence=e)) for e in (True, False))
+    assert all(v.evidence for v in with_evidence.values)
+    assert all(not v.evidence for v in without.values)
+    assert [v.key for v in with_evidence.values] == [v.key for v in without.values]
+    blind = only(extractor.extract([products[0]], photos=False))
+    assert_alike(blind, only(extractor.extract([products[0].without_images()])))
+
+
+# --- confidence -------------------------------------------------------------------------------------------------------
+
+
+def test_confidence_is_range_score_times_the_exact_probability_of_the_span(extractor: Extractor) -> None:
+    text = "soft blue cotton shirt"
+    one = Product("7", {"title": text})
+    prediction = only(extractor.extract([one]))
+    [window] = extractor.encoder.encode(one).windows
+    network, crf = extractor.network, extractor.network.crf
+    assert prediction.values
+    for value in prediction.values:
+        start = next(i for i, u in enumerate(window.units) if u and u.start == value.start)
+        end = 1 + next(i for i, u in enumerate(window.units) if u and u.end == value.end)
+        with torch.inference_mode():
+            encoded = network.encode(collate([Row(0, window)], extractor.encoder))
+            attribute = torch.tensor([extractor.names.index(value.attribute)])
+            emissions = network.emissions(encoded, torch.tensor([0]), attribute)
+            units = emissions.shape[1]
+            paths = torch.tensor(list(product(range(3), repeat=units)))  # every tag sequence
+            every = emissions.expand(len(paths), -1, -1)
+            probability = (-crf.nll(every, paths, torch.ones(len(paths), units, dtype=torch.bool))).exp()
+        assert probability.sum() == pytest.approx(1, abs=1e-4)
+        span = torch.tensor([1] + [2] * (end - start - 1))
+        says_so = (paths[:, start:end] == span).all(1)
+        if end < units:
+            says_so &= paths[:, end] != 2
+        expected = float(probability[says_so].sum()) * prediction.range[value.attribute]
+        assert value.confidence == pytest.approx(expected, abs=1e-5)
+
+
+def test_confidences_and_scores_are_probabilities(extractor: Extractor, shelf: list[Product]) -> None:
+    for found in extractor.extract(shelf):
+        assert all(0 <= v.confidence <= 1 for v in found.values)
+        assert all(0 <= s <= 1 for s in found.range.values())
+        assert list(found.range.values()) == sorted(found.range.values(), reverse=True)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+def assert_in_order_and_apart(text: Product, values: tuple[ExtractedValue, ...]) -> None:
+    fields = list(text.fields)
+    places = [(fields.index(v.field), v.start, v.end, v.attribute) for v in values]
+    assert places == sorted(places)
+    reached: Counter[tuple[str, str]] = Counter()
+    for value in values:
+        assert text.fields[value.field][value.start : value.end] == value.text
+        assert value.start >= reached[value.attribute, value.field]
+        reached[value.attribute, value.field] = value.end
+
+
+def test_values_are_sorted_and_say_what_the_text_says(extractor: Extractor, products: list[Product]) -> None:
+    for one, found in zip(products[:10], extractor.extract(products[:10]), strict=True):
+        assert found.values
+        assert_in_order_and_apart(one, found.values)
+
+
+def test_tags_that_run_across_a_field_give_one_value_per_field(
+    extractor: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_one_span(emissions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        tags = torch.full(mask.shape, 2)
+        tags[:, 0] = 1
+        return tags
+
+    monkeypatch.setattr(extractor.network.crf, "viterbi", all_one_span)
+    found = only(extractor.extract([Product("7", {"title": "red shirt", "text": "of cotton"})]))
+    colors = [v for v in found.values if v.attribute == "Color"]
+    assert [(v.field, v.text) for v in colors] == [("title", "red shirt"), ("text", "of cotton")]
+
+
+def test_long_texts_are_read_in_windows_and_each_value_is_found_once(
+    windowed: Extractor, products: list[Product]
+) -> None:
+    rows = windowed.count.rows
+    for one, found in zip(products[:8], windowed.extract(products[:8]), strict=True):
+        assert found.coverage == 1
+        assert_in_order_and_apart(one, found.values)
+    assert windowed.count.rows - rows > 16
+
+
+def test_windows_see_what_one_window_sees_where_context_does_not_matter(
+    tiny: Config, schema: Schema, products: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every word "cotton" is tagged, whatever is around it: windows must find each exactly once."""
+    text = " ".join(f"{'soft ' * (i % 5)}cotton" for i in range(60))
+    one = Product("7", {"title": text})
+    for tokens in (96, 32):
+        extractor = build(having(tiny, text={"max_tokens": tokens, "overlap": 12}), schema)
+
+        def by_word(batch: Any, *, extractor: Extractor = extractor, **_: Any) -> Any:
+            cotton = extractor.model.tokenizer.encode("cotton", add_special_tokens=False)[0]
+            where = (batch.input_ids.gather(1, batch.unit_index) == cotton) & batch.unit_mask
+            rows, starts = where.nonzero(as_tuple=True)
+            some = torch.ones(len(rows))
+            return extractor_module.Decoded(rows, some.long(), starts, starts + 1, some, None, None, 0, None)
+
+        monkeypatch.setattr(extractor.network, "extract", by_word)
+        found = only(extractor.extract([one]))
+        assert [v.text for v in found.values] == ["cotton"] * 60
+        assert len({v.start for v in found.values}) == 60
+
+
+def test_windows_that_disagree_at_their_border_give_no_overlapping_values(
+    windowed: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each window tags everything it sees as one value; the first one is kept, those that reach into it are not."""
+
+    def greedy(batch: Any, **_: Any) -> Any:
+        rows = torch.arange(len(batch.input_ids)).repeat_interleave(2)
+        units = batch.unit_mask.sum(1)
+        # one span over all units, one over the second half
+        starts = torch.stack([torch.zeros_like(units), units // 2], 1).flatten()
+        ends = units.repeat_interleave(2)
+        return extractor_module.Decoded(rows, rows * 0, starts, ends, torch.ones(len(rows)), None, None, 0, None)
+
+    monkeypatch.setattr(windowed.network, "extract", greedy)
+    one = Product("7", {"title": "soft blue cotton shirt " * 12})
+    values = only(windowed.extract([one])).values
+    assert len(values) > 1
+    assert_in_order_and_apart(one, values)
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+def test_threshold_replaces_the_models_own(extractor: Extractor, products: list[Product]) -> None:
+    wide = only(extractor.extract([products[0]]))
+    middle = sorted(wide.range.values())[len(wide.range) // 2]
+    narrow = only(extractor.extract([products[0]], threshold=middle))
+    assert set(narrow.range) == {a for a, s in wide.range.items() if s > middle}
+    assert [v.key for v in narrow.values] == [v.key for v in wide.values if v.attribute in narrow.range]
+    assert only(extractor.extract([products[0]], threshold=1.0)).values == ()
+
+
+def test_thresholds_of_the_model_are_the_defaults(tiny: Config, schema: Schema, products: list[Product]) -> None:
+    extractor = build(tiny, schema)
+    everything = only(extractor.extract([products[0]]))
+    middle = sorted(v.confidence for v in everything.values)[len(everything.values) // 2]
+    expected = [v for v in everything.values if v.confidence >= middle]
+    assert 0 < len(expected) < len(everything.values)
+    assert list(only(extractor.extract([products[0]], min_confidence=middle)).values) == expected
+    extractor.model.thresholds = {"range": 0.0, "confidence": middle}
+    assert list(only(extractor.extract([products[0]])).values) == expected
+    assert only(extractor.extract([products[0]], min_confidence=0.0)).values == everything.values
+
+
+def test_attributes_that_a_category_cannot_have_are_masked(
+    tiny: Config, schema: Schema, products: list[Product]
+) -> None:
+    two = Schema(schema.attributes, {"Shoes": ("Color", "Brand")})
+    extractor = build(having(tiny, range={"mask_by_category": True}), two)
+    shoes, unknown = (replace(products[0], category=c) for c in ("Shoes", None))
+    masked, free = extractor.extract([shoes, unknown])
+    assert set(masked.range) == {"Color", "Brand"}
+    assert {v.attribute for v in masked.values} <= {"Color", "Brand"}
+    assert set(free.range) == set(schema.names)
+
+
+def test_bf16(extractor: Extractor, products: list[Product]) -> None:
+    exact, rough = (only(extractor.extract([products[0]], precision=p)) for p in ("fp32", "bf16"))
+    assert rough.range == pytest.approx(exact.range, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": 0}, "batch_size should be at least 1, got 0"),
+        ({"batch_size": -1}, "batch_size should be at least 1, got -1"),
+        ({"threshold": 1.5}, r"threshold should be between 0 and 1, got 1\.5"),
+        ({"min_confidence": -0.1}, r"min_confidence should be between 0 and 1, got -0\.1"),
+        ({"precision": "fp8"}, "precision should be fp32 or bf16, got 'fp8'"),
+    ],
+)
+def test_options_out_of_range_fail_at_the_call(extractor: Extractor, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        extractor.extract([], **options)
+
+
+def test_flat_tagger(tiny: Config, schema: Schema, shelf: list[Product]) -> None:
+    extractor = build(having(tiny, range={"kind": "none"}), schema)
+    alone = [only(extractor.extract([p])) for p in shelf]
+    assert any(p.values for p in alone)
+    assert all(p.range == {} for p in alone)
+    for one, other in zip(alone, extractor.extract(shelf, batch_size=5), strict=True):
+        assert_alike(one, other)
+
+
+def test_photos_may_be_cached_on_disk(tiny: Config, schema: Schema, products: list[Product], tmp_path: Path) -> None:
+    model: Model = build(tiny, schema).model
+    extractor = Extractor(model, device="cpu", cache_dir=tmp_path / "photos")
+    list(extractor.extract(products[:2]))
+    assert len(list((tmp_path / "photos").rglob("*.npy"))) == 2

@@ -1,0 +1,70 @@
+"""The README that comes with a model."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from attrex.config import Config
+from attrex.schema import Attribute, Schema
+from attrex.training.model_card import model_card
+
+SCORES = {
+    "products": 1234,
+    "tag": {"f1": 0.95, "precision": 0.96, "recall": 0.94, "ci95": [0.94, 0.96]},
+    "cls": {"f1": 0.97},
+    "macro_f1": 0.85,
+    "accuracy": 0.92,
+    "per_attribute": {"Color": {"f1": 0.9, "gold": 40}},
+}
+CELLS = {
+    "Fit|Cut": {"blank": 5, "absent": 0, "located": 1, "not_located": 2},
+    "Color": {"blank": 1, "absent": 3, "located": 70, "not_located": 4},
+}
+
+
+def card(*overrides: str, **metrics: Any) -> str:
+    model: Any = SimpleNamespace(
+        config=Config.load("small", overrides),
+        schema=Schema((Attribute("Color"), Attribute("Fit|Cut"))),
+        metrics={"seed": 3, "training_products": 5000, "minutes": 42.5, "cells": CELLS} | metrics,
+    )
+    return model_card(model)
+
+
+def test_it_tells_origin_scores_and_attributes() -> None:
+    text = card(validation=SCORES)
+    assert "# ULS-DRAM: attribute values for 2 attributes" in text
+    assert "preset `small`, seed 3, on 5,000 products in 42.5 minutes." in text
+    assert "- text encoder: `minilm-l6`, windows of 160 tokens" in text
+    assert "- image encoder: `efficientnet-lite0` at 128 pixels, up to 1 a product" in text
+    assert "| 1,234 | 0.9500 (0.9400-0.9600) | 0.9600 | 0.9400 | 0.9700 | 0.8500 | 0.9200 |" in text
+    rows = [line for line in text.splitlines() if line.startswith(("| Color", "| Fit"))]
+    assert rows == ["| Color | 70 | 4 | 1 | 3 | 0.900 | 40 |", r"| Fit\|Cut | 1 | 2 | 5 | 0 | - | 0 |"]
+    assert 'Extractor.load("this/directory")' in text
+
+
+def test_its_front_matter_is_yaml() -> None:
+    _, front, _ = card().split("---\n", 2)
+    assert yaml.safe_load(front)["library_name"] == "attrex"
+
+
+def test_a_model_without_photos_and_without_scores() -> None:
+    text = card("image.model=null", "fusion.kind=none")
+    assert "- text only: photos are not read" in text
+    assert "Not measured." in text
+
+
+@pytest.mark.parametrize(
+    ("unknown", "words"),
+    [
+        ("negative", "absent"),
+        ("masked", "unknown, and left out of the loss"),
+        ("weighted", "probably absent, with less weight in the loss"),
+    ],
+)
+def test_it_says_what_blank_cells_were_taken_for(unknown: str, words: str) -> None:
+    assert f"- a blank cell of the table was taken as {words}\n" in card(f"range.unknown={unknown}")
