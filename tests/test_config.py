@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attrex.config import Config, presets
+from attrex.errors import ConfigError
+
+
+def fault_of(*overrides: str, preset: str | Path = "small") -> str:
+    with pytest.raises(ConfigError) as caught:
+        Config.load(preset, overrides)
+    return str(caught.value)
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str, name: str = "mine.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+# ---- presets and files ----------------------------------------------------------------------------------------------
+
+
+def test_all_presets_load_and_come_back_from_their_yaml(write):
+    assert {"mae", "mae-release", "mepave", "mepave-release", "small"} <= set(presets())
+    for name in presets():
+        config = Config.load(name)
+        assert config.preset == name
+        assert Config.load(write(config.to_yaml())) == config
+
+
+def test_a_file_changes_what_it_names_and_takes_the_rest_from_its_base(write):
+    config = Config.load(write("base: mae-release\ntext: {max_tokens: 64}\n", "short.yaml"))
+    release = Config.load("mae-release")
+    assert config.text.max_tokens == 64
+    assert config.text.units == release.text.units == "piece"
+    assert config.training == release.training
+    assert config.preset == "short"
+
+
+def test_bases_may_be_files(write):
+    write("training: {epochs: 3}\n", "below.yaml")
+    above = write(f"base: {write('training: {epochs: 3, seed: 5}', 'below.yaml')}\ntraining: {{epochs: 9}}\n")
+    config = Config.load(above)
+    assert (config.training.epochs, config.training.seed) == (9, 5)
+
+
+def test_an_empty_file_is_the_defaults(write):
+    assert Config.load(write("", "empty.yaml")) == Config(preset="empty")
+
+
+def test_an_unknown_preset_comes_with_the_nearest_one():
+    said = fault_of(preset="mepav")
+    assert said.startswith("no preset or file 'mepav'; presets: mae, mae-release, mepave")
+    assert said.endswith("did you mean 'mepave'?")
+
+
+def test_a_file_that_is_not_yaml(write):
+    path = write("text: [\n")
+    assert fault_of(preset=path).startswith(f"{path} is not YAML: ")
+
+
+def test_a_file_without_sections(write):
+    said = fault_of(preset=write("- text\n"))
+    assert said.endswith("should hold sections such as `text:` and `training:`, it holds a list")
+
+
+# ---- overrides ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("item", "section", "key", "expected"),
+    [
+        ("training.epochs=2", "training", "epochs", 2),
+        ("training.learning_rate=3e-5", "training", "learning_rate", 3e-5),
+        ("fusion.softmax=true", "fusion", "softmax", True),
+        ("decoder.hidden=null", "decoder", "hidden", None),
+        ("text.model=dir/with=sign", "text", "model", "dir/with=sign"),
+        ("text.model=[odd", "text", "model", "[odd"),
+        ("image.mean=[0.5, 0.4, 0.3]", "image", "mean", (0.5, 0.4, 0.3)),
+    ],
+)
+def test_overrides_are_read_as_a_person_means_them(item: str, section: str, key: str, expected: object):
+    assert getattr(getattr(Config.load("small", [item]), section), key) == expected
+
+
+def test_the_last_override_wins():
+    assert Config.load("small", ["training.seed=1", "training.seed=2"]).training.seed == 2
+
+
+@pytest.mark.parametrize("item", ["training.epochs", "=3", "training.=3"])
+def test_an_override_needs_a_key_and_a_value(item: str):
+    assert fault_of(item) == f"--set takes section.key=value, e.g. training.epochs=2; got {item!r}"
+
+
+def test_a_value_has_no_keys():
+    assert fault_of("preset.x=3") == "'preset.x=3': preset is a value, not a section"
+    assert "'training.epochs.x=3': epochs is a value, not a section" in fault_of("training.epochs.x=3", "nothing")
+
+
+# ---- faults ---------------------------------------------------------------------------------------------------------
+
+
+def test_unknown_keys_come_with_the_nearest_known_one():
+    said = fault_of("training.epoch=3", "txt.model=a", "guidance.sort=bert")
+    assert "unknown key training.epoch; did you mean 'epochs'? (known: scheme, text_layers" in said
+    assert "unknown key txt; did you mean 'text'? (known: preset, text, image" in said
+    assert "unknown key guidance.sort (known: kind)" in said
+
+
+def test_every_wrong_value_is_reported_at_once_with_what_came():
+    said = fault_of("range.threshold=2", "range.kind=maybe", "decoder.pad_tag=7", "text.max_tokens=4")
+    assert said.startswith("the configuration has faults:\n  - ")
+    assert said.count("\n  - ") == 4
+    assert "range.threshold: Input should be less than 1, got 2" in said
+    assert "range.kind: Input should be 'none' or 'predicted', got 'maybe'" in said
+    assert "decoder.pad_tag: Input should be a valid boolean" in said
+    assert "text.max_tokens: Input should be greater than or equal to 8, got 4" in said
+
+
+def test_heads_must_divide_the_width():
+    assert "fusion.heads=3 must divide fusion.width=200" in fault_of("fusion.heads=3")
+
+
+def test_fusion_needs_an_image_model():
+    for kind in ("tir", "concat", "concat_attention"):
+        said = fault_of("image.model=null", f"fusion.kind={kind}")
+        assert f"fusion.kind={kind} needs photos but image.model is null; set fusion.kind=none for a text-only" in said
+
+
+def test_an_image_model_needs_fusion():
+    said = fault_of("fusion.kind=none")
+    assert "image.model=efficientnet-lite0 would never be used with fusion.kind=none; set image.model=null" in said
+
+
+def test_continuation_tags_need_pieces():
+    assert "decoder.continuation_tag needs text.units=piece, it is auto" in fault_of("decoder.continuation_tag=true")
+
+
+@pytest.mark.parametrize("settings", [["decoder.pad_tag=true"], ["decoder.continuation_tag=true", "text.units=piece"]])
+def test_a_flat_tagger_has_no_extra_tags(settings: list[str]):
+    said = fault_of("range.kind=none", *settings)
+    assert "decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO" in said
+
+
+@pytest.mark.parametrize("unknown", ["masked", "weighted"])
+def test_a_flat_tagger_cannot_leave_an_attribute_out_of_its_loss(unknown: str):
+    said = fault_of("range.kind=none", f"range.unknown={unknown}")
+    assert f"range.unknown={unknown} needs range.kind=predicted: a flat tagger has one tag per unit" in said
+
+
+def test_windows_must_get_on():
+    assert "text.overlap=40 must be under half of text.max_tokens=80" in fault_of(
+        "text.overlap=40", "text.max_tokens=80"
+    )
+
+
+def test_all_combinations_that_make_no_sense_are_reported_at_once():
+    said = fault_of("image.model=null", "text.overlap=90", "range.kind=none", "range.unknown=masked")
+    assert all(words in said for words in ("needs photos", "must be under half", "a flat tagger has one tag per unit"))
+
+
+def test_a_configuration_cannot_be_changed_behind_a_models_back():
+    with pytest.raises(ValueError, match="frozen"):
+        Config().text.model = "other"
+
+
+# ---- names ----------------------------------------------------------------------------------------------------------
+
+NO_PHOTOS = ["fusion.kind=none", "image.model=null"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ([], "ULS-DRAM"),
+        (["range.kind=none"], "ULS-TIR"),
+        (["range.kind=none", *NO_PHOTOS], "ULS-L"),
+        (["range.kind=none", "fusion.kind=concat"], "ULS-VL"),
+        (["range.kind=none", "fusion.kind=concat_attention"], "ULS-VL-SelfAttn"),
+        (["range.kind=none", "training.scheme=fixed", *NO_PHOTOS], "Fixed-L"),
+        (["training.scheme=partial"], "Partial-DRAM"),
+        (NO_PHOTOS, "ULS-L+PAR"),
+        (["guidance.kind=dynet"], "ULS-TIR+DyNet-AR"),
+        (["guidance.kind=bert", "fusion.kind=concat"], "ULS-VL+BERT-AR"),
+    ],
+)
+def test_systems_have_the_papers_names(settings: list[str], name: str):
+    assert Config.load("small", settings).system == name

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attrex.errors import DataError
+from attrex.types import CellState, Evidence, ExtractedValue, Prediction, Product, Span, attributes_of
+
+SHIRT = {"title": "Blue cotton shirt 👕", "text": "Long sleeve, blue."}
+BLUE = Span("colour", 0, 4, "Blue", "title", value="Navy Blue")
+
+
+def test_a_span_says_what_the_text_says():
+    product = Product("1", SHIRT, spans=(BLUE, Span("type", 12, 19, "shirt 👕", "title")))
+    assert all(product.fields[s.field][s.start : s.end] == s.text for s in product.spans)
+    assert BLUE.key == ("colour", "title", 0, 4)
+
+
+def test_a_span_that_the_text_does_not_say_is_refused_with_both_versions():
+    with pytest.raises(DataError) as caught:
+        Product("7", SHIRT, spans=(Span("colour", 1, 5, "Blue", "title"),))
+    said = str(caught.value)
+    assert said.startswith("product '7': span 'colour' 1:5 of 'title' should be 'Blue' but the text says 'lue '")
+    assert said.endswith("offsets are characters (not bytes), end exclusive")
+
+
+@pytest.mark.parametrize(("start", "end"), [(-4, -1), (3, 3), (5, 2)])
+def test_offsets_count_from_the_start_and_hold_something(start: int, end: int):
+    with pytest.raises(DataError, match="offsets are characters"):
+        Product("7", SHIRT, spans=(Span("colour", start, end, SHIRT["title"][start:end], "title"),))
+
+
+def test_a_span_in_a_field_that_is_not_there():
+    with pytest.raises(DataError, match=r"span of 'colour' is in field 'text', but the product has \['title'\]"):
+        Product("7", {"title": "Blue"}, spans=(Span("colour", 0, 4, "Blue"),))
+
+
+@pytest.mark.parametrize(
+    ("product", "state"),
+    [
+        (Product("1", SHIRT), CellState.BLANK),
+        (Product("1", SHIRT, spans=()), CellState.BLANK),
+        (Product("1", SHIRT, spans=(), complete=True), CellState.ABSENT),
+        (Product("1", SHIRT, table={"colour": ()}), CellState.ABSENT),
+        (Product("1", SHIRT, table={"colour": ("red",)}), CellState.NOT_LOCATED),
+        (Product("1", SHIRT, table={"colour": ("red",)}, spans=(), complete=True), CellState.NOT_LOCATED),
+        (Product("1", SHIRT, table={"colour": ("blue",)}, spans=(BLUE,)), CellState.LOCATED),
+        (Product("1", SHIRT, spans=(BLUE,)), CellState.LOCATED),
+    ],
+)
+def test_blank_absent_located_and_not_located_are_kept_apart(product: Product, state: CellState):
+    assert product.cell_state("colour") is state
+
+
+def test_photos_can_be_taken_away():
+    product = Product("1", SHIRT, images=(b"photo",), spans=(BLUE,))
+    bare = product.without_images()
+    assert bare.images == ()
+    assert (bare.id, bare.spans, product.images) == ("1", (BLUE,), (b"photo",))
+
+
+def test_products_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        Product("1", SHIRT).id = "2"  # type: ignore[misc]
+
+
+def test_spans_in_json():
+    assert Span("type", 12, 17, "shirt", "title").to_json() == {
+        "attribute": "type",
+        "field": "title",
+        "start": 12,
+        "end": 17,
+        "text": "shirt",
+    }
+    assert BLUE.to_json()["value"] == "Navy Blue"
+
+
+FOUR_DIGITS = st.integers(0, 10_000).map(lambda n: n / 10_000)
+EVIDENCE = st.builds(
+    Evidence, st.integers(0, 3), st.lists(st.lists(FOUR_DIGITS, max_size=2).map(tuple), max_size=2).map(tuple)
+)
+VALUES = st.builds(
+    ExtractedValue,
+    attribute=st.text(max_size=5),
+    text=st.text(max_size=5),
+    field=st.just("title"),
+    start=st.integers(0, 9),
+    end=st.integers(0, 9),
+    confidence=FOUR_DIGITS,
+    evidence=st.lists(EVIDENCE, max_size=2).map(tuple),
+)
+PREDICTIONS = st.builds(
+    Prediction,
+    id=st.text(max_size=5),
+    values=st.lists(VALUES, max_size=2).map(tuple),
+    range=st.dictionaries(st.text(max_size=5), FOUR_DIGITS, max_size=2),
+    coverage=FOUR_DIGITS,
+    warnings=st.lists(st.text(max_size=5), max_size=2).map(tuple),
+    error=st.none() | st.text(max_size=5),
+)
+
+
+@given(PREDICTIONS)
+def test_predictions_come_back_from_json(prediction: Prediction):
+    assert Prediction.from_json(json.loads(json.dumps(prediction.to_json()))) == prediction
+
+
+def test_a_row_that_is_no_prediction_names_the_missing_key():
+    with pytest.raises(DataError, match=r"not a prediction row: key 'values' is missing, found \['id', 'title'\]"):
+        Prediction.from_json({"id": "1", "title": "Blue shirt"})
+    with pytest.raises(DataError, match="key 'text' is missing"):
+        Prediction.from_json({"id": "1", "values": [{"attribute": "colour"}]})
+
+
+def test_attributes_come_from_spans_and_cells_sorted():
+    products = [Product("1", SHIRT, spans=(BLUE,)), Product("2", SHIRT, table={"type": ("shirt",), "brand": ()})]
+    assert attributes_of(products) == ["brand", "colour", "type"]
