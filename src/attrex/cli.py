@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sized
+import errno
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import fields as dataclass_fields
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from typer.core import TyperGroup
 
 from attrex.errors import AttrexError, ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
+    from attrex.data.locate import Locator
     from attrex.data.readers import ColumnMapping
     from attrex.inference.extractor import Extractor
+    from attrex.schema import Schema
     from attrex.types import Product
+
+T = TypeVar("T")
+console = Console()
+notes = Console(stderr=True)
+
+
+class Commands(TyperGroup):
+    """Errors about the user's input are one line, not a traceback, and end with code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AttrexError as exc:
+            _fail(str(exc))
+        except OSError as exc:  # disk full, no right to write there ...
+            if exc.errno == errno.EPIPE:  # `attrex settings | head`
+                raise
+            _fail(f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc))
+        except KeyboardInterrupt:
+            resumable = ctx.invoked_subcommand in ("train", "extract")
+            _note("interrupted" + ("; what was finished is kept, go on with --resume" if resumable else ""))
+            raise typer.Exit(130) from None
+
 
 app = typer.Typer(
     name="attrex",
+    cls=Commands,
     help="Fill a shop's attribute table from product titles, descriptions and photos, with evidence for every value.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-T = TypeVar("T")
-console = Console()
-notes = Console(stderr=True)
 
-Images = Annotated[Path | None, typer.Option(help="Where relative image paths start; default: beside the data file.")]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True, file_okay=False, help="Directory where relative image paths start; default: the data file's."
+    ),
+]
 Fields = Annotated[str | None, typer.Option(help="Text columns in reading order, e.g. title,description.")]
 Columns = Annotated[
     Path | None, typer.Option(help="YAML file that says which columns hold what (see docs/data.md), e.g. `id: sku`.")
@@ -53,24 +83,27 @@ def check(
     columns: Columns = None,
     preset: Annotated[str, typer.Option(help="Whose text encoder and window size to measure lengths with.")] = "small",
     no_photos: Annotated[bool, typer.Option("--no-photos", help="Do not decode the photos.")] = False,
+    split: Split = None,
     limit: Limit = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON too.")] = None,
 ) -> None:
     """What to know of a data set before training: fill rates, lengths, photos, leaks between splits, and advice.
 
+    Ends with code 1 where something is wrong with the data, with 0 where there is only advice.
+
     Example: [bold]attrex check demo/data/train.jsonl demo/data/valid.jsonl[/]
     """
     from attrex.config import Config
     from attrex.data.checks import check as look
-    from attrex.inference.checkpoint import load_tokenizer, write_json
+    from attrex.inference.checkpoint import load_tokenizer
     from attrex.model.text_encoder import resolve_text_model
 
     config = Config.load(preset)
-    backend = load_tokenizer(resolve_text_model(config.text.model)).backend_tokenizer
-    backend.no_truncation()
-    splits = {Path(d).name: _read(d, images, fields, columns, None, limit) for d in data}
+    splits = {Path(d).name: _read(d, images, fields, columns, split, limit) for d in data}
     if len(splits) < len(data):
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
+    backend = load_tokenizer(resolve_text_model(config.text.model)).backend_tokenizer
+    backend.no_truncation()
     report = look(
         splits,
         count_tokens=lambda text: len(backend.encode(text, add_special_tokens=False).ids),
@@ -79,10 +112,8 @@ def check(
         check_images=not no_photos,
         image_size=config.image.size,
     )
-    console.print(report.render())
-    if json_file:
-        write_json(json_file, report.to_json())
-        notes.print(f"report: {json_file}")
+    console.print(report.render(), markup=False)
+    _write_json(json_file, report.to_json(), "report")
     if not report.ok:
         raise typer.Exit(1)
 
@@ -99,6 +130,10 @@ def locate(
     split: Split = None,
     limit: Limit = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(help="Labelled products: how far would the policy agree with their labels? May be repeated."),
+    ] = None,
 ) -> None:
     """Find the table's values in the texts: labels for training, without anybody labelling.
 
@@ -106,16 +141,23 @@ def locate(
     """
     from attrex.data.locate import LocatePolicy, Locator
     from attrex.data.readers import write_products
-    from attrex.inference.checkpoint import write_json
     from attrex.schema import Schema
 
-    locator = Locator(Schema.load(schema) if schema else None, LocatePolicy.load(policy) if policy else LocatePolicy())
+    _check_out(out, (".jsonl", ".jsonl.gz"), table, *(compare or ()))
+    known = Schema.load(schema) if schema else None
+    how = LocatePolicy.load(policy) if policy else LocatePolicy()
+    locator = Locator(known, how)
     source = _read(table, images, fields, columns, split, limit)
     count = write_products(out, (locator.locate(p) for p in _progress(source, "locating")))
-    console.print(locator.report.render())
-    if report:
-        write_json(report, locator.report.to_json())
-    notes.print(f"{count:,} labelled products: {out}")
+    console.print(locator.report.render(), markup=False)
+    found = locator.report.to_json()
+    if compare:
+        source = _read(table, images, fields, columns, split, limit)
+        references = [p for name in compare for p in _read(name)]
+        found["agreement"] = _agreement(_progress(source, "comparing"), references, Locator(known, how))
+        console.print(_agreement_table(found["agreement"]))
+    _write_json(report, found, "report")
+    _note(f"{count:,} labelled products: {out}")
 
 
 @app.command()
@@ -146,27 +188,23 @@ def train(
 
     settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
     config = Config.load(preset, settings)
-    products = _labelled(_progress(_read(train_file, images, fields, columns, None, limit), "reading"))
+    known = Schema.load(schema) if schema else None
+    source = _read(train_file, images, fields, columns, _part(train_file, "train"), limit)
+    products = _labelled(_progress(source, "reading"), known)
     if valid_file:
-        validation = _labelled(_read(valid_file, images, fields, columns, None, limit))
+        source = _read(valid_file, images, fields, columns, _part(valid_file, "valid"), limit)
+        validation = _labelled(_progress(source, "reading"), known)
     else:
         products, validation = split_by_group(products, 0.1)
-        notes.print(f"validation: {len(validation):,} of the products, by group, held out of training")
-    model = fit(
-        products,
-        validation,
-        out,
-        config=config,
-        schema=Schema.load(schema) if schema else None,
-        resume=resume,
-        console=notes,
-    )
+        _note(f"validation: {len(validation):,} of the products, by group, held out of training")
+    model = fit(products, validation, out, config=config, schema=known, resume=resume, console=notes)
     tag = model.metrics["validation"]["tag"]
     console.print(
         f"{config.system}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
-        f"{model.metrics['minutes']:.1f} minutes"
+        f"{model.metrics['minutes']:.1f} minutes",
+        soft_wrap=True,
     )
-    notes.print(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
+    _note(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
 
 
 @app.command()
@@ -188,11 +226,11 @@ def evaluate(
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
     from attrex.evaluation.evaluate import evaluate as measure
-    from attrex.evaluation.metrics import render
-    from attrex.inference.checkpoint import write_json
+    from attrex.evaluation.metrics import count, render
 
     products = list(_read(data, images, fields, columns, split, limit))
     chosen = [a.strip() for a in attributes.split(",")] if attributes else None
+    count(products, [None] * len(products), attributes=chosen)  # labels that cannot be scored are told at once
     result = measure(
         _extractor(model),
         _progress(products, "extracting"),
@@ -202,9 +240,7 @@ def evaluate(
     )
     console.print(render(result.scores))
     console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
-    if json_file:
-        write_json(json_file, result.to_json())
-        notes.print(f"metrics: {json_file}")
+    _write_json(json_file, result.to_json(), "metrics")
 
 
 @app.command()
@@ -228,34 +264,33 @@ def extract(
 
     Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
     """
+    from attrex.inference.extractor import CHUNK
     from attrex.inference.output import PredictionFile
 
+    _check_out(out, (), data)
     target = PredictionFile(out, resume=resume)
+    if target.finished:
+        _note(f"{out} is finished already: nothing left to do; delete it to extract again")
+        return
+    source = _read(data, images, fields, columns, split, limit)
     extractor = _extractor(model)
-    source = islice(_read(data, images, fields, columns, split, limit), target.done, None)
+    rows = batch_size or extractor.model.config.training.eval_batch_size
     predictions = extractor.extract(
-        source,
-        batch_size=batch_size,
+        target.left(source, step=rows * CHUNK),
+        batch_size=rows,
         threshold=threshold,
         min_confidence=min_confidence,
         evidence=not no_evidence,
         photos=not no_photos,
     )
-    tally = {"values": 0, "warnings": 0, "errors": 0}
-
-    def counted() -> Iterator[Any]:
-        for prediction in predictions:
-            tally["values"] += len(prediction.values)
-            tally["warnings"] += bool(prediction.warnings)
-            tally["errors"] += prediction.error is not None
-            yield prediction
-
-    rows = target.write(_progress(counted(), "extracting", done=target.done))
+    target.write(_progress(predictions, "extracting", done=target.tally.rows))
+    tally = target.tally
     console.print(
-        f"{rows:,} products, {tally['values']:,} values; {tally['warnings']:,} products with warnings, "
-        f"{tally['errors']:,} rows that could not be read (marked in the output)"
+        f"{tally.rows:,} products, {tally.values:,} values; {tally.warnings:,} products with warnings, "
+        f"{tally.errors:,} rows that could not be read (marked in the output)",
+        soft_wrap=True,
     )
-    notes.print(f"values: {out}")
+    _note(f"values: {out}")
 
 
 @app.command()
@@ -284,10 +319,11 @@ def report(
             f"attrex report takes MODEL, at most one more MODEL2, and DATA; got {len(others) + 1} arguments"
         )
     *second, data = others
+    _check_out(out, (".html", ".htm"), data)
     products = list(_read(data, images, fields, columns, split, limit))
     models = [(name, _extractor(name)) for name in [model, *second]]
     path = report_page(out, products, models, photos=not no_photos, most=most)
-    notes.print(f"report: {path}")
+    _note(f"report: {path}")
 
 
 @app.command()
@@ -332,55 +368,91 @@ def push(
     """
     from attrex.inference.checkpoint import push_model
 
-    notes.print(f"uploaded: {push_model(model, name, private=not public)}")
+    _note(f"uploaded: {push_model(model, name, private=not public)}")
 
 
 # ---- shared by the commands ---------------------------------------------------------------------------------------
 
 
-def _mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
-    """The column mapping of a YAML file, with --fields on top."""
-    import yaml
-
-    from attrex.data.readers import ColumnMapping
-
-    options: dict[str, Any] = {}
-    if columns:
-        try:
-            options = yaml.safe_load(columns.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-            raise ConfigError(f"--columns {columns} cannot be read as YAML: {exc}") from exc
-        known = [f.name for f in dataclass_fields(ColumnMapping)]
-        if not isinstance(options, dict):
-            raise ConfigError(f"--columns {columns} should map names such as {', '.join(known[:4])} to columns")
-        for key in options:
-            if key not in known:
-                raise ConfigError(f"--columns {columns}: unknown key {key!r}{did_you_mean(str(key), known)}")
-    if fields:
-        options["fields"] = [f.strip() for f in fields.split(",")]
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-    return ColumnMapping(**options)
-
-
 def _read(
-    source: str, images: Path | None, fields: str | None, columns: Path | None, split: str | None, limit: int | None
+    source: str,
+    images: Path | None = None,
+    fields: str | None = None,
+    columns: Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
 ) -> Iterator[Product]:
     from attrex.data.readers import read_products
 
     return read_products(source, mapping=_mapping(fields, columns), images=images, split=split, limit=limit)
 
 
-def _labelled(products: Iterable[Product]) -> list[Product]:
-    """Products with spans; a table without any gets its values located first, with the default policy."""
+def _mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
+    """The column mapping of a YAML file, with --fields on top."""
+    from attrex.data.readers import ColumnMapping
+
+    options = _mapping_file(columns) if columns else {}
+    if fields:
+        options["fields"] = tuple(f.strip() for f in fields.split(","))
+    return ColumnMapping(**options)
+
+
+def _mapping_file(path: Path) -> dict[str, Any]:
+    import yaml
+
+    from attrex.data.readers import ColumnMapping
+
+    try:
+        options = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        raise ConfigError(f"--columns {path} cannot be read as YAML: {exc}") from exc
+    types = {f.name: str(f.type) for f in dataclass_fields(ColumnMapping)}
+    if not isinstance(options, dict):
+        raise ConfigError(f"--columns {path} should map names such as {', '.join(list(types)[:4])} to columns")
+    for key in options:
+        if key not in types:
+            raise ConfigError(
+                f"--columns {path}: unknown key {key!r}{did_you_mean(str(key), types)} (known: {', '.join(types)})"
+            )
+    return {key: _as_type(types[key], value, f"--columns {path}: {key}") for key, value in options.items()}
+
+
+def _as_type(kind: str, value: Any, where: str) -> Any:
+    """A YAML value as one of the three types of :class:`ColumnMapping`: words, one word, true or false."""
+    if value is None and "None" in kind:
+        return None
+    if kind.startswith("tuple"):
+        items = value if isinstance(value, list) else [value]
+        if all(isinstance(item, str) for item in items):
+            return tuple(items)
+        expected = "a list of words (NO, null and numbers in quotes)"
+    elif isinstance(value, bool if kind == "bool" else str):
+        return value
+    else:
+        expected = "true or false" if kind == "bool" else "one word (numbers in quotes)"
+    raise ConfigError(f"{where} should be {expected}, got {value!r}")
+
+
+def _part(source: str, split: str) -> str | None:
+    """The split to take from a source that has several; a file has none."""
+    return split if source.startswith("hf:") or Path(source).is_dir() else None
+
+
+def _labelled(products: Iterable[Product], schema: Schema | None) -> list[Product]:
+    """Products with spans; those without, but with a table, get its values located with the default policy."""
     from attrex.data.locate import Locator
 
     found = list(products)
-    if any(p.spans is not None for p in found):
+    bare = sum(p.spans is None and p.error is None for p in found)
+    if not bare:
         return found
-    locator = Locator()
+    locator = Locator(schema)
     found = [locator.locate(p) for p in found]
-    notes.print(locator.report.render())
-    notes.print("no labelled spans: the table's values were located in the texts; see `attrex locate` for the policy")
+    notes.print(locator.report.render(), markup=False)
+    _note(
+        f"{bare:,} of {len(found):,} products had no labelled spans: their table's values were located in the texts; "
+        "`attrex locate` does so with a policy of yours"
+    )
     return found
 
 
@@ -388,6 +460,65 @@ def _extractor(model: str) -> Extractor:
     from attrex.inference.extractor import Extractor
 
     return Extractor.load(model)
+
+
+def _agreement(table: Iterable[Product], references: Iterable[Product], locator: Locator) -> dict[str, Any]:
+    """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
+    from attrex.data.locate import agreement
+
+    wanted = {p.id: p for p in references if p.spans is not None}
+    located = [
+        locator.locate(replace(p, fields=wanted[p.id].fields, spans=None))
+        for p in table
+        if p.id in wanted and p.error is None
+    ]
+    if not located:
+        raise DataError(
+            f"--compare: none of the {len(wanted)} labelled reference products is in the table; "
+            "compare with the labels of the same products (the same ids)"
+        )
+    return agreement(located, [wanted[p.id] for p in located])
+
+
+def _agreement_table(found: dict[str, Any]) -> Table:
+    numbers = ("precision", "recall", "f1", "reference", "located")
+    table = Table("attribute", title=f"Agreement with the labels of {found['products']:,} products")
+    for name in (*numbers, "differences"):
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for name, row in [("all", found), *found["per_attribute"].items()]:
+        differences = ", ".join(f"{kind} {n}" for kind, n in row["differences"].items())
+        scores = (f"{row[n]:.4f}" for n in numbers[:3])
+        table.add_row(escape(name), *scores, *(f"{row[n]:,}" for n in numbers[3:]), differences)
+    return table
+
+
+def _check_out(out: Path, suffixes: Sequence[str], *inputs: str) -> None:
+    """Nothing is written over what is read, nor under a name that says it is something else."""
+    if suffixes and not out.name.lower().endswith(tuple(suffixes)):
+        raise DataError(f"--out should end in {' or '.join(suffixes)}, got {out.name!r}")
+    if out.is_dir():
+        raise DataError(f"--out should be a file, but {out} is a directory; name a file in it")
+    if any(out.resolve() == Path(name).resolve() for name in inputs):
+        raise DataError(f"--out {out} is the file that is read, and would be written over; choose another name")
+
+
+def _write_json(path: Path | None, content: Any, what: str) -> None:
+    from attrex.inference.checkpoint import write_json
+
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, content)
+        _note(f"{what}: {path}")
+
+
+def _note(text: str) -> None:
+    """For a person, beside the output: as it is, for names of files and data may look like markup."""
+    notes.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _fail(message: str) -> NoReturn:
+    notes.print("[red]error:[/]", escape(message), highlight=False, soft_wrap=True)
+    raise typer.Exit(2) from None
 
 
 def _progress(items: Iterable[T], what: str, done: int = 0) -> Iterator[T]:
@@ -399,6 +530,7 @@ def _progress(items: Iterable[T], what: str, done: int = 0) -> Iterator[T]:
         TimeElapsedColumn(),
         console=notes,
         transient=True,
+        disable=not notes.is_terminal,  # in a log it would leave empty lines
     ) as bar:
         task = bar.add_task(what, total=total, completed=done)
         for item in items:
@@ -407,13 +539,5 @@ def _progress(items: Iterable[T], what: str, done: int = 0) -> Iterator[T]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: errors about the user's input are one red line, not a traceback."""
-    command: Callable[..., Any] = typer.main.get_command(app)
-    try:
-        command(arguments, standalone_mode=True)
-    except AttrexError as exc:
-        notes.print("[red]error:[/]", escape(str(exc)), highlight=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        notes.print("interrupted; what was finished is kept, go on with --resume")
-        sys.exit(130)
+    """Entry point; ends the process with the command's exit code."""
+    app(arguments)

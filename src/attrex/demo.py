@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from attrex.config import Config
@@ -39,34 +40,44 @@ SETTINGS = (
 """Preset `small`, cut down so that two CPU cores need about two minutes."""
 
 
-def run(out: Path, *, products: int = 1200, seed: int = 0, console: Console | None = None) -> Path:
-    """Run the demo into the directory ``out`` and return the report's path."""
+def run(
+    out: Path,
+    *,
+    products: int = 1200,
+    unseen: int = 200,
+    seed: int = 0,
+    config: Config | None = None,
+    console: Console | None = None,
+) -> Path:
+    """Run the demo into the directory ``out`` and return the report's path.
+
+    ``products`` to train on, ``unseen`` ones to extract from; ``config``: other settings than the demo's own. What an
+    earlier demo left in ``out`` is replaced.
+    """
     console = console or Console()
-    data, model = out / "data", out / "model"
-    console.print(f"[bold]1/4[/] drawing {products:,} products to train on and 200 to extract from: {data}")
-    write_catalogue(data, train=products, valid=60, test=200, seed=seed, image_size=96)
+    config = config or Config.load("small", [*SETTINGS, f"training.seed={seed}"])
+    data, model, values, metrics = (out / name for name in ("data", "model", "values.jsonl", "metrics.json"))
+    _clear(out)
+    _tell(console, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
+    write_catalogue(data, train=products, valid=60, test=unseen, seed=seed, image_size=96)
     training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
 
-    config = Config.load("small", [*SETTINGS, f"training.seed={seed}"])
-    console.print(f"[bold]2/4[/] training {config.system} (text + photo): {model}")
-    _clear(model)
+    _tell(console, 2, f"training {config.system} (text + photo): {model}")
     train(training, validation, model, config=config, console=console, trackers=[])
 
-    console.print("[bold]3/4[/] extracting from products it has not seen")
+    _tell(console, 3, "extracting from products it has not seen")
     extractor = Extractor.load(model)
     result = evaluate(extractor, test, evidence=True)
-    rows = PredictionFile(out / "values.jsonl").write(result.predictions)
-    write_json(out / "metrics.json", result.to_json())
+    rows = PredictionFile(values).write(result.predictions)
+    write_json(metrics, result.to_json())
     console.print(render(result.scores))
     console.print(_photo_table(extractor, data / "test.jsonl", test, result.predictions))
 
-    console.print("[bold]4/4[/] writing the report")
-    report = report_page(
-        out / "report.html", test, [(str(model), extractor)], most=60, title="Attrex on a drawn catalogue"
-    )
-    console.print(
-        f"values of {rows} products: {out / 'values.jsonl'}\nmetrics: {out / 'metrics.json'}\n[bold]report: {report}[/]"
-    )
+    _tell(console, 4, "writing the report")
+    models = [(str(model), extractor)]
+    report = report_page(out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue")
+    for what, path in ((f"values of {rows} products", values), ("metrics", metrics), ("report", report)):
+        console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
     return report
 
 
@@ -107,7 +118,12 @@ def _photo_table(extractor: Extractor, path: Path, test: Sequence[Product], pred
     return table
 
 
-def _clear(model: Path) -> None:
-    """The demo's own model of an earlier run makes room; anything else in its place is left alone."""
-    if (model / "run.json").exists():
-        shutil.rmtree(model)
+def _tell(console: Console, step: int, what: str) -> None:
+    console.print(f"[bold]{step}/4[/] {escape(what)}", highlight=False, soft_wrap=True)
+
+
+def _clear(out: Path) -> None:
+    """The files of an earlier demo make room; anything else in their place is left alone."""
+    if (out / "model" / "run.json").exists():
+        shutil.rmtree(out / "model")
+    (out / "values.jsonl.part").unlink(missing_ok=True)

@@ -1,22 +1,34 @@
-"""Hold products out without leaking: what shares a text or a photo stays on one side."""
+"""Hold products out without leaking: what belongs together stays on one side."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 
+from attrex.errors import DataError
 from attrex.types import Product
 
 
 def split_by_group(products: Sequence[Product], share: float) -> tuple[list[Product], list[Product]]:
-    """(kept, held out): about ``share`` of the products is held out, by ``group``, or by text where there is none.
+    """(kept, held out): about ``share`` (0..1) of the products, by ``group``, or by text where there is none.
 
-    The choice depends on a hash of the group, so it is the same for any order and when products are added.
+    The choice depends on a hash of the group only, so it is the same in any order and for a larger catalogue.
+    Neither side is empty. Raises :class:`DataError` where all products are one group.
     """
-    kept: list[Product] = []
-    held: list[Product] = []
-    for product in products:
-        key = product.group if product.group is not None else "\n".join(product.fields.values())
-        place = int.from_bytes(hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=8).digest(), "big") / 2**64
-        (held if place < share else kept).append(product)
-    return kept, held
+    places = [_place(product) for product in products]
+    distinct = sorted(set(places))
+    if len(distinct) < 2:
+        raise DataError(
+            f"cannot hold products out: the {len(products)} products are {len(distinct)} group (the same `group`, or "
+            "the same text where they have none); give validation products of their own"
+        )
+    # Few products may all fall on one side of the share; then the outermost group changes sides.
+    border = min(max(share, distinct[1]), distinct[-1])
+    kept = [p for p, place in zip(products, places, strict=True) if place >= border]
+    return kept, [p for p, place in zip(products, places, strict=True) if place < border]
+
+
+def _place(product: Product) -> float:
+    """Where a product's group is between 0 and 1, spread evenly."""
+    key = product.group if product.group is not None else "\n".join(product.fields.values())
+    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=8).digest(), "big") / 2**64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from attrex.evaluation.metrics import score
@@ -17,14 +17,13 @@ def threshold_curve(
     """TAG-F1 at each candidate S_thr.
 
     ``predictions`` are made once, with the lowest candidate: attributes are decoded independently of each other, so a
-    higher threshold only takes the values of some attributes away.
+    higher threshold only takes the values of some attributes away. (Exact for texts of one window; a longer text keeps
+    an attribute's values as long as one of its windows selects the attribute.)
     """
-    return {
-        at: score(products, [_within(p, at) for p in predictions], bootstrap=0).tag.f1 for at in sorted(candidates)
-    }
+    return {at: score(products, [_within(p, at) for p in predictions], bootstrap=0).tag.f1 for at in sorted(candidates)}
 
 
-def best_threshold(curve: dict[float, float]) -> float:
+def best_threshold(curve: Mapping[float, float]) -> float:
     """The candidate with the highest TAG-F1; on a tie the highest threshold, which decodes the fewest sequences."""
     return max(curve, key=lambda at: (curve[at], at))
 

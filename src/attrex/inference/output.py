@@ -5,20 +5,39 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.types import Prediction
+from attrex.types import Prediction, Product
 
 SUFFIXES = (".jsonl", ".parquet")
 _ROWS_AT_ONCE = 2000
 
 
+@dataclass(slots=True)
+class Tally:
+    """What a file of predictions holds."""
+
+    rows: int = 0
+    values: int = 0
+    warnings: int = 0  #: products with warnings
+    errors: int = 0  #: rows that could not be read
+
+    def add(self, prediction: Prediction) -> None:
+        self.rows += 1
+        self.values += len(prediction.values)
+        self.warnings += bool(prediction.warnings)
+        self.errors += prediction.error is not None
+
+
 class PredictionFile:
     """Collects predictions in ``OUT.part`` and turns it into ``OUT`` (.jsonl or .parquet) when all are there.
 
+    ``resume``: keep the whole rows of an unfinished file; ``finished`` tells that there is nothing left to do. With
+    ``step``, only a multiple of so many rows is kept: rows computed together come out the same only together.
     Raises :class:`DataError` for another suffix, or for an unfinished file when ``resume`` was not asked for.
     """
 
@@ -26,29 +45,56 @@ class PredictionFile:
         self.path = Path(path)
         if self.path.suffix not in SUFFIXES:
             raise DataError(f"--out should end in {' or '.join(SUFFIXES)}, got {self.path.name!r}")
+        if self.path.is_dir():
+            raise DataError(f"--out should be a file, but {self.path} is a directory; name a file in it")
         self.part = self.path.with_name(self.path.name + ".part")
         if self.part.exists() and not resume:
             raise DataError(f"{self.part} is an unfinished extraction; go on with --resume, or delete it")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.done = _keep_whole_lines(self.part) if resume and self.part.exists() else 0
+        self.finished = resume and self.path.exists() and not self.part.exists()
+        self.tally = Tally()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise DataError(f"cannot make the directory {self.path.parent} for --out: {exc.strerror or exc}") from exc
+
+    def left(self, products: Iterable[Product], step: int = 1) -> Iterator[Product]:
+        """The products after those that the unfinished file has; ``step`` rows at a time are kept.
+
+        Raises :class:`DataError` where the file was made from other products.
+        """
+        done = _keep_whole_lines(self.part, step) if self.part.exists() else 0
+        left = iter(products)
+        if done:
+            for number, prediction in enumerate(read_predictions(self.part), 1):
+                product = next(left, None)
+                if product is None or product.id != prediction.id:
+                    here = f"product {product.id!r}" if product else "the end"
+                    raise DataError(
+                        f"{self.part} was made from other products: its row {number} is {prediction.id!r}, but the "
+                        f"input has {here} there; resume with the same input, or delete the file to start again"
+                    )
+                self.tally.add(prediction)
+        return left
 
     def write(self, predictions: Iterable[Prediction]) -> int:
         """Append predictions, then finish the file; returns how many rows it holds."""
-        rows = self.done
-        with self.part.open("a", encoding="utf-8") as stream:
+        with self.part.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as stream:
             for prediction in predictions:
                 stream.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
-                rows += 1
+                self.tally.add(prediction)
         if self.path.suffix == ".parquet":
             _to_parquet(self.part, self.path)
             self.part.unlink()
         else:
             os.replace(self.part, self.path)
-        return rows
+        return self.tally.rows
 
 
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
-    """Predictions from a ``.jsonl`` or ``.parquet`` file that :class:`PredictionFile` wrote."""
+    """Predictions from a ``.jsonl`` or ``.parquet`` file that :class:`PredictionFile` wrote.
+
+    Raises :class:`DataError` naming the line that is broken.
+    """
     path = Path(path)
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
@@ -62,18 +108,22 @@ def read_predictions(path: str | Path) -> Iterator[Prediction]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as exc:
-                raise DataError(f"{path} line {number} is not JSON: {exc}") from exc
+                raise DataError(f"{path} line {number} is not JSON: {exc}; extract again") from exc
+            if not isinstance(row, dict):
+                raise DataError(f"{path} line {number} is not a prediction: expected a JSON object, got {row!r}")
             yield Prediction.from_json(row)
 
 
-def _keep_whole_lines(path: Path) -> int:
-    """Cut off a last line that a kill left unfinished; returns the number of whole lines."""
-    rows, end = 0, 0
+def _keep_whole_lines(path: Path, step: int) -> int:
+    """Cut off what a kill left unfinished; returns the number of lines kept, a multiple of ``step``."""
+    rows, end, position = 0, 0, 0
     with path.open("rb+") as stream:
-        for line in stream:
+        for number, line in enumerate(stream, 1):
             if not line.endswith(b"\n"):
                 break
-            rows, end = rows + 1, end + len(line)
+            position += len(line)
+            if number % step == 0:
+                rows, end = number, position
         stream.truncate(end)
     return rows
 
@@ -82,33 +132,37 @@ def _to_parquet(source: Path, target: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    evidence = pa.struct([("image", pa.int32()), ("weights", pa.list_(pa.list_(pa.float32())))])
-    value = pa.struct(
-        [
-            ("attribute", pa.string()),
-            ("text", pa.string()),
-            ("field", pa.string()),
-            ("start", pa.int64()),
-            ("end", pa.int64()),
-            ("confidence", pa.float32()),
-            ("evidence", pa.list_(evidence)),
-        ]
-    )
-    layout = pa.schema(
-        [
-            ("id", pa.string()),
-            ("values", pa.list_(value)),
-            ("range", pa.list_(pa.struct([("attribute", pa.string()), ("score", pa.float32())]))),
-            ("coverage", pa.float32()),
-            ("warnings", pa.list_(pa.string())),
-            ("error", pa.string()),
-        ]
-    )
+    layout = _layout()
     whole = target.with_name(target.name + ".whole")
     with source.open(encoding="utf-8") as stream, pq.ParquetWriter(whole, layout) as writer:
         while lines := list(islice(stream, _ROWS_AT_ONCE)):
             writer.write_table(pa.Table.from_pylist([_columns(json.loads(line)) for line in lines], layout))
     os.replace(whole, target)
+
+
+def _layout() -> Any:
+    """The columns of a Parquet file: those of the JSON rows, with the range as a list of (attribute, score)."""
+    import pyarrow as pa
+
+    evidence = pa.struct([("image", pa.int32()), ("weights", pa.list_(pa.list_(pa.float64())))])
+    value = [
+        ("attribute", pa.string()),
+        ("text", pa.string()),
+        ("field", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("confidence", pa.float64()),
+        ("evidence", pa.list_(evidence)),
+    ]
+    columns = [
+        ("id", pa.string()),
+        ("values", pa.list_(pa.struct(value))),
+        ("range", pa.list_(pa.struct([("attribute", pa.string()), ("score", pa.float64())]))),
+        ("coverage", pa.float64()),
+        ("warnings", pa.list_(pa.string())),
+        ("error", pa.string()),
+    ]
+    return pa.schema(columns)
 
 
 def _columns(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +22,22 @@ def report_page(
     most: int = 200,
     title: str | None = None,
 ) -> Path:
-    """Write the page for one or two models, each with a name. Products without any labels are shown unscored."""
-    labelled = all(p.spans is not None or p.error for p in products) and any(p.spans for p in products)
-    runs: list[list[Prediction]] = []
-    scores: list[dict[str, Any] | None] = []
+    """Write the page for one or two models, each with a name (its directory), and return its path.
+
+    Scores are shown where every readable product is labelled. ``most``: how many products the page has at most.
+    """
+    runs, scores = [], []
     for _, extractor in models:
-        if labelled:
-            result = evaluate(extractor, products, photos=photos)
-            runs.append(result.predictions)
-            scores.append(result.to_json())
-        else:
-            runs.append(list(extractor.extract(products, evidence=False, photos=photos)))
-            scores.append(None)
+        predictions, scored = _run(extractor, products, photos)
+        runs.append(predictions)
+        scores.append(scored)
     # Region weights only for the products that are shown: for a large catalogue they would be most of the memory.
     shown = sample(products, list(zip(*runs, strict=True)), most)
     for run, (_, extractor) in zip(runs, models, strict=True):
-        again = extractor.extract([products[i] for i in shown], photos=photos)
-        for i, prediction in zip(shown, again, strict=True):
-            run[i] = prediction
-    names = [f"{extractor.model.config.system} ({Path(name).name})" for name, extractor in models]
-    first = models[0][1].model
-    notes = {
-        "preset": first.config.preset,
-        "trained on": f"{first.metrics.get('training_products', 0):,} products",
-        "attributes": str(len(first.schema.names)),
-        "photos": "read" if photos and first.transform else "not read",
-    }
+        looked = extractor.extract([products[i] for i in shown], photos=photos)
+        for i, prediction in zip(shown, looked, strict=True):
+            run[i] = _with_evidence(run[i], prediction)
+    names = _names(models)
     return write_report(
         path,
         products,
@@ -56,6 +47,50 @@ def report_page(
         other=(names[1], runs[1]) if len(models) > 1 else None,
         scores=scores[0],
         other_scores=scores[1] if len(models) > 1 else None,
-        notes=notes,
+        notes=_notes(extractor for _, extractor in models) | ({} if photos else {"photos": "not read"}),
         max_products=most,
     )
+
+
+def _run(
+    extractor: Extractor, products: Sequence[Product], photos: bool
+) -> tuple[list[Prediction], dict[str, Any] | None]:
+    """Predictions without evidence, and scores where the products are labelled."""
+    labelled = any(p.spans is not None for p in products) and all(p.spans is not None or p.error for p in products)
+    if not labelled:
+        return list(extractor.extract(products, evidence=False, photos=photos)), None
+    result = evaluate(extractor, products, photos=photos)
+    return result.predictions, result.to_json()
+
+
+def _with_evidence(prediction: Prediction, again: Prediction) -> Prediction:
+    """The prediction with the region weights of a second one.
+
+    All else stays: confidences differ in the last digits with the batch a product is in, and what the page shows is
+    chosen by them.
+    """
+    weights = {value.key: value.evidence for value in again.values}
+    return replace(
+        prediction, values=tuple(replace(v, evidence=weights.get(v.key, v.evidence)) for v in prediction.values)
+    )
+
+
+def _names(models: Sequence[tuple[str, Extractor]]) -> list[str]:
+    """The system with the directory's last name, or with all of it where the last names are the same."""
+    short = [Path(name).name for name, _ in models]
+    shown = short if len(set(short)) == len(short) else [name for name, _ in models]
+    return [f"{extractor.model.config.system} ({name})" for name, (_, extractor) in zip(shown, models, strict=True)]
+
+
+def _notes(extractors: Iterable[Extractor]) -> dict[str, str]:
+    """Facts for the head of the page; where two models differ, both, in their order."""
+    facts = [
+        {
+            "preset": model.config.preset,
+            "trained on": f"{model.metrics.get('training_products', 0):,} products",
+            "attributes": str(len(model.schema.names)),
+            "photos": "read" if model.transform else "not read",
+        }
+        for model in (extractor.model for extractor in extractors)
+    ]
+    return {key: " | ".join(dict.fromkeys(f[key] for f in facts)) for key in facts[0]}

@@ -1,0 +1,519 @@
+"""The commands from start to end on a small drawn catalogue, and what they say when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import typer
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
+
+from attrex.cli import app, main
+from attrex.config import Config
+from attrex.data import readers
+from attrex.data.synthetic import write_catalogue
+from attrex.inference.output import read_predictions
+from attrex.types import Product
+
+LEARNS_QUICKLY = (
+    "training.batch_size=4",
+    "training.epochs=4",
+    "training.evaluations=1",
+    "training.head_learning_rate=2e-2",
+    "training.schedule=constant",
+    "training.warmup=0",
+    "text.hidden_dropout=0",
+    "decoder.dropout=0",
+    "range.tune_threshold=false",
+)
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def attrex(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def error(*arguments: object) -> str:
+    """What a command that must fail says: one line, no traceback, exit code 2."""
+    said = attrex(*arguments, code=2).output
+    assert "Traceback" not in said
+    return re.search(r"^error: .*", said, re.MULTILINE | re.DOTALL)[0]  # type: ignore[index]
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_catalogue(tmp_path_factory.mktemp("data"), train=48, valid=12, test=20, seed=5, image_size=32)
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory, tiny: Config) -> Path:
+    path = tmp_path_factory.mktemp("preset") / "tiny.yaml"
+    path.write_text(tiny.to_yaml(), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, data: Path, preset: Path) -> Path:
+    """A tiny model, trained from the shop's table alone: locate, then train."""
+    home = tmp_path_factory.mktemp("model")
+    attrex("locate", data / "catalog.jsonl", "--out", home / "located.jsonl", "--images", data)
+    options = ["--preset", preset, "--seed", 3, "--out", home / "shop"]
+    for setting in LEARNS_QUICKLY:
+        options += ["--set", setting]
+    said = attrex("train", "--train", home / "located.jsonl", "--valid", data / "valid.jsonl", *options).output
+    assert "ULS-DRAM: validation TAG-F1" in said
+    assert "next: attrex evaluate" in said
+    return home / "shop"
+
+
+# --- help ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_example_in_each_help_is_a_command_that_parses(name: str) -> None:
+    shown = " ".join(attrex(name, "--help").output.replace("│", " ").split())
+    example = re.search(r"Example: \[bold\](attrex .+)\[/\]", COMMANDS[name].help)
+    assert example is not None
+    assert example[1] in shown
+    program, command, *arguments = shlex.split(example[1])
+    assert (program, command) == ("attrex", name)
+    with COMMANDS[name].make_context(name, arguments):
+        pass
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    shown = attrex(code=2).output
+    assert all(name in shown for name in ("check", "locate", "train", "evaluate", "extract", "report", "demo"))
+
+
+def test_the_entry_point_ends_with_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["settings", "--preset", "smal"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("error: no preset or file 'smal'; presets:")
+
+
+# --- check ---------------------------------------------------------------------------------------------------------
+
+
+def test_check_ends_with_0_when_there_is_only_advice(data: Path, preset: Path, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "report.json"
+    said = attrex("check", data / "train.jsonl", data / "valid.jsonl", "--preset", preset, "--json", target).output
+    assert "train.jsonl" in said
+    assert "warning" in said  # 48 products are few: attributes are rare
+    report = json.loads(target.read_text())
+    assert report["ok"] is True
+    assert report["splits"]["train.jsonl"]["products"] == 48
+
+
+def test_check_ends_with_1_when_a_product_is_in_two_splits(data: Path, preset: Path, tmp_path: Path) -> None:
+    (tmp_path / "again.jsonl").write_bytes((data / "valid.jsonl").read_bytes())
+    files = [data / "valid.jsonl", tmp_path / "again.jsonl"]
+    said = attrex("check", *files, "--preset", preset, "--no-photos", code=1).output
+    assert "error products share their id with a product of an earlier split" in said
+
+
+def test_check_wants_names_that_tell_the_splits_apart(data: Path, preset: Path, tmp_path: Path) -> None:
+    (tmp_path / "valid.jsonl").write_bytes((data / "valid.jsonl").read_bytes())
+    said = error("check", data / "valid.jsonl", tmp_path / "valid.jsonl", "--preset", preset)
+    assert "the data files need different names to tell the splits apart" in said
+
+
+# --- locate --------------------------------------------------------------------------------------------------------
+
+
+def test_locate_labels_a_table_and_says_what_became_of_it(data: Path, tmp_path: Path) -> None:
+    out, report = tmp_path / "located.jsonl", tmp_path / "report.json"
+    said = attrex("locate", data / "catalog.jsonl", "--out", out, "--report", report, "--images", data).output
+    assert "Located in the text of 48 products" in said
+    assert "48 labelled products" in said
+    located = rows(out)
+    assert len(located) == 48
+    assert all(row["fields"][s["field"]][s["start"] : s["end"]] == s["text"] for row in located for s in row["spans"])
+    counts = json.loads(report.read_text())["attributes"]
+    assert 0 < counts["Color"]["located"] <= counts["Color"]["cells"]
+
+
+def test_locate_compares_with_labels_by_hand(data: Path, tmp_path: Path) -> None:
+    reference, report = data / "train.jsonl", tmp_path / "report.json"
+    options = ["--out", tmp_path / "l.jsonl", "--compare", reference, "--compare", data / "test.jsonl"]
+    said = attrex("locate", data / "catalog.jsonl", *options, "--report", report).output
+    assert "Agreement with the labels of 48 products" in said  # test.jsonl has none of the table's products
+    found = json.loads(report.read_text())["agreement"]
+    gold = sum(len(row["spans"]) for row in rows(reference))
+    assert found["reference"] == gold
+    assert found["precision"] > found["recall"] > 0.2  # a table that is half blank locates half of the values
+
+
+def test_locate_compares_in_the_texts_of_the_reference(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("id,title,Color\n1,A shoe in the colour red,red\n2,no reference,red\n", encoding="utf-8")
+    (tmp_path / "columns.yaml").write_text("table_columns: [Color]")
+    span = {"attribute": "Color", "start": 4, "end": 7, "text": "Red"}
+    (tmp_path / "gold.jsonl").write_text(json.dumps({"id": "1", "text": "The Red shoe", "spans": [span]}))
+    options = ["--columns", tmp_path / "columns.yaml", "--report", tmp_path / "r.json"]
+    attrex("locate", table, "--out", tmp_path / "l.jsonl", "--compare", tmp_path / "gold.jsonl", *options)
+    found = json.loads((tmp_path / "r.json").read_text())["agreement"]
+    assert (found["products"], found["f1"], found["differences"]) == (1, 1.0, {})
+
+
+def test_a_comparison_with_other_products_is_refused(data: Path, tmp_path: Path) -> None:
+    said = error("locate", data / "catalog.jsonl", "--out", tmp_path / "l.jsonl", "--compare", data / "test.jsonl")
+    assert "none of the 20 labelled reference products is in the table" in said
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "a[b]"
+    folder.mkdir()
+    (folder / "t.jsonl").write_text(json.dumps({"id": "1", "title": "red", "attributes": {"[/size] [cm]": "[/]"}}))
+    said = attrex("locate", folder / "t.jsonl", "--out", folder / "[bold]l.jsonl").output
+    assert "a[b]/[bold]l.jsonl" in said
+    assert "[cm]" in said
+
+
+# --- train ---------------------------------------------------------------------------------------------------------
+
+
+def test_train_without_valid_locates_a_table_and_splits_it_by_group(data: Path, preset: Path, tmp_path: Path) -> None:
+    shop = tmp_path / "shop.jsonl"
+    twice = [
+        row | {"id": f"{row['id']}-{n}", "group": row["group"]} for row in rows(data / "catalog.jsonl") for n in "ab"
+    ]
+    shop.write_text("\n".join(map(json.dumps, twice)), encoding="utf-8")
+    quick = ["--preset", preset, "--set", "training.epochs=0.1", "--limit", 60, "--images", data]
+    said = attrex("train", "--train", shop, *quick, "--out", tmp_path / "model").output
+    assert "60 of 60 products had no labelled spans: their table's values were located in the texts" in said
+    held = int(re.search(r"validation: (\d+) of the products, by group, held out", said)[1])  # type: ignore[index]
+    assert 0 < held < 20
+    assert held % 2 == 0  # the two products of a group stay together
+    assert (tmp_path / "model" / "attrex.json").exists()
+
+
+def test_one_group_cannot_be_split(preset: Path, tmp_path: Path) -> None:
+    same = [{"id": str(i), "title": "red shoe", "attributes": {"Color": "red"}} for i in range(9)]
+    (tmp_path / "same.jsonl").write_text("\n".join(map(json.dumps, same)))
+    said = error("train", "--train", tmp_path / "same.jsonl", "--preset", preset, "--out", tmp_path / "model")
+    assert "the 9 products are 1 group" in said
+    assert "give validation products of their own" in said
+
+
+def test_a_directory_with_splits_is_trained_on_its_train_split(
+    data: Path, preset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+
+    def read(source: str, **options: Any) -> Iterator[Product]:
+        asked.append(options["split"])
+        return iter(())
+
+    monkeypatch.setattr(readers, "read_products", read)
+    for source in ("hf:shop/products", str(data), str(data / "train.jsonl")):
+        said = error("train", "--train", source, "--valid", source, "--preset", preset, "--out", tmp_path / "m")
+        assert "none of the 0 training products has labelled spans" in said
+    assert asked == ["train", "valid", "train", "valid", None, None]
+
+
+# --- evaluate ------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_writes_the_metrics_as_json(model: Path, data: Path, tmp_path: Path) -> None:
+    said = attrex("evaluate", model, data / "test.jsonl", "--json", tmp_path / "m.json", "--threshold", 0.05).output
+    assert "decoded sequences per product" in said
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    assert metrics["products"] == 20
+    for name in ("tag", "cls", "cls_with_none"):
+        scores = metrics[name]
+        low, high = scores["ci95"]
+        assert {"precision", "recall", "f1"} <= scores.keys()
+        assert 0 <= low <= scores["f1"] <= high <= 1
+    assert 0 < metrics["tag"]["f1"] <= 1
+    assert 0 <= metrics["accuracy"] <= 1
+    assert 0 <= metrics["macro_f1"] <= 1
+    assert {"precision", "recall", "f1"} <= metrics["per_attribute"]["Color"].keys()
+
+
+def test_evaluate_only_some_attributes(model: Path, data: Path, tmp_path: Path) -> None:
+    options = ["--attributes", "Color, Brand", "--no-photos", "--json", tmp_path / "m.json"]
+    attrex("evaluate", model, data / "test.jsonl", *options)
+    assert set(json.loads((tmp_path / "m.json").read_text())["per_attribute"]) == {"Color", "Brand"}
+
+
+def test_evaluate_says_before_it_extracts_that_there_is_nothing_to_score(data: Path) -> None:
+    assert "has no labels to score against" in error("evaluate", "no-model", data / "catalog.jsonl")
+    said = error("evaluate", "no-model", data / "test.jsonl", "--attributes", "Colour")
+    assert "none of the attributes to score (Colour) has a gold span" in said
+
+
+# --- extract -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def extracted(model: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Values of the test products, in batches of one product."""
+    out = tmp_path_factory.mktemp("out") / "values.jsonl"
+    said = attrex(*extraction(model, data, out)).output
+    assert re.search(r"20 products, [1-9]\d* values; 0 products with warnings, 0 rows", said)
+    return out
+
+
+def extraction(model: Path, data: Path, out: Path, *more: object) -> list[object]:
+    return ["extract", model, data / "test.jsonl", "--out", out, "--threshold", 0.05, "--batch-size", 1, *more]
+
+
+def test_extracted_values_are_in_the_texts_in_input_order(extracted: Path, data: Path) -> None:
+    products = list(readers.read_products(data / "test.jsonl"))
+    predictions = list(read_predictions(extracted))
+    assert [p.id for p in predictions] == [p.id for p in products]
+    for product, prediction in zip(products, predictions, strict=True):
+        assert prediction.coverage == 1
+        for value in prediction.values:
+            assert product.fields[value.field][value.start : value.end] == value.text
+            assert 0 <= value.confidence <= 1
+            assert prediction.range[value.attribute] > 0.05
+            assert len(value.evidence) == 1  # one photo, seen in 2 x 2 regions
+            assert [len(row) for row in value.evidence[0].weights] == [2, 2]
+
+
+def test_parquet_holds_what_jsonl_holds(extracted: Path, model: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "values.parquet"
+    attrex(*extraction(model, data, out))
+    assert list(read_predictions(out)) == list(read_predictions(extracted))
+    assert pq.read_schema(out).names == ["id", "values", "range", "coverage", "warnings", "error"]
+
+
+def test_values_can_come_without_evidence_and_only_sure_ones(
+    extracted: Path, model: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "values.jsonl"
+    everything = [v for p in read_predictions(extracted) for v in p.values]
+    middle = sorted(v.confidence for v in everything)[len(everything) // 2]
+    attrex(*extraction(model, data, out, "--no-evidence", "--min-confidence", middle))
+    kept = [v for p in read_predictions(out) for v in p.values]
+    assert 0 < len(kept) < len(everything)
+    assert all(v.confidence >= middle and not v.evidence for v in kept)
+
+
+def test_rows_that_cannot_be_read_and_bad_photos_are_marked_in_the_output(model: Path, tmp_path: Path) -> None:
+    good = {"id": "good", "title": "A red shoe", "image": "missing.jpg"}
+    (tmp_path / "shop.jsonl").write_text(f"{json.dumps(good)}\n{{broken\n" + json.dumps({"id": "bare", "title": 3}))
+    said = attrex("extract", model, tmp_path / "shop.jsonl", "--out", tmp_path / "v.jsonl").output
+    assert "3 products" in said
+    assert "1 products with warnings, 2 rows that could not be read (marked in the output)" in said
+    first, second, third = rows(tmp_path / "v.jsonl")
+    assert first["id"] == "good"
+    assert "missing.jpg" in first["warnings"][0]
+    assert (second["id"], second["values"]) == ("row-2", [])
+    assert "shop.jsonl line 2: expected one JSON object" in second["error"]
+    assert "expected text" in third["error"]
+
+
+def test_image_paths_start_from_the_data_file_or_from_images(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    beside = tmp_path / "beside.jsonl"
+    attrex("extract", model, data / "test.jsonl", "--out", beside, "--limit", 2)
+    assert all(not p.warnings for p in read_predictions(beside))
+    moved = tmp_path / "elsewhere" / "moved.jsonl"
+    moved.parent.mkdir()
+    moved.write_bytes((data / "test.jsonl").read_bytes())
+    attrex("extract", model, moved, "--out", tmp_path / "without.jsonl", "--limit", 2)
+    assert all("photo 1 left out" in p.warnings[0] for p in read_predictions(tmp_path / "without.jsonl"))
+    attrex("extract", model, moved, "--out", tmp_path / "with.jsonl", "--limit", 2, "--images", data)
+    assert (tmp_path / "with.jsonl").read_bytes() == beside.read_bytes()
+
+
+def test_a_table_in_csv_with_columns_of_its_own(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("sku;name;info\n7;Red shoe;Made of leather\n", encoding="utf-8")
+    (tmp_path / "columns.yaml").write_text("id: sku\nfields: [name, info]\n")
+    out = tmp_path / "v.jsonl"
+    attrex("extract", model, tmp_path / "shop.csv", "--out", out, "--columns", tmp_path / "columns.yaml")
+    assert rows(out)[0]["id"] == "7"
+    attrex("extract", model, tmp_path / "shop.csv", "--out", out, "--fields", "name, info")
+    assert rows(out)[0]["id"] == "row-2"  # no column `id`: the line stands in for it
+
+
+def interrupt_after(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    read = readers.read_products
+
+    def interrupted(*arguments: Any, **options: Any) -> Iterator[Product]:
+        yield from islice(read(*arguments, **options), number)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(readers, "read_products", interrupted)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_an_interrupted_extraction_goes_on_to_the_same_file(
+    extracted: Path, model: Path, data: Path, tmp_path: Path, suffix: str
+) -> None:
+    out, part = tmp_path / f"v{suffix}", tmp_path / f"v{suffix}.part"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, 18)
+        said = attrex(*extraction(model, data, out), code=130).output
+    assert "interrupted; what was finished is kept, go on with --resume" in said
+    assert len(part.read_text().splitlines()) == 16  # computed 16 at a time
+    assert not out.exists()
+    with part.open("a") as stream:
+        stream.write('{"id": "half a li')
+
+    assert "is an unfinished extraction; go on with --resume, or delete it" in error(*extraction(model, data, out))
+    said = attrex(*extraction(model, data, out, "--resume")).output
+    assert re.search(r"20 products, [1-9]\d* values", said)
+    assert not part.exists()
+    if suffix == ".jsonl":
+        assert out.read_bytes() == extracted.read_bytes()
+    assert list(read_predictions(out)) == list(read_predictions(extracted))
+
+    before = out.read_bytes()
+    assert "is finished already: nothing left to do" in attrex(*extraction(model, data, out, "--resume")).output
+    assert out.read_bytes() == before
+
+
+def test_an_extraction_is_not_resumed_with_other_products(
+    extracted: Path, model: Path, data: Path, tmp_path: Path
+) -> None:
+    part = tmp_path / "v.jsonl.part"
+    kept = extracted.read_text().splitlines(keepends=True)[:16]
+    part.write_text("".join(reversed(kept)))
+    said = error(*extraction(model, data, tmp_path / "v.jsonl", "--resume"))
+    assert (
+        "was made from other products: its row 1 is 'drawn-0000015', but the input has product 'drawn-0000000'" in said
+    )
+    assert "delete the file to start again" in said
+
+
+# --- report --------------------------------------------------------------------------------------------------------
+
+
+def test_report_of_one_and_of_two_models(model: Path, data: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.html", tmp_path / "two.html"
+    attrex("report", model, data / "test.jsonl", "--out", one, "--products", 3, "--limit", 6)
+    attrex("report", model, model, data / "test.jsonl", "--out", two, "--limit", 3, "--no-photos")
+    page = one.read_text(encoding="utf-8")
+    assert "ULS-DRAM (shop)" in page
+    assert "3 of 6 products are shown" in page
+    assert f"ULS-DRAM ({model})" in two.read_text(encoding="utf-8")  # the same last name: told apart by the whole path
+
+
+# --- settings ------------------------------------------------------------------------------------------------------
+
+
+def test_settings_of_a_preset_with_a_change() -> None:
+    said = attrex("settings", "--preset", "mae", "--set", "training.seed=7").output
+    assert said.startswith("# Settings of `mae` (ULS-DRAM)\n")
+    assert "| `training.seed` | `7` |" in said
+
+
+# --- what goes wrong -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("check {data}/tset.jsonl", "expected a file or directory, found nothing there; did you mean 'test.jsonl'?"),
+        ("extract {model} {data}/test.jsonl --out v.jsonl --fields titel", "did you mean 'title'?"),
+        ("train --train {data}/train.jsonl --out m --preset smal", "no preset or file 'smal'; presets: mae,"),
+        ("train --train {data}/train.jsonl --out m --set trainng.epochs=2", "did you mean 'training'?"),
+        ("train --train {data}/train.jsonl --out m --set training.epochs", "--set takes section.key=value"),
+        ("evaluate {data}/nothing {data}/test.jsonl", "no model directory"),
+        ("evaluate {data} {data}/test.jsonl", "is not an Attrex model"),
+        ("extract {model} {data}/test.jsonl --out v.csv", "--out should end in .jsonl or .parquet, got 'v.csv'"),
+        ("extract {model} {data}/test.jsonl --out {data}/test.jsonl", "is the file that is read"),
+        ("locate {data}/catalog.jsonl --out {data}/catalog.jsonl", "is the file that is read"),
+        ("locate {data}/catalog.jsonl --out l.csv", "--out should end in .jsonl or .jsonl.gz, got 'l.csv'"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --policy {data}/none.yaml", "no policy file"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --schema {data}/none.yaml", "no schema file"),
+        ("report {model} {data}/test.jsonl --out r.pdf", "--out should end in .html or .htm, got 'r.pdf'"),
+        ("report {model} a b {data}/test.jsonl --out r.html", "at most one more MODEL2, and DATA; got 4 arguments"),
+        ("check {data}/train.jsonl --columns {data}/none.yaml", "cannot be read as YAML"),
+        ("push {data} shop/model", "is not an Attrex model"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(
+    arguments: str, words: str, model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert words in error(*shlex.split(arguments.format(data=data, model=model)))
+
+
+def test_an_output_that_is_a_directory_or_under_a_file(model: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").mkdir()
+    (tmp_path / "file").touch()
+    assert "is a directory; name a file in it" in error(*extraction(model, data, tmp_path / "d.jsonl"))
+    assert "cannot make the directory" in error(*extraction(model, data, tmp_path / "file" / "v.jsonl"))
+    said = error("locate", data / "catalog.jsonl", "--out", tmp_path / "file" / "l.jsonl")
+    assert str(tmp_path / "file") in said
+
+
+def test_unknown_options_are_told_by_name(data: Path) -> None:
+    said = attrex("check", data / "train.jsonl", "--colums", "x.yaml", code=2).output
+    assert "No such option" in said
+    assert "--columns" in said
+    assert "does not exist" in attrex("check", data / "train.jsonl", "--images", data / "none", code=2).output
+
+
+def test_an_empty_file_of_products(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    said = error("extract", model, tmp_path / "empty.jsonl", "--out", tmp_path / "v.jsonl")
+    assert "expected at least one product, got an empty file" in said
+    assert not (tmp_path / "v.jsonl.part").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"titel": "name"}, "unknown key 'titel'"),
+        ({"feilds": ["name"]}, "unknown key 'feilds'; did you mean 'fields'?"),
+        (["name"], "should map names such as id, fields, images, category to columns"),
+        ({"id": 3}, "id should be one word (numbers in quotes), got 3"),
+        ({"absent": [False]}, "absent should be a list of words (NO, null and numbers in quotes), got [False]"),
+        ({"complete": "yes"}, "complete should be true or false, got 'yes'"),
+    ],
+)
+def test_a_faulty_column_mapping(content: object, words: str, data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "columns.yaml"
+    path.write_text(yaml.safe_dump(content))
+    assert words in error("locate", data / "catalog.jsonl", "--out", tmp_path / "l.jsonl", "--columns", path)
+
+
+def test_every_key_of_a_column_mapping_can_be_set(tmp_path: Path) -> None:
+    shop = {
+        "sku": "1",
+        "name": "Red shoe",
+        "pic": "x.jpg",
+        "kind": "Shoes",
+        "Color": "red / blue",
+        "Fit": "no",
+        "set": "g",
+    }
+    pq.write_table(pa.Table.from_pylist([shop | {"Size": "-", "labels": None}]), tmp_path / "shop.parquet")
+    mapping = {
+        "id": "sku", "fields": "name", "images": ["pic"], "category": "kind", "table": None, "spans": "labels",
+        "table_columns": ["Color", "Fit", "Size"], "group": "set", "complete": False, "blank": ["-"], "absent": ["no"],
+        "separator": "/",
+    }  # fmt: skip
+    (tmp_path / "columns.yaml").write_text(yaml.safe_dump(mapping))
+    assert set(mapping) == {f.name for f in readers.fields(readers.ColumnMapping)}
+    attrex("locate", tmp_path / "shop.parquet", "--out", tmp_path / "l.jsonl", "--columns", tmp_path / "columns.yaml")
+    row = rows(tmp_path / "l.jsonl")[0]
+    assert row["attributes"] == {"Color": ["red", "blue"], "Fit": []}
+    assert [s["text"] for s in row["spans"]] == ["Red"]
+    assert (row["id"], row["category"], row["group"], row["images"]) == ("1", "Shoes", "g", ["x.jpg"])
