@@ -241,7 +241,13 @@ def test_each_epoch_has_every_item_once(lengths: list[int], batch_size: int, see
     batches = list(sampler)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert len(batches) == len(sampler)
-    assert all(len(batch) == batch_size for batch in batches[:-1])
+
+
+def test_the_batch_that_is_not_full_comes_last() -> None:
+    sampler = BucketSampler(list(range(22)), 4, seed=0)
+    for epoch in range(5):
+        sampler.set_epoch(epoch)
+        assert [len(batch) for batch in sampler] == [4, 4, 4, 4, 4, 2]
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
