@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from attrex.data.synthetic import chinese, english
 from attrex.data.synthetic.drawing import draw_photo
-from attrex.data.synthetic.facts import Facts, draw_facts
+from attrex.data.synthetic.facts import AMBIGUOUS_SHARE, Facts, draw_facts
 from attrex.data.synthetic.texts import write_texts
 from attrex.data.synthetic.vocabulary import ATTRIBUTES, Lexicon
 from attrex.errors import ConfigError, did_you_mean
@@ -51,13 +51,15 @@ def draw_catalogue(
     image_size: int = 128,
     fill_rate: float = 0.6,
     extra_attributes: int = 0,
+    ambiguous_share: float = AMBIGUOUS_SHARE,
     images: bool = True,
 ) -> Iterator[DrawnProduct]:
     """Draw products ``start`` to ``start + count`` one at a time.
 
     A product depends on the seed, the options and its own number only. The same number is the same thing in every
     language and at every image size. ``fill_rate`` is the share (0..1) of true cells that the table has, ``image_size``
-    in pixels, ``extra_attributes`` the number of further, rare attributes, up to three on each product.
+    in pixels, ``extra_attributes`` the number of further, rare attributes, up to three on each product,
+    ``ambiguous_share`` the share of texts that name several colours alike.
     Raises :class:`ConfigError` for options that make no sense, before the first product.
     """
     _check(language, image_size, fill_rate, count=count, start=start, extra_attributes=extra_attributes)
@@ -69,6 +71,7 @@ def draw_catalogue(
             image_size=image_size if images else None,
             fill_rate=fill_rate,
             extra_attributes=extra_attributes,
+            ambiguous_share=ambiguous_share,
         )
         for index in range(start, start + count)
     )
@@ -98,6 +101,7 @@ def write_catalogue(
     image_size: int = 128,
     fill_rate: float = 0.6,
     extra_attributes: int = 0,
+    ambiguous_share: float = AMBIGUOUS_SHARE,
     images: bool = True,
 ) -> Path:
     """Write ``{test,valid,train}.jsonl``, ``catalog.jsonl`` and ``images/`` into a directory, and return it.
@@ -120,6 +124,7 @@ def write_catalogue(
                 image_size=image_size,
                 fill_rate=fill_rate,
                 extra_attributes=extra_attributes,
+                ambiguous_share=ambiguous_share,
                 images=images,
             )
             start += count
@@ -133,13 +138,20 @@ def write_catalogue(
 
 
 def _draw_product(
-    index: int, *, seed: int, lexicon: Lexicon, image_size: int | None, fill_rate: float, extra_attributes: int
+    index: int,
+    *,
+    seed: int,
+    lexicon: Lexicon,
+    image_size: int | None,
+    fill_rate: float,
+    extra_attributes: int,
+    ambiguous_share: float,
 ) -> DrawnProduct:
     def stream(purpose: str) -> Random:
         # one stream each, so that a change of one option leaves the rest as it is
         return Random(f"{purpose}/{seed}/{index}")
 
-    facts = draw_facts(stream("facts"), stream("specs"), extra_attributes)
+    facts = draw_facts(stream("facts"), stream("specs"), extra_attributes, ambiguous_share)
     texts = write_texts(facts, lexicon, stream("texts"))
     truth = _truth(facts, lexicon)
     table_rng = stream("table")

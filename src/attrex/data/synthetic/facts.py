@@ -23,7 +23,7 @@ class Facts:
     specs: Mapping[int, str]  #: number of a rare attribute -> its figure
 
 
-def draw_facts(rng: Random, spec_rng: Random, extra_attributes: int) -> Facts:
+def draw_facts(rng: Random, spec_rng: Random, extra_attributes: int, ambiguous_share: float = AMBIGUOUS_SHARE) -> Facts:
     """Draw the truth of one product.
 
     The colour, the other colours mentioned and the brand are independent and uniform: no text can hint at the colour.
@@ -32,7 +32,7 @@ def draw_facts(rng: Random, spec_rng: Random, extra_attributes: int) -> Facts:
     looks = {"brand": f"brand{rng.randrange(NUMBER_OF_BRANDS)}", "type": product_type.key}
     looks |= {attribute: rng.choice(values) for attribute, values in product_type.options.items()}
     colors: tuple[str, ...] = ()
-    if rng.random() < AMBIGUOUS_SHARE:
+    if rng.random() < ambiguous_share:
         others = [c for c in COLORS if c != looks["color"]]
         number = 3 if rng.random() < _THREE_COLORS_SHARE else 2
         colors = (looks["color"], *rng.sample(others, number - 1))
