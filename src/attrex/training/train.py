@@ -73,23 +73,27 @@ def train(
     def measure(bootstrap: int = 0) -> dict[str, Any]:
         return score(validation, list(extractor.extract(validation, evidence=False)), bootstrap=bootstrap).to_json()
 
+    collator = Collator(encoder, extractor.loader)
     trainer = AttrexTrainer(
         model.network,
         config,
         train_set,
-        Collator(encoder, extractor.loader),
+        collator,
         lambda: _headline(measure()),
         directory,
         trackers=trackers,
         console=console,
     )
     trainer.run(checkpoint)
+    if collator.warnings:
+        product, said = next(iter(collator.warnings.items()))
+        console.print(f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}")
     curve = _tune_threshold(extractor, validation) if config.range.tune_threshold else {}
     model.metrics = {
         "validation": measure(bootstrap=1000),
         "threshold_curve": curve,
         "history": trainer.validations,
-        "training_products": len(train_set),
+        "training_products": train_set.products,
         "steps": trainer.state.global_step,
         "minutes": round(trainer.minutes, 2),
         "seed": config.training.seed,
