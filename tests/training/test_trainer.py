@@ -188,6 +188,14 @@ def test_a_third_rate_for_new_layers_and_no_decay_of_biases(model: Model) -> Non
     assert all(p.ndim > 1 for g in matrices for p in g["params"])
 
 
+def test_fusion_may_have_its_own_rate(model: Model) -> None:
+    settings = TrainingConfig(learning_rate=1e-4, head_learning_rate=1e-3)
+    assert rates(model, settings)["tir"] == {(1e-4, 0.0)}
+    settings = TrainingConfig(learning_rate=1e-4, head_learning_rate=1e-3, fusion_learning_rate=1e-2)
+    found = rates(model, settings)
+    assert (found["tir"], found["text"], found["decoder"]) == ({(1e-2, 0.0)}, {(1e-4, 0.0)}, {(1e-3, 0.0)})
+
+
 def test_all_parameters_are_in_exactly_one_group(model: Model) -> None:
     groups = parameter_groups(model.network, TrainingConfig(head_learning_rate=1e-3, weight_decay=0.01))
     listed = [id(p) for g in groups for p in g["params"]]
