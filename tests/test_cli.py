@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -387,6 +388,13 @@ def test_an_interrupted_extraction_goes_on_to_the_same_file(
     assert out.read_bytes() == before
 
 
+def test_an_interrupted_locate_leaves_no_half_file(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupt_after(monkeypatch, 5)
+    said = attrex("locate", data / "test.jsonl", "--out", tmp_path / "l.jsonl", code=130).output
+    assert said.strip().endswith("interrupted")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_extraction_is_not_resumed_with_other_products(
     extracted: Path, model: Path, data: Path, tmp_path: Path
 ) -> None:
@@ -511,7 +519,7 @@ def test_every_key_of_a_column_mapping_can_be_set(tmp_path: Path) -> None:
         "separator": "/",
     }  # fmt: skip
     (tmp_path / "columns.yaml").write_text(yaml.safe_dump(mapping))
-    assert set(mapping) == {f.name for f in readers.fields(readers.ColumnMapping)}
+    assert set(mapping) == {f.name for f in fields(readers.ColumnMapping)}
     attrex("locate", tmp_path / "shop.parquet", "--out", tmp_path / "l.jsonl", "--columns", tmp_path / "columns.yaml")
     row = rows(tmp_path / "l.jsonl")[0]
     assert row["attributes"] == {"Color": ["red", "blue"], "Fit": []}

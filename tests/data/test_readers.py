@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attrex.data.readers import ColumnMapping, read_products, write_products, write_rows
+from attrex.data.readers import ColumnMapping, read_products, write_rows
 from attrex.errors import DataError
 from attrex.types import CellState, Product, Span
 
@@ -490,57 +490,6 @@ def test_datasets_not_installed_or_not_found(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r"hf:x: expected the package 'datasets'.*pip install 'attrex\[datasets\]'"):
         read_products("hf:x")
-
-
-# --- writing -------------------------------------------------------------------------------------------------------
-
-words = st.text(max_size=20)
-names = st.text(min_size=1, max_size=8)
-cells = st.from_regex(r"[a-m]{1,6}( [a-m]{1,6})?", fullmatch=True).filter(lambda w: w != "na")
-
-
-@st.composite
-def drawn_products(draw) -> Product:
-    texts = draw(st.dictionaries(names, words, max_size=3))
-    spans = []
-    for field in (f for f, t in texts.items() if t):
-        start = draw(st.integers(0, len(texts[field]) - 1))
-        end = draw(st.integers(start + 1, len(texts[field])))
-        spans.append(Span(draw(names), start, end, texts[field][start:end], field, draw(st.none() | words)))
-    return Product(
-        id=draw(names),
-        fields=texts,
-        images=tuple(draw(st.lists(st.binary(min_size=1, max_size=5), max_size=2))),
-        category=draw(st.none() | cells),
-        table=draw(st.dictionaries(names, st.lists(cells, max_size=3, unique=True).map(tuple), max_size=3)),
-        spans=draw(st.sampled_from([None, tuple(spans)])),
-        complete=draw(st.booleans()),
-        group=draw(st.none() | names),
-        warnings=tuple(draw(st.lists(words, max_size=2))),
-        error=draw(st.none() | names),
-    )
-
-
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(drawn_products(), min_size=1, max_size=3, unique_by=lambda p: p.id))
-def test_what_is_written_reads_back_equal(tmp_path, products):
-    assert write_products(tmp_path / "out.jsonl", products) == len(products)
-    assert list(read_products(tmp_path / "out.jsonl")) == products
-
-
-def test_image_paths_are_relative_to_the_file_where_they_can_be(tmp_path):
-    path = tmp_path / "out" / "a.jsonl"
-    inside, outside = tmp_path / "out" / "images" / "1.jpg", tmp_path / "2.jpg"
-    product = Product("1", {"text": "a"}, (inside, outside))
-    write_products(path, [product])
-    row = json.loads(path.read_text(encoding="utf-8"))
-    assert row == {"id": "1", "text": "a", "images": ["images/1.jpg", str(outside)], "attributes": {}}
-    assert list(read_products(path)) == [product]
-
-
-def test_half_a_character_can_be_written(tmp_path):
-    write_products(tmp_path / "a.jsonl", [Product("1", {"text": "x\ud83d"})])
-    assert next(read_products(tmp_path / "a.jsonl")).fields["text"] == "x\ufffd"
 
 
 def test_reading_needs_no_torch():

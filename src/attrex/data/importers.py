@@ -9,15 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from attrex.data.readers import (
-    ColumnMapping,
-    Row,
-    choose_split,
-    load_json_list,
-    open_binary,
-    record,
-    to_product,
-)
+from attrex.data.files import load_json_list, open_binary
+from attrex.data.rows import ColumnMapping, Row, record, to_product
+from attrex.data.splitting import choose_split
 from attrex.errors import DataError
 from attrex.types import Product, Span
 

@@ -1,12 +1,30 @@
-"""Hold products out without leaking: what belongs together stays on one side."""
+"""Splits of a data set: one chosen by name, or products held out without leaking (groups stay on one side)."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from attrex.errors import DataError
+from attrex.errors import DataError, did_you_mean
 from attrex.types import Product
+
+_T = TypeVar("_T")
+
+
+def choose_split(available: Mapping[str, _T], split: str | None, where: str) -> _T:
+    """The part called ``split`` (valid, val, validation and dev are one name), or the only part there is."""
+    if split is None and len(available) == 1:
+        return next(iter(available.values()))
+    for name, part in available.items():
+        if split is not None and _canonical(name) == _canonical(split):
+            return part
+    came = "none was named" if split is None else f"got {split!r}{did_you_mean(split, available)}"
+    raise DataError(f"{where}: expected one of the splits {list(available)}, {came}; name one with split=")
+
+
+def _canonical(name: str) -> str:
+    return "valid" if name in ("val", "validation", "dev") else name
 
 
 def split_by_group(products: Sequence[Product], share: float) -> tuple[list[Product], list[Product]]:
