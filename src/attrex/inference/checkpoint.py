@@ -26,7 +26,7 @@ from transformers.utils import logging as transformers_logging
 
 from attrex.config import Config
 from attrex.data.images import ImageTransform
-from attrex.errors import AttrexError, CheckpointError
+from attrex.errors import AttrexError, CheckpointError, ConfigError
 from attrex.model.build import architecture, network_from
 from attrex.model.network import Network
 from attrex.schema import Schema
@@ -132,6 +132,10 @@ def load_tokenizer(name: str | Path) -> Any:
     transformers_logging.set_verbosity_error()
     try:
         return AutoTokenizer.from_pretrained(str(name), use_fast=True)
+    except (OSError, ValueError) as exc:
+        raise ConfigError(
+            f"no tokenizer for text.model={name}: {exc}; give a directory, or a Hugging Face name that can be fetched"
+        ) from exc
     finally:
         transformers_logging.set_verbosity(verbosity)
 

@@ -152,7 +152,7 @@ def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
         )
         if not pretrained:
             return _specified(spec)
-        model = AutoModel.from_pretrained(name, config=config)
+        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32)
     except (OSError, ValueError, ImportError) as exc:
         raise ConfigError(
             f"no image model {name!r}: expected {LITE0!r}, a Hugging Face model name, or a directory with config.json "
@@ -170,7 +170,7 @@ def _specified(spec: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
             from transformers import AutoConfig, AutoModel
 
             config = AutoConfig.for_model(**spec["config"])
-            return _checked(AutoModel.from_config(config)), _preprocessing(None) | dict(spec)
+            return _checked(AutoModel.from_config(config, dtype=torch.float32)), _preprocessing(None) | dict(spec)
         case kind:
             raise ConfigError(
                 f"unknown kind {kind!r} of image encoder: expected {LITE0!r} or 'hf' in its specification"

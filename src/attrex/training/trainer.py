@@ -34,6 +34,7 @@ from transformers.integrations import INTEGRATION_TO_CALLBACK, TensorBoardCallba
 from attrex.config import Config, TrainingConfig
 from attrex.data.batching import BucketSampler, Collator, LabelledProducts
 from attrex.errors import CheckpointError, ConfigError, did_you_mean
+from attrex.model.guidance import TextGuidance
 from attrex.model.network import Network
 from attrex.training.progress import METRIC, HumanProgress
 
@@ -290,10 +291,12 @@ def freeze(network: Network, settings: TrainingConfig) -> None:
     """Switch gradients off: `fixed` freezes both encoders, `partial` all but the last text layers."""
     if settings.scheme == "uls":
         return
-    network.text.requires_grad_(False)
-    if settings.scheme == "partial" and settings.text_layers:
-        for layer in network.text.layers[-settings.text_layers :]:
-            layer.requires_grad_(True)
+    guide = network.guidance.encoder if isinstance(network.guidance, TextGuidance) else None
+    for encoder in filter(None, (network.text, guide)):
+        encoder.requires_grad_(False)
+        if settings.scheme == "partial" and settings.text_layers:
+            for layer in encoder.layers[-settings.text_layers :]:
+                layer.requires_grad_(True)
     if network.image is not None:
         network.image.requires_grad_(settings.scheme == "partial" and settings.image_trainable)
 
