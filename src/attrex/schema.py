@@ -134,31 +134,49 @@ class Schema:
         """Read a YAML schema; raises :class:`SchemaError` that names the file and the entry at fault."""
         path = Path(path)
         try:
-            body = yaml.safe_load(path.read_text(encoding="utf-8"))
+            # Everything as it is written: a size 38 or a value `yes` is a word here, not a number or a truth.
+            body = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
         except FileNotFoundError:
             raise SchemaError(f"no schema file {path}; make one with Schema.learn(products).save(path)") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
             raise SchemaError(f"{path} is not YAML: {exc}") from exc
         if not isinstance(body, dict) or not isinstance(body.get("attributes"), dict):
             raise SchemaError(f"{path} should have a mapping 'attributes: {{name: ...}}' at the top")
-        known = ("columns", "options", "aliases")
-        attributes = []
-        for name, given in body["attributes"].items():
-            entry = given or {}
-            if not isinstance(entry, dict):
-                raise SchemaError(f"{path}: attribute {name!r} should be a mapping with any of {', '.join(known)}")
-            for key in entry:
-                if key not in known:
-                    raise SchemaError(
-                        f"{path}: attribute {name!r} has an unknown key {key!r}{did_you_mean(key, known)}"
-                    )
-            attributes.append(
-                Attribute(
-                    str(name),
-                    tuple(map(str, entry.get("columns") or ())),
-                    tuple(map(str, entry.get("options") or ())),
-                    {str(v): tuple(map(str, forms)) for v, forms in (entry.get("aliases") or {}).items()},
-                )
-            )
-        categories = {str(c): tuple(map(str, m or ())) for c, m in (body.get("categories") or {}).items()}
-        return cls(tuple(attributes), categories)
+        try:
+            attributes = tuple(_attribute(name, entry) for name, entry in body["attributes"].items())
+            categories = {c: _words(f"category {c!r}", m) for c, m in _mapping("categories", body.get("categories"))}
+            return cls(attributes, categories)
+        except SchemaError as exc:
+            raise SchemaError(f"{path}: {exc}") from exc
+
+
+_KEYS = ("columns", "options", "aliases")
+
+
+def _attribute(name: str, entry: Any) -> Attribute:
+    where = f"attribute {name!r}"
+    if entry and not isinstance(entry, dict):
+        raise SchemaError(f"{where} should be a mapping with any of {', '.join(_KEYS)}")
+    entry = entry or {}
+    for key in entry:
+        if key not in _KEYS:
+            raise SchemaError(f"{where} has an unknown key {key!r}{did_you_mean(key, _KEYS)}")
+    aliases = _mapping(f"aliases of {where}", entry.get("aliases"))
+    return Attribute(
+        name,
+        _words(f"columns of {where}", entry.get("columns")),
+        _words(f"options of {where}", entry.get("options")),
+        {value: _words(f"aliases of {value!r}, {where},", forms) for value, forms in aliases},
+    )
+
+
+def _mapping(where: str, given: Any) -> Iterable[tuple[str, Any]]:
+    if given and not isinstance(given, dict):
+        raise SchemaError(f"{where} should be a mapping such as {{name: [a, b]}}, found {given!r}")
+    return (given or {}).items()
+
+
+def _words(where: str, given: Any) -> tuple[str, ...]:
+    if given and not (isinstance(given, list) and all(isinstance(word, str) for word in given)):
+        raise SchemaError(f"{where} should be a list such as [a, b], found {given!r}")
+    return tuple(given or ())
