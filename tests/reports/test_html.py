@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from attrex.errors import DataError
-from attrex.reports.html import MAX_ROWS, MAX_TEXT, sample, write_report
+from attrex.reports.content import sample
+from attrex.reports.html import write_report
+from attrex.reports.product import MAX_ROWS, MAX_TEXT
 from attrex.types import Evidence, ExtractedValue, Prediction, Product, Span
 
 VOID = {"meta", "img", "input"}

@@ -9,7 +9,8 @@ from typing import Any
 
 from attrex.evaluation.evaluate import evaluate
 from attrex.inference.extractor import Extractor
-from attrex.reports.html import sample, write_report
+from attrex.reports.content import sample
+from attrex.reports.html import write_report
 from attrex.types import Prediction, Product
 
 

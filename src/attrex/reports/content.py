@@ -1,0 +1,107 @@
+"""What there is to show: the values and labels of a product side by side, and which products a page has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from attrex.reports.markup import Html, bdi, el, join, ordinal
+from attrex.types import ExtractedValue, Prediction, Product
+
+Run = Sequence[Prediction]
+"""The predictions of one model, parallel to the products."""
+Scores = Mapping[str, Any]
+"""What ``attrex evaluate --json`` writes."""
+SIGNS = {"right": "✓", "wrong": "✗", "missed": "missed", "found": "", "": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRow:
+    """One (attribute, place) of a product: which model found it, and whether it is a label."""
+
+    attribute: str
+    field: str
+    start: int
+    end: int
+    text: str
+    gold: bool | None  #: None: the product has no labels
+    found: tuple[ExtractedValue | None, ...]  #: one per model
+    fits: bool  #: False: the product's text does not say this at this place
+
+    def status(self, model: int) -> str:
+        """``right``, ``wrong``, ``missed``, ``found`` (nothing to compare with), or empty."""
+        if self.found[model] is None:
+            return "missed" if self.gold else ""
+        return "found" if self.gold is None else "right" if self.gold else "wrong"
+
+    @property
+    def mistake(self) -> bool:
+        return any(self.status(m) in ("wrong", "missed") for m in range(len(self.found)))
+
+    @property
+    def differs(self) -> bool:
+        return len({value is None for value in self.found}) > 1
+
+    @property
+    def confidence(self) -> float:
+        """The lowest of any model; 1 where no model has found it."""
+        return min((v.confidence for v in self.found if v), default=1.0)
+
+
+def value_rows(product: Product, predictions: Sequence[Prediction]) -> list[ValueRow]:
+    """Every value of any model and every label, one row per place, in reading order."""
+    found = [{v.key: v for v in p.values} for p in predictions]
+    gold = None if product.spans is None else {s.key: s.text for s in product.spans}
+    said = dict(gold or {})
+    for values in found:
+        said |= {key: v.text for key, v in values.items()}
+    rows = []
+    for key, text in said.items():
+        attribute, field, start, end = key
+        fits = 0 <= start < end and product.fields.get(field, "")[start:end] == text
+        is_gold = None if gold is None else key in gold
+        rows.append(ValueRow(attribute, field, start, end, text, is_gold, tuple(f.get(key) for f in found), fits))
+    order = {field: i for i, field in enumerate(product.fields)}
+    return sorted(rows, key=lambda r: (order.get(r.field, len(order)), r.start, r.end, r.attribute))
+
+
+def sample(products: Sequence[Product], predictions: Sequence[Sequence[Prediction]], limit: int) -> list[int]:
+    """Which products a page of at most ``limit`` shows, as indices in input order.
+
+    ``predictions``: for each product one per model. With labels, products with mistakes come first, then those with the
+    lowest confidence; without labels they are taken evenly over the input.
+    """
+    n = len(products)
+    if n <= limit:
+        return list(range(n))
+    if all(p.spans is None for p in products):
+        return [i * n // limit for i in range(limit)]
+
+    def urgency(i: int) -> tuple[bool, float]:
+        rows = value_rows(products[i], predictions[i])
+        return (not any(r.mistake for r in rows), min((r.confidence for r in rows), default=1.0))
+
+    return sorted(sorted(range(n), key=urgency)[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What every part of the page needs to know."""
+
+    models: tuple[str, ...]
+    hues: Mapping[str, int]  #: attribute -> degrees on the colour circle
+    image_size: int
+
+    @property
+    def two(self) -> bool:
+        return len(self.models) > 1
+
+    def name(self, model: int) -> Html:
+        return join([self.two and ordinal(model), bdi(self.models[model])])
+
+    def ink(self, attribute: str) -> str:
+        return f"hsl({self.hues.get(attribute, 0)} 70% 50%)"
+
+    def label(self, attribute: str) -> Html:
+        return join([el("i", cls="dot", style=f"background:{self.ink(attribute)}"), bdi(attribute)])

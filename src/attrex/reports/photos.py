@@ -1,0 +1,126 @@
+"""The photos of a product and the heat-maps over them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+
+from PIL import Image
+
+from attrex.errors import DataError
+from attrex.reports.content import SIGNS, Page, ValueRow
+from attrex.reports.markup import MAX_LABEL, ORDINALS, Html, bdi, cut, el, ordinal
+from attrex.types import Evidence, ExtractedValue, ImageSource, Product
+
+
+def _jpeg(source: ImageSource, size: int) -> bytes:
+    """The photo in its own proportions, at most ``size`` pixels a side. Raises :class:`DataError`."""
+    from attrex.data.images import decode
+
+    pixels = decode(source, size)
+    width, height = _proportions(source, size)
+    longest = max(width, height)
+    shape = (max(16, round(size * width / longest)), max(16, round(size * height / longest)))
+    out = io.BytesIO()
+    Image.fromarray(pixels).resize(shape).save(out, "JPEG", quality=82, optimize=True)
+    return out.getvalue()
+
+
+def _proportions(source: ImageSource, size: int) -> tuple[int, int]:
+    """Width and height of a photo that can be decoded, upright; only their ratio is meant."""
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            image.draft("RGB", (size, size))
+            image.load()  # a PNG may say at its end how it is turned, and Pillow turns a TIFF by itself
+            width, height = image.size
+            return (height, width) if image.getexif().get(0x0112, 1) >= 5 else (width, height)
+    except Exception:  # damaged metadata: the photo is shown square
+        return 1, 1
+
+
+def photos(page: Page, product: Product) -> Html:
+    """All photos, over which the page draws heat-maps; a note in place of one that cannot be read."""
+    if not product.images:
+        blank = el("div", "No photo", el("small", "read from the text alone"), cls="placeholder")
+        return el("div", blank, cls="photos")
+    figures = []
+    for i, source in enumerate(product.images):
+        try:
+            data = base64.b64encode(_jpeg(source, page.image_size)).decode()
+        except DataError as exc:
+            reason = el("small", cut(str(exc), 2 * MAX_LABEL))
+            figures.append(el("div", f"Photo {i + 1} could not be read", reason, cls="placeholder failed"))
+            continue
+        photo = el("img", src=f"data:image/jpeg;base64,{data}", alt=f"Photo {i + 1} of {cut(product.id)}")
+        figures.append(el("figure", photo, el("canvas", aria_hidden="true"), cls="photo", data_image=i))
+    return el("div", *figures, el("p", cls="seen", aria_live="polite"), cls="photos")
+
+
+def grid_fault(product: Product, evidence: Evidence) -> str | None:
+    """Why a heat-map cannot be drawn, None where it can."""
+    if not 0 <= evidence.image < len(product.images):
+        return f"its heat-map is for photo {evidence.image + 1}, the product has {len(product.images)}"
+    if len({len(row) for row in evidence.weights}) != 1 or not evidence.weights[0]:
+        return "its heat-map is not a grid of rows of equal length"
+    if not all(math.isfinite(w) for row in evidence.weights for w in row):
+        return "its heat-map has weights that are not finite numbers"
+    return None
+
+
+def grids_of(product: Product, value: ExtractedValue | None) -> list[Evidence]:
+    """Heat-maps that can be drawn, the strongest first."""
+    usable = [e for e in value.evidence if not grid_fault(product, e)] if value else []
+    return sorted(usable, key=lambda e: -max(map(max, e.weights)))
+
+
+def _packed(grids: Sequence[Evidence]) -> str:
+    """``image:columns:hex`` per heat-map, two hexadecimal digits a weight, row by row."""
+    return " ".join(
+        f"{e.image}:{len(e.weights[0])}:{bytes(round(255 * min(max(w, 0), 1)) for r in e.weights for w in r).hex()}"
+        for e in grids
+    )
+
+
+def peak(evidence: Evidence) -> str:
+    """Where a heat-map is warmest, in words."""
+    _, y, x = max((w, -y, -x) for y, row in enumerate(evidence.weights) for x, w in enumerate(row))
+    down = ("top", "", "bottom")[3 * (1 - 2 * y) // (2 * len(evidence.weights))]
+    across = ("left", "", "right")[3 * (1 - 2 * x) // (2 * len(evidence.weights[0]))]
+    return f"photo {evidence.image + 1}, {' '.join(filter(None, (down, across))) or 'centre'}"
+
+
+def heatmaps(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html | None:
+    """Figure 6 and 7 of the paper: a column per value with its words on top, a row per model."""
+    columns = [(i, r) for i, r in enumerate(rows) if any(grids_of(product, v) for v in r.found)]
+    if not columns:
+        return None
+    heads = [el("th", bdi(r.text), el("small", page.label(r.attribute)), data_rows=i, scope="col") for i, r in columns]
+    lines = [el("tr", page.two and el("td"), *heads)]
+    for m in range(len(page.models)):
+        tiles = [el("td", _tile(page, product, i, r, m)) for i, r in columns]
+        lines.append(el("tr", page.two and el("th", ordinal(m), scope="row"), *tiles))
+    return el("div", el("table", *lines), cls="heatmaps", tabindex=0, role="group", aria_label="heat-maps")
+
+
+def _tile(page: Page, product: Product, index: int, row: ValueRow, model: int) -> Html:
+    value, status = row.found[model], row.status(model)
+    grids = grids_of(product, value)
+    if value is None or not grids:
+        return el("div", "no heat-map" if value else status or "not found", cls=f"blank {status}")
+    which = f"{ORDINALS[model]} · " if page.two else ""
+    label = f"{which}{cut(row.attribute)}: {cut(row.text)} ({value.confidence:.2f})"
+    caption = el("small", f"{value.confidence:.2f} {SIGNS[status]}")
+    return el(
+        "button",
+        el("canvas", aria_hidden="true"),
+        caption,
+        cls=f"tile {status}",
+        type="button",
+        data_rows=index,
+        data_model=model,
+        data_heat=_packed(grids),
+        data_label=label,
+        aria_label=f"heat-map of {label}: {peak(grids[0])}",
+    )
