@@ -2,16 +2,18 @@
 
     python recipes/run.py recipes/configs/uls-dram.yaml --data DIR --seed 0 --work runs
 
-DIR holds train.jsonl, valid.jsonl, test.jsonl and, if there is one, gold_dev.jsonl (complete hand labels). A run that is in
+DIR holds train.jsonl, valid.jsonl, test.jsonl and, if there is one, gold_dev.jsonl (complete hand labels). A run in
 the results already is not made again; an interrupted one goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import resource
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -41,19 +43,20 @@ CORE = (
 """The attributes that `gold_dev` is judged on; its other ones are soft."""
 
 
-def main() -> None:
-    options = _parse()
+def main(arguments: list[str] | None = None) -> None:
+    options = _parse(arguments)
     name = options.config.stem
     target = options.results / options.data.name / f"{name}-{options.products or 'all'}-seed{options.seed}.json"
     console = Console()
     if target.exists():
-        console.print(f"done already: {target}")
+        overrides = json.loads(target.read_text(encoding="utf-8"))["overrides"]
+        if overrides != options.set:
+            sys.exit(f"{target} was made with --set {overrides}; give this run a configuration file of its own")
+        console.print(f"done already: {target}", soft_wrap=True)
         return
     config = Config.load(options.config, [f"training.seed={options.seed}", *options.set])
     work = options.work / options.data.name / target.stem
-    train_seconds = 0.0
     if finished(work) is None:
-        started = time.monotonic()
         train(
             read_products(options.data / "train.jsonl", limit=options.products),
             read_products(options.data / "valid.jsonl"),
@@ -62,13 +65,13 @@ def main() -> None:
             resume=(work / "run.json").exists(),
             console=console,
         )
-        train_seconds = time.monotonic() - started
     extractor = Extractor.load(work)
-    write_json_with_parents(target, _measure(extractor, options, config, train_seconds))
-    console.print(f"{name}: {target}")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_json(target, _measure(extractor, options, config))
+    console.print(f"{name}: {target}", soft_wrap=True)
 
 
-def _measure(extractor: Extractor, options: argparse.Namespace, config: Config, seconds: float) -> dict[str, Any]:
+def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
     test = list(read_products(options.data / "test.jsonl"))
     started = time.monotonic()
     with_photos = evaluate(extractor, test)
@@ -84,7 +87,7 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config, 
         "commit": _commit(),
         "machine": _machine(),
         "threads": torch.get_num_threads(),
-        "minutes": round(seconds / 60, 2),
+        "minutes": extractor.model.metrics["minutes"],
         "products_per_second": round(per_second, 1),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "validation_history": extractor.model.metrics["history"],
@@ -99,13 +102,13 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config, 
     return result
 
 
-def write_json_with_parents(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, content)
-
-
 def _commit() -> str:
-    run = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    """The code's commit, with `-dirty` where it was changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        run = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return "unknown"
     return run.stdout.strip() or "unknown"
 
 
@@ -120,7 +123,7 @@ def _machine() -> str:
     return f"{cpu}, torch {torch.__version__}"
 
 
-def _parse() -> argparse.Namespace:
+def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="configuration of the row, recipes/configs/*.yaml")
     parser.add_argument("--data", type=Path, required=True)
@@ -129,7 +132,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--set", action="append", default=[], help="override a setting, as in attrex train")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

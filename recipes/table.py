@@ -30,6 +30,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def main(paths: list[str]) -> None:
+    if not paths:
+        sys.exit("no results to show; name the JSON files that recipes/run.py has written")
     runs: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for path in sorted(paths):
         run = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -1,0 +1,121 @@
+"""Predictions as files: .jsonl and .parquet hold the same, and a killed job goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from attrex.errors import DataError
+from attrex.inference.output import PredictionFile, read_predictions
+from attrex.types import Evidence, ExtractedValue, Prediction, Product
+
+RED = ExtractedValue("Color", "红 red\u2028", "title", 2, 8, 0.9512, (Evidence(0, ((0.0, 1.0), (0.25, 0.3333))),))
+PREDICTIONS = [
+    Prediction("1", (RED, replace(RED, attribute="Pattern", evidence=())), {"Color": 0.97, "Pattern": 0.61}, 0.875),
+    Prediction("2", warnings=("photo 1 left out: it is broken",)),
+    Prediction("3", coverage=0.0, error="shop.jsonl line 3: expected one JSON object"),
+]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
+    file = PredictionFile(tmp_path / "new" / f"values{suffix}")
+    assert file.write(PREDICTIONS) == 3
+    assert list(read_predictions(file.path)) == PREDICTIONS
+    assert (file.tally.values, file.tally.warnings, file.tally.errors) == (2, 1, 1)
+    assert [p.name for p in file.path.parent.iterdir()] == [f"values{suffix}"]  # nothing is left lying about
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_file_of_no_products(tmp_path: Path, suffix: str) -> None:
+    file = PredictionFile(tmp_path / f"values{suffix}")
+    assert file.write([]) == 0
+    assert file.path.exists()
+    assert list(read_predictions(file.path)) == []
+
+
+def test_half_a_character_does_not_cost_the_file(tmp_path: Path) -> None:
+    prediction = Prediction("cut \ud83d emoji")
+    PredictionFile(tmp_path / "v.jsonl").write([prediction])
+    assert list(read_predictions(tmp_path / "v.jsonl")) == [prediction]
+
+
+def products(*ids: str) -> list[Product]:
+    return [Product(i, {"title": "red"}) for i in ids]
+
+
+def unfinished(tmp_path: Path, tail: str = "") -> Path:
+    lines = "".join(json.dumps(p.to_json(), ensure_ascii=False) + "\n" for p in PREDICTIONS)
+    (tmp_path / "v.jsonl.part").write_text(lines + tail, encoding="utf-8")
+    return tmp_path / "v.jsonl"
+
+
+def test_resuming_keeps_whole_rows_and_cuts_half_of_one(tmp_path: Path) -> None:
+    file = PredictionFile(unfinished(tmp_path, '{"id": "4", "val'), resume=True)
+    assert not file.finished
+    left = file.left(products("1", "2", "3", "4"))
+    assert [p.id for p in left] == ["4"]
+    assert (file.tally.rows, file.tally.values) == (3, 2)  # the summary at the end counts the earlier rows too
+    assert file.write([Prediction("4")]) == 4
+    assert list(read_predictions(file.path)) == [*PREDICTIONS, Prediction("4")]
+
+
+def test_rows_that_were_computed_together_are_kept_together(tmp_path: Path) -> None:
+    file = PredictionFile(unfinished(tmp_path), resume=True)
+    assert [p.id for p in file.left(products("1", "2", "3", "4"), step=2)] == ["3", "4"]
+    assert len(file.part.read_bytes().splitlines()) == 2
+
+
+def test_a_kill_between_the_last_row_and_the_end(tmp_path: Path) -> None:
+    file = PredictionFile(unfinished(tmp_path), resume=True)
+    assert file.write(file.left(products("1", "2", "3")) and ()) == 3
+    assert list(read_predictions(file.path)) == PREDICTIONS
+
+
+def test_a_finished_file_is_known_when_resuming_only(tmp_path: Path) -> None:
+    PredictionFile(tmp_path / "v.jsonl").write(PREDICTIONS)
+    assert PredictionFile(tmp_path / "v.jsonl", resume=True).finished
+    assert not PredictionFile(tmp_path / "v.jsonl").finished  # without --resume it is made again
+    assert not PredictionFile(tmp_path / "other.jsonl", resume=True).finished
+
+
+def test_rows_of_other_products_are_refused(tmp_path: Path) -> None:
+    file = PredictionFile(unfinished(tmp_path), resume=True)
+    with pytest.raises(DataError, match="its row 2 is '2', but the input has product 'x' there; resume with the same"):
+        file.left(products("1", "x", "3"))
+    with pytest.raises(DataError, match="its row 3 is '3', but the input has the end there"):
+        file.left(products("1", "2"))
+
+
+def test_an_unfinished_file_is_not_written_over(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"v.jsonl.part is an unfinished extraction; go on with --resume, or delete it"):
+        PredictionFile(unfinished(tmp_path))
+
+
+def test_names_that_cannot_be_an_output(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--out should end in .jsonl or .parquet, got 'values.csv'"):
+        PredictionFile(tmp_path / "values.csv")
+    (tmp_path / "v.jsonl").mkdir()
+    with pytest.raises(DataError, match=r"--out should be a file, but .* is a directory; name a file in it"):
+        PredictionFile(tmp_path / "v.jsonl")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot make the directory .*file for --out"):
+        PredictionFile(tmp_path / "file" / "v.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{broken", "line 2 is not JSON: .*; extract again"),
+        ("[1]", r"line 2 is not a prediction: expected a JSON object, got \[1\]"),
+        ('{"id": "x"}', "key 'values' is missing"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "v.jsonl"
+    path.write_text(json.dumps(PREDICTIONS[1].to_json()) + f"\n{line}\n")
+    with pytest.raises(DataError, match=words):
+        list(read_predictions(path))

@@ -1,0 +1,105 @@
+"""The runner of recipes, on a tiny configuration, and the table of its results."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from attrex.config import Config
+from attrex.data.synthetic import write_catalogue
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+SYSTEMS = {
+    "fixed-dram": "Fixed-DRAM",
+    "uls-dram": "ULS-DRAM",
+    "uls-dram-bert": "ULS-TIR+BERT-AR",
+    "uls-dram-dynet": "ULS-TIR+DyNet-AR",
+    "uls-l": "ULS-L",
+    "uls-l-par": "ULS-L+PAR",
+    "uls-tir": "ULS-TIR",
+    "uls-vl": "ULS-VL",
+    "uls-vl-par": "ULS-VL+PAR",
+}
+
+
+def load(name: str) -> ModuleType:
+    spec = spec_from_file_location(f"recipes_{name}", RECIPES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("configs/*.yaml")), ids=lambda path: path.stem)
+def test_a_configuration_is_the_system_that_its_name_says(path: Path) -> None:
+    assert Config.load(path).system == SYSTEMS.get(path.stem, Config.load(path).system)
+
+
+def test_every_system_of_the_table_has_a_configuration() -> None:
+    assert set(SYSTEMS) <= {path.stem for path in RECIPES.glob("configs/*.yaml")}
+
+
+def test_a_run_is_measured_once_and_found_again(
+    tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = load("run")
+    data = write_catalogue(tmp_path / "drawn", train=16, valid=8, test=8, image_size=32)
+    (data / "gold_dev.jsonl").write_bytes((data / "valid.jsonl").read_bytes())
+    config = tmp_path / "tiny.yaml"
+    config.write_text(tiny.to_yaml(), encoding="utf-8")
+    arguments = [str(config), "--data", str(data), "--seed", "5", "--products", "8", "--set", "training.epochs=1"]
+    places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    run.main([*arguments, *places])
+
+    target = tmp_path / "results" / "drawn" / "tiny-8-seed5.json"
+    result = json.loads(target.read_text())
+    model = json.loads((tmp_path / "work" / "drawn" / "tiny-8-seed5" / "metrics.json").read_text())
+    assert (result["name"], result["system"], result["seed"]) == ("tiny", "ULS-DRAM", 5)
+    assert result["training_products"] == model["training_products"]
+    assert result["minutes"] == model["minutes"]
+    assert result["test"]["products"] == result["test_without_photos"]["products"] == 8
+    assert set(result["gold"]["per_attribute"]) <= set(run.CORE)
+    assert result["commit"]
+    assert "torch" in result["machine"]
+
+    before = target.stat().st_mtime_ns
+    run.main([*arguments, *places])
+    assert "done already" in capsys.readouterr().out
+    assert target.stat().st_mtime_ns == before
+    with pytest.raises(SystemExit, match=r"was made with --set .*epochs=1.*; give this run a configuration file"):
+        run.main([str(config), "--data", str(data), "--seed", "5", "--products", "8", *places])
+
+
+def test_the_table_has_means_over_seeds_and_how_far_they_lie_apart(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write(name: str, seed: int, f1: float, **more: Any) -> str:
+        test = {"tag": {"f1": f1, "precision": 0.5, "recall": 0.5}, "sequences_per_product": 12.0}
+        path = tmp_path / f"{name}-{seed}.json"
+        path.write_text(json.dumps({"name": name, "training_products": 8164, "minutes": 30.25, "test": test} | more))
+        return str(path)
+
+    paths = [write("worse", 0, 0.8), write("better", 0, 0.90), write("better", 1, 0.92)]
+    load("table").main(paths)
+    head, rule, first, second = capsys.readouterr().out.splitlines()
+    assert head.startswith("| run (training products) | seeds | TAG-F1 | P | R |")
+    assert rule == "|---" * head.count(" | ") + "|---|"
+    assert first.startswith("| better (8,164) | 2 | 0.9100 ±0.0100 | 0.5000 ±0.0000 |")
+    assert second.startswith("| worse (8,164) | 1 | 0.8000 | 0.5000 |")
+    assert "| 12.0 |" in second  # decoded sequences, not a share
+    assert "| - |" in second  # not measured
+
+
+def test_both_scripts_tell_how_they_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        load("run").main(["--help"])
+    assert end.value.code == 0
+    assert "recipes/run.py recipes/configs/uls-dram.yaml --data DIR" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="no results"):
+        load("table").main([])
