@@ -226,7 +226,8 @@ def evaluate(
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
     from attrex.evaluation.evaluate import evaluate as measure
-    from attrex.evaluation.metrics import count, render
+    from attrex.evaluation.metrics import count
+    from attrex.evaluation.tables import render
 
     products = list(_read(data, images, fields, columns, split, limit))
     chosen = [a.strip() for a in attributes.split(",")] if attributes else None

@@ -16,7 +16,7 @@ from attrex.config import Config
 from attrex.data.readers import read_products
 from attrex.data.synthetic import write_catalogue
 from attrex.evaluation.evaluate import evaluate
-from attrex.evaluation.metrics import render
+from attrex.evaluation.tables import render
 from attrex.inference.checkpoint import write_json
 from attrex.inference.extractor import Extractor
 from attrex.inference.output import PredictionFile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import random
@@ -11,12 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.console import Console
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
 from attrex.errors import ConfigError, DataError
-from attrex.evaluation.metrics import RANGE_THRESHOLD, Scores, render, resample, score
+from attrex.evaluation.metrics import RANGE_THRESHOLD, Scores, resample, score
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
 TEXT = "blue jeans match blue spirits"
@@ -401,21 +399,3 @@ def test_the_json_has_the_documented_form():
 def test_the_json_says_which_interval_it_is_and_leaves_it_out_where_there_is_none():
     assert "ci90" in score(*noisy(5), bootstrap=20, confidence=0.9).to_json()["tag"]
     assert list(score(*noisy(5), bootstrap=0).to_json()["tag"]) == ["precision", "recall", "f1"]
-
-
-def shown(scores: Scores) -> str:
-    out = io.StringIO()
-    Console(file=out, width=80).print(render(scores))
-    return out.getvalue()
-
-
-def test_rendered_tables_show_the_numbers_and_what_failed():
-    gold = [product(("[red]Color", 0, 4), ("Type", 5, 10), ("Type", 22, 29), id="a"), product(id="b")]
-    text = shown(score(gold, [prediction(("Type", 5, 10), id="a"), None], bootstrap=20))
-
-    assert "2 products, 1 of them unreadable or without prediction" in text
-    assert "1.000    0.333   0.500" in text  # TAG
-    assert "0.000 - 0.500" in text
-    assert "macro-F1 (0 attributes)" in text
-    assert "at least 20 gold spans" in text
-    assert text.index("Type ") < text.index("[red]Color")  # most gold first; a name is no markup
