@@ -78,9 +78,9 @@ class FusionConfig(_Section):
     init_std: float = Field(0.01, gt=0)
     """Standard deviation of TIR's first weights: how strongly photos speak at the start."""
     region_norm: bool = False
-    """Centre and scale each channel of the regions by its statistics over the photos (BatchNorm without weights).
-    What all photos have in common is a large constant; un-normalised attention lets it grow within a few steps until it
-    drowns the words. The paper's small learning rate over 45 epochs does without."""
+    """Centre and scale each channel of the regions by its statistics over the shop's photos, measured once before
+    training. What all photos have in common is a large constant; un-normalised attention lets it grow within a few
+    steps until it drowns the words. The paper's small learning rate over 45 epochs does without."""
     trainable: bool = True
     """Train TIR's attention; false leaves it at its first weights."""
     pad_mask: bool = True

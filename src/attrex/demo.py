@@ -60,7 +60,13 @@ def run(
     _clear(out)
     _tell(console, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
     write_catalogue(
-        data, train=products, valid=60, test=unseen, seed=seed, image_size=96, ambiguous_share=AMBIGUOUS_SHARE
+        data,
+        train=products,
+        valid=max(12, products // 20),
+        test=unseen,
+        seed=seed,
+        image_size=96,
+        ambiguous_share=AMBIGUOUS_SHARE,
     )
     training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
 

@@ -14,6 +14,7 @@ from attrex.errors import ConfigError
 from attrex.model.batch import Batch, Decoded, Losses
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.network import Network
+from attrex.model.region_norm import RegionNorm
 from attrex.training.trainer import freeze
 
 Build = Callable[..., Network]
@@ -293,22 +294,33 @@ def test_several_photos_are_concatenated_and_each_is_encoded_once(
     assert network.encode(batch, region_weights=True).region_weights.shape == (3, 9, 8)
 
 
-def test_normalised_regions_have_the_same_mean_and_spread_in_every_channel(build: Build, batch: Batch):
+def test_calibrated_regions_are_centred_and_scaled_in_training_as_in_use(build: Build, batch: Batch):
     network = build("fusion.region_norm=true")
     plain = build().regions(batch, torch.zeros(1))[0][:2].flatten(0, 1)
-    regions, _ = network.regions(batch, torch.zeros(1))
-    expected = (plain - plain.mean(0)) / (plain.var(0, unbiased=False) + 1e-5).sqrt()
-    torch.testing.assert_close(regions[:2].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
-    assert network.eval().regions(batch, torch.zeros(1))[0].isfinite().all()
+    network.calibrate(batch.pixels)
+    spread = plain.std(0, correction=0)
+    expected = (plain - plain.mean(0)) / (spread + 0.1 * spread.mean())
+    for mode in (True, False):
+        regions, _ = network.train(mode).regions(batch, torch.zeros(1))
+        torch.testing.assert_close(regions[:2].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_a_single_region_cannot_be_normalised_by_itself_and_passes(build: Build, batch: Batch):
+def test_a_silent_channel_does_not_turn_its_first_answer_into_a_huge_one():
+    norm = RegionNorm(3)
+    regions = torch.randn(40, 4, 3)
+    regions[..., 2] = 0  # says nothing on any photo seen before training
+    norm.calibrate(regions)
+    assert norm(torch.ones(1, 1, 3)).abs().max() < 20
+    assert norm(regions)[..., :2].std() == pytest.approx(0.9, abs=0.1)
+
+
+def test_photos_do_not_depend_on_their_batch(build: Build, batch: Batch):
     network = build("fusion.region_norm=true")
-    batch.pixels, batch.image_index = batch.pixels[:1, :32, :32], torch.tensor([[0], [-1], [-1]])
-    regions, _ = network.train().regions(batch, torch.zeros(1))
-    assert regions.shape == (3, 1, 12)
-    assert regions.isfinite().all()
-    assert network.training
+    network.calibrate(batch.pixels)
+    together, _ = network.regions(batch, torch.zeros(1))
+    batch.pixels, batch.image_index = batch.pixels[:1], torch.tensor([[0], [-1], [-1]])
+    alone, _ = network.regions(batch, torch.zeros(1))
+    torch.testing.assert_close(alone[0], together[0, :4], atol=1e-3, rtol=1e-3)
 
 
 def test_photos_are_hidden_at_random_in_training_only(build: Build, batch: Batch):

@@ -23,6 +23,7 @@ from attrex.model.crf import CRF
 from attrex.model.decoder import SpanDecoder
 from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
+from attrex.model.region_norm import RegionNorm
 from attrex.model.tags import BEGIN, INSIDE, OUTSIDE, flat_spans_from_tags, spans_from_tags
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
@@ -62,7 +63,7 @@ class Network(nn.Module):
         self.text, self.image = text, image
         self.range_only = False  # set by the trainer during `range.only_epochs`
         width, fusion = text.width, config.fusion
-        self.region_norm: nn.BatchNorm1d | None = None
+        self.region_norm: RegionNorm | None = None
         self.tir: TIR | None = None
         self.concat: Concat | None = None
         if image is not None:
@@ -70,7 +71,7 @@ class Network(nn.Module):
             self.register_buffer("pixel_mean", torch.tensor(mean) * 255, persistent=False)
             self.register_buffer("pixel_std", torch.tensor(std) * 255, persistent=False)
             if fusion.region_norm:
-                self.region_norm = nn.BatchNorm1d(image.width, affine=False)
+                self.region_norm = RegionNorm(image.width)
             if fusion.kind == "tir":
                 self.tir = TIR(
                     width,
@@ -142,13 +143,9 @@ class Network(nn.Module):
         rows = len(batch.input_ids)
         if batch.pixels is None or batch.image_index is None or not len(batch.pixels):
             return like.new_zeros(rows, 1, self.image.width), torch.zeros(rows, 1, dtype=torch.bool, device=like.device)
-        pixels = (batch.pixels.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
-        # The permuted tensor is already in channels_last order, which convolutions prefer on CPUs.
-        encoded = self.image(pixels.permute(0, 3, 1, 2))  # (M, r, V)
+        encoded = self.image(self._normalised(batch.pixels))  # (M, r, V)
         if self.region_norm is not None:
-            # One region alone has no spread: the statistics of the photos seen so far have to do.
-            self.region_norm.train(self.training and encoded[..., 0].numel() > 1)
-            encoded = self.region_norm(encoded.flatten(0, 1)).view_as(encoded)
+            encoded = self.region_norm(encoded)
         index = batch.image_index
         if self.training and self.settings.image.dropout:
             hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout
@@ -156,6 +153,19 @@ class Network(nn.Module):
         regions = encoded[index.clamp(min=0)]  # (B, I, r, V)
         mask = (index >= 0)[..., None].expand(regions.shape[:3])
         return regions.flatten(1, 2), mask.flatten(1)
+
+    @torch.no_grad()
+    def calibrate(self, photos: Tensor) -> None:
+        """Measure what is usual for the shop's photos (M, H, W, 3) uint8; needed once, before training."""
+        if self.image is None or self.region_norm is None or not len(photos):
+            return
+        self.eval()
+        self.region_norm.calibrate(torch.cat([self.image(self._normalised(part)) for part in photos.split(32)]))
+
+    def _normalised(self, photos: Tensor) -> Tensor:
+        """(M, H, W, 3) uint8 -> (M, 3, H, W), already in channels_last order, which convolutions prefer on CPUs."""
+        pixels = (photos.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
+        return pixels.permute(0, 3, 1, 2)
 
     # ---- training -------------------------------------------------------------------------------------------------
 

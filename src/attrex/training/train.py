@@ -6,17 +6,19 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from transformers import set_seed
 
 from attrex.config import Config
-from attrex.data.batching import Collator, LabelledProducts
+from attrex.data.batching import Collator, LabelledProducts, load_photos
 from attrex.data.encoding import ProductEncoder
-from attrex.data.images import ImageTransform
+from attrex.data.images import ImageLoader, ImageTransform
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
@@ -66,6 +68,7 @@ def train(
     if train_set.left_out:
         console.print(f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
     start_classifier(model, train_set)
+    calibrate_regions(model, products)
     freeze(model.network, config.training)
 
     extractor = Extractor(model)
@@ -128,6 +131,17 @@ def start_classifier(model: Model, train_set: LabelledProducts) -> None:
         if window.labels is not None:
             counts[list(window.labels.pairs)] += 1
     model.network.classifier.start_at(counts / max(1, len(windows)))
+
+
+def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
+    """Give region normalisation the statistics of the first readable photos."""
+    if model.network.region_norm is None or model.transform is None:
+        return
+    loader = ImageLoader(model.transform)
+    found = (pixels for p in products for pixels in load_photos(p, loader, most=1)[0].values())
+    chosen = list(islice(found, photos))
+    if chosen:
+        model.network.calibrate(torch.from_numpy(np.stack(chosen)))
 
 
 def _tune_threshold(extractor: Extractor, validation: Sequence[Product]) -> dict[float, float]:
