@@ -120,6 +120,7 @@ class AttrexTrainer(Trainer):
             self.optimizer = torch.optim.AdamW(
                 parameter_groups(self.model, self.config.training),
                 lr=self.config.training.learning_rate,
+                betas=(0.9, self.config.training.adam_beta2),
                 fused=self.args.device.type in ("cpu", "cuda"),
             )
         return self.optimizer
