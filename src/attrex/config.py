@@ -77,6 +77,9 @@ class FusionConfig(_Section):
     """Normalise TIR's attention. The paper's Eq. 2 does not."""
     init_std: float = Field(0.01, gt=0)
     """Standard deviation of TIR's first weights: how strongly photos speak at the start."""
+    norm: bool = False
+    """Layer-normalise what each of TIR's two attentions found before it is added to the embeddings. Un-normalised
+    attention is a product of three learned matrices; bounded, it can neither drown the words nor start too faint."""
     region_norm: bool = False
     """Centre and scale each channel of the regions by its statistics over the shop's photos, measured once before
     training. What all photos have in common is a large constant; un-normalised attention lets it grow within a few

@@ -104,3 +104,21 @@ def test_what_is_added_at_the_start_is_small_beside_the_embeddings(init_std: flo
     with torch.no_grad():
         found, _ = module(text, None, regions, torch.ones(2, 49, dtype=torch.bool))
     assert (found - text).std().item() == pytest.approx(expected, rel=0.15)
+
+
+def test_with_norm_each_attention_is_bounded_and_a_missing_photo_still_gives_nothing():
+    torch.manual_seed(0)
+    tir = TIR(8, 12, width=6, norm=True)
+    for parameter in tir.parameters():
+        torch.nn.init.normal_(parameter, std=5.0)  # as after a training that ran away
+    text, regions = torch.randn(2, 4, 8), torch.randn(2, 3, 12)
+    mask, shown = torch.ones(2, 4, dtype=torch.bool), torch.ones(2, 3, dtype=torch.bool)
+
+    found, _ = tir.self_attention(text, text, mask)
+    seen, _ = tir.cross_attention(text, regions, shown)
+    norm = torch.nn.functional.layer_norm
+    expected = text + (norm(found, (6,)) + norm(seen, (6,))) @ tir.output.weight.T + tir.output.bias
+    torch.testing.assert_close(tir(text, mask, regions, shown)[0], expected)
+
+    blind, _ = tir(text, mask, regions, ~shown)
+    torch.testing.assert_close(blind, text + norm(found, (6,)) @ tir.output.weight.T + tir.output.bias)

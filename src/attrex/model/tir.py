@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 
 class Attention(nn.Module):
@@ -62,8 +63,10 @@ class TIR(nn.Module):
         heads: int = 1,
         softmax: bool = False,
         init_std: float = 0.01,
+        norm: bool = False,
     ) -> None:
         super().__init__()
+        self.norm = norm
         self.self_attention = Attention(text_width, text_width, width, heads, softmax, init_std)
         self.cross_attention = Attention(text_width, image_width, width, heads, softmax, init_std)
         self.output = nn.Linear(width, text_width)  # W^m, with bias as in the published release
@@ -80,4 +83,6 @@ class TIR(nn.Module):
         """
         from_text, _ = self.self_attention(text, text, text_mask)
         from_image, weights = self.cross_attention(text, regions, region_mask)
+        if self.norm:  # what was found keeps its direction, not its size; nothing found stays nothing
+            from_text, from_image = (layer_norm(found, found.shape[-1:]) for found in (from_text, from_image))
         return text + self.output(from_text + from_image), weights
