@@ -28,7 +28,7 @@ from attrex.types import Product
 
 LEARNS_QUICKLY = (
     "training.batch_size=4",
-    "training.epochs=4",
+    "training.epochs=3",
     "training.evaluations=1",
     "training.head_learning_rate=2e-2",
     "training.schedule=constant",

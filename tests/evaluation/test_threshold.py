@@ -50,4 +50,4 @@ def test_the_curve_equals_extracting_again_at_each_threshold(
         for at in some
     }
     assert curve == again
-    assert len({round(f1, 6) for f1 in curve.values()}) > 3  # the thresholds do make a difference
+    assert len({round(f1, 6) for f1 in curve.values()}) > 2  # the thresholds do make a difference
