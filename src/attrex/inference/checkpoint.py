@@ -96,7 +96,7 @@ def load_model(source: str | Path) -> Model:
     with _named_after(directory):
         config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
         schema = Schema.load(directory / "schema.yaml")
-        tokenizer = load_tokenizer(directory / "tokenizer")
+        tokenizer = _quiet_tokenizer(directory / "tokenizer")
         network = network_from(config, schema.names, tokenizer, architecture)
         transform = ImageTransform.from_json(_read_json(directory / "image.json")) if network.image else None
     _load_weights(network, directory / "model.safetensors")
@@ -127,15 +127,21 @@ def push_model(directory: str | Path, name: str, *, private: bool = True) -> str
 
 
 def load_tokenizer(name: str | Path) -> Any:
-    """A fast tokenizer without its warning about long texts: windows take care of those."""
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
+    """The fast tokenizer of a text model; :class:`ConfigError` where there is none."""
     try:
-        return AutoTokenizer.from_pretrained(str(name), use_fast=True)
+        return _quiet_tokenizer(name)
     except (OSError, ValueError) as exc:
         raise ConfigError(
             f"no tokenizer for text.model={name}: {exc}; give a directory, or a Hugging Face name that can be fetched"
         ) from exc
+
+
+def _quiet_tokenizer(name: str | Path) -> Any:
+    """A tokenizer without its warning about long texts: windows take care of those."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        return AutoTokenizer.from_pretrained(str(name), use_fast=True)
     finally:
         transformers_logging.set_verbosity(verbosity)
 
