@@ -76,10 +76,12 @@ class FusionConfig(_Section):
     softmax: bool = False
     """Normalise TIR's attention. The paper's Eq. 2 does not."""
     init_std: float = Field(0.01, gt=0)
-    """Standard deviation of TIR's first weights: how strongly photos speak at the start."""
-    norm: bool = False
-    """Layer-normalise what each of TIR's two attentions found before it is added to the embeddings. Un-normalised
-    attention is a product of three learned matrices; bounded, it can neither drown the words nor start too faint."""
+    """Standard deviation of the first weights of TIR's attention: how strongly photos speak at the start."""
+    output_std: float = Field(0.02, gt=0)
+    """Standard deviation of the first weights of TIR's output, W^m."""
+    bounded: bool = False
+    """Limit what each of TIR's two attentions found to 1 in root mean square before it is added to the embeddings.
+    Un-normalised attention is a product of three learned matrices; bounded, it cannot run away and drown the words."""
     region_norm: bool = False
     """Centre and scale each channel of the regions by its statistics over the shop's photos, measured once before
     training. What all photos have in common is a large constant; un-normalised attention lets it grow within a few

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attrex.model.tir import TIR, Attention
+from attrex.model.tir import TIR, Attention, bound
 
 
 def by_hand(attention: Attention, text: Tensor, source: Tensor, mask: Tensor) -> Tensor:
@@ -106,9 +106,9 @@ def test_what_is_added_at_the_start_is_small_beside_the_embeddings(init_std: flo
     assert (found - text).std().item() == pytest.approx(expected, rel=0.15)
 
 
-def test_with_norm_each_attention_is_bounded_and_a_missing_photo_still_gives_nothing():
+def test_bounded_attention_cannot_run_away_and_a_missing_photo_still_gives_nothing():
     torch.manual_seed(0)
-    tir = TIR(8, 12, width=6, norm=True)
+    tir = TIR(8, 12, width=6, bounded=True)
     for parameter in tir.parameters():
         torch.nn.init.normal_(parameter, std=5.0)  # as after a training that ran away
     text, regions = torch.randn(2, 4, 8), torch.randn(2, 3, 12)
@@ -116,9 +116,16 @@ def test_with_norm_each_attention_is_bounded_and_a_missing_photo_still_gives_not
 
     found, _ = tir.self_attention(text, text, mask)
     seen, _ = tir.cross_attention(text, regions, shown)
-    norm = torch.nn.functional.layer_norm
-    expected = text + (norm(found, (6,)) + norm(seen, (6,))) @ tir.output.weight.T + tir.output.bias
+    own, cross = (x / (1 + (x**2).mean(-1, keepdim=True)) ** 0.5 for x in (found, seen))
+    assert found.square().mean(-1).sqrt().max() > 100
+    assert own.square().mean(-1).sqrt().max() <= 1.001
+    expected = text + (own + cross) @ tir.output.weight.T + tir.output.bias
     torch.testing.assert_close(tir(text, mask, regions, shown)[0], expected)
 
     blind, _ = tir(text, mask, regions, ~shown)
-    torch.testing.assert_close(blind, text + norm(found, (6,)) @ tir.output.weight.T + tir.output.bias)
+    torch.testing.assert_close(blind, text + own @ tir.output.weight.T + tir.output.bias)
+
+
+def test_the_bound_leaves_what_is_small_as_it_is():
+    small = torch.randn(4, 6) * 1e-3
+    torch.testing.assert_close(bound(small), small, rtol=1e-5, atol=0)

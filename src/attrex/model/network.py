@@ -80,7 +80,8 @@ class Network(nn.Module):
                     heads=fusion.heads,
                     softmax=fusion.softmax,
                     init_std=fusion.init_std,
-                    norm=fusion.norm,
+                    output_std=fusion.output_std,
+                    bounded=fusion.bounded,
                 )
                 for attention in (self.tir.self_attention, self.tir.cross_attention):
                     attention.requires_grad_(fusion.trainable)

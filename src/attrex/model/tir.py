@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import layer_norm
 
 
 class Attention(nn.Module):
@@ -63,14 +62,15 @@ class TIR(nn.Module):
         heads: int = 1,
         softmax: bool = False,
         init_std: float = 0.01,
-        norm: bool = False,
+        output_std: float = 0.02,
+        bounded: bool = False,
     ) -> None:
         super().__init__()
-        self.norm = norm
+        self.bounded = bounded
         self.self_attention = Attention(text_width, text_width, width, heads, softmax, init_std)
         self.cross_attention = Attention(text_width, image_width, width, heads, softmax, init_std)
         self.output = nn.Linear(width, text_width)  # W^m, with bias as in the published release
-        nn.init.normal_(self.output.weight, std=0.02)
+        nn.init.normal_(self.output.weight, std=output_std)
         nn.init.zeros_(self.output.bias)
 
     def forward(
@@ -83,6 +83,14 @@ class TIR(nn.Module):
         """
         from_text, _ = self.self_attention(text, text, text_mask)
         from_image, weights = self.cross_attention(text, regions, region_mask)
-        if self.norm:  # what was found keeps its direction, not its size; nothing found stays nothing
-            from_text, from_image = (layer_norm(found, found.shape[-1:]) for found in (from_text, from_image))
+        if self.bounded:
+            from_text, from_image = bound(from_text), bound(from_image)
         return text + self.output(from_text + from_image), weights
+
+
+def bound(found: Tensor) -> Tensor:
+    """Nearly itself while small, at most 1 in root mean square: (..., W) -> (..., W).
+
+    The size of what was found says how well word and region match, so it is limited, not normalised away.
+    """
+    return found * torch.rsqrt(1 + found.square().mean(-1, keepdim=True))
