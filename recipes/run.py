@@ -24,7 +24,7 @@ from rich.console import Console
 from attrex.config import Config
 from attrex.data.readers import read_products
 from attrex.evaluation.evaluate import evaluate
-from attrex.inference.checkpoint import write_json
+from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.training.train import finished, train
 

@@ -253,6 +253,7 @@ def extract(
     min_confidence: Annotated[float | None, typer.Option(help="Leave out values below it.", min=0, max=1)] = None,
     no_photos: NoPhotos = False,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Leave out the region weights.")] = False,
+    backend: Annotated[str, typer.Option(help="torch for a model, onnx for an export, auto: what is there.")] = "auto",
     batch_size: Batch = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted extraction.")] = False,
     images: Images = None,
@@ -274,7 +275,7 @@ def extract(
         _note(f"{out} is finished already: nothing left to do; delete it to extract again")
         return
     source = _read(data, images, fields, columns, split, limit)
-    extractor = _extractor(model)
+    extractor = _extractor(model, backend)
     rows = batch_size or extractor.model.config.training.eval_batch_size
     predictions = extractor.extract(
         target.left(source, step=rows * CHUNK),
@@ -292,6 +293,42 @@ def extract(
         soft_wrap=True,
     )
     _note(f"values: {out}")
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
+    out: Annotated[Path, typer.Option(help="Directory of the export.")],
+    int8: Annotated[bool, typer.Option("--int8", help="Text encoder in 8 bits: smaller and faster.")] = False,
+    sample: Annotated[
+        str | None, typer.Option(help="Products of yours, best labelled, to compare on; default: drawn ones.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="TAG-F1 that may be lost, 0..1.", min=0, max=1)] = 0.002,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = 500,
+) -> None:
+    """Export a model to ONNX: extraction without torch, and faster. Refused if it finds other values than the model.
+
+    Example: [bold]attrex export demo/model --out demo/onnx --sample demo/data/valid.jsonl[/]
+    """
+    from attrex.data.synthetic import draw_catalogue
+    from attrex.evaluation.parity import export_checked
+    from attrex.inference.checkpoint import load_model
+
+    if sample:
+        products = list(_read(sample, images, fields, columns, split, limit))
+    else:  # their labels say nothing of this model's attributes
+        products = [replace(d.product, spans=None) for d in draw_catalogue(100, seed=0)]
+        _note("no --sample: compared on 100 drawn products; give products of your own to be sure")
+    parity = export_checked(load_model(model), out, products, int8=int8, tolerance=tolerance)
+    against = f", TAG-F1 {parity.model_f1:.4f} -> {parity.export_f1:.4f}" if parity.model_f1 is not None else ""
+    console.print(
+        f"{parity.products:,} products: agreement with the model F1 {parity.agreement_f1:.4f}{against}", soft_wrap=True
+    )
+    _note(f"export: {out}\nnext: attrex extract {out} INPUT --out values.jsonl")
 
 
 @app.command()
@@ -457,10 +494,10 @@ def _labelled(products: Iterable[Product], schema: Schema | None) -> list[Produc
     return found
 
 
-def _extractor(model: str) -> Extractor:
+def _extractor(model: str, backend: str = "auto") -> Extractor:
     from attrex.inference.extractor import Extractor
 
-    return Extractor.load(model)
+    return Extractor.load(model, backend=backend)
 
 
 def _agreement(table: Iterable[Product], references: Iterable[Product], locator: Locator) -> dict[str, Any]:
@@ -504,7 +541,7 @@ def _check_out(out: Path, suffixes: Sequence[str], *inputs: str) -> None:
 
 
 def _write_json(path: Path | None, content: Any, what: str) -> None:
-    from attrex.inference.checkpoint import write_json
+    from attrex.inference.directory import write_json
 
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -180,9 +180,7 @@ class TrainingConfig(_Section):
     warmup: float = Field(0.0, ge=0, lt=1)
     """Share of all steps."""
     adam_beta2: float = Field(0.999, gt=0, lt=1)
-    """How long Adam remembers the size of gradients: 1 / (1 - beta2) steps. In a run of a few hundred steps 0.999 never
-    forgets the large ones of the start, and what has small gradients (which of two colours the photo shows) is not
-    learned."""
+    """How long Adam remembers the size of gradients: 1 / (1 - beta2) steps."""
     weight_decay: float = Field(0.0, ge=0)
     """Of AdamW; not for biases and normalisation."""
     max_grad_norm: float = Field(1.0, gt=0)

@@ -17,7 +17,7 @@ from attrex.data.readers import read_products
 from attrex.data.synthetic import write_catalogue
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.tables import render
-from attrex.inference.checkpoint import write_json
+from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.inference.output import PredictionFile
 from attrex.reports.compose import report_page

@@ -16,6 +16,8 @@ from attrex.errors import DataError
 
 ImageSource = Path | bytes
 """A photo: the path of a file, or the bytes of one."""
+OUTSIDE, BEGIN, INSIDE = 0, 1, 2
+"""The tags of one attribute: no value, its first unit, a further unit of it."""
 
 
 class CellState(IntEnum):

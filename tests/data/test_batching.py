@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
@@ -16,15 +17,21 @@ from PIL import Image
 from transformers import AutoTokenizer
 
 from attrex.config import Config
-from attrex.data.batching import BucketSampler, Collator, LabelledProducts, Row, collate, load_photos
+from attrex.data import batching
+from attrex.data.batching import Row, load_photos
 from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader, ImageTransform
+from attrex.data.loading import BucketSampler, Collator, LabelledProducts
 from attrex.model.batch import Batch
 from attrex.schema import Schema
 from attrex.types import CellState, Product, Span
 
 LOADER = ImageLoader(ImageTransform(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)))
 BROKEN = b"this is no picture"
+
+
+def collate(rows: Sequence[Row], encoder: ProductEncoder, allowed: np.ndarray | None = None) -> Batch:
+    return Batch.of(batching.collate(rows, encoder, allowed))
 
 
 def photo(colour: str) -> bytes:

@@ -14,7 +14,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from attrex.config import Config
-from attrex.data.encoding import EncodedProduct, ProductEncoder, Unit
+from attrex.data.encoding import EncodedProduct, Labels, ProductEncoder, Unit
 from attrex.errors import ConfigError
 from attrex.model.tags import flat_spans_from_tags, spans_from_tags
 from attrex.schema import Attribute, Schema
@@ -433,6 +433,10 @@ def test_tags_read_back_are_the_gold_spans(
     assert sorted((a, order.index(f), start, end) for a, f, start, end in decoded_flat(encoded)) == expected
 
 
+def states(labels: Labels) -> list[int]:
+    return [labels.state(a) for a in range(3)]
+
+
 def labels_of(text: str, *spans: Span, overrides: tuple[str, ...] = (), **more: Any) -> Any:
     (window,) = encoder(None, *overrides).encode(product(text, spans=list(spans), **more), labels=True).windows
     return window.labels
@@ -470,20 +474,20 @@ def test_the_release_lets_later_spans_overwrite() -> None:
     assert labels.flat == [1, 3, 1, 2]
     only_first = labels_of(text, second, first, overrides=("decoder.overlaps=overwrite",))
     assert only_first.pairs == {BRAND: [1, 2, 2, 2]}
-    assert only_first.cells == [LOCATED, NOT_LOCATED, BLANK]
+    assert states(only_first) == [LOCATED, NOT_LOCATED, BLANK]
 
 
 def test_attributes_outside_the_schema_teach_nothing() -> None:
     labels = labels_of("red shirt", Span("fit", 0, 3, "red", "title"))
-    assert (labels.pairs, labels.cells) == ({}, [BLANK] * 3)
+    assert (labels.pairs, states(labels)) == ({}, [BLANK] * 3)
 
 
 def test_cells_keep_their_state() -> None:
     text = "red shirt"
     table = {"brand": (), "material": ("cotton",)}
-    assert labels_of(text, span("color", text, "red"), table=table).cells == [ABSENT, LOCATED, NOT_LOCATED]
-    assert labels_of(text, span("color", text, "red")).cells == [BLANK, LOCATED, BLANK]
-    assert labels_of(text, span("color", text, "red"), complete=True).cells == [ABSENT, LOCATED, ABSENT]
+    assert states(labels_of(text, span("color", text, "red"), table=table)) == [ABSENT, LOCATED, NOT_LOCATED]
+    assert states(labels_of(text, span("color", text, "red"))) == [BLANK, LOCATED, BLANK]
+    assert states(labels_of(text, span("color", text, "red"), complete=True)) == [ABSENT, LOCATED, ABSENT]
 
 
 @pytest.mark.parametrize(("complete", "elsewhere"), [(True, ABSENT), (False, NOT_LOCATED)])
@@ -491,7 +495,7 @@ def test_a_value_said_in_another_window_is_not_located_in_this_one(complete: boo
     text = "red " + "shirt " * 40
     gold = product(text, spans=[span("color", text, "red")], complete=complete)
     encoded = encoder(None, "text.max_tokens=24", "text.overlap=4").encode(gold, labels=True)
-    states = [w.labels.cells[COLOR] for w in encoded.windows]
+    states = [w.labels.state(COLOR) for w in encoded.windows]
     assert states == [LOCATED, *[elsewhere] * (len(encoded.windows) - 1)]
     assert len(states) > 1
 

@@ -16,7 +16,8 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from attrex.config import Config
 from attrex.errors import CheckpointError
-from attrex.inference.checkpoint import Model, load_model, push_model, write_json, write_text
+from attrex.inference.checkpoint import Model, load_model, push_model
+from attrex.inference.directory import write_json, write_text
 from attrex.inference.extractor import Extractor
 from attrex.schema import Schema
 from attrex.training.train import new_model

@@ -14,14 +14,21 @@ import pytest
 import torch
 
 from attrex.config import Config
-from attrex.data.batching import Row, collate
+from attrex.data import batching
+from attrex.data.batching import Row
+from attrex.data.encoding import ProductEncoder
 from attrex.errors import ConfigError
 from attrex.inference import extractor as extractor_module
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
+from attrex.model.batch import Batch, Decoded
 from attrex.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import ExtractedValue, Prediction, Product
+
+
+def collate(rows: list[Row], encoder: ProductEncoder) -> Batch:
+    return Batch.of(batching.collate(rows, encoder))
 
 
 def having(config: Config, **changes: dict[str, Any]) -> Config:
@@ -173,7 +180,7 @@ def test_evidence_of_several_photos(extractor: Extractor, products: list[Product
     many = replace(products[0], images=photos)
     alone, others = products[5], products[6]  # with one photo each, padded to three in the batch
     found, *rest = extractor.extract([many, alone, others])
-    grid = extractor.network.image.grid(64)  # type: ignore[union-attr]
+    grid = extractor.model.network.image.grid(64)  # type: ignore[union-attr]
     for value in found.values:
         assert [e.image for e in value.evidence] == [0, 2, 3]  # the broken one is passed over, three are read
         assert all(np.shape(e.weights) == grid for e in value.evidence)
@@ -188,7 +195,7 @@ def test_evidence_is_how_the_tokens_of_the_value_look(extractor: Extractor, prod
     pixels = extractor.loader.load(one.images[0])  # type: ignore[union-attr]
     batch = collate([Row(0, window, (0,), (pixels,))], extractor.encoder)
     with torch.inference_mode():
-        weights = extractor.network.encode(batch, region_weights=True).region_weights
+        weights = extractor.model.network.encode(batch, region_weights=True).region_weights
     assert weights is not None
     for value in only(extractor.extract([one])).values:
         at = [i for i, u in enumerate(window.units) if u and u.start < value.end and u.end > value.start]
@@ -214,7 +221,7 @@ def test_confidence_is_range_score_times_the_exact_probability_of_the_span(extra
     one = Product("7", {"title": text})
     prediction = only(extractor.extract([one]))
     [window] = extractor.encoder.encode(one).windows
-    network, crf = extractor.network, extractor.network.crf
+    network, crf = extractor.model.network, extractor.model.network.crf
     assert prediction.values
     for value in prediction.values:
         start = next(i for i, u in enumerate(window.units) if u and u.start == value.start)
@@ -271,7 +278,7 @@ def test_tags_that_run_across_a_field_give_one_value_per_field(
         tags[:, 0] = 1
         return tags
 
-    monkeypatch.setattr(extractor.network.crf, "viterbi", all_one_span)
+    monkeypatch.setattr(extractor.model.network.crf, "viterbi", all_one_span)
     found = only(extractor.extract([Product("7", {"title": "red shirt", "text": "of cotton"})]))
     colors = [v for v in found.values if v.attribute == "Color"]
     assert [(v.field, v.text) for v in colors] == [("title", "red shirt"), ("text", "of cotton")]
@@ -301,9 +308,9 @@ def test_windows_see_what_one_window_sees_where_context_does_not_matter(
             where = (batch.input_ids.gather(1, batch.unit_index) == cotton) & batch.unit_mask
             rows, starts = where.nonzero(as_tuple=True)
             some = torch.ones(len(rows))
-            return extractor_module.Decoded(rows, some.long(), starts, starts + 1, some, None, None, 0, None)
+            return Decoded(rows, some.long(), starts, starts + 1, some, None, None, 0, None)
 
-        monkeypatch.setattr(extractor.network, "extract", by_word)
+        monkeypatch.setattr(extractor.model.network, "extract", by_word)
         found = only(extractor.extract([one]))
         assert [v.text for v in found.values] == ["cotton"] * 60
         assert len({v.start for v in found.values}) == 60
@@ -320,9 +327,9 @@ def test_windows_that_disagree_at_their_border_give_no_overlapping_values(
         # one span over all units, one over the second half
         starts = torch.stack([torch.zeros_like(units), units // 2], 1).flatten()
         ends = units.repeat_interleave(2)
-        return extractor_module.Decoded(rows, rows * 0, starts, ends, torch.ones(len(rows)), None, None, 0, None)
+        return Decoded(rows, rows * 0, starts, ends, torch.ones(len(rows)), None, None, 0, None)
 
-    monkeypatch.setattr(windowed.network, "extract", greedy)
+    monkeypatch.setattr(windowed.model.network, "extract", greedy)
     one = Product("7", {"title": "soft blue cotton shirt " * 12})
     values = only(windowed.extract([one])).values
     assert len(values) > 1

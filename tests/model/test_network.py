@@ -285,8 +285,7 @@ def test_several_photos_are_concatenated_and_each_is_encoded_once(
     network = build().eval()
     encoded = count_rows(network.image)
     batch.image_index = torch.tensor([[0, 1], [1, -1], [-1, -1]])
-    like = torch.zeros(1)
-    regions, mask = network.regions(batch, like)
+    regions, mask = network.regions(batch)
     assert encoded == [2]
     assert regions.shape == (3, 8, 12)
     torch.testing.assert_close(regions[0, 4:], regions[1, :4])
@@ -296,12 +295,12 @@ def test_several_photos_are_concatenated_and_each_is_encoded_once(
 
 def test_calibrated_regions_are_centred_and_scaled_in_training_as_in_use(build: Build, batch: Batch):
     network = build("fusion.region_norm=true")
-    plain = build().regions(batch, torch.zeros(1))[0][:2].flatten(0, 1)
+    plain = build().regions(batch)[0][:2].flatten(0, 1)
     network.calibrate(batch.pixels)
     spread = plain.std(0, correction=0)
     expected = (plain - plain.mean(0)) / (spread + 0.1 * spread.mean())
     for mode in (True, False):
-        regions, _ = network.train(mode).regions(batch, torch.zeros(1))
+        regions, _ = network.train(mode).regions(batch)
         torch.testing.assert_close(regions[:2].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
 
 
@@ -317,9 +316,9 @@ def test_a_silent_channel_does_not_turn_its_first_answer_into_a_huge_one():
 def test_photos_do_not_depend_on_their_batch(build: Build, batch: Batch):
     network = build("fusion.region_norm=true")
     network.calibrate(batch.pixels)
-    together, _ = network.regions(batch, torch.zeros(1))
+    together, _ = network.regions(batch)
     batch.pixels, batch.image_index = batch.pixels[:1], torch.tensor([[0], [-1], [-1]])
-    alone, _ = network.regions(batch, torch.zeros(1))
+    alone, _ = network.regions(batch)
     torch.testing.assert_close(alone[0], together[0, :4], atol=1e-3, rtol=1e-3)
 
 
@@ -328,10 +327,10 @@ def test_photos_are_hidden_at_random_in_training_only(build: Build, batch: Batch
     batch.input_ids = torch.zeros(400, 9, dtype=torch.long)
     batch.image_index = torch.tensor([[0, 1]]).expand(400, 2)
     torch.manual_seed(0)
-    shown = network.train().regions(batch, torch.zeros(1))[1]
+    shown = network.train().regions(batch)[1]
     assert 0.7 < shown.float().mean() < 0.8
     assert torch.equal(shown.any(1), shown.all(1))  # all photos of a product, or none
-    assert network.eval().regions(batch, torch.zeros(1))[1].all()
+    assert network.eval().regions(batch)[1].all()
 
 
 # ---- range ----------------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ import torch
 from transformers import TrainerState
 
 from attrex.config import Config, TrainingConfig
-from attrex.data.batching import Collator, LabelledProducts
 from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader
+from attrex.data.loading import Collator, LabelledProducts
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.schema import Schema

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 from attrex.config import Config
 from attrex.errors import ConfigError
-from attrex.model.tags import BEGIN, INSIDE, OUTSIDE
 from attrex.schema import Schema
-from attrex.types import CellState, Product
+from attrex.types import BEGIN, INSIDE, OUTSIDE, CellState, Product
 
 CONTINUATION = 3
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -53,9 +52,14 @@ class Run(NamedTuple):
 class Labels:
     """What is known of one window: the state of every cell, and the tags of the cells that are located in it."""
 
-    cells: list[int]  #: per attribute of the schema, `CellState`
+    cells: dict[int, int]  #: attribute -> `CellState`, of those that differ from `rest`
+    rest: int  #: `CellState` of all other attributes: of thousands, a product's table fills a dozen
     pairs: dict[int, list[int]]  #: attribute -> tag per unit
     flat: list[int]  #: tag per unit over all attributes: 0 = O, 2a + 1 = B, 2a + 2 = I
+
+    def state(self, attribute: int) -> int:
+        """`CellState` of any attribute."""
+        return self.cells.get(attribute, self.rest)
 
 
 @dataclass(slots=True)
@@ -181,8 +185,10 @@ class ProductEncoder:
     ) -> None:
         # A value that is said in another window: this one does not say it.
         elsewhere = CellState.ABSENT if product.complete else CellState.NOT_LOCATED
-        states = [product.cell_state(name) for name in self.schema.names]
-        states = [elsewhere if s == CellState.LOCATED else s for s in states]
+        rest = CellState.ABSENT if product.complete else CellState.BLANK
+        known = {*product.table, *(s.attribute for s in product.spans or ())}
+        states = {self._index[name]: product.cell_state(name) for name in known if name in self._index}
+        states = {a: elsewhere if s == CellState.LOCATED else s for a, s in states.items()}
         runs = self._runs(product, units)
         shift = int(self.config.decoder.pad_tag)
         for window, (first, last, _) in windows:
@@ -191,7 +197,7 @@ class ProductEncoder:
                 for r in runs
                 if r.first < last and r.last > first
             ]
-            window.labels = self._window_labels(window, states, inside)
+            window.labels = self._window_labels(window, states, rest, inside)
 
     def _runs(self, product: Product, units: Sequence[Unit]) -> list[Run]:
         """The units that each labelled span touches; a span that cuts a word widens to the word."""
@@ -207,7 +213,9 @@ class ProductEncoder:
                 runs.append(Run(self._index[span.attribute], first, last))
         return runs
 
-    def _window_labels(self, window: Window, states: Sequence[CellState], runs: Sequence[Run]) -> Labels:
+    def _window_labels(
+        self, window: Window, states: Mapping[int, CellState], rest: CellState, runs: Sequence[Run]
+    ) -> Labels:
         flat = [OUTSIDE] * len(window.units)
         outside = flat.copy()
         if self.config.decoder.pad_tag:
@@ -219,11 +227,11 @@ class ProductEncoder:
         for attribute, first, last in flat_runs:
             flat[first:last] = [2 * attribute + BEGIN, *[2 * attribute + INSIDE] * (last - first - 1)]
         pairs: dict[int, list[int]] = {}
-        cells = [int(s) for s in states]
+        cells = {attribute: int(state) for attribute, state in states.items()}
         for attribute, first, last in paired_runs:
             pairs.setdefault(attribute, outside.copy())[first:last] = self._span_tags(window, first, last)
             cells[attribute] = int(CellState.LOCATED)
-        return Labels(cells, pairs, flat)
+        return Labels(cells, int(rest), pairs, flat)
 
     def _span_tags(self, window: Window, first: int, last: int) -> list[int]:
         inside = CONTINUATION if self.config.decoder.continuation_tag else INSIDE

@@ -9,11 +9,8 @@ README.md           the model card     attrex.json      format version
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +23,8 @@ from transformers.utils import logging as transformers_logging
 
 from attrex.config import Config
 from attrex.data.images import ImageTransform
-from attrex.errors import AttrexError, CheckpointError, ConfigError
+from attrex.errors import CheckpointError, ConfigError
+from attrex.inference.directory import check_complete, locate_model, named_after, read_json, write_json, write_text
 from attrex.model.build import architecture, network_from
 from attrex.model.network import Network
 from attrex.schema import Schema
@@ -42,7 +40,6 @@ REQUIRED = (
     "tokenizer",
     "model.safetensors",
 )
-_SHARED = ("*.json", "*.yaml", "*.safetensors", "*.txt", "README.md")  # what a hub repository is asked for
 _PRIVATE = ("checkpoints/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
 
 
@@ -83,24 +80,24 @@ def load_model(source: str | Path) -> Model:
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
-    directory = _locate(source)
-    _check_complete(directory)
-    version = _read_json(directory / "attrex.json").get("format")
+    directory = locate_model(source)
+    check_complete(directory, REQUIRED)
+    version = read_json(directory / "attrex.json").get("format")
     if version != FORMAT:
         raise CheckpointError(
             f"{directory} has format {version!r}, this version reads {FORMAT}; train it again or upgrade"
         )
-    thresholds = _read_json(directory / "thresholds.json")
-    architecture = _read_json(directory / "architecture.json")
+    thresholds = read_json(directory / "thresholds.json")
+    architecture = read_json(directory / "architecture.json")
     metrics = directory / "metrics.json"
-    with _named_after(directory):
+    with named_after(directory):
         config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
         schema = Schema.load(directory / "schema.yaml")
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
         network = network_from(config, schema.names, tokenizer, architecture)
-        transform = ImageTransform.from_json(_read_json(directory / "image.json")) if network.image else None
+        transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
     _load_weights(network, directory / "model.safetensors")
-    found = _read_json(metrics) if metrics.exists() else {}
+    found = read_json(metrics) if metrics.exists() else {}
     return Model(network.eval(), tokenizer, config, schema, transform, thresholds, found)
 
 
@@ -112,8 +109,8 @@ def push_model(directory: str | Path, name: str, *, private: bool = True) -> str
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    directory = _locate(Path(directory))
-    _check_complete(directory)
+    directory = locate_model(Path(directory))
+    check_complete(directory, REQUIRED)
     try:
         api = HfApi()
         api.create_repo(name, private=private, exist_ok=True)
@@ -144,76 +141,6 @@ def _quiet_tokenizer(name: str | Path) -> Any:
         return AutoTokenizer.from_pretrained(str(name), use_fast=True)
     finally:
         transformers_logging.set_verbosity(verbosity)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old one or the new one, never half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """As :func:`write_text`, for JSON."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-
-
-def _locate(source: str | Path) -> Path:
-    """A directory on this machine. Only what cannot be a path is asked for at the hub."""
-    path, name = Path(source), str(source)
-    if path.is_dir():
-        return path
-    # `runs/shop` looks like a hub name, too: where there is a directory `runs`, it is a path with a typo.
-    named = isinstance(source, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name, re.ASCII)
-    if not named or path.exists() or path.parent.is_dir():
-        raise CheckpointError(
-            f"no model directory {name}; expected what `attrex train --out DIR` writes, or a hub name owner/model"
-        )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=list(_SHARED)))
-    except (HfHubHTTPError, HFValidationError, OSError) as exc:
-        raise CheckpointError(
-            f"no directory {name}, and the Hugging Face hub did not give it either: {exc}; check the name or the path"
-        ) from exc
-
-
-def _check_complete(directory: Path) -> None:
-    missing = [name for name in REQUIRED if not (directory / name).exists()]
-    if missing:
-        going = "; its training is not finished, go on with --resume" if (directory / "run.json").exists() else ""
-        raise CheckpointError(
-            f"{directory} is not an Attrex model: {', '.join(missing)} missing{going}; "
-            "expected the directory that `attrex train --out DIR` writes"
-        )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise CheckpointError(f"{path} is damaged: {exc}; copy the model again") from exc
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{path} is damaged: it should hold a JSON object, found {found!r}; copy the model again")
-    return found
-
-
-@contextmanager
-def _named_after(directory: Path) -> Iterator[None]:
-    """Put the directory's name before what its files are accused of."""
-    try:
-        yield
-    except CheckpointError:
-        raise
-    except AttrexError as exc:
-        raise CheckpointError(f"{directory}: {exc}") from exc
-    except Exception as exc:  # damaged descriptions make transformers raise nearly anything
-        raise CheckpointError(
-            f"{directory} is damaged: its network cannot be built from config.yaml, architecture.json and tokenizer/ "
-            f"({type(exc).__name__}: {exc}); copy the model again"
-        ) from exc
 
 
 def _load_weights(network: Network, path: Path) -> None:

@@ -8,23 +8,24 @@ for prediction in extractor.extract(read_products("catalog.jsonl")):
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import torch
 
 from attrex.data.batching import Row, collate, load_photos
 from attrex.data.encoding import EncodedProduct, ProductEncoder, Unit, Window
 from attrex.data.images import ImageLoader
 from attrex.errors import ConfigError
-from attrex.inference.checkpoint import Model, load_model
+from attrex.inference.engine import Engine, Found
 from attrex.inference.evidence import Weights, heatmaps
-from attrex.model.batch import Decoded
 from attrex.types import ExtractedValue, Prediction, Product
+
+if TYPE_CHECKING:
+    from attrex.inference.checkpoint import Model
+    from attrex.inference.onnx_engine import Exported
 
 CHUNK = 16
 """Batches whose rows are sorted by length together: bounds memory, and how long the first result takes."""
@@ -40,14 +41,11 @@ class Count:
 
 
 class Extractor:
-    """Extracts attribute values from products with one model."""
+    """Extracts attribute values from products with one model, trained (torch) or exported (ONNX, without torch)."""
 
-    def __init__(
-        self, model: Model, *, device: str | torch.device | None = None, cache_dir: Path | None = None
-    ) -> None:
+    def __init__(self, model: Model | Exported, *, device: Any = None, cache_dir: Path | None = None) -> None:
         self.model = model
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network = model.network.to(self.device)
+        self.engine: Engine = _engine(model, device)
         self.encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
         self.loader = ImageLoader(model.transform, cache_dir=cache_dir) if model.transform else None
         self.names = model.schema.names
@@ -55,10 +53,14 @@ class Extractor:
 
     @classmethod
     def load(
-        cls, source: str | Path, *, device: str | torch.device | None = None, cache_dir: Path | None = None
+        cls, source: str | Path, *, backend: str = "auto", device: Any = None, cache_dir: Path | None = None
     ) -> Self:
-        """From a model directory or a Hugging Face hub name. Raises :class:`CheckpointError`."""
-        return cls(load_model(source), device=device, cache_dir=cache_dir)
+        """From the directory of a model or of an export, or from a Hugging Face hub name.
+
+        ``backend``: torch for models, onnx for exports (`attrex export`), auto for whichever is there; ``device`` is
+        torch's. Raises :class:`CheckpointError`, and :class:`ConfigError` where the directory has another backend.
+        """
+        return cls(_load(source, backend), device=device, cache_dir=cache_dir)
 
     def extract(
         self,
@@ -105,14 +107,12 @@ class Extractor:
     def _batch(self, places: Sequence[tuple[int, Window]], drafts: Sequence[_Draft], options: _Options) -> None:
         rows = [self._row(number, drafts[number], window, options) for number, window in places]
         batch = collate(rows, self.encoder, self._allowed([drafts[number].product for number, _ in places]))
-        self.network.eval()
-        with torch.inference_mode(), _autocast(self.device, options.precision):
-            decoded = self.network.extract(
-                batch.to(self.device), threshold=options.threshold, region_weights=options.evidence
-            )
+        found = self.engine.run(
+            batch, threshold=options.threshold, region_weights=options.evidence, precision=options.precision
+        )
         self.count.rows += len(rows)
-        self.count.sequences += decoded.pairs
-        self._read(decoded, rows, drafts)
+        self.count.sequences += found.pairs
+        self._read(found, rows, drafts)
 
     def _row(self, number: int, draft: _Draft, window: Window, options: _Options) -> Row:
         if draft.photos is None:  # decoded when the first window comes, shared by the others
@@ -131,14 +131,13 @@ class Extractor:
         allowed = {c: self.model.schema.allowed(c) for c in {p.category for p in products}}
         return np.array([[name in allowed[p.category] for name in self.names] for p in products])
 
-    def _read(self, decoded: Decoded, rows: Sequence[Row], drafts: Sequence[_Draft]) -> None:
+    def _read(self, found: Found, rows: Sequence[Row], drafts: Sequence[_Draft]) -> None:
         """Move a batch's spans and range scores to the drafts of their products."""
-        weights = decoded.region_weights.float().cpu().numpy() if decoded.region_weights is not None else None
-        if decoded.range_scores is not None and decoded.selected is not None:
-            scores, selected = decoded.range_scores.cpu().numpy(), decoded.selected.cpu().numpy()
-            for row, attribute in zip(*selected.nonzero(), strict=True):
-                drafts[rows[row].product].select(int(attribute), float(scores[row, attribute]))
-        columns = (decoded.rows, decoded.attributes, decoded.starts, decoded.ends, decoded.probability)
+        weights = found.region_weights
+        if found.range_scores is not None and found.selected is not None:
+            for row, attribute in zip(*found.selected.nonzero(), strict=True):
+                drafts[rows[row].product].select(int(attribute), float(found.range_scores[row, attribute]))
+        columns = (found.rows, found.attributes, found.starts, found.ends, found.probability)
         for row, attribute, start, end, probability in zip(*(c.tolist() for c in columns), strict=True):
             source = rows[row]
             first, last = source.window.owned
@@ -148,13 +147,11 @@ class Extractor:
             if weights is not None and source.photos:
                 looked = self._looked(weights[row, source.window.unit_index[start:end]], source.photos)
             units = [u for u in source.window.units[start:end] if u is not None]
-            drafts[source.product].found.append(_Found(attribute, units, probability, looked))
+            drafts[source.product].found.append(_Span(attribute, units, probability, looked))
 
     def _looked(self, weights: np.ndarray, photos: tuple[int, ...]) -> Weights:
         """weights (T, R): of a value's T units; regions after those of its own photos are the batch's padding."""
-        assert self.network.image is not None
-        assert self.model.transform is not None
-        rows, columns = self.network.image.grid(self.model.transform.size)
+        rows, columns = self.engine.regions
         return Weights(weights[:, : rows * columns * len(photos)].mean(0), photos, (rows, columns))
 
     def _finish(self, draft: _Draft, options: _Options) -> Prediction:
@@ -172,7 +169,7 @@ class Extractor:
             tuple(draft.warnings),
         )
 
-    def _values(self, draft: _Draft, found: _Found) -> Iterator[ExtractedValue]:
+    def _values(self, draft: _Draft, found: _Span) -> Iterator[ExtractedValue]:
         """A found span as values: one, or one per field where the tags ran across a field's end."""
         evidence = heatmaps(found.weights) if found.weights is not None else ()
         confidence = found.probability * draft.range.get(found.attribute, 1.0)
@@ -223,7 +220,7 @@ class _Options:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Span:
     attribute: int
     units: list[Unit]
     probability: float
@@ -238,7 +235,7 @@ class _Draft:
         self.warnings = [*product.warnings, *encoded.warnings]
         self.left = len(encoded.windows)
         self.photos: dict[int, np.ndarray] | None = None
-        self.found: list[_Found] = []
+        self.found: list[_Span] = []
         self.range: dict[int, float] = {}
 
     def select(self, attribute: int, score: float) -> None:
@@ -248,5 +245,31 @@ class _Draft:
 _NOTHING = EncodedProduct([], 0.0, [])
 
 
-def _autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext[None]:
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+def _load(source: str | Path, backend: str) -> Model | Exported:
+    from attrex.inference.directory import locate_model
+
+    if backend not in ("auto", "torch", "onnx"):
+        raise ConfigError(f"backend should be auto, torch or onnx, got {backend!r}")
+    directory = locate_model(source)
+    exported = (directory / "export.json").exists()
+    if exported and backend == "torch":
+        raise ConfigError(f"{source} is an export, which runs with --backend onnx; for torch give the model itself")
+    if not exported and backend == "onnx":
+        raise ConfigError(f"{source} is no export; make one: attrex export {source} --out DIR")
+    if exported:
+        from attrex.inference.onnx_engine import load_export
+
+        return load_export(directory)
+    from attrex.inference.checkpoint import load_model
+
+    return load_model(directory)
+
+
+def _engine(model: Model | Exported, device: Any) -> Engine:
+    from attrex.inference.onnx_engine import Exported
+
+    if isinstance(model, Exported):
+        return model.engine
+    from attrex.inference.torch_engine import TorchEngine
+
+    return TorchEngine(model, device)

@@ -6,9 +6,11 @@ pairs, R regions of all photos of a row, C attributes, V spans found.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,6 +31,11 @@ class Batch:
     pair_attributes: Tensor | None = None  #: (P,) long
     pair_tags: Tensor | None = None  #: (P, U) long
     flat_tags: Tensor | None = None  #: (B, U) long, 0 = O, 2a + 1 = B, 2a + 2 = I of attribute a
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray], device: torch.device | str = "cpu") -> Batch:
+        """From arrays of the same names (:func:`attrex.data.batching.collate`)."""
+        return cls(**{k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in arrays.items()})
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(**{k: v.to(device, non_blocking=True) for k, v in self.tensors().items()})

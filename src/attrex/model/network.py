@@ -120,34 +120,41 @@ class Network(nn.Module):
 
     def encode(self, batch: Batch, *, region_weights: bool = False) -> Encoded:
         """Both encoders, once per row."""
+        if self.image is None:
+            return self.read(batch, None, None)
+        return self.read(batch, *self.regions(batch), region_weights=region_weights)
+
+    def read(
+        self, batch: Batch, regions: Tensor | None, region_mask: Tensor | None, *, region_weights: bool = False
+    ) -> Encoded:
+        """The texts of a batch with the regions (B, R, V) and region_mask (B, R) of its photos."""
         text = self.text.embed(batch.input_ids)
         mask = batch.token_mask if self.settings.text.pad_mask else torch.ones_like(batch.token_mask)
         weights = None
-        if self.tir is not None:
-            regions, region_mask = self.regions(batch, text)
-            text, weights = self.tir(
-                text, batch.token_mask if self.settings.fusion.pad_mask else None, regions, region_mask
-            )
-        elif self.concat is not None:
-            regions, region_mask = self.regions(batch, text)
-            tokens = text.shape[1]
-            text, mask = self.concat(text, mask, regions, region_mask)
-            if region_weights:
-                weights = self.text.region_attention(text, mask, tokens)
+        if regions is not None and region_mask is not None:
+            if self.tir is not None:
+                seen = batch.token_mask if self.settings.fusion.pad_mask else None
+                text, weights = self.tir(text, seen, regions, region_mask)
+            elif self.concat is not None:
+                tokens = text.shape[1]
+                text, mask = self.concat(text, mask, regions, region_mask)
+                if region_weights:
+                    weights = self.text.region_attention(text, mask, tokens)
         last, before = self.text.encode(text, mask)
         logits = self.classifier(last[:, 0], before[:, 0]) if self.classifier is not None else None
         features = last.gather(1, batch.unit_index[..., None].expand(-1, -1, last.shape[-1]))
         return Encoded(features, batch.unit_mask, logits, weights if region_weights else None)
 
-    def regions(self, batch: Batch, like: Tensor) -> tuple[Tensor, Tensor]:
+    def regions(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Image regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
         assert self.image is not None
         rows = len(batch.input_ids)
         if batch.pixels is None or batch.image_index is None or not len(batch.pixels):
-            return like.new_zeros(rows, 1, self.image.width), torch.zeros(rows, 1, dtype=torch.bool, device=like.device)
-        encoded = self.image(self._normalised(batch.pixels))  # (M, r, V)
-        if self.region_norm is not None:
-            encoded = self.region_norm(encoded)
+            device = batch.input_ids.device
+            return torch.zeros(rows, 1, self.image.width, device=device), torch.zeros(
+                rows, 1, dtype=torch.bool, device=device
+            )
+        encoded = self.see(batch.pixels)
         index = batch.image_index
         if self.training and self.settings.image.dropout:
             hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout
@@ -155,6 +162,12 @@ class Network(nn.Module):
         regions = encoded[index.clamp(min=0)]  # (B, I, r, V)
         mask = (index >= 0)[..., None].expand(regions.shape[:3])
         return regions.flatten(1, 2), mask.flatten(1)
+
+    def see(self, photos: Tensor) -> Tensor:
+        """Photos (M, H, W, 3) uint8 -> regions (M, r, V)."""
+        assert self.image is not None
+        encoded = self.image(self._normalised(photos))
+        return encoded if self.region_norm is None else self.region_norm(encoded)
 
     @torch.no_grad()
     def calibrate(self, photos: Tensor) -> None:

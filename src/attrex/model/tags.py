@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-OUTSIDE, BEGIN, INSIDE = 0, 1, 2
+from attrex.types import BEGIN, INSIDE, OUTSIDE
+
 NUM_TAGS = 3
 
 

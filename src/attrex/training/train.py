@@ -16,13 +16,15 @@ from rich.console import Console
 from transformers import set_seed
 
 from attrex.config import Config
-from attrex.data.batching import Collator, LabelledProducts, load_photos
+from attrex.data.batching import load_photos
 from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader, ImageTransform
+from attrex.data.loading import Collator, LabelledProducts
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
-from attrex.inference.checkpoint import Model, load_model, load_tokenizer, write_json
+from attrex.inference.checkpoint import Model, load_model, load_tokenizer
+from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.model.build import pretrained_network
 from attrex.model.text_encoder import resolve_text_model
@@ -91,7 +93,7 @@ def train(
     if collator.warnings:
         product, said = next(iter(collator.warnings.items()))
         console.print(f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}")
-    curve = _tune_threshold(extractor, validation) if config.range.tune_threshold else {}
+    curve = _tune_threshold(model, extractor, validation) if config.range.tune_threshold else {}
     model.metrics = {
         "validation": measure(bootstrap=1000),
         "threshold_curve": curve,
@@ -144,9 +146,8 @@ def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 5
         model.network.calibrate(torch.from_numpy(np.stack(chosen)))
 
 
-def _tune_threshold(extractor: Extractor, validation: Sequence[Product]) -> dict[float, float]:
+def _tune_threshold(model: Model, extractor: Extractor, validation: Sequence[Product]) -> dict[float, float]:
     """Set S_thr to the best on validation products; returns the TAG-F1 of all candidates. Nothing for a flat tagger."""
-    model = extractor.model
     if model.network.classifier is None:
         return {}
     predictions = list(extractor.extract(validation, threshold=min(CANDIDATES), evidence=False))

@@ -32,7 +32,7 @@ from transformers import (
 from transformers.integrations import INTEGRATION_TO_CALLBACK, TensorBoardCallback, is_tensorboard_available
 
 from attrex.config import Config, TrainingConfig
-from attrex.data.batching import BucketSampler, Collator, LabelledProducts
+from attrex.data.loading import BucketSampler, Collator, LabelledProducts
 from attrex.errors import CheckpointError, ConfigError, did_you_mean
 from attrex.model.guidance import TextGuidance
 from attrex.model.network import Network

@@ -1,0 +1,139 @@
+"""An export is only kept if it says what the model says: spans, scores and TAG-F1 on a sample of products."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from attrex.errors import CheckpointError, DataError
+from attrex.evaluation.metrics import score
+from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
+from attrex.inference.checkpoint import Model
+from attrex.inference.directory import read_json, write_json
+from attrex.inference.export import write_export
+from attrex.inference.extractor import Extractor
+from attrex.types import Prediction, Product, Span
+
+TOLERANCE = 0.002
+"""TAG-F1 that an export may lose: 0.2 points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far an export agrees with its model on a sample."""
+
+    products: int
+    agreement_f1: float  #: the export's spans scored against the model's
+    model_f1: float | None  #: TAG-F1 against labels, where the sample has them
+    export_f1: float | None
+    confidence_difference: float  #: the largest, over spans that both found
+    tolerance: float
+
+    @property
+    def lost(self) -> float:
+        """TAG-F1 lost: against the labels, or without any, the disagreement."""
+        if self.model_f1 is None or self.export_f1 is None:
+            return 1 - self.agreement_f1
+        return self.model_f1 - self.export_f1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"lost": self.lost}
+
+
+def export_checked(
+    model: Model, out: Path, sample: Sequence[Product], *, int8: bool = False, tolerance: float = TOLERANCE
+) -> Parity:
+    """Export ``model`` to the directory ``out``, unless TAG-F1 on ``sample`` falls by more than ``tolerance``.
+
+    Where the sample is labelled, S_thr is chosen again for the export's own scores. Raises :class:`CheckpointError`
+    that says what was lost; then nothing is left behind, and an earlier export in ``out`` stays as it was.
+    """
+    products = [p for p in sample if p.error is None]
+    if not products:
+        raise DataError("parity needs products to compare on: the sample has none that can be read")
+    _check_free(out)
+    draft = out.with_name(out.name + ".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        write_export(model, draft, int8=int8)
+        parity = _compare(model, draft, products, tolerance)
+        if parity.lost > tolerance:
+            raise CheckpointError(_refusal(parity, int8))
+        write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
+        shutil.rmtree(out, ignore_errors=True)
+        os.replace(draft, out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return parity
+
+
+def _compare(model: Model, directory: Path, products: Sequence[Product], tolerance: float) -> Parity:
+    reference = list(Extractor(model, device="cpu").extract(products, evidence=False))
+    labelled = all(p.spans is not None for p in products) and any(p.spans for p in products)
+    exported = Extractor.load(directory)
+    found = list(exported.extract(products, evidence=False))
+    as_gold = [_relabelled(p, r) for p, r in zip(products, reference, strict=True)]
+    agreement, difference = _agreement(as_gold, found), _difference(reference, found)
+    if not labelled:
+        return Parity(len(products), agreement, None, None, difference, tolerance)
+    if model.network.classifier is not None and _recalibrate(exported, products, directory):
+        found = list(exported.extract(products, evidence=False))
+    model_f1, export_f1 = (score(products, p, bootstrap=0).tag.f1 for p in (reference, found))
+    return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance)
+
+
+def _agreement(as_gold: Sequence[Product], found: Sequence[Prediction]) -> float:
+    """TAG-F1 against the model's own spans; where it has none, 1 if the export has none either."""
+    if any(p.spans for p in as_gold):
+        return score(as_gold, found, bootstrap=0).tag.f1
+    return 0.0 if any(p.values for p in found) else 1.0
+
+
+def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Path) -> bool:
+    """Take the S_thr that is best for the export's scores; the model's own stays where it is as good.
+
+    Returns whether it has changed.
+    """
+    thresholds = exported.model.thresholds
+    now = thresholds.get("range", exported.model.config.range.threshold)
+    candidates = sorted({*CANDIDATES, now})
+    predictions = list(exported.extract(products, threshold=min(candidates), evidence=False))
+    curve = threshold_curve(products, predictions, candidates)
+    best = best_threshold(curve)
+    if curve[best] <= curve[now]:
+        return False
+    thresholds["range"] = best
+    write_json(directory / "thresholds.json", thresholds)
+    return True
+
+
+def _relabelled(product: Product, prediction: Prediction) -> Product:
+    values = prediction.values
+    return replace(product, spans=tuple(Span(v.attribute, v.start, v.end, v.text, v.field) for v in values))
+
+
+def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> float:
+    confidences = [
+        ({v.key: v.confidence for v in a.values}, {v.key: v.confidence for v in b.values})
+        for a, b in zip(one, other, strict=True)
+    ]
+    return max((abs(a[key] - b[key]) for a, b in confidences for key in a.keys() & b.keys()), default=0.0)
+
+
+def _refusal(parity: Parity, int8: bool) -> str:
+    against = "against the labels" if parity.model_f1 is not None else "against what the model finds"
+    advice = "leave out --int8" if int8 else "this should not happen without --int8: please report it"
+    return (
+        f"the export is refused: on {parity.products} products it loses {parity.lost:.4f} of TAG-F1 {against}, "
+        f"at most {parity.tolerance} is tolerated; {advice}, or allow more with --tolerance"
+    )
+
+
+def _check_free(out: Path) -> None:
+    """An earlier export makes room, anything else in its place is left alone."""
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "export.json").exists())):
+        raise CheckpointError(f"{out} is not empty and holds no export; choose another --out")

@@ -1,0 +1,138 @@
+"""From the decoder's emissions to spans and their exact probabilities, without torch: what runs beside an export.
+
+The same recursions as :class:`attrex.model.crf.CRF`, in numpy, vectorised over sequences. Sums over paths are taken as
+products of float64 exponentials, exact as long as the scores that matter are within 600 of a unit's best.
+
+Shapes: N sequences, U units, K tags, M segments; ``mask`` (N, U) bool is a prefix of each row. Inside, sequences are
+the last, contiguous dimension: (U, K, N).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from attrex.types import BEGIN, INSIDE, OUTSIDE
+
+_LEAST = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """A CRF's own scores: of the first tag (K,), of each tag after another (K, K), of the last tag (K,)."""
+
+    start: np.ndarray
+    between: np.ndarray
+    end: np.ndarray
+
+    def to_json(self) -> dict[str, Any]:
+        return {"start": self.start.tolist(), "between": self.between.tolist(), "end": self.end.tolist()}
+
+    @classmethod
+    def from_json(cls, row: dict[str, Any]) -> Transitions:
+        """The inverse of :meth:`to_json`; raises KeyError for a part that is missing."""
+        return cls(*(np.array(row[name], dtype=np.float64) for name in ("start", "between", "end")))
+
+
+def viterbi(emissions: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:
+    """The best tag sequence of each row: (N, U, K) -> (N, U), 0 at padded positions."""
+    scores, valid = _units_first(emissions), mask.T
+    best = [scores[0] + crf.start[:, None]]
+    for score, here in zip(scores[1:], valid[1:], strict=True):
+        reached = (best[-1][:, None] + crf.between[..., None]).max(0) + score
+        best.append(np.where(here, reached, best[-1]))
+    path = [(best[-1] + crf.end[:, None]).argmax(0)]
+    for state, here in zip(best[-2::-1], valid[::-1], strict=False):
+        # The best predecessor of the one tag on the path: cheaper than keeping it for all K tags.
+        path.append(np.where(here, (state + crf.between[:, path[-1]]).argmax(0), path[-1]))
+    return np.where(mask, np.stack(path[::-1], 1), 0)
+
+
+def spans(tags: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """(rows, attributes, starts, ends) of spans, in reading order, ends exclusive.
+
+    ``tags`` (N, U): 0 is O, 2a + 1 is B and 2a + 2 is I of attribute a; a sequence that tags one attribute has a = 0.
+    An ill-formed I opens a span (the rule of conlleval and of seqeval's default mode).
+    """
+    tags = np.where(mask, tags, OUTSIDE)
+    attribute = np.where(tags > OUTSIDE, (tags - 1) // 2, -1)
+    before = np.pad(attribute, ((0, 0), (1, 0)), constant_values=-1)[:, :-1]
+    continues = (tags > OUTSIDE) & (tags % 2 == 0) & (attribute == before)
+    finishes = (tags > OUTSIDE) & ~np.pad(continues, ((0, 0), (0, 1)))[:, 1:]
+    rows, starts = ((tags > OUTSIDE) & ~continues).nonzero()
+    return rows, attribute[rows, starts], starts, finishes.nonzero()[1] + 1
+
+
+def only_bio(tags: np.ndarray) -> np.ndarray:
+    """Tags of one attribute with every tag but B and I outside (the release has a fourth one for [CLS])."""
+    return np.where((tags == BEGIN) | (tags == INSIDE), tags, OUTSIDE)
+
+
+def span_probability(
+    emissions: np.ndarray,
+    mask: np.ndarray,
+    crf: Transitions,
+    rows: np.ndarray,
+    attributes: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+) -> np.ndarray:
+    """Posterior probability that a segment is tagged B I ... I and goes no further: (M,), as in the torch CRF.
+
+    ``rows``, ``attributes``, ``starts``, ``ends`` (M,) are what :func:`spans` gives.
+    """
+    scores = _units_first(emissions)
+    scores = np.where(mask.T[:, None], scores - scores.max(1, keepdims=True), 0.0)
+    alpha, beta = _forward(scores, mask, crf), _backward(scores, mask, crf)
+    begin, inside = 2 * attributes + BEGIN, 2 * attributes + INSIDE
+
+    running = scores.cumsum(0)
+    steps = crf.between[begin, inside] + (ends - starts - 2) * crf.between[inside, inside]
+    run = running[ends - 1, inside, rows] - running[starts, inside, rows] + steps
+    several = ends - starts > 1
+    within = alpha[starts, begin, rows] + np.where(several, run, 0)
+
+    last = np.where(several, inside, begin)
+    after = np.minimum(ends, mask.shape[1] - 1)
+    onward = crf.between[last] + (scores + beta)[after, :, rows]
+    onward[np.arange(len(rows)), inside] = -np.inf
+    closed = np.where(ends < mask.sum(1)[rows], _log_sum(onward.T), crf.end[last])
+    return np.exp(within + closed - _log_sum(alpha[-1] + crf.end[:, None])[rows])
+
+
+def _forward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:
+    """alpha (U, K, N): log-sum over all beginnings that end in a tag; padding repeats the last valid one."""
+    weights = np.exp(crf.between.T)
+    alpha = np.empty_like(scores)
+    alpha[0] = scores[0] + crf.start[:, None]
+    for u in range(1, len(scores)):
+        alpha[u] = np.where(mask[:, u], _step(weights, alpha[u - 1]) + scores[u], alpha[u - 1])
+    return alpha
+
+
+def _backward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:
+    """beta (U, K, N): log-sum over all continuations of a tag, with the end score."""
+    weights = np.exp(crf.between)
+    beta = np.empty_like(scores)
+    beta[-1] = crf.end[:, None]
+    for u in range(len(scores) - 2, -1, -1):
+        beta[u] = np.where(mask[:, u + 1], _step(weights, beta[u + 1] + scores[u + 1]), beta[-1])
+    return beta
+
+
+def _step(weights: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Log-sums (K, N) over the tags before or after, of which ``weights`` (K, K) are the exponentials."""
+    top = state.max(0)
+    return np.log(np.maximum(weights @ np.exp(state - top), _LEAST)) + top
+
+
+def _log_sum(x: np.ndarray) -> np.ndarray:
+    """Over the first dimension."""
+    top = x.max(0)
+    return np.log(np.maximum(np.exp(x - top).sum(0), _LEAST)) + top
+
+
+def _units_first(emissions: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(emissions.transpose(1, 2, 0), dtype=np.float64)

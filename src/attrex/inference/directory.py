@@ -1,0 +1,90 @@
+"""Model directories as files: finding them, checking that they are whole, reading and writing their parts.
+
+Needs no torch, for an exported model is read without it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrex.errors import AttrexError, CheckpointError
+
+_SHARED = ("*.json", "*.yaml", "*.safetensors", "*.onnx", "*.txt", "README.md")  # what a hub repository is asked for
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a kill leaves the old one or the new one, never half of it."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """As :func:`write_text`, for JSON."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def locate_model(source: str | Path) -> Path:
+    """A directory on this machine. Only what cannot be a path is asked for at the hub."""
+    path, name = Path(source), str(source)
+    if path.is_dir():
+        return path
+    # `runs/shop` looks like a hub name, too: where there is a directory `runs`, it is a path with a typo.
+    named = isinstance(source, str) and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", name, re.ASCII)
+    if not named or path.exists() or path.parent.is_dir():
+        raise CheckpointError(
+            f"no model directory {name}; expected what `attrex train --out DIR` writes, or a hub name owner/model"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_SHARED)))
+    except (HfHubHTTPError, HFValidationError, OSError) as exc:
+        raise CheckpointError(
+            f"no directory {name}, and the Hugging Face hub did not give it either: {exc}; check the name or the path"
+        ) from exc
+
+
+def check_complete(directory: Path, required: Iterable[str]) -> None:
+    """Raise :class:`CheckpointError` naming what a model directory lacks."""
+    missing = [name for name in required if not (directory / name).exists()]
+    if missing:
+        going = "; its training is not finished, go on with --resume" if (directory / "run.json").exists() else ""
+        raise CheckpointError(
+            f"{directory} is not an Attrex model: {', '.join(missing)} missing{going}; "
+            "expected the directory that `attrex train --out DIR` writes"
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object; :class:`CheckpointError` where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise CheckpointError(f"{path} is damaged: {exc}; copy the model again") from exc
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} is damaged: it should hold a JSON object, found {found!r}; copy the model again")
+    return found
+
+
+@contextmanager
+def named_after(directory: Path) -> Iterator[None]:
+    """Put the directory's name before what its files are accused of."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except AttrexError as exc:
+        raise CheckpointError(f"{directory}: {exc}") from exc
+    except Exception as exc:  # damaged descriptions make transformers raise nearly anything
+        raise CheckpointError(
+            f"{directory} is damaged: its network cannot be built from config.yaml, architecture.json and tokenizer/ "
+            f"({type(exc).__name__}: {exc}); copy the model again"
+        ) from exc

@@ -1,0 +1,39 @@
+"""What runs a batch for the :class:`~attrex.inference.extractor.Extractor`: torch, or an export without torch.
+
+Shapes: B rows (one text window each), S tokens, C attributes, R regions of all photos of a row, V spans found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from attrex.data.batching import Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Spans found in a batch, and the range they were looked for in."""
+
+    rows: np.ndarray  #: (V,)
+    attributes: np.ndarray  #: (V,)
+    starts: np.ndarray  #: (V,) first unit
+    ends: np.ndarray  #: (V,) exclusive
+    probability: np.ndarray  #: (V,) exact CRF probability of the span
+    range_scores: np.ndarray | None  #: (B, C), None for the flat tagger
+    selected: np.ndarray | None  #: (B, C) bool, the minimized range
+    pairs: int  #: sequences decoded: the size of the range, or B for the flat tagger
+    region_weights: np.ndarray | None  #: (B, S, R)
+
+
+class Engine(Protocol):
+    """Runs one batch of arrays (:func:`attrex.data.batching.collate`)."""
+
+    name: str  #: torch, onnx ...
+    regions: tuple[int, int]  #: rows and columns of the regions of one photo; (0, 0) for a text-only model
+
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool, precision: str) -> Found:
+        """``threshold`` replaces S_thr. Raises :class:`ConfigError` for a precision the engine does not have."""
+        ...

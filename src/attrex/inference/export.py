@@ -1,0 +1,248 @@
+"""A trained model as ONNX graphs, which onnxruntime runs without torch (read by :mod:`.onnx_engine`).
+
+The CRF stays outside of the graphs. int8: the weights of the text encoder's matrix products are stored in 8 bits, their
+inputs are rounded to 8 bits as they come (dynamic quantisation); photos, decoder and embeddings stay as they are.
+
+Shapes: B rows, S tokens, U units, D width, C attributes, R regions, V region width, N pairs, H units per direction.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from attrex.errors import ConfigError
+from attrex.inference.checkpoint import Model
+from attrex.inference.decoding import Transitions
+from attrex.inference.directory import write_json, write_text
+from attrex.inference.onnx_engine import FORMAT
+from attrex.model.batch import Batch
+from attrex.model.decoder import SpanDecoder, reversal
+from attrex.model.guidance import EPSILON, DyNetGuidance
+from attrex.model.network import Network
+
+OPSET = 18
+
+
+def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
+    """Write the graphs and all that extraction needs beside them.
+
+    ``directory`` must be new. Raises :class:`ConfigError` for a model that cannot be exported.
+    """
+    _check_exportable(model)
+    directory.mkdir(parents=True)
+    network = model.network.eval().cpu()
+    grid = (0, 0)
+    with torch.no_grad(), _quiet():
+        _export_text(network, directory / "text.onnx")
+        _export_decoder(network, directory / "decoder.onnx")
+        if network.image is not None and model.transform is not None:
+            grid = network.image.grid(model.transform.size)
+            _export_image(network, model.transform.size, directory / "image.onnx")
+    if int8:
+        _quantise(directory / "text.onnx")
+    (directory / "tokenizer").mkdir()
+    model.tokenizer.backend_tokenizer.save(str(directory / "tokenizer" / "tokenizer.json"))
+    write_text(directory / "config.yaml", model.config.to_yaml())
+    write_text(directory / "schema.yaml", model.schema.to_yaml())
+    write_json(directory / "thresholds.json", model.thresholds)
+    write_json(directory / "metrics.json", model.metrics)
+    write_json(directory / "image.json", model.transform.to_json() if model.transform else {})
+    names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "all_special_ids")
+    write_json(
+        directory / "export.json",
+        {
+            "format": FORMAT,
+            "system": model.config.system,
+            "weights": "int8" if int8 else "fp32",
+            "regions": list(grid),
+            "region_width": network.image.width if network.image is not None else 0,
+            "special_tokens": {name: getattr(model.tokenizer, name) for name in names},
+            "crf": _transitions(network).to_json(),
+        },
+    )
+    return directory
+
+
+def _check_exportable(model: Model) -> None:
+    if isinstance(model.network.guidance, DyNetGuidance):
+        raise ConfigError("guidance.kind=dynet has a matrix per attribute, which no graph can hold; run it with torch")
+    if model.config.fusion.kind == "concat_attention":
+        raise ConfigError("fusion.kind=concat_attention cannot be traced for any size of batch; run it with torch")
+    if model.config.decoder.continuation_tag:
+        raise ConfigError("decoder.continuation_tag (the release's X) is decoded by torch only; export another model")
+
+
+class _Text(nn.Module):
+    """Tokens and regions -> features, range logits and region weights, those that the model has."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_mask: Tensor,
+        unit_index: Tensor,
+        regions: Tensor | None = None,
+        region_mask: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        batch = Batch(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
+        encoded = self.network.read(batch, regions, region_mask, region_weights=True)
+        logits = None if encoded.range_logits is None else encoded.range_logits[:, : self.network.attributes]
+        return tuple(x for x in (encoded.features, logits, encoded.region_weights) if x is not None)
+
+
+class _Image(nn.Module):
+    """Photos (M, H, W, 3) uint8 -> regions (M, r, V)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.network.see(pixels)
+
+
+class _Decoder(nn.Module):
+    """Eq. 8, BiLSTM and emissions of pairs, or of rows for the flat tagger.
+
+    Eq. 8's algebra as in :meth:`SpanDecoder.scaled`; the LSTM operator then gets its projected inputs through an
+    identity, for ONNX knows no LSTM without an input projection.
+    """
+
+    vectors: Tensor
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.own, self.guided, self.output = network.decoder.own, network.decoder.guided, network.decoder.output
+        self.forwards, self.backwards = (_lstm(network.decoder, way) for way in range(2))
+        vectors = torch.zeros(0, 0)
+        if network.guidance is not None and not isinstance(network.guidance, DyNetGuidance):
+            chunks = torch.arange(network.attributes).split(1024)
+            vectors = normalize(torch.cat([network.guidance.vectors(c) for c in chunks]), dim=-1, eps=EPSILON)
+        self.register_buffer("vectors", vectors)
+
+    def forward(
+        self, features: Tensor, unit_mask: Tensor, rows: Tensor | None = None, attributes: Tensor | None = None
+    ) -> Tensor:
+        inputs = self.own(features)
+        if self.guided is not None and rows is not None and attributes is not None:
+            directions = normalize(features, dim=-1, eps=EPSILON)
+            scale = (directions[rows] * self.vectors[attributes][:, None]).sum(-1, keepdim=True)  # (N, U, 1)
+            inputs = inputs[rows] + scale * self.guided(features)[rows]
+            unit_mask = unit_mask[rows]
+        order = reversal(unit_mask)[..., None]
+        ahead, back = inputs.chunk(2, -1)  # (N, U, 4H)
+        forward, _ = self.forwards(ahead)
+        backward, _ = self.backwards(back.gather(1, order.expand_as(back)))
+        return self.output(torch.cat([forward, backward.gather(1, order.expand_as(backward))], -1))
+
+
+def _lstm(decoder: SpanDecoder, way: int) -> nn.LSTM:
+    """One direction of the decoder's LSTM; ours has the gates i, f, o, g, torch's has i, f, g, o."""
+    hidden = decoder.lstm.hidden
+    gates = torch.arange(4 * hidden).view(4, hidden)[[0, 1, 3, 2]].flatten()
+    lstm = nn.LSTM(4 * hidden, hidden, bias=False, batch_first=True)
+    lstm.weight_ih_l0.data = torch.eye(4 * hidden)[gates]
+    lstm.weight_hh_l0.data = decoder.lstm.recurrent.data[way].t()[gates].contiguous()
+    return lstm
+
+
+def _export_text(network: Network, path: Path) -> None:
+    ids = torch.ones(2, 7, dtype=torch.long)
+    mask = torch.tensor([[True] * 7, [True] * 5 + [False] * 2])
+    inputs: dict[str, tuple[Tensor, dict[int, str]]] = {
+        "input_ids": (ids, {0: "rows", 1: "tokens"}),
+        "token_mask": (mask, {0: "rows", 1: "tokens"}),
+        "unit_index": (ids[:, :4], {0: "rows", 1: "units"}),
+    }
+    if network.image is not None:
+        inputs["regions"] = (torch.randn(2, 4, network.image.width), {0: "rows", 1: "regions"})
+        inputs["region_mask"] = (torch.tensor([[True] * 4, [False] * 4]), {0: "rows", 1: "regions"})
+    outputs = {"features": {0: "rows", 1: "units"}}
+    if network.classifier is not None:
+        outputs["range_logits"] = {0: "rows"}
+    if network.image is not None:
+        outputs["weights"] = {0: "rows", 1: "tokens", 2: "regions"}
+    _export(_Text(network), inputs, outputs, path)
+
+
+def _export_image(network: Network, size: int, path: Path) -> None:
+    pixels = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    _export(_Image(network), {"pixels": (pixels, {0: "photos"})}, {"regions": {0: "photos"}}, path)
+
+
+def _export_decoder(network: Network, path: Path) -> None:
+    features = torch.randn(2, 5, network.text.width)
+    inputs: dict[str, tuple[Tensor, dict[int, str]]] = {
+        "features": (features, {0: "rows", 1: "units"}),
+        "unit_mask": (torch.tensor([[True] * 5, [True] * 3 + [False] * 2]), {0: "rows", 1: "units"}),
+    }
+    if network.classifier is not None:
+        inputs["rows"] = (torch.tensor([0, 1, 1]), {0: "pairs"})
+        inputs["attributes"] = (torch.zeros(3, dtype=torch.long), {0: "pairs"})
+    count = "pairs" if network.classifier is not None else "rows"
+    _export(_Decoder(network).eval(), inputs, {"emissions": {0: count, 1: "units"}}, path)
+
+
+def _export(
+    module: nn.Module,
+    inputs: dict[str, tuple[Tensor, dict[int, str]]],
+    outputs: dict[str, dict[int, str]],
+    path: Path,
+) -> None:
+    # The tracing exporter: the newer one needs onnxscript besides, and fixes sizes that are data here.
+    torch.onnx.export(
+        module.eval(),
+        tuple(example for example, _ in inputs.values()),
+        str(path),
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_axes={name: axes for name, (_, axes) in inputs.items()} | outputs,
+        opset_version=OPSET,
+        dynamo=False,
+    )
+
+
+def _quantise(path: Path) -> None:
+    """Store the weights of matrix products in 8 bits, per channel."""
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError:
+        raise ConfigError("--int8 needs onnx and onnxruntime; install them: pip install 'attrex[onnx]'") from None
+    full = path.with_suffix(".fp32")
+    path.rename(full)
+    with _quiet():
+        quantize_dynamic(full, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8)
+    full.unlink()
+
+
+def _transitions(network: Network) -> Transitions:
+    crf = network.crf
+    return Transitions(
+        (crf.start_transitions + crf.forbidden_start).detach().double().numpy(),
+        (crf.transitions + crf.forbidden_transitions).detach().double().numpy(),
+        crf.end_transitions.detach().double().numpy(),
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Tracing warns of every Python branch, quantising of every graph that was not pre-processed."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,192 @@
+"""An exported model, run by onnxruntime: what :mod:`attrex.inference.export` writes. Nothing here imports torch.
+
+text.onnx      tokens + regions -> features, range logits      export.json    format, special tokens, CRF, parity
+image.onnx     photos -> regions (models with photos)          tokenizer/tokenizer.json
+decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, schema.yaml,
+                                                               thresholds.json, metrics.json, image.json
+
+Shapes: B rows, S tokens, U units, D width, C attributes, M photos, I photos per row, r regions per photo, R = I r,
+V region width, N pairs, K tags.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from attrex.config import Config
+from attrex.data.batching import Arrays
+from attrex.data.images import ImageTransform
+from attrex.errors import CheckpointError, ConfigError
+from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
+from attrex.inference.directory import check_complete, named_after, read_json
+from attrex.inference.engine import Found
+from attrex.schema import Schema
+
+FORMAT = 1
+REQUIRED = (
+    "export.json",
+    "config.yaml",
+    "schema.yaml",
+    "thresholds.json",
+    "metrics.json",
+    "image.json",
+    "tokenizer/tokenizer.json",
+    "text.onnx",
+    "decoder.onnx",
+)
+PAIRS_AT_ONCE = 2048
+"""Most pairs decoded together: bounds memory however many attributes are selected."""
+
+
+@dataclass(frozen=True)
+class ExportedTokenizer:
+    """What :class:`~attrex.data.encoding.ProductEncoder` asks a tokenizer for."""
+
+    backend_tokenizer: Any  #: tokenizers.Tokenizer
+    cls_token_id: int
+    sep_token_id: int
+    pad_token_id: int
+    unk_token_id: int
+    all_special_ids: list[int]
+
+    def get_vocab(self) -> dict[str, int]:
+        return self.backend_tokenizer.get_vocab()
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export with all that belongs to it; takes the place of :class:`attrex.inference.checkpoint.Model`."""
+
+    engine: OnnxEngine
+    tokenizer: ExportedTokenizer
+    config: Config
+    schema: Schema
+    transform: ImageTransform | None
+    thresholds: dict[str, float]
+    metrics: dict[str, Any] = field(default_factory=dict)  #: of the model that was exported
+    about: dict[str, Any] = field(default_factory=dict)  #: export.json: what was exported, and its parity
+
+
+class OnnxEngine:
+    """Runs batches through the graphs of an export."""
+
+    name = "onnx"
+
+    def __init__(self, directory: Path, config: Config, about: dict[str, Any], threads: int | None = None) -> None:
+        self.config = config
+        self.regions: tuple[int, int] = tuple(about["regions"])
+        self.region_width: int = about["region_width"]
+        self.crf = Transitions.from_json(about["crf"])
+        self.flat = config.range.kind == "none"
+        self.text = _session(directory / "text.onnx", threads)
+        self.decoder = _session(directory / "decoder.onnx", threads)
+        self.image = _session(directory / "image.onnx", threads) if self.region_width else None
+
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool, precision: str) -> Found:
+        """As :class:`~attrex.inference.engine.Engine` says; an export has one precision, its own."""
+        if precision != "fp32":
+            raise ConfigError(f"precision={precision} is for torch: an export has its own, made by `attrex export`")
+        inputs = {name: arrays[name] for name in ("input_ids", "token_mask", "unit_index")}
+        if self.image is not None:
+            inputs["regions"], inputs["region_mask"] = self._regions(arrays)
+        outputs = dict(zip((o.name for o in self.text.get_outputs()), self.text.run(None, inputs), strict=True))
+        features, weights = outputs["features"], outputs.get("weights") if region_weights else None
+        mask = arrays["unit_mask"]
+        if self.flat:
+            emissions = self.decoder.run(["emissions"], {"features": features, "unit_mask": mask})[0]
+            return Found(*self._spans(emissions, mask), None, None, len(features), weights)
+        scores = 1 / (1 + np.exp(-outputs["range_logits"].astype(np.float32)))
+        selected = scores > (self.config.range.threshold if threshold is None else threshold)
+        if "allowed" in arrays and self.config.range.mask_by_category:
+            selected &= arrays["allowed"]
+        rows, attributes = selected.nonzero()
+        parts = [
+            self._pairs(features, mask, rows[at : at + PAIRS_AT_ONCE], attributes[at : at + PAIRS_AT_ONCE])
+            for at in range(0, max(1, len(rows)), PAIRS_AT_ONCE)
+        ]
+        found, attributes, starts, ends, probability = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return Found(found, attributes, starts, ends, probability, scores, selected, len(rows), weights)
+
+    def _regions(self, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """Regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
+        rows = len(arrays["input_ids"])
+        if "pixels" not in arrays:
+            return np.zeros((rows, 1, self.region_width), np.float32), np.zeros((rows, 1), bool)
+        assert self.image is not None
+        encoded = self.image.run(["regions"], {"pixels": arrays["pixels"]})[0]  # (M, r, V)
+        index = arrays["image_index"]
+        regions = encoded[np.maximum(index, 0)]  # (B, I, r, V)
+        mask = np.broadcast_to((index >= 0)[..., None], regions.shape[:3])
+        return regions.reshape(rows, -1, self.region_width), mask.reshape(rows, -1)
+
+    def _pairs(self, features: np.ndarray, mask: np.ndarray, rows: np.ndarray, attributes: np.ndarray) -> _Spans:
+        if not len(rows):
+            return rows, attributes, rows, rows, np.zeros(0)
+        inputs = {"features": features, "unit_mask": mask, "rows": rows, "attributes": attributes}
+        emissions = self.decoder.run(["emissions"], inputs)[0]  # (N, U, K)
+        pairs, _, starts, ends, probability = self._spans(emissions, mask[rows])
+        return rows[pairs], attributes[pairs], starts, ends, probability
+
+    def _spans(self, emissions: np.ndarray, mask: np.ndarray) -> _Spans:
+        tags = viterbi(emissions, mask, self.crf)
+        found = spans(tags if self.flat else only_bio(tags), mask)
+        told, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
+        if not len(told):
+            return (*found, np.zeros(0))
+        return (*found, span_probability(emissions[told], mask[told], self.crf, position, *found[1:]))
+
+
+_Spans = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def load_export(directory: Path, threads: int | None = None) -> Exported:
+    """Read what `attrex export` wrote. Raises :class:`CheckpointError` that names what is missing or damaged."""
+    check_complete(directory, REQUIRED)
+    about = read_json(directory / "export.json")
+    if about.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{directory} is an export of format {about.get('format')!r}, this version reads {FORMAT}; export it again"
+        )
+    thresholds, transform = read_json(directory / "thresholds.json"), read_json(directory / "image.json")
+    with named_after(directory):
+        from tokenizers import Tokenizer
+
+        config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
+        tokenizer = ExportedTokenizer(
+            Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
+        )
+        return Exported(
+            OnnxEngine(directory, config, about, threads),
+            tokenizer,
+            config,
+            Schema.load(directory / "schema.yaml"),
+            ImageTransform.from_json(transform) if transform else None,
+            thresholds,
+            read_json(directory / "metrics.json"),
+            about,
+        )
+
+
+def _session(path: Path, threads: int | None) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ConfigError("an export runs with onnxruntime; install it: pip install 'attrex[onnx]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or _cores()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _cores() -> int:
+    """Cores this process may use; OMP_NUM_THREADS, where it is set, is what the user wants."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,261 @@
+"""An export says what its model says, without torch, and is refused where it does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from attrex.config import Config
+from attrex.data.readers import write_products
+from attrex.errors import CheckpointError, ConfigError, DataError
+from attrex.evaluation import parity
+from attrex.evaluation.parity import export_checked
+from attrex.inference.checkpoint import Model
+from attrex.inference.export import write_export
+from attrex.inference.extractor import Extractor
+from attrex.schema import Schema
+from attrex.training.train import new_model
+from attrex.types import Prediction, Product
+
+TEXT_ONLY = {"image": {"model": None}, "fusion": {"kind": "none"}}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "tir": {},
+    "several photos": {"image": {"max_images": 2}},
+    "softmax and heads": {"fusion": {"softmax": True, "heads": 4}},
+    "text only": TEXT_ONLY,
+    "flat": {"range": {"kind": "none"}},
+    "flat text": TEXT_ONLY | {"range": {"kind": "none"}},
+    "concat": {"fusion": {"kind": "concat"}},
+    "guided by names": {"guidance": {"kind": "bert"}},
+    "windows": {"text": {"max_tokens": 32, "overlap": 12}},
+    "pad tag": {"decoder": {"pad_tag": True}},
+    "no attribute class": {"range": {"no_attribute_class": True}},
+}
+
+
+def build(config: Config, schema: Schema, changes: dict[str, Any]) -> Model:
+    """Untrained, with S_thr = 0: it finds spans of every attribute."""
+    raw = config.model_dump()
+    for section, values in changes.items():
+        raw[section] |= values
+    torch.manual_seed(0)
+    model = new_model(Config.parse(raw), schema)
+    if model.network.concat is not None:
+        torch.nn.init.ones_(model.network.concat.norm.weight)  # as if trained: at the start regions are silent
+    model.thresholds = {"range": 0.0}
+    return model
+
+
+@pytest.fixture(scope="module")
+def sample(products: list[Product]) -> list[Product]:
+    """With several photos, none, a broken one; and a text of nothing but space."""
+    first, second, third, *rest = products[:12]
+    return [
+        replace(first, images=()),
+        replace(second, images=(*second.images, *rest[0].images)),
+        replace(third, images=(b"no photo",)),
+        Product("blank", {"title": " "}, images=first.images),
+        *rest,
+    ]
+
+
+@pytest.fixture(scope="module")
+def exported(tiny: Config, schema: Schema, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+    model = build(tiny, schema, {})
+    return model, write_export(model, tmp_path_factory.mktemp("export") / "onnx")
+
+
+def assert_same(one: list[Prediction], other: list[Prediction]) -> None:
+    assert sum(len(p.values) for p in one) > 30
+    for a, b in zip(one, other, strict=True):
+        assert (a.id, a.coverage, a.warnings) == (b.id, b.coverage, b.warnings)
+        assert [v.key for v in a.values] == [v.key for v in b.values]
+        assert [v.confidence for v in a.values] == pytest.approx([v.confidence for v in b.values], abs=1e-4)
+        assert a.range == pytest.approx(b.range, abs=1e-4)
+        for v, w in zip(a.values, b.values, strict=True):
+            assert [e.image for e in v.evidence] == [e.image for e in w.evidence]
+            for e, f in zip(v.evidence, w.evidence, strict=True):
+                assert sum(e.weights, ()) == pytest.approx(sum(f.weights, ()), abs=1e-2)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_says_what_its_model_says(
+    tiny: Config, schema: Schema, sample: list[Product], tmp_path: Path, name: str
+) -> None:
+    model = build(tiny, schema, VARIANTS[name])
+    expected = list(Extractor(model, device="cpu").extract(sample, batch_size=5))
+    export = Extractor.load(write_export(model, tmp_path / "onnx"))
+    assert export.engine.name == "onnx"
+    assert_same(expected, list(export.extract(sample, batch_size=5)))
+
+
+def test_pairs_are_decoded_in_parts(
+    exported: tuple[Model, Path], sample: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(Extractor(exported[0], device="cpu").extract(sample))
+    monkeypatch.setattr("attrex.inference.onnx_engine.PAIRS_AT_ONCE", 7)
+    assert_same(expected, list(Extractor.load(exported[1]).extract(sample)))
+
+
+def test_no_range_no_pairs(exported: tuple[Model, Path], sample: list[Product]) -> None:
+    found = list(Extractor.load(exported[1]).extract(sample, threshold=1.0))
+    assert not any(p.values or p.range for p in found)
+
+
+def test_extracting_from_an_export_imports_no_torch(
+    exported: tuple[Model, Path], sample: list[Product], tmp_path: Path
+) -> None:
+    data = tmp_path / "data.jsonl"
+    write_products(data, [replace(sample[0], images=())])
+    code = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"  # an import of it fails
+        "from attrex.cli import app\n"
+        f"app(['extract', {str(exported[1])!r}, {str(data)!r}, '--out', {str(tmp_path / 'out.jsonl')!r}])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["values"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"guidance": {"kind": "dynet"}}, "guidance.kind=dynet has a matrix per attribute"),
+        ({"fusion": {"kind": "concat_attention"}}, "fusion.kind=concat_attention cannot be traced"),
+        ({"decoder": {"continuation_tag": True}, "text": {"units": "piece"}}, "is decoded by torch only"),
+    ],
+)
+def test_models_that_cannot_be_exported_say_so(
+    tiny: Config, schema: Schema, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        write_export(build(tiny, schema, change), tmp_path / "onnx")
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_an_export_has_its_own_precision(exported: tuple[Model, Path], sample: list[Product]) -> None:
+    with pytest.raises(ConfigError, match="precision=bf16 is for torch"):
+        list(Extractor.load(exported[1]).extract(sample, precision="bf16"))
+
+
+def test_a_backend_that_is_not_there(exported: tuple[Model, Path], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="runs with --backend onnx"):
+        Extractor.load(exported[1], backend="torch")
+    with pytest.raises(ConfigError, match="should be auto, torch or onnx, got 'tpu'"):
+        Extractor.load(exported[1], backend="tpu")
+    exported[0].save(tmp_path / "model")
+    with pytest.raises(ConfigError, match="is no export; make one: attrex export"):
+        Extractor.load(tmp_path / "model", backend="onnx")
+
+
+def _edit(path: Path, **changes: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda d: (d / "decoder.onnx").unlink(), "decoder.onnx missing"),
+        (lambda d: (d / "text.onnx").write_bytes(b"no graph"), "is damaged"),
+        (lambda d: (d / "tokenizer/tokenizer.json").write_text("{}"), "is damaged"),
+        (lambda d: _edit(d / "export.json", crf={}), "is damaged"),
+        (lambda d: _edit(d / "export.json", format=99), "format 99, this version reads 1; export it again"),
+    ],
+)
+def test_a_damaged_export_is_told(
+    tiny: Config, schema: Schema, tmp_path: Path, damage: Callable[[Path], Any], words: str
+) -> None:
+    directory = write_export(build(tiny, schema, TEXT_ONLY), tmp_path / "onnx")
+    damage(directory)
+    with pytest.raises(CheckpointError, match=words):
+        Extractor.load(directory)
+
+
+# --- parity -----------------------------------------------------------------------------------------------------------
+
+
+def test_parity_is_measured_and_kept(tiny: Config, schema: Schema, products: list[Product], tmp_path: Path) -> None:
+    model = build(tiny, schema, {})
+    found = export_checked(model, tmp_path / "onnx", products[:20])
+    assert found.products == 20
+    assert found.agreement_f1 == pytest.approx(1.0)
+    assert found.export_f1 is not None
+    assert found.lost <= 1e-6
+    assert found.confidence_difference < 1e-4
+    kept = json.loads((tmp_path / "onnx" / "export.json").read_text())
+    assert kept["parity"] == found.to_json()
+    assert kept["weights"] == "fp32"
+    assert not list(tmp_path.glob("*.part"))
+
+    unlabelled = [replace(p, spans=None) for p in products[:20]]
+    again = export_checked(model, tmp_path / "onnx", unlabelled)  # in place of the earlier one
+    assert (again.model_f1, again.export_f1) == (None, None)
+    assert again.lost == pytest.approx(0.0)
+
+
+def test_int8_keeps_the_graph_small_and_is_marked(
+    tiny: Config, schema: Schema, products: list[Product], tmp_path: Path
+) -> None:
+    model = build(tiny, schema, TEXT_ONLY)
+    export_checked(model, tmp_path / "fp32", products[:10])
+    export_checked(model, tmp_path / "int8", products[:10], int8=True, tolerance=1.0)
+    size = {name: (tmp_path / name / "text.onnx").stat().st_size for name in ("fp32", "int8")}
+    assert size["int8"] < 0.9 * size["fp32"]
+    assert json.loads((tmp_path / "int8" / "export.json").read_text())["weights"] == "int8"
+    assert list(Extractor.load(tmp_path / "int8").extract(products[:3]))
+
+
+def test_an_export_that_finds_other_values_is_refused_and_leaves_nothing(
+    tiny: Config, schema: Schema, products: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build(tiny, schema, {})
+    whole = write_export
+
+    def spoilt(model: Model, directory: Path, *, int8: bool) -> Path:
+        other = build(model.config, model.schema, {})
+        with torch.no_grad():
+            other.network.decoder.output.weight.neg_()
+        return whole(other, directory, int8=int8)
+
+    monkeypatch.setattr(parity, "write_export", spoilt)
+    with pytest.raises(CheckpointError, match=r"refused: on 10 products it loses .* leave out --int8"):
+        export_checked(model, tmp_path / "onnx", [replace(p, spans=None) for p in products[:10]], int8=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_thresholds_are_chosen_again_for_the_exports_scores(
+    tiny: Config, schema: Schema, products: list[Product], tmp_path: Path
+) -> None:
+    model = build(tiny, schema, {})
+    model.thresholds = {"range": 0.0}
+    export_checked(model, tmp_path / "onnx", products[:10])
+    chosen = json.loads((tmp_path / "onnx" / "thresholds.json").read_text())["range"]
+    before, now = (
+        parity.score(
+            products[:10], list(Extractor(model, device="cpu").extract(products[:10], threshold=at)), bootstrap=0
+        )
+        for at in (0.0, chosen)
+    )
+    assert now.tag.f1 >= before.tag.f1
+    assert model.thresholds == {"range": 0.0}
+
+
+def test_what_is_in_the_way_is_left_alone(
+    exported: tuple[Model, Path], products: list[Product], tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "diary.txt").write_text("dear diary", encoding="utf-8")
+    with pytest.raises(CheckpointError, match="holds no export; choose another --out"):
+        export_checked(exported[0], tmp_path / "mine", products[:3])
+    assert (tmp_path / "mine" / "diary.txt").exists()
+    with pytest.raises(DataError, match="the sample has none that can be read"):
+        export_checked(exported[0], tmp_path / "new", [Product("bad", {}, error="line 1")])
