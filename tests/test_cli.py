@@ -421,7 +421,22 @@ def test_report_of_one_and_of_two_models(model: Path, data: Path, tmp_path: Path
     assert f"ULS-DRAM ({model})" in two.read_text(encoding="utf-8")  # the same last name: told apart by the whole path
 
 
-# --- settings ------------------------------------------------------------------------------------------------------
+# --- export, settings ----------------------------------------------------------------------------------------------
+
+
+def test_an_export_is_extracted_from_as_its_model_is(model: Path, extracted: Path, data: Path, tmp_path: Path) -> None:
+    export, out = tmp_path / "onnx", tmp_path / "values.jsonl"
+    sample = ("--sample", data / "valid.jsonl", "--limit", 5)
+    said = attrex("export", model, "--out", export, *sample, "--tolerance", 1).output
+    assert "5 products: agreement with the model F1" in said
+    said = attrex("export", model, "--out", export, "--tolerance", 1).output  # in place of the first
+    assert "no --sample: compared on 100 drawn products" in said
+    attrex("extract", export, data / "test.jsonl", "--out", out, "--backend", "onnx")
+    for one, other in zip(rows(out), rows(extracted), strict=True):
+        assert one["id"] == other["id"]
+        assert [(v["attribute"], v["start"]) for v in one["values"]] == [
+            (v["attribute"], v["start"]) for v in other["values"]
+        ]
 
 
 def test_settings_of_a_preset_with_a_change() -> None:

@@ -365,6 +365,36 @@ def report(
 
 
 @app.command()
+def benchmark(
+    model: Annotated[str, typer.Argument(help="Model directory, an export, or a Hugging Face hub name.")],
+    data: Annotated[str, typer.Argument(help="Products like those that are to be extracted from.")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
+    rounds: Annotated[int, typer.Option(help="How often each way is measured, in turn.", min=1)] = 3,
+    batch_size: Batch = None,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = 500,
+) -> None:
+    """How fast a model is on this machine: products/s, single products, memory, stages; torch, ONNX and int8.
+
+    Example: [bold]attrex benchmark demo/model demo/data/test.jsonl --json speed.json[/]
+    """
+    from tempfile import TemporaryDirectory
+
+    from attrex.benchmark import benchmark as measure
+    from attrex.benchmark import render
+
+    products = list(_read(data, images, fields, columns, split, limit))
+    with TemporaryDirectory() as work:
+        found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=_note)
+    for table in render(found):
+        console.print(table)
+    _write_json(json_file, found, "figures")
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Directory for data, model and report.")] = Path("demo"),
     products: Annotated[int, typer.Option(help="Training products to draw.", min=50)] = 1200,

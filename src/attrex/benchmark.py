@@ -1,0 +1,251 @@
+"""How fast a model is on this machine: products per second, single products, memory, and where the time goes.
+
+Every way of running it (torch, bf16, ONNX, int8) is measured in a process of its own, in turn, several rounds: on a
+machine that others use, too, times drift, and only what was measured side by side can be compared.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from attrex.data.batching import Arrays, Row, collate, load_photos
+from attrex.errors import DataError
+from attrex.inference.directory import locate_model
+from attrex.inference.extractor import Extractor
+from attrex.types import Product
+
+SINGLE = 100
+"""Products that are extracted one by one for the latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to run a model."""
+
+    name: str
+    source: str  #: directory of a model or an export
+    photos: bool
+    precision: str = "fp32"
+
+
+def benchmark(
+    source: str | Path,
+    products: Sequence[Product],
+    work: Path,
+    *,
+    rounds: int = 3,
+    batch_size: int | None = None,
+    progress: Callable[[str], None] = lambda what: None,
+) -> dict[str, Any]:
+    """Measure a model, or an export, on ``products``; a model is also exported into ``work`` to measure that.
+
+    Returns ``{"machine", "products", "ways": {name: {"products_per_second", "lowest", "highest", "p50_ms", "p99_ms",
+    "peak_mb", "stages_ms"}}}``; ``stages_ms`` are milliseconds per product. Raises :class:`DataError` without products.
+    """
+    products = [p for p in products if p.error is None]
+    if not products:
+        raise DataError("a benchmark needs products: none could be read")
+    ways = list(_ways(source, any(p.images for p in products), work, progress))
+    runs: dict[str, list[dict[str, Any]]] = {way.name: [] for way in ways}
+    for number in range(rounds):
+        for way in ways:
+            progress(f"round {number + 1} of {rounds}: {way.name}")
+            runs[way.name].append(in_own_process(measure, way, products, batch_size))
+    return {
+        "machine": machine(),
+        "products": len(products),
+        "rounds": rounds,
+        "ways": {name: _summary(found) for name, found in runs.items()},
+    }
+
+
+def _ways(source: str | Path, photos: bool, work: Path, progress: Callable[[str], None]) -> Iterator[Way]:
+    directory = locate_model(source)
+    sources = {"onnx": directory}
+    if not (directory / "export.json").exists():
+        sources = {"torch": directory}
+        for name, int8 in (("onnx", False), ("onnx int8", True)):
+            progress(f"exporting: {name}")
+            sources[name] = in_own_process(_export, directory, work / name.replace(" ", "-"), int8)
+    with_photos = photos and (directory / "image.json").read_text(encoding="utf-8").strip() != "{}"
+    for name, at in sources.items():
+        yield Way(f"{name}, text", str(at), False)
+        if with_photos:
+            yield Way(f"{name}, text + photo", str(at), True)
+        if name == "torch" and has_bf16():
+            yield Way("torch bf16, text", str(at), False, "bf16")
+            if with_photos:
+                yield Way("torch bf16, text + photo", str(at), True, "bf16")
+
+
+def _export(source: Path, out: Path, int8: bool) -> Path:
+    from attrex.inference.checkpoint import load_model
+    from attrex.inference.export import write_export
+
+    return write_export(load_model(source), out, int8=int8)
+
+
+def measure(way: Way, products: Sequence[Product], batch_size: int | None) -> dict[str, Any]:
+    """One round of one way, in this process: photos are decoded anew, as for a catalogue that comes for the first time.
+
+    Speed counts from the products in memory to the predictions; loading the model and a first batch are not counted.
+    """
+    extractor = Extractor.load(way.source)
+    options: dict[str, Any] = {"photos": way.photos, "precision": way.precision, "evidence": way.photos}
+    list(extractor.extract(products[:8], **options))
+    seconds = _seconds(lambda: list(extractor.extract(products, batch_size=batch_size, **options)))
+    one = iter(products)
+    single = sorted(_seconds(lambda: list(extractor.extract([next(one)], **options))) for _ in products[:SINGLE])
+    return {
+        "products_per_second": len(products) / seconds,
+        "p50_ms": 1e3 * single[len(single) // 2],
+        "p99_ms": 1e3 * single[min(len(single) - 1, int(0.99 * len(single)))],
+        "peak_mb": peak_mb(),
+        "stages_ms": {k: 1e3 * v / len(products) for k, v in _stages(way, products, batch_size).items()},
+    }
+
+
+def _stages(way: Way, products: Sequence[Product], batch_size: int | None) -> dict[str, float]:
+    """Seconds for each stage over all products, each stage by itself."""
+    extractor = Extractor.load(way.source)
+    config = extractor.model.config
+    found: dict[str, float] = {}
+    with _timed(found, "tokenise"):
+        encoded = [extractor.encoder.encode(p) for p in products]
+    with _timed(found, "decode photos"):
+        loader = extractor.loader if way.photos else None
+        photos = [load_photos(p, loader, config.image.max_images)[0] for p in products]
+    rows = [
+        Row(i, window, tuple(photos[i]), tuple(photos[i].values()))
+        for i, e in enumerate(encoded)
+        for window in e.windows
+    ]
+    rows.sort(key=lambda row: len(row.window.ids))
+    size = batch_size or config.training.eval_batch_size
+    with _timed(found, "collate"):
+        batches = [collate(rows[at : at + size], extractor.encoder) for at in range(0, len(rows), size)]
+    with _timed(found, "network and decoding"):
+        for arrays in batches:
+            extractor.engine.run(arrays, threshold=None, region_weights=way.photos, precision=way.precision)
+    if extractor.engine.name == "torch" and way.precision == "fp32":
+        found |= _bare_encoders(extractor, batches)
+    return found
+
+
+def _bare_encoders(extractor: Extractor, batches: Sequence[Arrays]) -> dict[str, float]:
+    """The two encoders alone on the same batches: what nothing can be faster than without changing the model."""
+    import torch
+
+    from attrex.inference.checkpoint import Model
+    from attrex.model.batch import Batch
+
+    assert isinstance(extractor.model, Model)
+    network = extractor.model.network
+    found: dict[str, float] = {}
+    inputs = [Batch.of(arrays) for arrays in batches]
+    with torch.inference_mode():
+        with _timed(found, "of which: text encoder"):
+            for batch in inputs:
+                network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+        with _timed(found, "of which: image encoder"):
+            for batch in inputs:
+                if batch.pixels is not None:
+                    network.see(batch.pixels)
+    return found
+
+
+def _summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Medians over the rounds, and the range of the speeds."""
+    speeds = [run["products_per_second"] for run in runs]
+    stages = {name: median(run["stages_ms"][name] for run in runs) for name in runs[0]["stages_ms"]}
+    return {
+        "products_per_second": round(median(speeds), 2),
+        "lowest": round(min(speeds), 2),
+        "highest": round(max(speeds), 2),
+        **{name: round(median(run[name] for run in runs), 2) for name in ("p50_ms", "p99_ms", "peak_mb")},
+        "stages_ms": {name: round(value, 3) for name, value in stages.items()},
+    }
+
+
+def render(found: dict[str, Any]) -> list[Table]:
+    """The figures as tables: speed, then where the time goes."""
+    speed = Table(
+        "way", title=f"{found['products']:,} products, median of {found['rounds']} rounds", title_justify="left"
+    )
+    for name in ("products/s", "lowest - highest", "one product p50 ms", "p99 ms", "peak MB"):
+        speed.add_column(name, justify="right")
+    for name, way in found["ways"].items():
+        speed.add_row(
+            name,
+            f"{way['products_per_second']:.1f}",
+            f"{way['lowest']:.1f} - {way['highest']:.1f}",
+            f"{way['p50_ms']:.1f}",
+            f"{way['p99_ms']:.1f}",
+            f"{way['peak_mb']:,.0f}",
+        )
+    names = list(dict.fromkeys(stage for way in found["ways"].values() for stage in way["stages_ms"]))
+    stages = Table("way", title="Milliseconds per product, each stage by itself", title_justify="left")
+    for name in names:
+        stages.add_column(name, justify="right")
+    for name, way in found["ways"].items():
+        stages.add_row(name, *(f"{way['stages_ms'][s]:.2f}" if s in way["stages_ms"] else "" for s in names))
+    return [speed, stages]
+
+
+# ---- shared with benchmarks/ --------------------------------------------------------------------------------------
+
+
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of a module in a fresh process: its memory is its own, and nothing is warm from before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def has_bf16() -> bool:
+    """Whether this processor multiplies bf16 natively; emulated it is many times slower than fp32."""
+    info = Path("/proc/cpuinfo")
+    return info.exists() and any(flag in info.read_text() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def machine() -> dict[str, Any]:
+    """What figures depend on: processor, cores in use, versions."""
+    import os
+    from importlib.metadata import version
+
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    versions = {name: version(name) for name in ("torch", "transformers", "numpy")}
+    return {"processor": names[0] if names else sys.platform, "cores": cores, **versions}
+
+
+def peak_mb() -> float:
+    """The most memory this process has held, in megabytes."""
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def _timed(into: dict[str, float], name: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    into[name] = time.perf_counter() - started

@@ -1,0 +1,78 @@
+"""The benchmark measures every way a model can be run, and says what it measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from attrex import benchmark as module
+from attrex.benchmark import Way, benchmark, in_own_process, machine, render
+from attrex.config import Config
+from attrex.errors import DataError
+from attrex.schema import Schema
+from attrex.training.train import new_model
+from attrex.types import Product
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Config, schema: Schema, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = new_model(tiny, schema)
+    made.thresholds = {"range": 0.0}
+    return made.save(tmp_path_factory.mktemp("benchmark") / "model")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting a process takes longer than what these tests look at."""
+
+    def call(function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(*arguments)
+
+    monkeypatch.setattr(module, "in_own_process", call)
+    monkeypatch.setattr(module, "has_bf16", lambda: False)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_model_is_measured_in_torch_and_as_exports_with_and_without_photos(
+    model: Path, products: list[Product], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    found = benchmark(model, products[:8], tmp_path, rounds=1, progress=said.append)
+    names = [f"{way}, {what}" for way in ("torch", "onnx", "onnx int8") for what in ("text", "text + photo")]
+    assert list(found["ways"]) == names
+    assert [line for line in said if line.startswith("round")] == [f"round 1 of 1: {name}" for name in names]
+    for way in found["ways"].values():
+        assert way["lowest"] <= way["products_per_second"] <= way["highest"]
+        assert 0 < way["p50_ms"] <= way["p99_ms"]
+    stages = found["ways"]["torch, text + photo"]["stages_ms"]
+    assert {"tokenise", "decode photos", "network and decoding", "of which: image encoder"} <= set(stages)
+    assert json.loads(json.dumps(found)) == found
+    console = Console(record=True, width=200)
+    for table in render(found):
+        console.print(table)
+    assert "onnx int8, text + photo" in console.export_text()
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_an_export_is_measured_as_it_is_and_products_without_photos_by_text_only(
+    model: Path, products: list[Product], tmp_path: Path
+) -> None:
+    export = module._export(model, tmp_path / "onnx", False)
+    bare = [replace(p, images=()) for p in products[:4]]
+    assert list(benchmark(export, bare, tmp_path, rounds=1)["ways"]) == ["onnx, text"]
+
+
+def test_without_products_there_is_nothing_to_measure(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a benchmark needs products"):
+        benchmark(model, [Product("bad", {}, error="line 1")], tmp_path)
+
+
+def test_a_process_of_its_own() -> None:
+    assert in_own_process(machine) == machine()
+    assert Way("torch", "model", True).precision == "fp32"
