@@ -32,9 +32,6 @@ SETTINGS = (
     "training.image_trainable=true",
     "training.epochs=3",
     "training.evaluations=1",
-    "training.learning_rate=3e-4",
-    "training.image_learning_rate=2e-4",
-    "training.fusion_learning_rate=7e-4",
 )
 """Preset `small`, cut down so that two CPU cores need about two minutes."""
 AMBIGUOUS_SHARE = 0.75
