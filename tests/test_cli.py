@@ -207,6 +207,14 @@ def test_train_without_valid_locates_a_table_and_splits_it_by_group(data: Path, 
     assert (tmp_path / "model" / "attrex.json").exists()
 
 
+def test_train_with_a_tracker_of_ones_choice(data: Path, preset: Path, tmp_path: Path) -> None:
+    arguments = ("train", "--train", data / "train.jsonl", "--out", tmp_path / "shop", "--preset", preset)
+    said = error(*arguments, "--tracker", "tensorbord")
+    assert "no tracker 'tensorbord'; did you mean 'tensorboard'?" in said
+    attrex(*arguments, "--tracker", "none", "--limit", 12)
+    assert not (tmp_path / "shop" / "logs").exists()
+
+
 def test_one_group_cannot_be_split(preset: Path, tmp_path: Path) -> None:
     same = [{"id": str(i), "title": "red shoe", "attributes": {"Color": "red"}} for i in range(9)]
     (tmp_path / "same.jsonl").write_text("\n".join(map(json.dumps, same)))

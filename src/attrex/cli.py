@@ -172,6 +172,10 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
     schema: Annotated[Path | None, typer.Option(help="Schema to train for; default: learned from the data.")] = None,
+    trackers: Annotated[
+        list[str] | None,
+        typer.Option("--tracker", help="Where curves go: tensorboard, wandb, mlflow ..., or none; may be repeated."),
+    ] = None,
     images: Images = None,
     fields: Fields = None,
     columns: Columns = None,
@@ -197,7 +201,8 @@ def train(
     else:
         products, validation = split_by_group(products, 0.1)
         _note(f"validation: {len(validation):,} of the products, by group, held out of training")
-    model = fit(products, validation, out, config=config, schema=known, resume=resume, console=notes)
+    where = None if not trackers else [] if trackers == ["none"] else trackers
+    model = fit(products, validation, out, config=config, schema=known, resume=resume, trackers=where, console=notes)
     tag = model.metrics["validation"]["tag"]
     console.print(
         f"{config.system}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "

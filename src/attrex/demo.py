@@ -77,7 +77,7 @@ def run(
     rows = PredictionFile(values).write(result.predictions)
     write_json(metrics, result.to_json())
     console.print(render(result.scores))
-    console.print(_photo_table(extractor, data / "test.jsonl", test, result.predictions))
+    console.print(_photo_table(photo_use(extractor, data / "test.jsonl", test, result.predictions)))
 
     _tell(console, 4, "writing the report")
     models = [(str(model), extractor)]
@@ -110,17 +110,31 @@ def swap_photos(products: Sequence[Product]) -> list[Product]:
     return [replace(p, images=q.images) for p, q in zip(products, [*products[1:], products[0]], strict=True)]
 
 
-def _photo_table(extractor: Extractor, path: Path, test: Sequence[Product], predictions: Sequence[Prediction]) -> Table:
-    """What the photo is worth: texts that mention several colours, of which only the photo tells the product's."""
+def photo_use(
+    extractor: Extractor, path: Path, test: Sequence[Product], predictions: Sequence[Prediction]
+) -> dict[str, float]:
+    """What the photo is worth: accuracy in texts that name several colours, one of which only the photo tells.
+
+    ``path`` is the drawn file of ``test``, ``predictions`` what was extracted with the products' own photos.
+    """
     ids = trapped(path, "ambiguous_color")
-    chance = sum(1 / n for n in ids.values()) / max(1, len(ids))
     blind = list(extractor.extract(test, evidence=False, photos=False))
     swapped = list(extractor.extract(swap_photos(test), evidence=False))
-    table = Table("photo", "right colour", title=f"{len(ids)} texts that name several colours", title_justify="left")
-    table.add_row("the product's own", f"{color_accuracy(test, predictions, ids):.1%}")
-    table.add_row("taken away", f"{color_accuracy(test, blind, ids):.1%}")
-    table.add_row("another product's", f"{color_accuracy(test, swapped, ids):.1%}")
-    table.add_row("[dim]guessing among those named", f"[dim]{chance:.1%}")
+    return {
+        "texts": len(ids),
+        "the product's own": color_accuracy(test, predictions, ids),
+        "taken away": color_accuracy(test, blind, ids),
+        "another product's": color_accuracy(test, swapped, ids),
+        "guessing among those named": sum(1 / n for n in ids.values()) / max(1, len(ids)),
+    }
+
+
+def _photo_table(found: dict[str, float]) -> Table:
+    title = f"{found['texts']:.0f} texts that name several colours"
+    table = Table("photo", "right colour", title=title, title_justify="left")
+    for name, share in found.items():
+        if name != "texts":
+            table.add_row(name, f"{share:.1%}")
     return table
 
 
