@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
@@ -16,11 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from typer.core import TyperGroup
 
-from attrex.errors import AttrexError, ConfigError, DataError, did_you_mean
+from attrex.errors import AttrexError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from attrex.data.locate import Locator
-    from attrex.data.readers import ColumnMapping
+    from attrex.data.mapping import ColumnMapping
     from attrex.inference.extractor import Extractor
     from attrex.schema import Schema
     from attrex.types import Product
@@ -462,48 +461,10 @@ def _read(
 
 def _mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
     """The column mapping of a YAML file, with --fields on top."""
-    from attrex.data.readers import ColumnMapping
+    from attrex.data.mapping import ColumnMapping
 
-    options = _mapping_file(columns) if columns else {}
-    if fields:
-        options["fields"] = tuple(f.strip() for f in fields.split(","))
-    return ColumnMapping(**options)
-
-
-def _mapping_file(path: Path) -> dict[str, Any]:
-    import yaml
-
-    from attrex.data.readers import ColumnMapping
-
-    try:
-        options = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
-        raise ConfigError(f"--columns {path} cannot be read as YAML: {exc}") from exc
-    types = {f.name: str(f.type) for f in dataclass_fields(ColumnMapping)}
-    if not isinstance(options, dict):
-        raise ConfigError(f"--columns {path} should map names such as {', '.join(list(types)[:4])} to columns")
-    for key in options:
-        if key not in types:
-            raise ConfigError(
-                f"--columns {path}: unknown key {key!r}{did_you_mean(str(key), types)} (known: {', '.join(types)})"
-            )
-    return {key: _as_type(types[key], value, f"--columns {path}: {key}") for key, value in options.items()}
-
-
-def _as_type(kind: str, value: Any, where: str) -> Any:
-    """A YAML value as one of the three types of :class:`ColumnMapping`: words, one word, true or false."""
-    if value is None and "None" in kind:
-        return None
-    if kind.startswith("tuple"):
-        items = value if isinstance(value, list) else [value]
-        if all(isinstance(item, str) for item in items):
-            return tuple(items)
-        expected = "a list of words (NO, null and numbers in quotes)"
-    elif isinstance(value, bool if kind == "bool" else str):
-        return value
-    else:
-        expected = "true or false" if kind == "bool" else "one word (numbers in quotes)"
-    raise ConfigError(f"{where} should be {expected}, got {value!r}")
+    mapping = ColumnMapping.load(columns) if columns else ColumnMapping()
+    return replace(mapping, fields=tuple(f.strip() for f in fields.split(","))) if fields else mapping
 
 
 def _part(source: str, split: str) -> str | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from attrex.data.files import load_json_list, open_binary
-from attrex.data.rows import ColumnMapping, Row, record, to_product
+from attrex.data.mapping import ColumnMapping
+from attrex.data.rows import Row, record, to_product
 from attrex.data.splitting import choose_split
 from attrex.errors import DataError
 from attrex.types import Product, Span

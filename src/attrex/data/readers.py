@@ -14,7 +14,8 @@ from typing import Any
 
 from attrex.data import importers
 from attrex.data.files import BATCH, file_rows
-from attrex.data.rows import DEFAULT, ColumnMapping, Row, listed, record, row_products
+from attrex.data.mapping import ColumnMapping
+from attrex.data.rows import DEFAULT, Row, listed, record, row_products
 from attrex.data.splitting import choose_split
 from attrex.data.writers import write_products, write_rows
 from attrex.errors import DataError, did_you_mean

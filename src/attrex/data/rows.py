@@ -17,6 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from attrex.data.mapping import ColumnMapping
 from attrex.errors import DataError, did_you_mean
 from attrex.types import ImageSource, Product, Span
 
@@ -24,31 +25,6 @@ TEXT_COLUMNS = ("title", "description", "bullets", "text")
 IMAGE_COLUMNS = ("image", "images")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half of a surrogate pair: not text, and no tokenizer takes it
 _HEAD = 100  # rows looked at to know a source's columns; JSON rows may each leave some out
-
-
-@dataclass(frozen=True)
-class ColumnMapping:
-    """Which columns (JSON keys) hold what, and how table cells are to be read.
-
-    A row with a ``fields`` object, as :func:`~attrex.data.writers.write_products` writes it, has its texts there.
-    Markers are compared without regard to case and surrounding space; ``absent`` goes before ``blank``; an empty list
-    is known-absent.
-    """
-
-    id: str = "id"
-    fields: tuple[str, ...] | None = (
-        None  #: None: ``text`` where there is a spans column, else the TEXT_COLUMNS present
-    )
-    images: tuple[str, ...] | None = None  #: None: ``image`` and ``images``
-    category: str = "category"
-    table: str | None = "attributes"  #: a column that holds {attribute: value or values}, or pairs of these
-    table_columns: tuple[str, ...] | None = None  #: columns that are one attribute each; ``("*",)``: all the others
-    spans: str = "spans"
-    group: str = "group"
-    complete: bool = False  #: for rows that do not say ``complete`` themselves
-    blank: tuple[str, ...] = ("", "NA", "N/A", "nan", "null", "none")  #: cells that say nothing
-    absent: tuple[str, ...] = ()  #: cells that say: it has none
-    separator: str | None = None  #: splits table cells that hold several values ("Blue / Red")
 
 
 DEFAULT = ColumnMapping()
