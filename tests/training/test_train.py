@@ -23,9 +23,9 @@ from attrex.inference import checkpoint
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.schema import Schema
-from attrex.training.train import finished, train
+from attrex.training.train import cell_counts, finished, train
 from attrex.training.trainer import AttrexTrainer
-from attrex.types import Product
+from attrex.types import CellState, Product
 
 QUICK = {
     "text": {"hidden_dropout": 0.0},
@@ -400,3 +400,11 @@ def test_rows_without_text_are_left_out_and_counted(few: list[Product], tiny: Co
     train(rows, few[:6], tmp_path, config=having(tiny, TEXT_ONLY), trackers=[], console=console)
     said = console.file.getvalue()  # type: ignore[attr-defined]
     assert "2 of 26 training rows have no readable text and are left out" in said
+
+
+def test_cells_are_counted_as_if_one_by_one(products: list[Product], schema: Schema) -> None:
+    rows = [*products[:20], *(replace(p, complete=True) for p in products[20:30]), Product("bare", {"title": "x"})]
+    expected = {
+        name: {s.name.lower(): sum(p.cell_state(name) == s for p in rows) for s in CellState} for name in schema.names
+    }
+    assert cell_counts(rows, schema) == expected

@@ -159,9 +159,19 @@ def _tune_threshold(model: Model, extractor: Extractor, validation: Sequence[Pro
 def cell_counts(products: Sequence[Product], schema: Schema) -> dict[str, dict[str, int]]:
     """Per attribute, how many training cells are blank, absent, located, filled but not located."""
     counts = {name: dict.fromkeys((s.name.lower() for s in CellState), 0) for name in schema.names}
+    rest = dict.fromkeys(
+        ("absent", "blank"), 0
+    )  # all cells of complete rows, and of the others, but for the known ones
     for product in products:
-        for name in schema.names:
+        known = {*product.table, *(s.attribute for s in product.spans or ())} & counts.keys()
+        otherwise = "absent" if product.complete else "blank"
+        rest[otherwise] += 1
+        for name in known:  # of thousands of attributes a product has a dozen
             counts[name][product.cell_state(name).name.lower()] += 1
+            counts[name][otherwise] -= 1
+    for row in counts.values():
+        for state, number in rest.items():
+            row[state] += number
     return counts
 
 
