@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from attrex.benchmark import Way, in_own_process, machine, measure
+from attrex.benchmark import Way, in_own_process, machine, speed
 from attrex.data.readers import read_products
 from attrex.inference.directory import write_json
 
@@ -44,11 +44,10 @@ def main() -> None:
         for number in range(options.rounds):
             for way in ways:
                 console.print(f"round {number + 1} of {options.rounds}: {way.name}")
-                speed = in_own_process(measure, way, products, None)["products_per_second"]
-                runs.setdefault(way.name, []).append(speed)
+                runs.setdefault(way.name, []).append(in_own_process(speed, way, products))
             console.print(f"round {number + 1} of {options.rounds}: peers")
-            for name, speed in in_own_process(_peers, texts, options.attributes).items():
-                runs.setdefault(name, []).append(speed)
+            for name, rate in in_own_process(_peers, texts, options.attributes).items():
+                runs.setdefault(name, []).append(rate)
     best = max((n for n in runs if n.startswith("pipeline")), key=lambda n: median(runs[n]))
     runs["stock pipeline"] = runs[best]
     result = {

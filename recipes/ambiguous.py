@@ -27,8 +27,8 @@ from attrex.training.train import finished, train
 UNSEEN = 400
 
 
-def main() -> None:
-    options = _parse()
+def main(arguments: list[str] | None = None) -> None:
+    options = _parse(arguments)
     name = options.config.stem
     target = options.results / f"{name}-{options.products}-seed{options.seed}.json"
     console = Console()
@@ -41,7 +41,7 @@ def main() -> None:
         write_catalogue(
             data,
             train=options.products,
-            valid=200,
+            valid=max(12, options.products // 20),
             test=UNSEEN,
             seed=options.seed,
             image_size=96,
@@ -76,7 +76,7 @@ def main() -> None:
     console.print(f"{name}: {target}", soft_wrap=True)
 
 
-def _parse() -> argparse.Namespace:
+def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="configuration of the system, recipes/configs/*.yaml")
     parser.add_argument("--products", type=int, default=4000, help="how many to draw and train on")
@@ -84,7 +84,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where data and models go")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "drawn")
     parser.add_argument("--set", action="append", default=[], help="override a setting, as in attrex train")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -103,3 +103,33 @@ def test_both_scripts_tell_how_they_are_used(capsys: pytest.CaptureFixture[str])
     assert "recipes/run.py recipes/configs/uls-dram.yaml --data DIR" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="no results"):
         load("table").main([])
+
+
+def test_the_use_of_the_photo_is_measured_once(
+    tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ambiguous = load("ambiguous")
+    monkeypatch.setattr(ambiguous, "UNSEEN", 12)
+    config = tmp_path / "tiny.yaml"
+    config.write_text(tiny.to_yaml(), encoding="utf-8")
+    places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    arguments = [
+        str(config),
+        "--products",
+        "12",
+        "--set",
+        "training.epochs=0.5",
+        "--set",
+        "text.max_tokens=96",
+        *places,
+    ]
+    ambiguous.main(arguments)
+    found = json.loads((tmp_path / "results" / "tiny-12-seed0.json").read_text(encoding="utf-8"))
+    right = found["right_colour"]
+    assert 0 < right["texts"] <= 12
+    assert all(0 <= share <= 1 for name, share in right.items() if name != "texts")
+    assert right["guessing among those named"] < 0.55
+    assert found["test"]["products"] == 12
+    capsys.readouterr()
+    ambiguous.main(arguments)
+    assert "done already" in capsys.readouterr().out

@@ -51,6 +51,7 @@ def benchmark(
 ) -> dict[str, Any]:
     """Measure a model, or an export, on ``products``; a model is also exported into ``work`` to measure that.
 
+    Speed counts from the products in memory to the predictions, photos decoded anew; loading the model is not counted.
     Returns ``{"machine", "products", "ways": {name: {"products_per_second", "lowest", "highest", "p50_ms", "p99_ms",
     "peak_mb", "stages_ms"}}}``; ``stages_ms`` are milliseconds per product. Raises :class:`DataError` without products.
     """
@@ -98,13 +99,8 @@ def _export(source: Path, out: Path, int8: bool) -> Path:
 
 
 def measure(way: Way, products: Sequence[Product], batch_size: int | None) -> dict[str, Any]:
-    """One round of one way, in this process: photos are decoded anew, as for a catalogue that comes for the first time.
-
-    Speed counts from the products in memory to the predictions; loading the model and a first batch are not counted.
-    """
-    extractor = Extractor.load(way.source)
-    options: dict[str, Any] = {"photos": way.photos, "precision": way.precision, "evidence": way.photos}
-    list(extractor.extract(products[:8], **options))
+    """One round of one way, in this process."""
+    extractor, options = _warm(way, products)
     seconds = _seconds(lambda: list(extractor.extract(products, batch_size=batch_size, **options)))
     one = iter(products)
     single = sorted(_seconds(lambda: list(extractor.extract([next(one)], **options))) for _ in products[:SINGLE])
@@ -115,6 +111,23 @@ def measure(way: Way, products: Sequence[Product], batch_size: int | None) -> di
         "peak_mb": peak_mb(),
         "stages_ms": {k: 1e3 * v / len(products) for k, v in _stages(way, products, batch_size).items()},
     }
+
+
+def speed(way: Way, products: Sequence[Product]) -> float:
+    """Products per second, from the products in memory to the predictions, in this process.
+
+    Photos are decoded anew, as for a catalogue that comes for the first time; loading the model and a first batch are
+    not counted.
+    """
+    extractor, options = _warm(way, products)
+    return len(products) / _seconds(lambda: list(extractor.extract(products, **options)))
+
+
+def _warm(way: Way, products: Sequence[Product]) -> tuple[Extractor, dict[str, Any]]:
+    extractor = Extractor.load(way.source)
+    options: dict[str, Any] = {"photos": way.photos, "precision": way.precision, "evidence": way.photos}
+    list(extractor.extract(products[:8], **options))
+    return extractor, options
 
 
 def _stages(way: Way, products: Sequence[Product], batch_size: int | None) -> dict[str, float]:
