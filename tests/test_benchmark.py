@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from attrex import benchmark as module
 from attrex.benchmark import Way, benchmark, in_own_process, machine, render
 from attrex.config import Config
 from attrex.errors import DataError
+from attrex.inference.extractor import Extractor
 from attrex.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import Product
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +75,23 @@ def test_an_export_is_measured_as_it_is_and_products_without_photos_by_text_only
 def test_without_products_there_is_nothing_to_measure(model: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a benchmark needs products"):
         benchmark(model, [Product("bad", {}, error="line 1")], tmp_path)
+
+
+def test_a_wider_catalogue_decodes_no_more_sequences_and_finds_the_same(
+    model: Path, products: list[Product], tmp_path: Path
+) -> None:
+    spec = spec_from_file_location("benchmarks_attributes", ROOT / "benchmarks" / "attributes.py")
+    assert spec is not None
+    assert spec.loader is not None
+    attributes = module_from_spec(spec)
+    spec.loader.exec_module(attributes)
+    attributes._widen(str(model), 300, tmp_path / "wide")
+    narrow, wide = Extractor.load(model), Extractor.load(tmp_path / "wide")
+    assert len(wide.names) == 300
+    found = [list(e.extract(products[:6], threshold=0.2)) for e in (narrow, wide)]
+    assert sum(len(p.values) for p in found[0]) > 10
+    assert narrow.count == wide.count
+    assert [[v.key for v in p.values] for p in found[0]] == [[v.key for v in p.values] for p in found[1]]
 
 
 def test_a_process_of_its_own() -> None:
