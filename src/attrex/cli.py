@@ -401,7 +401,7 @@ def benchmark(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Directory for data, model and report.")] = Path("demo"),
-    products: Annotated[int, typer.Option(help="Training products to draw.", min=50)] = 1200,
+    products: Annotated[int, typer.Option(help="Training products to draw.", min=50)] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the catalogue and the training.")] = 0,
 ) -> None:
     """Draw a catalogue, train on it, extract from unseen products, evaluate, and write a report to look at.

@@ -43,7 +43,7 @@ AMBIGUOUS_SHARE = 0.75
 def run(
     out: Path,
     *,
-    products: int = 1200,
+    products: int = 1000,
     unseen: int = 200,
     seed: int = 0,
     config: Config | None = None,
