@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
@@ -69,9 +70,20 @@ def test_a_model_is_measured_in_torch_and_as_exports_with_and_without_photos(
 def test_an_export_is_measured_as_it_is_and_products_without_photos_by_text_only(
     model: Path, products: list[Product], tmp_path: Path
 ) -> None:
-    export = module._export(model, tmp_path / "onnx", False)
+    export = module._export(model, tmp_path / "int8", True)
     bare = [replace(p, images=()) for p in products[:4]]
-    assert list(benchmark(export, bare, tmp_path, rounds=1)["ways"]) == ["onnx, text"]
+    assert list(benchmark(export, bare, tmp_path, rounds=1)["ways"]) == ["onnx int8, text"]
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_without_onnx_torch_is_measured_alone(
+    model: Path, products: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    said: list[str] = []
+    bare = [replace(p, images=()) for p in products[:4]]
+    assert list(benchmark(model, bare, tmp_path, rounds=1, progress=said.append)["ways"]) == ["torch, text"]
+    assert any("onnx is left out: an export is made with onnx" in line for line in said)
 
 
 def test_without_products_there_is_nothing_to_measure(model: Path, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from typing import Any
 from rich.table import Table
 
 from attrex.data.batching import Arrays, Row, collate, load_photos
-from attrex.errors import DataError
-from attrex.inference.directory import locate_model
+from attrex.errors import ConfigError, DataError
+from attrex.inference.directory import locate_model, read_json
 from attrex.inference.extractor import Extractor
 from attrex.types import Product
 
@@ -74,12 +74,17 @@ def benchmark(
 
 def _ways(source: str | Path, photos: bool, work: Path, progress: Callable[[str], None]) -> Iterator[Way]:
     directory = locate_model(source)
-    sources = {"onnx": directory}
-    if not (directory / "export.json").exists():
+    if (directory / "export.json").exists():
+        int8 = read_json(directory / "export.json").get("weights") == "int8"
+        sources = {"onnx int8" if int8 else "onnx": directory}
+    else:
         sources = {"torch": directory}
         for name, int8 in (("onnx", False), ("onnx int8", True)):
             progress(f"exporting: {name}")
-            sources[name] = in_own_process(_export, directory, work / name.replace(" ", "-"), int8)
+            try:
+                sources[name] = in_own_process(_export, directory, work / name.replace(" ", "-"), int8)
+            except ConfigError as exc:  # torch is worth measuring alone
+                progress(f"{name} is left out: {exc}")
     with_photos = photos and (directory / "image.json").read_text(encoding="utf-8").strip() != "{}"
     for name, at in sources.items():
         yield Way(f"{name}, text", str(at), False)

@@ -49,8 +49,9 @@ def export_checked(
 ) -> Parity:
     """Export ``model`` to the directory ``out``, unless TAG-F1 on ``sample`` falls by more than ``tolerance``.
 
-    Where the sample is labelled, S_thr is chosen again for the export's own scores. Raises :class:`CheckpointError`
-    that says what was lost; then nothing is left behind, and an earlier export in ``out`` stays as it was.
+    Where the sample is labelled, S_thr is then chosen again for the export's own scores. Raises
+    :class:`CheckpointError` that says what was lost; then nothing is left behind, and an earlier export in ``out``
+    stays as it was.
     """
     products = [p for p in sample if p.error is None]
     if not products:
@@ -80,9 +81,10 @@ def _compare(model: Model, directory: Path, products: Sequence[Product], toleran
     agreement, difference = _agreement(as_gold, found), _difference(reference, found)
     if not labelled:
         return Parity(len(products), agreement, None, None, difference, tolerance)
-    if model.network.classifier is not None and _recalibrate(exported, products, directory):
-        found = list(exported.extract(products, evidence=False))
+    # Compared at the model's own S_thr: one chosen on the sample would flatter the export on it.
     model_f1, export_f1 = (score(products, p, bootstrap=0).tag.f1 for p in (reference, found))
+    if model.network.classifier is not None:
+        _recalibrate(exported, products, directory)
     return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance)
 
 
@@ -93,22 +95,16 @@ def _agreement(as_gold: Sequence[Product], found: Sequence[Prediction]) -> float
     return 0.0 if any(p.values for p in found) else 1.0
 
 
-def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Path) -> bool:
-    """Take the S_thr that is best for the export's scores; the model's own stays where it is as good.
-
-    Returns whether it has changed.
-    """
+def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Path) -> None:
+    """Take the S_thr that is best for the export's scores; the model's own stays where it is as good."""
     thresholds = exported.model.thresholds
     now = thresholds.get("range", exported.model.config.range.threshold)
     candidates = sorted({*CANDIDATES, now})
     predictions = list(exported.extract(products, threshold=min(candidates), evidence=False))
     curve = threshold_curve(products, predictions, candidates)
     best = best_threshold(curve)
-    if curve[best] <= curve[now]:
-        return False
-    thresholds["range"] = best
-    write_json(directory / "thresholds.json", thresholds)
-    return True
+    if curve[best] > curve[now]:
+        write_json(directory / "thresholds.json", thresholds | {"range": best})
 
 
 def _relabelled(product: Product, prediction: Prediction) -> Product:

@@ -34,7 +34,8 @@ OPSET = 18
 def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     """Write the graphs and all that extraction needs beside them.
 
-    ``directory`` must be new. Raises :class:`ConfigError` for a model that cannot be exported.
+    ``directory`` must be new. Raises :class:`ConfigError` for a model that cannot be
+    exported, or where the packages are missing.
     """
     _check_exportable(model)
     directory.mkdir(parents=True)
@@ -72,6 +73,13 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
 
 
 def _check_exportable(model: Model) -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        raise ConfigError(
+            "an export is made with onnx and onnxruntime; install them: pip install 'attrex[onnx]'"
+        ) from None
     if isinstance(model.network.guidance, DyNetGuidance):
         raise ConfigError("guidance.kind=dynet has a matrix per attribute, which no graph can hold; run it with torch")
     if model.config.fusion.kind == "concat_attention":
@@ -215,10 +223,8 @@ def _export(
 
 def _quantise(path: Path) -> None:
     """Store the weights of matrix products in 8 bits, per channel."""
-    try:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-    except ImportError:
-        raise ConfigError("--int8 needs onnx and onnxruntime; install them: pip install 'attrex[onnx]'") from None
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
     full = path.with_suffix(".fp32")
     path.rename(full)
     with _quiet():

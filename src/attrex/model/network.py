@@ -150,10 +150,8 @@ class Network(nn.Module):
         assert self.image is not None
         rows = len(batch.input_ids)
         if batch.pixels is None or batch.image_index is None or not len(batch.pixels):
-            device = batch.input_ids.device
-            return torch.zeros(rows, 1, self.image.width, device=device), torch.zeros(
-                rows, 1, dtype=torch.bool, device=device
-            )
+            nothing = torch.zeros(rows, 1, self.image.width, device=batch.input_ids.device)
+            return nothing, nothing[..., 0].bool()
         encoded = self.see(batch.pixels)
         index = batch.image_index
         if self.training and self.settings.image.dropout:

@@ -159,9 +159,7 @@ def _tune_threshold(model: Model, extractor: Extractor, validation: Sequence[Pro
 def cell_counts(products: Sequence[Product], schema: Schema) -> dict[str, dict[str, int]]:
     """Per attribute, how many training cells are blank, absent, located, filled but not located."""
     counts = {name: dict.fromkeys((s.name.lower() for s in CellState), 0) for name in schema.names}
-    rest = dict.fromkeys(
-        ("absent", "blank"), 0
-    )  # all cells of complete rows, and of the others, but for the known ones
+    rest = dict.fromkeys(("absent", "blank"), 0)  # rows whose cells are so, but for those that are known
     for product in products:
         known = {*product.table, *(s.attribute for s in product.spans or ())} & counts.keys()
         otherwise = "absent" if product.complete else "blank"
