@@ -132,9 +132,7 @@ def test_without_the_packages_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(CheckpointError, match=r"runs with onnxruntime; install it: pip install 'attrex\[onnx\]'"):
         Extractor.load(exported[1])
-    with pytest.raises(
-        ConfigError, match=r"made with onnx and onnxruntime; install them: pip install"
-    ):
+    with pytest.raises(ConfigError, match=r"made with onnx and onnxruntime; install them: pip install"):
         write_export(exported[0], tmp_path / "onnx")
 
 
