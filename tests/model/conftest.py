@@ -49,7 +49,7 @@ def tiny_bert() -> TextEncoder:
 def backbones() -> tuple[TextEncoder, TextEncoder, ImageEncoder]:
     """Two text encoders, and a ResNet to which 64 pixels are 2 x 2 regions of 12 channels."""
     torch.manual_seed(0)
-    config = {"hidden_sizes": [8, 8, 8, 12], "depths": [1, 1, 1, 1], "embedding_size": 8, "layer_type": "basic"}
+    config = {"hidden_sizes": [16, 16, 16, 12], "depths": [1] * 4, "embedding_size": 16, "layer_type": "basic"}
     resnet = build_image_encoder({"kind": "hf", "config": {"model_type": "resnet", **config}})
     return tiny_bert(), tiny_bert(), resnet
 

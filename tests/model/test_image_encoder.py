@@ -16,7 +16,7 @@ from attrex.model.image_encoder import ImageEncoder, build_image_encoder
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 VIT = SMALL | {"image_size": 32, "patch_size": 8}
-RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
+RESNET = {"embedding_size": 16, "hidden_sizes": [16, 16], "depths": [1, 1], "layer_type": "basic"}
 TINY = {  # a configuration and its width, tokens apart from patches, and regions of a photo of 64 x 96 pixels
     "resnet": (RESNET, 16, (8, 12)),
     "convnextv2": ({"hidden_sizes": [8, 8, 8, 16], "depths": [1, 1, 1, 1]}, 16, (2, 3)),

@@ -221,6 +221,7 @@ def test_large_ranges_are_decoded_in_parts(
     build: Build, batch: Batch, monkeypatch: pytest.MonkeyPatch, count_rows: Callable[[nn.Module], list[int]]
 ):
     network = choose(build(), [9.0] * 4).eval()
+    network.decoder.output.bias.data[1] += 2.0  # some spans to find
     whole = network.extract(batch)
     monkeypatch.setattr("attrex.model.network.PAIRS_AT_ONCE", 5)
     decoded = count_rows(network.decoder.output)

