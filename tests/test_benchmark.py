@@ -110,4 +110,4 @@ def test_a_wider_catalogue_decodes_no_more_sequences_and_finds_the_same(
 
 def test_a_process_of_its_own() -> None:
     assert in_own_process(machine) == machine()
-    assert Way("torch", "model", True).precision == "fp32"
+    assert Way("torch", "model", True).precision is None

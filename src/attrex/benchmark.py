@@ -10,9 +10,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,7 @@ from rich.table import Table
 from attrex.data.batching import Arrays, Row, collate, load_photos
 from attrex.errors import ConfigError, DataError
 from attrex.inference.directory import locate_model, read_json
+from attrex.inference.engine import Engine
 from attrex.inference.extractor import Extractor
 from attrex.types import Product
 
@@ -37,7 +39,7 @@ class Way:
     name: str
     source: str  #: directory of a model or an export
     photos: bool
-    precision: str = "fp32"
+    precision: str | None = None  #: of torch; an export has its own
 
 
 def benchmark(
@@ -78,7 +80,7 @@ def _ways(source: str | Path, photos: bool, work: Path, progress: Callable[[str]
         int8 = read_json(directory / "export.json").get("weights") == "int8"
         sources = {"onnx int8" if int8 else "onnx": directory}
     else:
-        sources = {"torch": directory}
+        sources = {"torch": directory} | ({"torch bf16": directory} if has_bf16() else {})
         for name, int8 in (("onnx", False), ("onnx int8", True)):
             progress(f"exporting: {name}")
             try:
@@ -87,13 +89,10 @@ def _ways(source: str | Path, photos: bool, work: Path, progress: Callable[[str]
                 progress(f"{name} is left out: {exc}")
     with_photos = photos and (directory / "image.json").read_text(encoding="utf-8").strip() != "{}"
     for name, at in sources.items():
-        yield Way(f"{name}, text", str(at), False)
+        precision = {"torch": "fp32", "torch bf16": "bf16"}.get(name)
+        yield Way(f"{name}, text", str(at), False, precision)
         if with_photos:
-            yield Way(f"{name}, text + photo", str(at), True)
-        if name == "torch" and has_bf16():
-            yield Way("torch bf16, text", str(at), False, "bf16")
-            if with_photos:
-                yield Way("torch bf16, text + photo", str(at), True, "bf16")
+            yield Way(f"{name}, text + photo", str(at), True, precision)
 
 
 def _export(source: Path, out: Path, int8: bool) -> Path:
@@ -129,15 +128,15 @@ def speed(way: Way, products: Sequence[Product]) -> float:
 
 
 def _warm(way: Way, products: Sequence[Product]) -> tuple[Extractor, dict[str, Any]]:
-    extractor = Extractor.load(way.source)
-    options: dict[str, Any] = {"photos": way.photos, "precision": way.precision, "evidence": way.photos}
+    extractor = Extractor.load(way.source, precision=way.precision)
+    options: dict[str, Any] = {"photos": way.photos, "evidence": way.photos}
     list(extractor.extract(products[:8], **options))
     return extractor, options
 
 
 def _stages(way: Way, products: Sequence[Product], batch_size: int | None) -> dict[str, float]:
     """Seconds for each stage over all products, each stage by itself."""
-    extractor = Extractor.load(way.source)
+    extractor = Extractor.load(way.source, precision=way.precision)
     config = extractor.model.config
     found: dict[str, float] = {}
     with _timed(found, "tokenise"):
@@ -150,38 +149,43 @@ def _stages(way: Way, products: Sequence[Product], batch_size: int | None) -> di
         for i, e in enumerate(encoded)
         for window in e.windows
     ]
-    rows.sort(key=lambda row: len(row.window.ids))
+    rows.sort(key=lambda row: -len(row.window.ids))
     size = batch_size or config.training.eval_batch_size
     with _timed(found, "collate"):
         batches = [collate(rows[at : at + size], extractor.encoder) for at in range(0, len(rows), size)]
+    engine = extractor.engine
     with _timed(found, "network and decoding"):
-        for arrays in batches:
-            extractor.engine.run(arrays, threshold=None, region_weights=way.photos, precision=way.precision)
-    if extractor.engine.name == "torch" and way.precision == "fp32":
-        found |= _bare_encoders(extractor, batches)
+        _each(engine, batches, partial(engine.run, threshold=None, region_weights=way.photos))
+    if engine.name == "torch":
+        found |= _bare_encoders(engine, batches)
     return found
 
 
-def _bare_encoders(extractor: Extractor, batches: Sequence[Arrays]) -> dict[str, float]:
+def _bare_encoders(engine: Any, batches: Sequence[Arrays]) -> dict[str, float]:
     """The two encoders alone on the same batches: what nothing can be faster than without changing the model."""
-    import torch
-
-    from attrex.inference.checkpoint import Model
     from attrex.model.batch import Batch
 
-    assert isinstance(extractor.model, Model)
-    network = extractor.model.network
+    def text(arrays: Arrays) -> None:
+        with engine.using() as network:
+            batch = Batch.of(arrays)
+            network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+
+    def image(arrays: Arrays) -> None:
+        with engine.using() as network:
+            network.see(Batch.of(arrays).pixels)
+
     found: dict[str, float] = {}
-    inputs = [Batch.of(arrays) for arrays in batches]
-    with torch.inference_mode():
-        with _timed(found, "of which: text encoder"):
-            for batch in inputs:
-                network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
-        with _timed(found, "of which: image encoder"):
-            for batch in inputs:
-                if batch.pixels is not None:
-                    network.see(batch.pixels)
+    with _timed(found, "of which: text encoder"):
+        _each(engine, batches, text)
+    with _timed(found, "of which: image encoder"):
+        _each(engine, [arrays for arrays in batches if "pixels" in arrays], image)
     return found
+
+
+def _each(engine: Engine, batches: Sequence[Arrays], work: Callable[[Arrays], Any]) -> None:
+    """Batch by batch, as many at once as extraction runs."""
+    with engine.parallel(len(batches)) as at_once, ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(work, batches) if at_once > 1 else map(work, batches))
 
 
 def _summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
