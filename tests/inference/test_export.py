@@ -98,6 +98,13 @@ def test_every_variant_says_what_its_model_says(
     assert_same(expected, list(export.extract(sample, batch_size=5)))
 
 
+def test_regions_may_be_cached(exported: tuple[Model, Path], sample: list[Product], tmp_path: Path) -> None:
+    expected = list(Extractor.load(exported[1]).extract(sample))
+    for _ in range(2):
+        assert_same(expected, list(Extractor.load(exported[1], cache_dir=tmp_path).extract(sample)))
+    assert any(tmp_path.rglob("*.npy"))
+
+
 def test_pairs_are_decoded_in_parts(
     exported: tuple[Model, Path], sample: list[Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:

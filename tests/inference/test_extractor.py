@@ -449,4 +449,53 @@ def test_photos_may_be_cached_on_disk(tiny: Config, schema: Schema, products: li
     model: Model = build(tiny, schema).model
     extractor = Extractor(model, device="cpu", cache_dir=tmp_path / "photos")
     list(extractor.extract(products[:2]))
-    assert len(list((tmp_path / "photos").rglob("*.npy"))) == 2
+    pixels, regions = 2, 2
+    assert len(list((tmp_path / "photos").rglob("*.npy"))) == pixels + regions
+
+
+def test_a_catalogue_that_is_run_again_encodes_no_photo_and_finds_the_same(
+    extractor: Extractor, shelf: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(extractor.extract(shelf))
+    first, again = (Extractor(extractor.model, device="cpu", cache_dir=tmp_path) for _ in range(2))
+    filling = list(first.extract(shelf, batch_size=4))
+    monkeypatch.setattr(extractor.model.network, "see", None)  # calling it would fail
+    for found in (filling, list(again.extract(shelf))):
+        for one, other in zip(expected, found, strict=True):
+            assert_alike(one, other)
+
+
+def test_other_weights_or_another_precision_share_no_regions(
+    tiny: Config, schema: Schema, products: list[Product], tmp_path: Path
+) -> None:
+    model = build(tiny, schema).model
+    names = [Extractor(model, device="cpu", precision=p).engine.image_weights() for p in ("fp32", "fp32", "bf16")]
+    with torch.no_grad():
+        next(model.network.image.parameters()).mul_(2)
+    names.append(Extractor(model, device="cpu").engine.image_weights())
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+
+
+def test_a_damaged_file_of_the_cache_is_made_again(
+    extractor: Extractor, products: list[Product], tmp_path: Path
+) -> None:
+    def cached() -> Prediction:
+        return only(Extractor(extractor.model, device="cpu", cache_dir=tmp_path).extract(products[:1]))
+
+    expected = cached()
+    for file in tmp_path.rglob("*.npy"):
+        file.write_bytes(b"half a fil")
+    assert_alike(cached(), expected)
+    assert all(np.load(file).size > 0 for file in tmp_path.rglob("*.npy"))
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    extractor: Extractor, products: list[Product], tmp_path: Path
+) -> None:
+    place = tmp_path / "file"
+    place.write_text("no directory")
+    caching = Extractor(extractor.model, device="cpu", cache_dir=place)
+    with pytest.warns(UserWarning, match="cannot be cached under .*choose another cache_dir"):
+        found = list(caching.extract(products[:3]))
+    assert [p.warnings for p in found] == [(), (), ()]

@@ -39,6 +39,14 @@ class Engine(Protocol):
         """For as long as so many batches are run: how many of them to run at once, each from a thread of its own."""
         ...
 
+    def image_weights(self) -> str:
+        """A name for what makes regions of photos: the same for the same weights in the same precision."""
+        ...
+
+    def see(self, pixels: np.ndarray) -> np.ndarray:
+        """Photos (M, H, W, 3) uint8 -> regions (M, r, V), as ``seen`` of a batch instead of its ``pixels``."""
+        ...
+
     def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
         """``threshold`` replaces S_thr."""
         ...

@@ -23,6 +23,7 @@ from attrex.data.images import ImageLoader
 from attrex.errors import ConfigError
 from attrex.inference.engine import Engine, Found
 from attrex.inference.evidence import Weights, heatmaps
+from attrex.inference.region_cache import RegionCache
 from attrex.types import ExtractedValue, Prediction, Product
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Extractor:
         self.engine: Engine = _engine(model, device, precision)
         self.encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
         self.loader = ImageLoader(model.transform, cache_dir=cache_dir) if model.transform else None
+        self.cache = RegionCache(cache_dir, self.engine.image_weights()) if cache_dir and model.transform else None
         self.names = model.schema.names
         self.count = Count()
 
@@ -77,7 +79,8 @@ class Extractor:
         """From the directory of a model or of an export, or from a Hugging Face hub name.
 
         ``backend``: torch for models, onnx for exports (`attrex export`), auto for whichever is there; ``device`` is
-        torch's; ``precision``: auto (bf16 where the processor multiplies it natively), fp32 or bf16, by default what
+        torch's; ``cache_dir`` keeps photos as they were decoded and encoded, for a catalogue that is run again;
+        ``precision``: auto (bf16 where the processor multiplies it natively), fp32 or bf16, by default what
         the model was trained with; an export has its own. Raises :class:`CheckpointError`, and :class:`ConfigError`
         where the directory has another backend or precision.
         """
@@ -134,6 +137,8 @@ class Extractor:
         def run(places: _Places) -> tuple[Found, list[Row]]:
             rows = [self._row(number, drafts[number], window, options) for number, window in places]
             batch = collate(rows, self.encoder, self._allowed([drafts[number].product for number, _ in places]))
+            if self.cache is not None and "pixels" in batch:
+                batch["seen"] = self.cache.regions(batch.pop("pixels"), self.engine.see)
             for row in rows:
                 row.pixels = ()  # results wait for their turn without them
             return self.engine.run(batch, threshold=options.threshold, region_weights=options.evidence), rows

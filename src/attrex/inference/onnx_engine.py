@@ -11,6 +11,7 @@ V region width, N pairs, K tags.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class OnnxEngine:
     name = "onnx"
 
     def __init__(self, directory: Path, config: Config, about: dict[str, Any], cores: int | None = None) -> None:
-        self.config = config
+        self.directory, self.config = directory, config
         self.regions: tuple[int, int] = tuple(about["regions"])
         self.region_width: int = about["region_width"]
         self.crf = Transitions.from_json(about["crf"])
@@ -92,6 +93,16 @@ class OnnxEngine:
     def parallel(self, batches: int) -> AbstractContextManager[int]:
         """A batch per core: cores that share a batch wait for each other after every product."""
         return nullcontext(max(1, min(batches, self.cores)))
+
+    def image_weights(self) -> str:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        graph = self.directory / "image.onnx"
+        return hashlib.blake2b(graph.read_bytes() if graph.exists() else b"", digest_size=12).hexdigest()
+
+    def see(self, pixels: np.ndarray) -> np.ndarray:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        assert self.image is not None
+        return self.image.run(["regions"], {"pixels": pixels})[0]
 
     def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
         """As :class:`~attrex.inference.engine.Engine` says."""
@@ -119,10 +130,9 @@ class OnnxEngine:
     def _regions(self, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
         rows = len(arrays["input_ids"])
-        if "pixels" not in arrays:
+        if "image_index" not in arrays:
             return np.zeros((rows, 1, self.region_width), np.float32), np.zeros((rows, 1), bool)
-        assert self.image is not None
-        encoded = self.image.run(["regions"], {"pixels": arrays["pixels"]})[0]  # (M, r, V)
+        encoded = arrays["seen"] if "seen" in arrays else self.see(arrays["pixels"])  # (M, r, V)
         index = arrays["image_index"]
         regions = encoded[np.maximum(index, 0)]  # (B, I, r, V)
         mask = np.broadcast_to((index >= 0)[..., None], regions.shape[:3])

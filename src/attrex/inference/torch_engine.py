@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -42,6 +43,19 @@ class TorchEngine:
             yield self.threads
         finally:
             torch.set_num_threads(self.threads)
+
+    def image_weights(self) -> str:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        found = hashlib.blake2b(b"bf16" if self.half is not None else b"fp32", digest_size=12)
+        for name, tensor in self.network.state_dict().items():
+            if name.startswith(("image.", "region_norm.")):
+                found.update(tensor.cpu().contiguous().numpy())
+        return found.hexdigest()
+
+    def see(self, pixels: np.ndarray) -> np.ndarray:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        with self.using() as network:
+            return _array(network.see(torch.from_numpy(pixels).to(self.device)))
 
     def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
         """As :class:`~attrex.inference.engine.Engine` says."""
