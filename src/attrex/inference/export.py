@@ -171,7 +171,8 @@ def _export_text(network: Network, path: Path) -> None:
         outputs["range_logits"] = {0: "rows"}
     if network.image is not None:
         outputs["weights"] = {0: "rows", 1: "tokens", 2: "regions"}
-    _export(_Text(network), inputs, outputs, path)
+    traced = _Text(network)
+    _export(traced, inputs, outputs, path, fused=traced.network.text is not network.text)
 
 
 def _export_image(network: Network, size: int, path: Path) -> None:
@@ -197,6 +198,8 @@ def _export(
     inputs: dict[str, tuple[Tensor, dict[int, str]]],
     outputs: dict[str, dict[int, str]],
     path: Path,
+    *,
+    fused: bool = False,
 ) -> None:
     import onnx
 
@@ -209,7 +212,7 @@ def _export(
         output_names=list(outputs),
         dynamic_axes={name: axes for name, (_, axes) in inputs.items()} | outputs,
         opset_version=OPSET,
-        custom_opsets={MICROSOFT: 1},
+        custom_opsets={MICROSOFT: 1} if fused else {},
         dynamo=False,
     )
     graph = onnx.load(path)
