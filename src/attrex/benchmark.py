@@ -28,6 +28,7 @@ from attrex.inference.engine import Engine
 from attrex.inference.extractor import Extractor
 from attrex.types import Product
 
+_TEXT, _OPERATIONS = "of which: text encoder", "operations of the text encoder"
 SINGLE = 100
 """Products that are extracted one by one for the latency."""
 
@@ -54,8 +55,10 @@ def benchmark(
     """Measure a model, or an export, on ``products``; a model is also exported into ``work`` to measure that.
 
     Speed counts from the products in memory to the predictions, photos decoded anew; loading the model is not counted.
-    Returns ``{"machine", "products", "ways": {name: {"products_per_second", "lowest", "highest", "p50_ms", "p99_ms",
-    "peak_mb", "stages_ms"}}}``; ``stages_ms`` are milliseconds per product. Raises :class:`DataError` without products.
+    Returns ``{"machine", "matrix_gflops", "products", "ways": {name: {"products_per_second", "lowest", "highest",
+    "p50_ms", "p99_ms", "peak_mb", "stages_ms"}}}``; ``stages_ms`` are milliseconds per product, ``matrix_gflops`` how
+    fast large matrices are multiplied here, beside which stands what torch's text encoder reaches,
+    ``text_encoder_gflops``. Raises :class:`DataError` without products.
     """
     products = [p for p in products if p.error is None]
     if not products:
@@ -68,6 +71,7 @@ def benchmark(
             runs[way.name].append(in_own_process(measure, way, products, batch_size))
     return {
         "machine": machine(),
+        "matrix_gflops": in_own_process(matrix_gflops),
         "products": len(products),
         "rounds": rounds,
         "ways": {name: _summary(found) for name, found in runs.items()},
@@ -108,13 +112,18 @@ def measure(way: Way, products: Sequence[Product], batch_size: int | None) -> di
     seconds = _seconds(lambda: list(extractor.extract(products, batch_size=batch_size, **options)))
     one = iter(products)
     single = sorted(_seconds(lambda: list(extractor.extract([next(one)], **options))) for _ in products[:SINGLE])
-    return {
+    stages = _stages(way, products, batch_size)
+    operations = stages.pop(_OPERATIONS, 0.0)
+    found = {
         "products_per_second": len(products) / seconds,
         "p50_ms": 1e3 * single[len(single) // 2],
         "p99_ms": 1e3 * single[min(len(single) - 1, int(0.99 * len(single)))],
         "peak_mb": peak_mb(),
-        "stages_ms": {k: 1e3 * v / len(products) for k, v in _stages(way, products, batch_size).items()},
+        "stages_ms": {k: 1e3 * v / len(products) for k, v in stages.items()},
     }
+    if operations:
+        found["text_encoder_gflops"] = operations / stages[_TEXT] / 1e9
+    return found
 
 
 def speed(way: Way, products: Sequence[Product]) -> float:
@@ -175,11 +184,31 @@ def _bare_encoders(engine: Any, batches: Sequence[Arrays]) -> dict[str, float]:
             network.see(Batch.of(arrays).pixels)
 
     found: dict[str, float] = {}
-    with _timed(found, "of which: text encoder"):
+    with _timed(found, _TEXT):
         _each(engine, batches, text)
+    found[_OPERATIONS] = sum(_operations(engine.network.text, *arrays["input_ids"].shape) for arrays in batches)
     with _timed(found, "of which: image encoder"):
         _each(engine, [arrays for arrays in batches if "pixels" in arrays], image)
     return found
+
+
+def _operations(encoder: Any, rows: int, tokens: int) -> float:
+    """Multiplications and additions of the layers of a BERT-like encoder over rows x tokens, padding included."""
+    weights = sum(p.numel() for layer in encoder.layers for p in layer.parameters() if p.ndim == 2)
+    attention = 2 * tokens * encoder.width * len(encoder.layers)  # Q K^T and its product with V, per token
+    return 2.0 * rows * tokens * (weights + attention)
+
+
+def matrix_gflops() -> dict[str, float]:
+    """Billions of operations per second in products of large matrices, of all cores together."""
+    import torch
+
+    rates = {}
+    for name in ("float32", "bfloat16") if has_bf16() else ("float32",):
+        one, other = (torch.randn(2048, 2048, dtype=getattr(torch, name)) for _ in range(2))
+        seconds = [_seconds(lambda one=one, other=other: one @ other) for _ in range(12)]  # type: ignore[misc]
+        rates[name] = round(2 * 2048**3 / median(seconds[2:]) / 1e9, 1)
+    return rates
 
 
 def _each(engine: Engine, batches: Sequence[Arrays], work: Callable[[Arrays], Any]) -> None:
@@ -192,13 +221,14 @@ def _summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Medians over the rounds, and the range of the speeds."""
     speeds = [run["products_per_second"] for run in runs]
     stages = {name: median(run["stages_ms"][name] for run in runs) for name in runs[0]["stages_ms"]}
+    gflops = [run["text_encoder_gflops"] for run in runs if "text_encoder_gflops" in run]
     return {
         "products_per_second": round(median(speeds), 2),
         "lowest": round(min(speeds), 2),
         "highest": round(max(speeds), 2),
         **{name: round(median(run[name] for run in runs), 2) for name in ("p50_ms", "p99_ms", "peak_mb")},
         "stages_ms": {name: round(value, 3) for name, value in stages.items()},
-    }
+    } | ({"text_encoder_gflops": round(median(gflops), 1)} if gflops else {})
 
 
 def render(found: dict[str, Any]) -> list[Table]:
@@ -218,11 +248,21 @@ def render(found: dict[str, Any]) -> list[Table]:
             f"{way['peak_mb']:,.0f}",
         )
     names = list(dict.fromkeys(stage for way in found["ways"].values() for stage in way["stages_ms"]))
-    stages = Table("way", title="Milliseconds per product, each stage by itself", title_justify="left")
+    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in found["matrix_gflops"].items())
+    stages = Table(
+        "way",
+        title="Milliseconds per product, each stage by itself",
+        caption=f"GFLOP/s of the text encoder; of large matrices here: {rates}",
+        title_justify="left",
+        caption_justify="left",
+    )
     for name in names:
         stages.add_column(name, justify="right")
+    stages.add_column("GFLOP/s", justify="right")
     for name, way in found["ways"].items():
-        stages.add_row(name, *(f"{way['stages_ms'][s]:.2f}" if s in way["stages_ms"] else "" for s in names))
+        cells = [f"{way['stages_ms'][s]:.2f}" if s in way["stages_ms"] else "" for s in names]
+        reached = way.get("text_encoder_gflops")
+        stages.add_row(name, *cells, "" if reached is None else f"{reached:,.0f}")
     return [speed, stages]
 
 
