@@ -1,6 +1,7 @@
 """Windows and photos of several products as one batch: padded arrays, named as :class:`attrex.model.batch.Batch` says.
 
-Shapes: B rows (windows), S tokens, U units, M distinct photos, I photos per row, C attributes, P gold pairs.
+Shapes: B rows (windows), S tokens, U units, M distinct photos, I photos per row, C attributes, P pairs that are
+gold or may be.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def collate(rows: Sequence[Row], encoder: ProductEncoder, allowed: np.ndarray | 
         arrays["allowed"] = allowed
     arrays |= _photos(rows)
     if all(w.labels is not None for w in windows):
-        arrays |= _labels(windows, len(encoder.schema.names), index.shape[1])
+        arrays |= _labels(windows, encoder, index.shape[1])
     return arrays
 
 
@@ -78,13 +79,14 @@ def _photos(rows: Sequence[Row]) -> Arrays:
     return {"pixels": np.stack(pixels), "image_index": index}
 
 
-def _labels(windows: Sequence[Window], attributes: int, units: int) -> Arrays:
+def _labels(windows: Sequence[Window], encoder: ProductEncoder, units: int) -> Arrays:
     labels = [w.labels for w in windows if w.labels is not None]
-    cells = np.empty((len(labels), attributes), dtype=np.uint8)
+    cells = np.empty((len(labels), len(encoder.schema.names)), dtype=np.uint8)
     for row, x in zip(cells, labels, strict=True):
         row[:] = x.rest
         row[list(x.cells)] = list(x.cells.values())
-    pairs = [(row, attribute, tags) for row, x in enumerate(labels) for attribute, tags in x.pairs.items()]
+    # Gold pairs, and those that are in doubt.
+    pairs = [(row, a, encoder.tags(x, a)) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.maybe))]
     return {
         "cells": cells,
         "flat_tags": _pad([x.flat for x in labels], 0),
