@@ -22,9 +22,10 @@ from attrex.data.batching import Row, load_photos
 from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader, ImageTransform
 from attrex.data.loading import BucketSampler, Collator, LabelledProducts
+from attrex.data.mentions import Mentions
 from attrex.model.batch import Batch
 from attrex.schema import Schema
-from attrex.types import CellState, Product, Span
+from attrex.types import UNKNOWN, CellState, Product, Span
 
 LOADER = ImageLoader(ImageTransform(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)))
 BROKEN = b"this is no picture"
@@ -193,6 +194,18 @@ def test_a_batch_without_any_gold_pair_keeps_its_shapes(encoder: ProductEncoder)
     batch = collate(rows_of(encoder, product("a red shirt", spans=()), labels=True), encoder)
     assert batch.pair_tags.shape == (0, 3)
     assert batch.pair_rows.shape == batch.pair_attributes.shape == (0,)
+
+
+def test_pairs_in_doubt_travel_beside_the_gold_ones(encoder: ProductEncoder, schema: Schema) -> None:
+    color = schema.names.index("Color")
+    known = Schema(tuple(replace(a, options=("red",) if a.name == "Color" else ()) for a in schema.attributes))
+    knowing = ProductEncoder(encoder.tokenizer, encoder.config, known, Mentions.learn([], known))
+    labelled = product("a red shirt, red", spans=(Span("Color", 2, 5, "red"),))
+    batch = collate(rows_of(knowing, labelled, product("red", spans=()), labels=True), knowing)
+    assert batch.pair_rows.tolist() == [0, 1]
+    assert batch.pair_attributes.tolist() == [color, color]
+    assert batch.pair_tags.tolist() == [[0, 1, 0, 0, UNKNOWN], [UNKNOWN, 0, 0, 0, 0]]
+    assert batch.cells[:, color].tolist() == [CellState.LOCATED, CellState.BLANK]
 
 
 # ---- the data set --------------------------------------------------------------------------------------------------

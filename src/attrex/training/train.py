@@ -20,6 +20,8 @@ from attrex.data.batching import load_photos
 from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader, ImageTransform
 from attrex.data.loading import Collator, LabelledProducts
+from attrex.data.mentions import Mentions
+from attrex.data.supervision import Supervision, supervision
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
@@ -65,7 +67,13 @@ def train(
 
     set_seed(config.training.seed)
     model = new_model(config, schema)
-    encoder = ProductEncoder(model.tokenizer, config, schema)
+    mentions = Mentions.learn(products, schema, min_share=config.range.mention_share)
+    known = supervision(products, schema, mentions)
+    console.print(known.render(), soft_wrap=True, highlight=False)
+    set_class_prior(model, known)
+    encoder = ProductEncoder(
+        model.tokenizer, config, schema, None if config.range.unknown == "negative" else mentions
+    )
     train_set = LabelledProducts(products, encoder)
     if train_set.left_out:
         console.print(f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
@@ -103,6 +111,7 @@ def train(
         "minutes": round(trainer.minutes, 2),
         "seed": config.training.seed,
         "cells": cell_counts(products, schema),
+        "supervision": known.to_json(),
     }
     if trainer.is_world_process_zero():
         model.save(directory, card=model_card(model))
@@ -133,6 +142,12 @@ def start_classifier(model: Model, train_set: LabelledProducts) -> None:
         if window.labels is not None:
             counts[list(window.labels.pairs)] += 1
     model.network.classifier.start_at(counts / max(1, len(windows)))
+
+
+def set_class_prior(model: Model, known: Supervision) -> None:
+    """Tell the network how often a cell in doubt has a value that its text says."""
+    priors = torch.tensor([known.prior(name) for name in model.schema.names])
+    model.network.get_buffer("class_prior").copy_(priors)
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
