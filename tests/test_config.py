@@ -172,9 +172,21 @@ def test_a_flat_tagger_has_no_extra_tags(settings: list[str]):
 @pytest.mark.parametrize("unknown", ["weighted", "pu"])
 def test_a_flat_tagger_has_no_cells_to_weight(unknown: str):
     said = fault_of("range.kind=none", f"range.unknown={unknown}")
-    assert f"range.unknown={unknown} needs range.kind=predicted: a flat tagger has no range whose cells" in said
+    assert f"range.unknown={unknown} needs range.kind=predicted: a flat tagger has no range whose" in said
     assert "set range.unknown=masked, which leaves open what words in doubt are" in said
     Config.load("small", ["range.kind=none", "range.unknown=masked"])
+
+
+def test_rounds_need_cells_that_are_unknown():
+    for settings in (["range.unknown=negative"], ["range.kind=none", "range.unknown=masked"]):
+        said = fault_of("training.rounds=2", *settings)
+        assert "training.rounds=2 needs range.kind=predicted and cells that are unknown; set range.unknown=mask" in said
+    Config.load("small", ["training.rounds=2", "range.unknown=pu"])
+
+
+def test_a_teacher_cannot_be_sure_and_unsure_at_once():
+    said = fault_of("training.teacher_low=0.9", "training.teacher_high=0.5")
+    assert "training.teacher_low=0.9 must be under training.teacher_high=0.5" in said
 
 
 def test_windows_must_get_on():

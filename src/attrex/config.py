@@ -208,6 +208,15 @@ class TrainingConfig(_Section):
     """`auto`: bf16 where the processor multiplies it natively, else fp32."""
     seed: int = 0
     """Of everything random: first weights, order, dropout."""
+    rounds: int = Field(1, ge=1, le=10)
+    """Trainings one after the other: each but the first also learns from what the one before read in the cells that the
+    table leaves unknown. Needs `range.unknown` other than `negative`; complete products need one."""
+    teacher_high: float = Field(0.9, gt=0, le=1)
+    """Finds of the last round in unknown cells teach the next one as labels from this confidence on, weighted by it."""
+    teacher_low: float = Field(0.1, ge=0, lt=1)
+    """Up to this confidence they teach that there is no value; in between their words may have any tag."""
+    round_agreement: float = Field(0.98, ge=0, le=1)
+    """No further round once two in a row find the same in the validation products, as F1 of exact spans."""
     save_every: int = Field(0, ge=0)
     """Steps between resumable checkpoints; 0: at every validation."""
 
@@ -245,8 +254,18 @@ class Config(_Section):
             )
         if self.range.kind == "none" and self.range.unknown not in ("negative", "masked"):
             faults.append(
-                f"range.unknown={self.range.unknown} needs range.kind=predicted: a flat tagger has no range whose cells "
-                "could be weighted; set range.unknown=masked, which leaves open what words in doubt are"
+                f"range.unknown={self.range.unknown} needs range.kind=predicted: a flat tagger has no range whose "
+                "cells could be weighted; set range.unknown=masked, which leaves open what words in doubt are"
+            )
+        if self.training.rounds > 1 and (self.range.kind == "none" or self.range.unknown == "negative"):
+            faults.append(
+                f"training.rounds={self.training.rounds} needs range.kind=predicted and cells that are unknown; "
+                "set range.unknown=masked, weighted or pu, or training.rounds=1"
+            )
+        if self.training.teacher_low >= self.training.teacher_high:
+            faults.append(
+                f"training.teacher_low={self.training.teacher_low} must be under "
+                f"training.teacher_high={self.training.teacher_high}"
             )
         if self.text.overlap * 2 >= self.text.max_tokens:
             faults.append(

@@ -16,10 +16,11 @@ from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 from attrex.config import Config
 from attrex.data.encoding import EncodedProduct, Labels, ProductEncoder, Unit
 from attrex.data.mentions import Mentions
+from attrex.data.teacher import Teacher
 from attrex.errors import ConfigError
 from attrex.model.tags import flat_spans_from_tags, spans_from_tags
 from attrex.schema import Attribute, Schema
-from attrex.types import UNKNOWN, CellState, Product, Span
+from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
 
 BLANK, ABSENT, LOCATED, NOT_LOCATED = map(int, CellState)
 WORDS = ["red", "blue", "cotton", "shirt", "with", "stripes", "leather", "shoes", "hazzys", "striped"]
@@ -573,6 +574,44 @@ def test_mentions_are_cut_to_their_windows() -> None:
 def test_the_releases_pad_tag_stays_before_a_mention() -> None:
     own, (labels,) = doubtful("red shirt", spans=[], overrides=("decoder.pad_tag=true",))
     assert own.tags(labels, COLOR) == [3, UNKNOWN, 0]
+
+
+def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
+    """An encoder with a teacher that found (attribute, words, confidence), and the labels of each window."""
+    values = tuple(
+        ExtractedValue(a, w, "title", text.index(w), text.index(w) + len(w), confidence) for a, w, confidence in finds
+    )
+    read = Prediction("p", values, {a: 0.8 for a, _, _ in finds})
+    config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
+    teacher = Teacher([read], KNOWN, high=0.9, low=0.1)
+    own = ProductEncoder(bert(), config, KNOWN, Mentions.learn([], KNOWN), teacher)
+    return own, [w.labels for w in own.encode(product(text, **more), labels=True).windows]
+
+
+def test_what_a_teacher_is_sure_of_becomes_a_label_that_counts_as_much() -> None:
+    text = "red hazzys shirt, blue leather"
+    own, (labels,) = taught(("color", "red", 0.97), ("color", "blue", 0.93), ("brand", "hazzys", 0.5), text=text)
+    assert labels.soft == {COLOR: ([1, 0, 0, 0, 1, 0], 0.93)}
+    assert own.tags(labels, COLOR) == [1, 0, 0, 0, 1, 0]
+    assert own.tags(labels, BRAND) == [0, UNKNOWN, 0, 0, 0, 0]
+    assert labels.maybe == {BRAND: [(1, 2)]}  # leather: not in the teacher's range
+    assert labels.scores == pytest.approx({COLOR: 0.8, BRAND: 0.8})
+    assert labels.pairs == {}
+    assert states(labels) == [BLANK] * 3
+
+
+def test_a_teachers_label_joins_the_shops() -> None:
+    text = "red shirt with striped blue"
+    own, (labels,) = taught(("color", "striped blue", 0.97), text=text, spans=[span("color", text, "red")])
+    assert own.tags(labels, COLOR) == [1, 0, 0, 1, 2]
+    assert labels.pairs == {COLOR: [1, 0, 0, 0, 0]}
+    assert labels.scores == {}
+
+
+def test_a_teachers_score_goes_to_the_windows_that_say_something() -> None:
+    text = "shirt " * 30 + "red"
+    _, labels = taught(("color", "red", 0.97), text=text, overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.soft) for x in labels] == [bool(x.scores) for x in labels] == [*[False] * (len(labels) - 1), True]
 
 
 def test_without_mentions_nothing_is_in_doubt() -> None:

@@ -485,6 +485,28 @@ def test_cells_in_doubt_are_taken_for_positive_in_the_share_seen_elsewhere(
     torch.testing.assert_close(estimated * after, known * before + risk)
 
 
+def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Batch):
+    """It labelled a blank cell, whose words are in doubt no longer, and is half sure of a filled one."""
+    settings = ("range.unknown=masked", "range.unknown_weight=0.25", "range.reduction=sum", "range.train_on=gold")
+    network = choose(build(*settings), [0.1, 0.2, 0.3, 0.4])
+    doubtful.pair_tags[3] = torch.tensor([0, 1, 2, 0, 0, 0, 0])
+    doubtful.pair_weights = torch.tensor([0, 0, 0, 0.9, 0])
+    doubtful.range_targets = torch.zeros(3, 4)
+    doubtful.range_targets[2, 0], doubtful.range_targets[1, 2] = 0.8, 0.5
+    seen = observe(network)
+    losses = network(**doubtful.tensors())
+    assert seen["pairs"] == [(0, 0), (0, 2), (1, 1), (2, 0)]
+    torch.testing.assert_close(losses.tag_loss, (seen["nll"] * torch.tensor([1, 1, 1, 0.9])).mean())
+    assert seen["allowed"][3, 1:3].tolist() == [[False, True, False], [False, False, True]]
+
+    target, counts = (doubtful.cells == 2).float(), torch.where(doubtful.cells == 0, 0.25, 1.0)
+    target[2, 0], target[1, 2] = 0.8, 0.5
+    counts[2, 0] = counts[1, 2] = 1.0
+    (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias)
+    error = network.classifier.output.bias.sigmoid() - target
+    torch.testing.assert_close(gradient, (error * counts).sum(0) / 3)
+
+
 def test_the_prior_is_no_part_of_a_saved_network(build: Build):
     assert not any("prior" in name for name in build("range.unknown=pu").state_dict())
 

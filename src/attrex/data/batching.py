@@ -85,15 +85,22 @@ def _labels(windows: Sequence[Window], encoder: ProductEncoder, units: int) -> A
     for row, x in zip(cells, labels, strict=True):
         row[:] = x.rest
         row[list(x.cells)] = list(x.cells.values())
-    # Gold pairs, and those that are in doubt.
-    pairs = [(row, a, encoder.tags(x, a)) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.maybe))]
-    return {
+    # Those that have a value, a teacher's value, or words in doubt.
+    pairs = [(row, a) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.soft, *x.maybe))]
+    arrays = {
         "cells": cells,
         "flat_tags": _pad([x.flat for x in labels], 0),
-        "pair_rows": np.array([p[0] for p in pairs], dtype=np.int64),
-        "pair_attributes": np.array([p[1] for p in pairs], dtype=np.int64),
-        "pair_tags": _pad([p[2] for p in pairs], 0, units),
+        "pair_rows": np.array([row for row, _ in pairs], dtype=np.int64),
+        "pair_attributes": np.array([a for _, a in pairs], dtype=np.int64),
+        "pair_tags": _pad([encoder.tags(labels[row], a) for row, a in pairs], 0, units),
     }
+    if encoder.teacher is None:
+        return arrays
+    scores = np.zeros(cells.shape, dtype=np.float32)
+    for row, x in zip(scores, labels, strict=True):
+        row[list(x.scores)] = list(x.scores.values())
+    weights = [labels[row].soft[a][1] if a in labels[row].soft else 0.0 for row, a in pairs]
+    return arrays | {"pair_weights": np.array(weights, dtype=np.float32), "range_targets": scores}
 
 
 def _pad(sequences: Sequence[Sequence[int]], value: int, width: int = 0) -> np.ndarray:

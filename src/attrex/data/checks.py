@@ -362,22 +362,22 @@ class _Unlabelled:
             self.filled[attribute] += state == CellState.NOT_LOCATED
 
     def findings(self) -> Iterator[Finding]:
-        if blank := +self.blank:
+        if blank := dict((+self.blank).most_common()):
             yield _finding(
                 "unlabelled-in-blank-cells",
                 "info",
-                f"{blank.total()} blank cells have a text that names a known value: {_listed(dict(blank.most_common()))}",
+                f"{sum(blank.values())} blank cells have a text that names a known value: {_listed(blank)}",
                 "a model that takes them for absent learns to miss such values; range.unknown says what they teach",
-                cells=dict(blank.most_common()),
+                cells=blank,
             )
-        if filled := +self.filled:
+        if filled := dict((+self.filled).most_common()):
             yield _finding(
                 "unlabelled-in-filled-cells",
                 "info",
-                f"{filled.total()} cells have a value that was not found, and a text that names another one: "
-                + _listed(dict(filled.most_common())),
+                f"{sum(filled.values())} cells have a value that was not found, and a text that names another one: "
+                + _listed(filled),
                 "add aliases where the text says the same in other words",
-                cells=dict(filled.most_common()),
+                cells=filled,
             )
 
 

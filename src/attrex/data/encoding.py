@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from attrex.config import Config
 from attrex.data.mentions import Mentions
+from attrex.data.teacher import Opinion, Teacher
 from attrex.errors import ConfigError
 from attrex.schema import Schema
 from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
@@ -59,6 +60,10 @@ class Labels:
     flat: list[int]  #: tag per unit over all attributes: 0 = O, 2a + 1 = B, 2a + 2 = I
     maybe: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     """attribute -> units first..last (exclusive) that may be a value of it which is not labelled."""
+    soft: dict[int, tuple[list[int], float]] = field(default_factory=dict)
+    """attribute -> tag per unit with the values that a teacher read, and the lowest of their confidences."""
+    scores: dict[int, float] = field(default_factory=dict)
+    """attribute -> a teacher's range score, where the cell has no located value."""
 
     def state(self, attribute: int) -> int:
         """`CellState` of any attribute."""
@@ -90,11 +95,20 @@ class ProductEncoder:
     """Turns products into windows for one tokenizer, configuration and schema.
 
     Raises :class:`ConfigError` for a tokenizer that gives no character offsets, lacks a special token, or reads bytes
-    where ``text.units`` asks for characters. With ``mentions``, labels tell which units may be an unlabelled value.
+    where ``text.units`` asks for characters. With ``mentions``, labels tell which units may be an unlabelled value;
+    with a ``teacher``, what it thinks of them.
     """
 
-    def __init__(self, tokenizer: Any, config: Config, schema: Schema, mentions: Mentions | None = None) -> None:
-        self.tokenizer, self.config, self.schema, self.mentions = tokenizer, config, schema, mentions
+    def __init__(
+        self,
+        tokenizer: Any,
+        config: Config,
+        schema: Schema,
+        mentions: Mentions | None = None,
+        teacher: Teacher | None = None,
+    ) -> None:
+        self.tokenizer, self.config, self.schema = tokenizer, config, schema
+        self.mentions, self.teacher = mentions, teacher
         self.backend = _own_backend(tokenizer)
         self.cls = _special(tokenizer, "cls_token")
         self.sep = _special(tokenizer, "sep_token")
@@ -184,8 +198,11 @@ class ProductEncoder:
     # ---- labels ---------------------------------------------------------------------------------------------------
 
     def tags(self, labels: Labels, attribute: int) -> list[int]:
-        """The tags of one attribute, with UNKNOWN for the units of a mention."""
-        tags = [*labels.pairs.get(attribute, self._outside(len(labels.flat)))]
+        """The tags of one attribute, with what a teacher read, and UNKNOWN for the units of a mention."""
+        if attribute in labels.soft:
+            tags = [*labels.soft[attribute][0]]
+        else:
+            tags = [*labels.pairs.get(attribute, self._outside(len(labels.flat)))]
         for first, last in labels.maybe.get(attribute, ()):
             # A mention touches no labelled characters, but may share a unit with them.
             tags[first:last] = [UNKNOWN if tag == OUTSIDE else tag for tag in tags[first:last]]
@@ -204,21 +221,34 @@ class ProductEncoder:
         elsewhere = CellState.ABSENT if product.complete else CellState.NOT_LOCATED
         rest, states = self._states(product)
         states = {a: elsewhere if s == CellState.LOCATED else s for a, s in states.items()}
-        runs = self._runs(product, units, product.spans or ())
-        maybe = self._runs(product, units, self.mentions.unknown(product) if self.mentions else ())
+        opinion = self._opinion(product)
+        runs, doubtful = (self._runs(product, units, spans) for spans in (product.spans or (), opinion.doubtful))
+        taught = [(run, c) for span, c in opinion.labels for run in self._runs(product, units, [span])]
         shift = int(self.config.decoder.pad_tag)
         for window, (first, last, _) in windows:
-            inside, doubtful = (
-                [
-                    Run(r.attribute, max(r.first, first) - first + shift, min(r.last, last) - first + shift)
-                    for r in found
-                    if r.first < last and r.last > first
-                ]
-                for found in (runs, maybe)
-            )
-            window.labels = self._window_labels(window, states, rest, inside)
-            for run in doubtful:
-                window.labels.maybe.setdefault(run.attribute, []).append((run.first, run.last))
+            labels = self._window_labels(window, states, rest, list(_inside(runs, first, last, shift)))
+            for run in _inside(doubtful, first, last, shift):
+                labels.maybe.setdefault(run.attribute, []).append((run.first, run.last))
+            for whole, confidence in taught:
+                for run in _inside([whole], first, last, shift):
+                    self._teach(labels, window, run, confidence)
+            # Of a text of several windows, only those that say something of the attribute are meant.
+            meant = None if last - first == len(units) else {*labels.maybe, *labels.soft}
+            scores = {self._index[name]: score for name, score in opinion.scores.items()}
+            labels.scores = {a: score for a, score in scores.items() if meant is None or a in meant}
+            window.labels = labels
+
+    def _opinion(self, product: Product) -> Opinion:
+        mentions = self.mentions.unknown(product) if self.mentions else []
+        return self.teacher.judge(product, mentions) if self.teacher else Opinion([], mentions, {})
+
+    def _teach(self, labels: Labels, window: Window, run: Run, confidence: float) -> None:
+        """Write a value that a teacher read where no label is."""
+        known = labels.pairs.get(run.attribute, self._outside(len(labels.flat)))
+        tags, lowest = labels.soft.get(run.attribute, ([*known], 1.0))
+        if not any(tags[run.first : run.last]):
+            tags[run.first : run.last] = self._span_tags(window, run.first, run.last)
+            labels.soft[run.attribute] = tags, min(lowest, confidence)
 
     def _states(self, product: Product) -> tuple[CellState, dict[int, CellState]]:
         """The state of most cells, and of those that differ from it."""
@@ -354,6 +384,14 @@ def _token_positions(units: Sequence[Unit]) -> tuple[list[int], list[int]]:
         at += len(unit.ids)
         ends.append(at)
     return starts, ends
+
+
+def _inside(runs: Iterable[Run], first: int, last: int, shift: int) -> Iterator[Run]:
+    """What a window of units first..last (exclusive) sees of each run, in its own numbers."""
+    for run in runs:
+        if run.first < last and run.last > first:
+            begin, end = max(run.first, first) - first + shift, min(run.last, last) - first + shift
+            yield Run(run.attribute, begin, end)
 
 
 def _disjoint(runs: Iterable[Run]) -> list[Run]:

@@ -1,7 +1,7 @@
 """What scores mean where the labels are not all there are: bounds, so that nobody tunes towards missing values.
 
 Labels made from a table are right where it is filled and missing where it is blank. A find without a label may be a
-value that the table lacks; counted as wrong, a model that misses what the table misses looks better than one that reads.
+value that the table lacks; where it counts as wrong, a model that misses what the table misses looks the better one.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Incomplete:
         return (
             f"The labels are not complete: recall {self.recall:.3f}, precision between {self.precision_lower:.3f} and "
             f"{self.precision_upper:.3f}.\n{unknown:,} finds may be values that the table lacks "
-            f"({self.finds_in_blank_cells:,} in blank cells, {self.finds_on_mentions:,} on other words of filled ones); "
-            "the scores above count them as wrong.\nDo not choose a model by them alone: label some products in full "
+            f"({self.finds_in_blank_cells:,} in blank cells, {self.finds_on_mentions:,} on other words of filled ones"
+            "); the scores above count them as wrong.\nDo not choose a model by them alone: label some products in full "
             "and give them with --gold."
         )
 

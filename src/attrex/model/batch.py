@@ -30,6 +30,8 @@ class Batch:
     pair_rows: Tensor | None = None  #: (P,) long, rows of the pairs that have a value, or units in doubt
     pair_attributes: Tensor | None = None  #: (P,) long
     pair_tags: Tensor | None = None  #: (P, U) long, UNKNOWN (-1) where a unit may have any tag
+    pair_weights: Tensor | None = None  #: (P,) confidence of pairs that a teacher labelled, 0 for all others
+    range_targets: Tensor | None = None  #: (B, C) a teacher's range scores of unknown cells, 0 where it has none
     flat_tags: Tensor | None = None  #: (B, U) long, 0 = O, 2a + 1 = B, 2a + 2 = I of attribute a
 
     @classmethod

@@ -197,15 +197,17 @@ class Network(nn.Module):
         settings = self.settings.range
         gold = batch.cells == LOCATED
         doubt = self._doubt(batch)
-        range_loss = self._range_loss(encoded.range_logits, batch.cells, doubt) * settings.loss_weight
+        range_loss = self._range_loss(encoded.range_logits, batch, doubt) * settings.loss_weight
         if self.range_only:
             return Losses(range_loss, range_loss, None, 0)
 
         scores = encoded.range_logits[:, : self.attributes].detach().sigmoid()
+        weight = self._cell_weight((batch.cells == BLANK) | doubt)
+        if batch.pair_weights is not None:
+            weight, gold = self._taught(batch, weight, gold)
         selected = select(scores, settings.threshold) if settings.train_on != "gold" else gold
         if settings.train_on == "union":
             selected = selected | gold
-        weight = self._cell_weight((batch.cells == BLANK) | doubt)
         selected = cap_pairs(selected & (weight > 0), gold, scores, settings.max_pairs)
         rows, attributes = selected.nonzero(as_tuple=True)
         if not len(rows):
@@ -258,16 +260,35 @@ class Network(nn.Module):
         doubt[batch.pair_rows[unknown], batch.pair_attributes[unknown]] = True
         return doubt & (batch.cells != LOCATED)
 
+    def _taught(self, batch: Batch, weight: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and range of the pairs, (B, C) each, with those that a teacher labelled: they count as it is sure."""
+        assert batch.pair_weights is not None
+        assert batch.pair_rows is not None
+        assert batch.pair_attributes is not None
+        taught = batch.pair_weights > 0
+        rows, attributes = batch.pair_rows[taught], batch.pair_attributes[taught]
+        weight, gold = weight.clone(), gold.clone()
+        weight[rows, attributes] = batch.pair_weights[taught].to(weight.dtype)
+        gold[rows, attributes] = True
+        return weight, gold
+
     def _cell_weight(self, unsure: Tensor) -> Tensor:
         """How much each cell (B, C) counts: an unsure one as `range.unknown` says, all others fully."""
         settings = self.settings.range
         return torch.where(unsure, 1.0 if settings.unknown == "negative" else settings.unknown_weight, 1.0)
 
-    def _range_loss(self, logits: Tensor, cells: Tensor, doubt: Tensor) -> Tensor:
-        """logits (B, C), or (B, C + 1) with the class "no attribute"; cells (B, C); doubt (B, C) -> a scalar."""
+    def _range_loss(self, logits: Tensor, batch: Batch, doubt: Tensor) -> Tensor:
+        """logits (B, C), or (B, C + 1) with the class "no attribute"; doubt (B, C) -> a scalar."""
+        assert batch.cells is not None
         settings = self.settings.range
-        gold = cells == LOCATED
-        weight = self._cell_weight((cells == BLANK) | doubt)
+        gold = batch.cells == LOCATED
+        target = gold.to(logits.dtype)
+        weight = self._cell_weight((batch.cells == BLANK) | doubt)
+        if batch.range_targets is not None:  # what a teacher has a score for is in doubt no longer
+            scored = batch.range_targets > 0
+            doubt = doubt & ~scored
+            target = torch.where(scored, batch.range_targets.to(target.dtype), target)
+            weight = weight.masked_fill(scored, 1)
         if settings.unknown in ("masked", "pu"):
             weight = weight.masked_fill(doubt, 0)
         counted = weight.sum()
@@ -276,7 +297,6 @@ class Network(nn.Module):
             prior = self.get_buffer("class_prior")
             estimated = pu_risk(logits[:, : self.attributes].float(), gold, doubt, prior)
             counted = counted + doubt.sum()
-        target = gold.to(logits.dtype)
         if settings.no_attribute_class:
             some = gold.any(1, keepdim=True)
             none = torch.where(some, 1.0, weight.amin(1, keepdim=True))

@@ -60,8 +60,8 @@ def _assumed(model: Model) -> list[str]:
     if found:
         n = {kind: f"{number:,}" for kind, number in found["cells"].items()}
         lines += [
-            f"- the table is partly filled: {found['complete_products']:,} of {found['products']:,} products are marked "
-            "complete",
+            f"- the table is partly filled: {found['complete_products']:,} of {found['products']:,} products are "
+            "marked complete",
             f"- cells: {n['located']} located, {n['not_located']} filled but not located, {n['blank']} blank, "
             f"{n['ruled_out']} blank and ruled out by the category (taken as absent), {n['absent']} absent",
             f"- known values that the texts name and the table lacks: in {n['blank_mentioned']} blank cells, in "
