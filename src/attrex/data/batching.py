@@ -97,8 +97,8 @@ def _labels(windows: Sequence[Window], encoder: ProductEncoder, units: int) -> A
     if encoder.teacher is None:
         return arrays
     scores = np.zeros(cells.shape, dtype=np.float32)
-    for row, x in zip(scores, labels, strict=True):
-        row[list(x.scores)] = list(x.scores.values())
+    for at, x in enumerate(labels):
+        scores[at, list(x.scores)] = list(x.scores.values())
     weights = [labels[row].soft[a][1] if a in labels[row].soft else 0.0 for row, a in pairs]
     return arrays | {"pair_weights": np.array(weights, dtype=np.float32), "range_targets": scores}
 

@@ -51,13 +51,13 @@ class Supervision:
         return {kind: getattr(self, kind).total() for kind in kinds}
 
     def to_json(self) -> dict[str, Any]:
-        doubtful = self.blank_mentioned + self.not_located_mentioned
+        doubtful = self.blank_mentioned + self.not_located_mentioned  # a sum of counters has no zeros
         return {
             "table": self.table,
             "products": self.products,
             "complete_products": self.complete,
             "cells": self.totals(),
-            "mentions_in_blank_cells": dict(self.blank_mentioned.most_common()),
+            "mentions_in_blank_cells": dict((+self.blank_mentioned).most_common()),
             "class_prior": {a: round(self.prior(a), 4) for a, _ in doubtful.most_common()},
         }
 

@@ -230,7 +230,10 @@ def _fingerprint(
     config: Config, schema: Schema, products: Sequence[Product], validation: Sequence[Product]
 ) -> dict[str, Any]:
     """What makes a run this run: settings by name, all else as hashes."""
-    contents = [[(p.id, dict(p.fields), dict(p.table), p.spans, p.error) for p in s] for s in (products, validation)]
+    contents = [
+        [(p.id, dict(p.fields), p.category, dict(p.table), p.spans, p.complete, p.error) for p in s]
+        for s in (products, validation)
+    ]
     return {
         "settings": config.model_dump(mode="json"),
         "schema": hashlib.sha256(schema.to_yaml().encode()).hexdigest(),
