@@ -88,6 +88,7 @@ def test_known_values_that_the_table_lacks_are_counted() -> None:
         product("other words", "red bag", table={"Color": ("Scarlet",)}),
         product("absent", "red bag", table={"Color": ()}),
         product("complete", "red bag", complete=True),
+        Product("not looked at yet", {"text": "red bag"}, table={"Color": ("Red",)}),
     ]
     mentions = Mentions.learn(products, Schema.learn(products))
     report = check({"train": products}, mentions=mentions)

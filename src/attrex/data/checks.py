@@ -356,7 +356,9 @@ class _Unlabelled:
         self.filled: Counter[str] = Counter()  # attribute -> filled cells that were not found, likewise
 
     def add(self, split: str, product: Product) -> None:
-        for attribute in {s.attribute for s in (self.mentions.unknown(product) if self.mentions else ())}:
+        if self.mentions is None or product.spans is None:  # not labelled yet: nobody has looked
+            return
+        for attribute in {s.attribute for s in self.mentions.unknown(product)}:
             state = product.cell_state(attribute)
             self.blank[attribute] += state == CellState.BLANK
             self.filled[attribute] += state == CellState.NOT_LOCATED

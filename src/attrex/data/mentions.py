@@ -41,7 +41,7 @@ class Mentions:
         table is filled ("only", the brand, in "hand wash only") is left out: of its places in products whose cell is
         known, at least ``min_share`` must be labelled (one more of each kind is added, so that few prove nothing).
         """
-        readable = [p for p in products if p.error is None]
+        readable = [p for p in products if p.error is None and p.spans is not None]  # None: nobody has looked
         forms = _known_forms(schema)
         for (attribute, form), (count, said) in _labelled_forms(readable, schema).items():
             if count >= min_count:
