@@ -33,7 +33,6 @@ def bounds(gold: Product, *found: tuple[str, str], attributes: list[str] | None 
     prediction = Prediction("p", values)
     tag = score([gold], [prediction], bootstrap=0, attributes=attributes).tag
     result = incomplete([gold], [prediction], tag, Mentions.learn([], SCHEMA), attributes=attributes)
-    assert result is not None
     assert (result.recall, result.precision_lower) == (tag.recall, tag.precision)
     return result
 
@@ -72,10 +71,9 @@ def test_attributes_restrict_what_is_bounded() -> None:
     assert (found.finds_in_blank_cells, found.precision_lower) == (0, 1.0)
 
 
-def test_complete_products_have_no_bounds() -> None:
-    gold = product(("Color", "red"), complete=True)
-    tag = score([gold], [Prediction("p")], bootstrap=0).tag
-    assert incomplete([gold], [Prediction("p")], tag, Mentions.learn([], SCHEMA)) is None
+def test_what_a_complete_product_does_not_label_is_wrong() -> None:
+    found = bounds(product(("Color", "red"), complete=True), ("Color", "red"), ("Fit", "slim"))
+    assert found.precision_lower == found.precision_upper == 0.5
 
 
 def test_rows_that_could_not_be_read_have_no_finds() -> None:

@@ -100,6 +100,14 @@ def test_it_says_what_was_known_of_the_cells() -> None:
     ) in lines
 
 
+def test_it_says_how_many_rounds_there_were() -> None:
+    text = card(rounds=[{"agreement": None}, {"agreement": 0.9876}])
+    assert (
+        "- 2 rounds, each taught by what the one before read in unknown cells; the last two agree in 98.8% of their "
+        "finds on validation"
+    ) in text
+
+
 def test_complete_products_have_no_blank_cells_to_take_for_anything() -> None:
     text = card(supervision=SUPERVISION | {"table": "complete"})
     assert "- all training products are marked complete: what is not labelled was taken as absent" in text

@@ -56,6 +56,8 @@ def evaluate(
         now - then for now, then in zip((count.products, count.rows, count.sequences), before, strict=True)
     )
     scores = score(products, predictions, bootstrap=bootstrap, attributes=attributes)
-    mentions = Mentions.learn(products, extractor.model.schema)
-    bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
+    bounds = None
+    if not all(p.complete or p.error is not None for p in products):
+        mentions = Mentions.learn(products, extractor.model.schema)
+        bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)

@@ -48,18 +48,15 @@ def incomplete(
     mentions: Mentions,
     *,
     attributes: Collection[str] | None = None,
-) -> Incomplete | None:
-    """Bounds to the exact scores ``tag`` of the same rows; None where all products are complete.
+) -> Incomplete:
+    """Bounds to the exact scores ``tag`` of the same rows; where all products are complete both are the precision.
 
     A find without a label is unknown in a blank cell that the category does not rule out; in a filled cell where it
     stands on a mention (:meth:`Mentions.unknown`) and apart from the cell's labels.
     """
-    rows = [(p, q) for p, q in zip(products, predictions, strict=True) if p.error is None]
-    if all(product.complete for product, _ in rows):
-        return None
     blank = filled = 0
-    for product, prediction in rows:
-        if product.complete or prediction is None or prediction.error is not None:
+    for product, prediction in zip(products, predictions, strict=True):
+        if product.complete or product.error is not None or prediction is None or prediction.error is not None:
             continue
         labels = {s.key for s in product.spans or ()}
         doubtful = mentions.unknown(product)

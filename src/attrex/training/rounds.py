@@ -6,8 +6,6 @@ them. A killed run goes on in the round it was killed in; what is finished is re
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -21,6 +19,7 @@ from attrex.data.teacher import Teacher
 from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json, write_json
 from attrex.inference.extractor import CHUNK, Extractor
+from attrex.inference.memory import peak_mb
 from attrex.inference.output import PredictionFile, read_predictions
 from attrex.types import Prediction, Product
 
@@ -86,19 +85,13 @@ def _record(
         "round": number,
         "minutes": model.metrics["minutes"],
         "reading_minutes": round(seconds / 60, 2),
-        "peak_mb": _peak_mb(),
+        "peak_mb": round(peak_mb()),  # of the process, up to now
         "validation_tag_f1": model.metrics["validation"]["tag"]["f1"],
         "finds": sum(len(p.values) for p in found),
         "agreement": agreed,
     }
     write_json(path, record)
     return record
-
-
-def _peak_mb() -> int:
-    """The most memory that this process has held so far."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // unit
 
 
 def _told(record: dict[str, Any], rounds: int) -> str:

@@ -91,7 +91,9 @@ def train(
 
     set_seed(config.training.seed)
     model = new_model(config, schema)
-    mentions = Mentions.learn(products, schema, min_share=config.range.mention_share)
+    mentions = None  # of complete products everything is known
+    if not all(p.complete for p in products):
+        mentions = Mentions.learn(products, schema, min_share=config.range.mention_share)
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
     set_class_prior(model, known)
