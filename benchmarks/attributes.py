@@ -20,13 +20,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from attrex.benchmark import in_own_process, machine, peak_mb
+from attrex.benchmark import in_own_process, machine
 from attrex.data.encoding import ProductEncoder
 from attrex.data.loading import Collator, LabelledProducts
 from attrex.data.readers import read_products
 from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.inference.memory import peak_mb
 from attrex.model.build import architecture, network_from
 from attrex.schema import Attribute, Schema
 from attrex.types import Product

@@ -15,6 +15,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
         result["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
     gold = options.data / "gold_dev.jsonl"
     if gold.exists():
-        products = list(read_products(gold))
+        products = [replace(p, complete=True) for p in read_products(gold)]
         result["gold"] = evaluate(extractor, products, attributes=CORE).to_json()
     return result
 

@@ -258,6 +258,31 @@ def test_evaluate_writes_the_metrics_as_json(model: Path, data: Path, tmp_path: 
     assert {"precision", "recall", "f1"} <= metrics["per_attribute"]["Color"].keys()
 
 
+def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
+    model: Path, data: Path, tmp_path: Path
+) -> None:
+    silver = tmp_path / "silver.jsonl"
+    attrex("locate", data / "catalog.jsonl", "--out", silver, "--images", data)
+    options = ["--gold", data / "test.jsonl", "--no-photos", "--threshold", 0.05, "--limit", 12]
+    said = attrex("evaluate", model, silver, *options, "--json", tmp_path / "m.json").output
+    assert "The labels are not complete: recall" in said
+    assert "Labelled by hand" in said
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    found = metrics["incomplete"]
+    assert found["recall"] == metrics["tag"]["recall"]
+    assert metrics["tag"]["precision"] == found["precision_lower"] <= found["precision_upper"] <= 1
+    assert found["finds_in_blank_cells"] > 0
+    assert metrics["gold"]["products"] == 20  # all of them, whatever the limit of the others
+    assert metrics["gold"]["tag"].keys() >= {"precision", "recall", "f1"}
+    assert metrics["gold"]["overlap"]["f1"] >= metrics["gold"]["tag"]["f1"]
+    assert "incomplete" not in metrics["gold"]
+
+
+def test_evaluate_says_at_once_that_gold_has_no_labels(data: Path) -> None:
+    said = error("evaluate", "no-model", data / "test.jsonl", "--gold", data / "catalog.jsonl")
+    assert "has no labels to score against" in said
+
+
 def test_evaluate_only_some_attributes(model: Path, data: Path, tmp_path: Path) -> None:
     options = ["--attributes", "Color, Brand", "--no-photos", "--json", tmp_path / "m.json"]
     attrex("evaluate", model, data / "test.jsonl", *options)

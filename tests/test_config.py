@@ -169,10 +169,24 @@ def test_a_flat_tagger_has_no_extra_tags(settings: list[str]):
     assert "decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO" in said
 
 
-@pytest.mark.parametrize("unknown", ["masked", "weighted"])
-def test_a_flat_tagger_cannot_leave_an_attribute_out_of_its_loss(unknown: str):
+@pytest.mark.parametrize("unknown", ["weighted", "pu"])
+def test_a_flat_tagger_has_no_cells_to_weight(unknown: str):
     said = fault_of("range.kind=none", f"range.unknown={unknown}")
-    assert f"range.unknown={unknown} needs range.kind=predicted: a flat tagger has one tag per unit" in said
+    assert f"range.unknown={unknown} needs range.kind=predicted: a flat tagger has no range whose" in said
+    assert "set range.unknown=masked, which leaves open what words in doubt are" in said
+    Config.load("small", ["range.kind=none", "range.unknown=masked"])
+
+
+def test_rounds_need_cells_that_are_unknown():
+    for settings in (["range.unknown=negative"], ["range.kind=none", "range.unknown=masked"]):
+        said = fault_of("training.rounds=2", *settings)
+        assert "training.rounds=2 needs range.kind=predicted and cells that are unknown; set range.unknown=mask" in said
+    Config.load("small", ["training.rounds=2", "range.unknown=pu"])
+
+
+def test_a_teacher_cannot_be_sure_and_unsure_at_once():
+    said = fault_of("training.teacher_low=0.9", "training.teacher_high=0.5")
+    assert "training.teacher_low=0.9 must be under training.teacher_high=0.5" in said
 
 
 def test_windows_must_get_on():
@@ -182,8 +196,8 @@ def test_windows_must_get_on():
 
 
 def test_all_combinations_that_make_no_sense_are_reported_at_once():
-    said = fault_of("image.model=null", "text.overlap=90", "range.kind=none", "range.unknown=masked")
-    assert all(words in said for words in ("needs photos", "must be under half", "a flat tagger has one tag per unit"))
+    said = fault_of("image.model=null", "text.overlap=90", "range.kind=none", "range.unknown=pu")
+    assert all(words in said for words in ("needs photos", "must be under half", "a flat tagger has no range"))
 
 
 def test_a_configuration_cannot_be_changed_behind_a_models_back():

@@ -6,7 +6,6 @@ machine that others use, too, times drift, and only what was measured side by si
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from attrex.errors import ConfigError, DataError
 from attrex.inference.directory import locate_model, read_json
 from attrex.inference.engine import Engine
 from attrex.inference.extractor import Extractor
+from attrex.inference.memory import peak_mb
 from attrex.types import Product
 
 _TEXT, _OPERATIONS = "of which: text encoder", "operations of the text encoder"
@@ -292,12 +292,6 @@ def machine() -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = {name: version(name) for name in ("torch", "transformers", "numpy")}
     return {"processor": names[0] if names else sys.platform, "cores": cores, **versions}
-
-
-def peak_mb() -> float:
-    """The most memory this process has held, in megabytes."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -20,6 +20,7 @@ from attrex.errors import AttrexError, ConfigError, DataError
 if TYPE_CHECKING:
     from attrex.data.locate import Locator
     from attrex.data.mapping import ColumnMapping
+    from attrex.evaluation.evaluate import Evaluation
     from attrex.inference.extractor import Extractor
     from attrex.schema import Schema
     from attrex.types import Product
@@ -94,13 +95,17 @@ def check(
     """
     from attrex.config import Config
     from attrex.data.checks import check as look
+    from attrex.data.mentions import Mentions
     from attrex.inference.checkpoint import load_tokenizer
     from attrex.model.text_encoder import resolve_text_model
+    from attrex.schema import Schema
 
     config = Config.load(preset)
     splits = {Path(d).name: _read(d, images, fields, columns, split, limit) for d in data}
     if len(splits) < len(data):
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
+    texts = [p.without_images() for d in data for p in _read(d, images, fields, columns, split, limit)]
+    mentions = Mentions.learn(texts, Schema.learn(texts), min_share=config.range.mention_share)
     backend = load_tokenizer(resolve_text_model(config.text.model)).backend_tokenizer
     backend.no_truncation()
     report = look(
@@ -110,6 +115,7 @@ def check(
         overlap=config.text.overlap,
         check_images=not no_photos,
         image_size=config.image.size,
+        mentions=mentions,
     )
     console.print(report.render(), markup=False)
     _write_json(json_file, report.to_json(), "report")
@@ -218,6 +224,9 @@ def evaluate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics as JSON.")] = None,
     attributes: Annotated[str | None, typer.Option(help="Score only these, separated by commas.")] = None,
     threshold: Annotated[float | None, typer.Option(help="S_thr instead of the model's.", min=0, max=1)] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="Products whose values are all labelled by hand: scored beside DATA.")
+    ] = None,
     no_photos: NoPhotos = False,
     images: Images = None,
     fields: Fields = None,
@@ -227,6 +236,8 @@ def evaluate(
 ) -> None:
     """Score a model: TAG-F1, CLS-F1, accuracy, macro-F1, per attribute, with confidence intervals.
 
+    Labels from a table are not complete: the precision is then given between two bounds, and --gold tells the truth.
+
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
     from attrex.evaluation.evaluate import evaluate as measure
@@ -234,18 +245,27 @@ def evaluate(
     from attrex.evaluation.tables import render
 
     products = list(_read(data, images, fields, columns, split, limit))
+    by_hand = [replace(p, complete=True) for p in _read(gold, images, fields, columns)] if gold else []
     chosen = [a.strip() for a in attributes.split(",")] if attributes else None
-    count(products, [None] * len(products), attributes=chosen)  # labels that cannot be scored are told at once
-    result = measure(
-        _extractor(model),
-        _progress(products, "extracting"),
-        attributes=chosen,
-        threshold=threshold,
-        photos=not no_photos,
-    )
-    console.print(render(result.scores))
+    for labelled in (products, by_hand) if gold else (products,):  # labels that cannot be scored are told at once
+        count(labelled, [None] * len(labelled), attributes=chosen)
+    extractor = _extractor(model)
+
+    def scored(labelled: list[Product]) -> Evaluation:
+        read = _progress(labelled, "extracting")
+        result = measure(extractor, read, attributes=chosen, threshold=threshold, photos=not no_photos)
+        console.print(render(result.scores))
+        if result.incomplete:
+            console.print(result.incomplete.render(), soft_wrap=True)
+        return result
+
+    result = scored(products)
     console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
-    _write_json(json_file, result.to_json(), "metrics")
+    found = result.to_json()
+    if gold:
+        console.print(f"\nLabelled by hand, {gold}:", markup=False, highlight=False, soft_wrap=True)
+        found["gold"] = scored(by_hand).to_json()
+    _write_json(json_file, found, "metrics")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from attrex.errors import SchemaError, did_you_mean
-from attrex.types import Product
+from attrex.types import CellState, Product
 
 _HEADER = """\
 # Attributes of a catalogue. Edit freely:
@@ -73,6 +73,16 @@ class Schema:
     def allowed(self, category: str | None) -> frozenset[str]:
         """Attributes that a product of this category can have; all of them where the category is unknown."""
         return frozenset(self.categories.get(category or "", self.names))
+
+    def cell_state(self, product: Product, attribute: str) -> CellState:
+        """As :meth:`Product.cell_state`, but absent where the cell is blank and the category rules the attribute out.
+
+        Only a category that the schema lists rules anything out.
+        """
+        state = product.cell_state(attribute)
+        listed = self.categories.get(product.category or "")
+        ruled_out = state == CellState.BLANK and listed is not None and attribute not in listed
+        return CellState.ABSENT if ruled_out else state
 
     @classmethod
     def learn(

@@ -18,6 +18,8 @@ ImageSource = Path | bytes
 """A photo: the path of a file, or the bytes of one."""
 OUTSIDE, BEGIN, INSIDE = 0, 1, 2
 """The tags of one attribute: no value, its first unit, a further unit of it."""
+UNKNOWN = -1
+"""In place of a tag, in training: the unit may have any of them."""
 
 
 class CellState(IntEnum):

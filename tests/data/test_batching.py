@@ -22,9 +22,11 @@ from attrex.data.batching import Row, load_photos
 from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader, ImageTransform
 from attrex.data.loading import BucketSampler, Collator, LabelledProducts
+from attrex.data.mentions import Mentions
+from attrex.data.teacher import Teacher
 from attrex.model.batch import Batch
 from attrex.schema import Schema
-from attrex.types import CellState, Product, Span
+from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
 
 LOADER = ImageLoader(ImageTransform(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)))
 BROKEN = b"this is no picture"
@@ -193,6 +195,33 @@ def test_a_batch_without_any_gold_pair_keeps_its_shapes(encoder: ProductEncoder)
     batch = collate(rows_of(encoder, product("a red shirt", spans=()), labels=True), encoder)
     assert batch.pair_tags.shape == (0, 3)
     assert batch.pair_rows.shape == batch.pair_attributes.shape == (0,)
+
+
+def test_pairs_in_doubt_travel_beside_the_gold_ones(encoder: ProductEncoder, schema: Schema) -> None:
+    color = schema.names.index("Color")
+    known = Schema(tuple(replace(a, options=("red",) if a.name == "Color" else ()) for a in schema.attributes))
+    knowing = ProductEncoder(encoder.tokenizer, encoder.config, known, Mentions.learn([], known))
+    labelled = product("a red shirt, red", spans=(Span("Color", 2, 5, "red"),))
+    batch = collate(rows_of(knowing, labelled, product("red", spans=()), labels=True), knowing)
+    assert batch.pair_rows.tolist() == [0, 1]
+    assert batch.pair_attributes.tolist() == [color, color]
+    assert batch.pair_tags.tolist() == [[0, 1, 0, 0, UNKNOWN], [UNKNOWN, 0, 0, 0, 0]]
+    assert batch.cells[:, color].tolist() == [CellState.LOCATED, CellState.BLANK]
+
+
+def test_a_teachers_labels_travel_with_its_confidence(encoder: ProductEncoder, schema: Schema) -> None:
+    color = schema.names.index("Color")
+    value = ExtractedValue("Color", "red", "text", 2, 5, 0.95)
+    teacher = Teacher([Prediction("p", (value,), {"Color": 0.75})], schema, high=0.9, low=0.1)
+    taught = ProductEncoder(encoder.tokenizer, encoder.config, schema, teacher=teacher)
+    blank = product("a red shirt", spans=())
+    labelled = Product("q", {"text": "a red shirt"}, spans=(Span("Color", 2, 5, "red"),))
+    batch = collate(rows_of(taught, blank, labelled, labels=True), taught)
+    assert batch.pair_tags.tolist() == [[0, 1, 0]] * 2
+    assert batch.pair_weights.tolist() == pytest.approx([0.95, 0.0])
+    assert batch.range_targets[:, color].tolist() == pytest.approx([0.75, 0.0])
+    assert int((batch.range_targets > 0).sum()) == 1
+    assert "pair_weights" not in collate(rows_of(encoder, blank, labels=True), encoder).tensors()
 
 
 # ---- the data set --------------------------------------------------------------------------------------------------

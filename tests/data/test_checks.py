@@ -9,6 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from attrex.data.checks import CheckReport, Finding, check
+from attrex.data.mentions import Mentions
 from attrex.schema import Attribute, Schema
 from attrex.types import Product, Span
 
@@ -78,6 +79,30 @@ def test_every_cell_state_is_counted() -> None:
     blanks = finding(report, "blanks")
     assert blanks.what == "14% of the cells are blank and count as unknown, not as absent"
     assert "complete: true" in blanks.advice
+
+
+def test_known_values_that_the_table_lacks_are_counted() -> None:
+    products = [
+        product("labelled", "red bag", ("Color", "red"), table={"Color": ("Red",)}),
+        product("blank", "a red bag"),
+        product("other words", "red bag", table={"Color": ("Scarlet",)}),
+        product("absent", "red bag", table={"Color": ()}),
+        product("complete", "red bag", complete=True),
+        Product("not looked at yet", {"text": "red bag"}, table={"Color": ("Red",)}),
+    ]
+    mentions = Mentions.learn(products, Schema.learn(products))
+    report = check({"train": products}, mentions=mentions)
+    blank, filled = finding(report, "unlabelled-in-blank-cells"), finding(report, "unlabelled-in-filled-cells")
+    assert blank.what == "1 blank cells have a text that names a known value: Color (1)"
+    assert "range.unknown says what they teach" in blank.advice
+    assert filled.what == "1 cells have a value that was not found, and a text that names another one: Color (1)"
+    assert "unlabelled-in-blank-cells" not in names(check({"train": products}))
+
+
+def test_complete_products_are_recognised() -> None:
+    report = check({"gold": [product(str(i), f"red bag {i}", ("Color", "red"), complete=True) for i in range(20)]})
+    assert finding(report, "complete").what == "all 20 products are complete: what is not labelled is taken as absent"
+    assert "blanks" not in names(report)
 
 
 def test_marked_rows_are_counted_and_left_out() -> None:

@@ -15,10 +15,12 @@ from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from attrex.config import Config
 from attrex.data.encoding import EncodedProduct, Labels, ProductEncoder, Unit
+from attrex.data.mentions import Mentions
+from attrex.data.teacher import Teacher
 from attrex.errors import ConfigError
 from attrex.model.tags import flat_spans_from_tags, spans_from_tags
 from attrex.schema import Attribute, Schema
-from attrex.types import CellState, Product, Span
+from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
 
 BLANK, ABSENT, LOCATED, NOT_LOCATED = map(int, CellState)
 WORDS = ["red", "blue", "cotton", "shirt", "with", "stripes", "leather", "shoes", "hazzys", "striped"]
@@ -498,6 +500,125 @@ def test_a_value_said_in_another_window_is_not_located_in_this_one(complete: boo
     states = [w.labels.state(COLOR) for w in encoded.windows]
     assert states == [LOCATED, *[elsewhere] * (len(encoded.windows) - 1)]
     assert len(states) > 1
+
+
+# ---- a partly filled table -----------------------------------------------------------------------------------------
+
+KNOWN = Schema(
+    (
+        Attribute("brand", options=("hazzys",)),
+        Attribute("color", options=("red", "blue", "red blue")),
+        Attribute("material", options=("cotton", "leather")),
+    ),
+    categories={"shoes": ("brand", "material")},
+)
+
+
+def doubtful(*texts: str, overrides: tuple[str, ...] = (), **more: Any) -> tuple[ProductEncoder, list[Any]]:
+    """An encoder that knows mentions, and the labels of each window."""
+    config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
+    own = ProductEncoder(bert(), config, KNOWN, Mentions.learn([], KNOWN))
+    return own, [w.labels for w in own.encode(product(*texts, **more), labels=True).windows]
+
+
+def test_a_mention_in_a_blank_cell_may_have_any_tag() -> None:
+    own, (labels,) = doubtful("a red blue cotton shirt", spans=[])
+    assert labels.maybe == {COLOR: [(1, 3)], MATERIAL: [(3, 4)]}
+    assert labels.pairs == {}
+    assert own.tags(labels, COLOR) == [0, UNKNOWN, UNKNOWN, 0, 0]
+    assert own.tags(labels, BRAND) == [0] * 5
+    assert states(labels) == [BLANK] * 3
+
+
+def test_beside_a_label_a_mention_may_have_any_tag_and_the_label_stays() -> None:
+    text = "red shirt with blue"
+    own, (labels,) = doubtful(text, spans=[span("color", text, "red")])
+    assert labels.pairs == {COLOR: [1, 0, 0, 0]}
+    assert own.tags(labels, COLOR) == [1, 0, 0, UNKNOWN]
+    assert states(labels) == [BLANK, LOCATED, BLANK]
+
+
+def test_a_unit_that_is_part_of_a_label_is_not_in_doubt() -> None:
+    text = "red-redcotton"  # one word: the label widens to it
+    own, (labels,) = doubtful(text, spans=[Span("color", 4, 13, "redcotton", "title")], overrides=("text.units=word",))
+    assert own.tags(labels, COLOR) == [UNKNOWN, 0, 1]
+
+
+def test_nothing_is_in_doubt_in_absent_cells_and_complete_products() -> None:
+    for more in ({"complete": True}, {"table": {"color": (), "material": ()}}):
+        _, (labels,) = doubtful("red cotton shirt", spans=[], **more)
+        assert labels.maybe == {}
+
+
+def test_a_category_rules_attributes_out_where_nothing_else_is_known() -> None:
+    text = "red cotton shoes"
+    _, (labels,) = doubtful(text, spans=[], category="shoes")
+    assert states(labels) == [BLANK, ABSENT, BLANK]
+    assert labels.maybe == {MATERIAL: [(1, 2)]}
+    _, (labels,) = doubtful(text, spans=[span("color", text, "red")], category="shoes")
+    assert states(labels) == [BLANK, LOCATED, BLANK]
+    _, (labels,) = doubtful(text, spans=[], category="shoes", table={"color": ("pink",)})
+    assert states(labels) == [BLANK, NOT_LOCATED, BLANK]
+    assert set(labels.maybe) == {COLOR, MATERIAL}
+    for unlisted in ("hats", None):
+        _, (labels,) = doubtful(text, spans=[], category=unlisted)
+        assert states(labels) == [BLANK] * 3
+
+
+def test_mentions_are_cut_to_their_windows() -> None:
+    own, labels = doubtful("shirt " * 30 + "red blue", spans=[], overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.maybe) for x in labels] == [False] * (len(labels) - 1) + [True]
+    assert own.tags(labels[-1], COLOR)[-3:] == [0, UNKNOWN, UNKNOWN]
+
+
+def test_the_releases_pad_tag_stays_before_a_mention() -> None:
+    own, (labels,) = doubtful("red shirt", spans=[], overrides=("decoder.pad_tag=true",))
+    assert own.tags(labels, COLOR) == [3, UNKNOWN, 0]
+
+
+def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
+    """An encoder with a teacher that found (attribute, words, confidence), and the labels of each window."""
+    values = tuple(
+        ExtractedValue(a, w, "title", text.index(w), text.index(w) + len(w), confidence) for a, w, confidence in finds
+    )
+    read = Prediction("p", values, {a: 0.8 for a, _, _ in finds})
+    config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
+    teacher = Teacher([read], KNOWN, high=0.9, low=0.1)
+    own = ProductEncoder(bert(), config, KNOWN, Mentions.learn([], KNOWN), teacher)
+    return own, [w.labels for w in own.encode(product(text, **more), labels=True).windows]
+
+
+def test_what_a_teacher_is_sure_of_becomes_a_label_that_counts_as_much() -> None:
+    text = "red hazzys shirt, blue leather"
+    own, (labels,) = taught(("color", "red", 0.97), ("color", "blue", 0.93), ("brand", "hazzys", 0.5), text=text)
+    assert labels.soft == {COLOR: ([1, 0, 0, 0, 1, 0], 0.93)}
+    assert own.tags(labels, COLOR) == [1, 0, 0, 0, 1, 0]
+    assert own.tags(labels, BRAND) == [0, UNKNOWN, 0, 0, 0, 0]
+    assert labels.maybe == {BRAND: [(1, 2)]}  # leather: not in the teacher's range
+    assert labels.scores == pytest.approx({COLOR: 0.8, BRAND: 0.8})
+    assert labels.pairs == {}
+    assert states(labels) == [BLANK] * 3
+
+
+def test_a_teachers_label_joins_the_shops() -> None:
+    text = "red shirt with striped blue"
+    own, (labels,) = taught(("color", "striped blue", 0.97), text=text, spans=[span("color", text, "red")])
+    assert own.tags(labels, COLOR) == [1, 0, 0, 1, 2]
+    assert labels.pairs == {COLOR: [1, 0, 0, 0, 0]}
+    assert labels.scores == {}
+
+
+def test_a_teachers_score_goes_to_the_windows_that_say_something() -> None:
+    text = "shirt " * 30 + "red"
+    _, labels = taught(("color", "red", 0.97), text=text, overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.soft) for x in labels] == [bool(x.scores) for x in labels] == [*[False] * (len(labels) - 1), True]
+
+
+def test_without_mentions_nothing_is_in_doubt() -> None:
+    assert labels_of("red cotton shirt").maybe == {}
+
+
+# ---- no labels -----------------------------------------------------------------------------------------------------
 
 
 def test_unlabelled_windows_have_no_labels() -> None:

@@ -39,6 +39,17 @@ def test_scores_are_those_of_the_predictions(extractor: Extractor, products: lis
     assert found.to_json()["tag"] == found.scores.to_json()["tag"]
 
 
+def test_bounds_come_with_labels_that_are_not_complete(extractor: Extractor, products: list[Product]) -> None:
+    partly = [replace(p, complete=False, spans=p.spans[:1] if p.spans else p.spans, table={}) for p in products[:12]]
+    found = evaluate(extractor, partly, threshold=0.4, bootstrap=0)
+    assert found.incomplete is not None
+    assert found.incomplete.finds_in_blank_cells > 0
+    assert found.to_json()["incomplete"]["recall"] == found.scores.tag.recall
+    complete = evaluate(extractor, products[:12], threshold=0.4, bootstrap=0)
+    assert complete.incomplete is None
+    assert "incomplete" not in complete.to_json()
+
+
 def test_decoded_sequences_are_the_size_of_the_range(extractor: Extractor, products: list[Product]) -> None:
     found = evaluate(extractor, products[:12], threshold=0.5, bootstrap=0)
     sizes = [len(p.range) for p in found.predictions]

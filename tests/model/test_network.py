@@ -14,8 +14,10 @@ from attrex.errors import ConfigError
 from attrex.model.batch import Batch, Decoded, Losses
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.network import Network
+from attrex.model.positive_unlabelled import pu_risk
 from attrex.model.region_norm import RegionNorm
 from attrex.training.trainer import freeze
+from attrex.types import UNKNOWN
 
 Build = Callable[..., Network]
 TEXT_ONLY = ("fusion.kind=none", "image.model=null")
@@ -85,20 +87,26 @@ def spans(found: Decoded) -> list[tuple[int, ...]]:
 
 
 def observe(network: Network) -> dict[str, Any]:
-    """What the CRF's loss is asked in the next steps: pairs as (row, attribute), and their tags."""
+    """What the CRF's loss is asked in the next steps: pairs as (row, attribute), and their tags or allowed tags."""
     seen: dict[str, Any] = {}
-    nll, emissions = network.crf.nll, network.emissions
+    nll, partial_nll, emissions = network.crf.nll, network.crf.partial_nll, network.emissions
 
     def watched_nll(scores: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         seen["tags"] = tags
         seen["nll"] = nll(scores, tags, mask)
         return seen["nll"]
 
+    def watched_partial(scores: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
+        seen["allowed"] = allowed
+        seen["nll"] = partial_nll(scores, allowed, mask)
+        return seen["nll"]
+
     def watched_emissions(encoded: Any, rows: Tensor, attributes: Tensor) -> Tensor:
         seen["pairs"] = list(zip(rows.tolist(), attributes.tolist(), strict=True))
         return emissions(encoded, rows, attributes)
 
-    network.crf.nll, network.emissions = watched_nll, watched_emissions  # type: ignore[method-assign]
+    network.crf.nll, network.crf.partial_nll = watched_nll, watched_partial  # type: ignore[method-assign]
+    network.emissions = watched_emissions  # type: ignore[method-assign]
     return seen
 
 
@@ -407,31 +415,100 @@ def test_at_first_only_the_range_may_be_learned(build: Build, batch: Batch):
 
 
 BLANKS = [(1, 3), (2, 0), (2, 3)]
+IN_DOUBT = [(2, 0), (1, 2)]  # a blank cell, and one whose value was not found, of which the text names some value
 
 
-@pytest.mark.parametrize(("unknown", "weight"), [("negative", 1.0), ("masked", 0.0), ("weighted", 0.25)])
-def test_blank_cells_count_as_told_and_no_others(build: Build, batch: Batch, unknown: str, weight: float):
+@pytest.fixture
+def doubtful(batch: Batch) -> Batch:
+    """The batch with mentions: in the two cells above, and beside the located value of row 0's attribute 0."""
+    beside, blank, filled = [0, 1, 2, 0, UNKNOWN, 0, 0], [0, UNKNOWN, UNKNOWN, 0, 0, 0, 0], [0, 0, 0, UNKNOWN, 0, 0, 0]
+    return replace(
+        batch,
+        pair_rows=torch.tensor([0, 0, 1, 2, 1]),
+        pair_attributes=torch.tensor([0, 2, 1, 0, 2]),
+        pair_tags=torch.cat([torch.tensor([beside]), batch.pair_tags[1:], torch.tensor([blank, filled])]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("unknown", "blank", "in_doubt"), [("negative", 1.0, 1.0), ("masked", 0.25, 0.0), ("weighted", 0.25, 0.25)]
+)
+def test_cells_count_as_told(build: Build, doubtful: Batch, unknown: str, blank: float, in_doubt: float):
     network = choose(
         build(f"range.unknown={unknown}", "range.unknown_weight=0.25", "range.reduction=sum"), [0.1, 0.2, 0.3, 0.4]
     )
     seen = observe(network)
-    losses = network(**batch.tensors())
-    error = network.classifier.output.bias.sigmoid() - (batch.cells == 2).float()
-    counts = torch.where(batch.cells == 0, weight, 1.0)
+    losses = network(**doubtful.tensors())
+    counts = torch.where(doubtful.cells == 0, blank, 1.0)
+    counts[tuple(zip(*IN_DOUBT, strict=True))] = in_doubt
+    error = network.classifier.output.bias.sigmoid() - (doubtful.cells == 2).float()
     (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias, retain_graph=True)
     torch.testing.assert_close(gradient, (error * counts).sum(0) / 3)
 
-    assert (set(seen["pairs"]) & set(BLANKS) == set()) == (unknown == "masked")
-    each = torch.stack([counts[pair] for pair in seen["pairs"]])
+    assert set(seen["pairs"]) > {*BLANKS, *IN_DOUBT}
+    each = torch.tensor([blank if pair in {*BLANKS, *IN_DOUBT} else 1.0 for pair in seen["pairs"]])
     torch.testing.assert_close(losses.tag_loss, (seen["nll"] * each).mean())
 
 
+def test_cells_of_no_weight_are_not_decoded(build: Build, doubtful: Batch):
+    network = choose(build("range.unknown=masked", "range.unknown_weight=0"), [9.0] * 4)
+    seen = observe(network)
+    network(**doubtful.tensors())
+    assert set(seen["pairs"]).isdisjoint({*BLANKS, *IN_DOUBT})
+
+
 def test_the_mean_range_loss_is_over_the_cells_that_count(build: Build, batch: Batch):
-    network = choose(build("range.unknown=masked", "range.loss_weight=2"), [0.1, 0.2, 0.3, 0.4])
+    settings = ("range.unknown=masked", "range.unknown_weight=0", "range.loss_weight=2")
+    network = choose(build(*settings), [0.1, 0.2, 0.3, 0.4])
     network.range_only = True
     logits, known = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).expand(3, 4), batch.cells != 0
     expected = nn.functional.binary_cross_entropy_with_logits(logits[known], (batch.cells == 2).float()[known])
     torch.testing.assert_close(network(**batch.tensors()).loss, 2 * expected)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_cells_in_doubt_are_taken_for_positive_in_the_share_seen_elsewhere(
+    build: Build, doubtful: Batch, reduction: str
+):
+    logits = [0.1, 0.2, 0.3, 0.4]
+    settings = ("range.unknown_weight=0.25", f"range.reduction={reduction}")
+    masked, network = (choose(build(f"range.unknown={u}", *settings), logits) for u in ("masked", "pu"))
+    network.get_buffer("class_prior").copy_(torch.tensor([0.2, 0.4, 0.6, 0.8]))
+    masked.range_only = network.range_only = True
+    known, estimated = masked(**doubtful.tensors()).loss, network(**doubtful.tensors()).loss
+    unlabelled = torch.zeros(3, 4, dtype=torch.bool)
+    unlabelled[tuple(zip(*IN_DOUBT, strict=True))] = True
+    risk = pu_risk(torch.tensor([logits] * 3), doubtful.cells == 2, unlabelled, network.get_buffer("class_prior"))
+    assert risk > 0
+    weights = 3 * 4 - 3 - 1 + 2 * 0.25  # four blank or doubtful cells, of which two count, a quarter each
+    before, after = (3, 3) if reduction == "sum" else (weights, weights + 2)
+    torch.testing.assert_close(estimated * after, known * before + risk)
+
+
+def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Batch):
+    """It labelled a blank cell, whose words are in doubt no longer, and is half sure of a filled one."""
+    settings = ("range.unknown=masked", "range.unknown_weight=0.25", "range.reduction=sum", "range.train_on=gold")
+    network = choose(build(*settings), [0.1, 0.2, 0.3, 0.4])
+    doubtful.pair_tags[3] = torch.tensor([0, 1, 2, 0, 0, 0, 0])
+    doubtful.pair_weights = torch.tensor([0, 0, 0, 0.9, 0])
+    doubtful.range_targets = torch.zeros(3, 4)
+    doubtful.range_targets[2, 0], doubtful.range_targets[1, 2] = 0.8, 0.5
+    seen = observe(network)
+    losses = network(**doubtful.tensors())
+    assert seen["pairs"] == [(0, 0), (0, 2), (1, 1), (2, 0)]
+    torch.testing.assert_close(losses.tag_loss, (seen["nll"] * torch.tensor([1, 1, 1, 0.9])).mean())
+    assert seen["allowed"][3, 1:3].tolist() == [[False, True, False], [False, False, True]]
+
+    target, counts = (doubtful.cells == 2).float(), torch.where(doubtful.cells == 0, 0.25, 1.0)
+    target[2, 0], target[1, 2] = 0.8, 0.5
+    counts[2, 0] = counts[1, 2] = 1.0
+    (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias)
+    error = network.classifier.output.bias.sigmoid() - target
+    torch.testing.assert_close(gradient, (error * counts).sum(0) / 3)
+
+
+def test_the_prior_is_no_part_of_a_saved_network(build: Build):
+    assert not any("prior" in name for name in build("range.unknown=pu").state_dict())
 
 
 @pytest.mark.parametrize(("unknown", "weight"), [("negative", 1.0), ("weighted", 0.25)])
@@ -518,6 +595,65 @@ def test_a_pairs_probability_is_that_of_its_segment(build: Build, short: Batch):
     assert len(found.rows)
     exact = [Paths(network, emissions[row]).segment(start, end) for row, _, start, end in spans(found)]
     torch.testing.assert_close(found.probability, torch.tensor(exact), atol=1e-5, rtol=1e-4)
+
+
+def brute_force(network: Network, emissions: Tensor, accept: Callable[[Sequence[int]], bool]) -> Tensor:
+    """-log of the probability of the accepted paths of one row (U, K), path by path, with its gradient."""
+    tags = list(itertools.product(range(network.crf.num_tags), repeat=len(emissions)))
+    mask = torch.ones(len(tags), len(emissions), dtype=torch.bool)
+    log_probability = -network.crf.nll(emissions.expand(len(tags), -1, -1), torch.tensor(tags), mask)
+    return -log_probability[[accept(path) for path in tags]].logsumexp(0)
+
+
+def test_what_a_unit_may_be_is_summed_over(build: Build, short: Batch):
+    network = build("range.train_on=gold", "range.unknown=masked", "decoder.reduction=sum")
+    emissions = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(5)).requires_grad_()
+    network.emissions = lambda *_: emissions  # type: ignore[method-assign]
+    short.cells = torch.tensor([[2, 1, 1, 1], [1, 1, 1, 2], [1, 1, 1, 1]])
+    short.pair_rows, short.pair_attributes = torch.tensor([0, 1]), torch.tensor([0, 3])
+    short.pair_tags = torch.tensor([[1, 2, UNKNOWN, 0], [0, 1, 2, 0]])
+    loss = network(**short.tensors()).tag_loss
+    expected = brute_force(network, emissions[0], lambda p: p[:2] == (1, 2) and p[3] == 0)
+    expected = expected + brute_force(network, emissions[1], lambda p: p == (0, 1, 2, 0))
+    torch.testing.assert_close(loss, expected)
+    ours, theirs = (torch.autograd.grad(x, emissions, retain_graph=True)[0] for x in (loss, expected))
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_a_pair_of_which_nothing_is_known_teaches_nothing(build: Build, short: Batch):
+    network = build("range.train_on=gold", "range.unknown=masked")
+    short.pair_rows, short.pair_attributes = torch.tensor([0, 0, 1]), torch.tensor([0, 2, 1])
+    short.pair_tags = torch.full((3, 4), UNKNOWN)
+    losses = network(**short.tensors())
+    assert losses.pairs == 3
+    torch.testing.assert_close(losses.tag_loss, torch.tensor(0.0), atol=1e-5, rtol=0)
+
+
+def test_a_flat_tagger_leaves_open_what_words_in_doubt_are(build: Build, short: Batch):
+    network = build(*FLAT, "range.unknown=masked", "decoder.reduction=sum")
+    emissions = torch.randn(3, 4, 9, generator=torch.Generator().manual_seed(5)).requires_grad_()
+    network.decoder.flat = lambda features, mask: emissions  # type: ignore[method-assign]
+    short.flat_tags = torch.tensor([[0, 1, 2, 0], [3, 0, 0, 0], [0] * 4])  # attribute 0; attribute 1; nothing
+    short.pair_rows, short.pair_attributes = torch.tensor([0, 0]), torch.tensor([0, 2])
+    short.pair_tags = torch.tensor([[UNKNOWN, 1, 2, 0], [UNKNOWN, UNKNOWN, 0, UNKNOWN]])
+    loss = network(**short.tensors()).tag_loss
+    # The first unit may be of attribute 0 or 2; the second is a label of attribute 0; the last may be of attribute 2.
+    first, last = (0, 1, 2, 5, 6), (0, 5, 6)
+    expected = brute_force(network, emissions[0], lambda p: p[0] in first and p[1:3] == (1, 2) and p[3] in last)
+    expected = expected + brute_force(network, emissions[1], lambda p: p == (3, 0, 0, 0))
+    expected = expected + brute_force(network, emissions[2], lambda p: p == (0, 0, 0, 0))
+    torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_words_in_doubt_may_not_be_the_releases_pad(build: Build, doubtful: Batch):
+    network = choose(build("decoder.pad_tag=true", "range.unknown=masked"), [9.0] * 4)
+    seen = observe(network)
+    network(**doubtful.tensors())
+    assert seen["allowed"][seen["pairs"].index((2, 0))].tolist()[:3] == [
+        [True, False, False, False],
+        [True, True, True, False],
+        [True, True, True, False],
+    ]
 
 
 def test_continuation_tags_read_as_inside_and_keep_an_exact_probability(build: Build, short: Batch):

@@ -62,9 +62,53 @@ def test_a_model_without_photos_and_without_scores() -> None:
     ("unknown", "words"),
     [
         ("negative", "absent"),
-        ("masked", "unknown, and left out of the loss"),
+        ("masked", "unknown where its text names a known value, else as probably absent, with less weight in the loss"),
         ("weighted", "probably absent, with less weight in the loss"),
+        ("pu", "filled as often as is seen elsewhere where its text names a known value, else as probably absent"),
     ],
 )
 def test_it_says_what_blank_cells_were_taken_for(unknown: str, words: str) -> None:
     assert f"- a blank cell of the table was taken as {words}\n" in card(f"range.unknown={unknown}")
+
+
+SUPERVISION = {
+    "table": "partly filled",
+    "products": 5000,
+    "complete_products": 12,
+    "cells": {
+        "located": 71,
+        "not_located": 6,
+        "absent": 3,
+        "ruled_out": 2,
+        "blank": 4004,
+        "blank_mentioned": 1003,
+        "not_located_mentioned": 5,
+    },
+}
+
+
+def test_it_says_what_was_known_of_the_cells() -> None:
+    lines = card(supervision=SUPERVISION).splitlines()
+    assert "- the table is partly filled: 12 of 5,000 products are marked complete" in lines
+    assert (
+        "- cells: 71 located, 6 filled but not located, 4,004 blank, 2 blank and ruled out by the category (taken as "
+        "absent), 3 absent"
+    ) in lines
+    assert (
+        "- known values that the texts name and the table lacks: in 1,003 blank cells, in 5 cells filled with another "
+        "value"
+    ) in lines
+
+
+def test_it_says_how_many_rounds_there_were() -> None:
+    text = card(rounds=[{"agreement": None}, {"agreement": 0.9876}])
+    assert (
+        "- 2 rounds, each taught by what the one before read in unknown cells; the last two agree in 98.8% of their "
+        "finds on validation"
+    ) in text
+
+
+def test_complete_products_have_no_blank_cells_to_take_for_anything() -> None:
+    text = card(supervision=SUPERVISION | {"table": "complete"})
+    assert "- all training products are marked complete: what is not labelled was taken as absent" in text
+    assert "a blank cell" not in text

@@ -22,10 +22,11 @@ from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.inference import checkpoint
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
+from attrex.model.network import Network
 from attrex.schema import Schema
 from attrex.training.train import cell_counts, finished, train
 from attrex.training.trainer import AttrexTrainer
-from attrex.types import CellState, Product
+from attrex.types import UNKNOWN, CellState, Product
 
 QUICK = {
     "text": {"hidden_dropout": 0.0},
@@ -309,6 +310,7 @@ def test_what_is_kept_of_a_run(uninterrupted: Model) -> None:
         "minutes",
         "seed",
         "cells",
+        "supervision",
     }
     assert uninterrupted.metrics["steps"] == 9
     assert uninterrupted.metrics["training_products"] == 24
@@ -378,6 +380,57 @@ def test_best_state_that_cannot_be_read(
     (tmp_path / "checkpoints" / "checkpoint-3" / "model.safetensors").write_bytes(b"half")
     with pytest.raises(CheckpointError, match=r"the best state of this run, .*cannot be read: .*and train again"):
         run(few, tmp_path, config, resume=True)
+
+
+# --- a partly filled table --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unknown", ["masked", "weighted", "pu"])
+def test_a_partly_filled_table_is_learned_from(
+    few: list[Product], tiny: Config, tmp_path: Path, unknown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: list[torch.Tensor] = []
+    seen: list[int] = []
+    forward = Network.forward
+
+    def watched(self: Network, **tensors: torch.Tensor) -> Any:
+        seen.append(int((tensors["pair_tags"] == UNKNOWN).sum()))
+        out = forward(self, **tensors)
+        losses.append(out.loss.detach())
+        return out
+
+    monkeypatch.setattr(Network, "forward", watched)
+    blank = partly_filled(few)
+    model = run(blank, tmp_path, having(tiny, TEXT_ONLY, {"range": {"unknown": unknown}}))
+    found = model.metrics["supervision"]
+    assert found["table"] == "partly filled"
+    assert found["cells"]["blank_mentioned"] > 0
+    assert sum(seen) > 0
+    assert all(loss.isfinite() for loss in losses)
+    expected = [found["class_prior"].get(name, None) for name in model.schema.names]
+    known = [(p, q) for p, q in zip(expected, model.network.get_buffer("class_prior").tolist(), strict=True) if p]
+    assert known
+    assert all(p == pytest.approx(q, abs=1e-4) for p, q in known)
+
+
+def partly_filled(products: list[Product]) -> list[Product]:
+    """Every other product has lost half of its labels, as if its shop had left those cells blank."""
+    return [
+        replace(p, complete=False, table={}, spans=p.spans[:: 1 + i % 2] if p.spans else p.spans)
+        for i, p in enumerate(products)
+    ]
+
+
+def test_with_complete_products_nothing_changes(few: list[Product], tiny: Config, tmp_path: Path) -> None:
+    complete = [replace(p, complete=True) for p in few]
+    plain = run(complete, tmp_path / "plain", having(tiny, TEXT_ONLY))
+    config = having(tiny, TEXT_ONLY, {"range": {"unknown": "pu"}, "training": {"rounds": 3}})
+    console = Console(file=io.StringIO(), width=200)
+    careful = train(complete, complete[:6], tmp_path / "careful", config=config, trackers=[], console=console)
+    assert_same(plain, careful)
+    assert not (tmp_path / "careful" / "rounds").exists()
+    assert "all 24 products are marked complete" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "all training products are marked complete" in (tmp_path / "careful" / "README.md").read_text()
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Windows and photos of several products as one batch: padded arrays, named as :class:`attrex.model.batch.Batch` says.
 
-Shapes: B rows (windows), S tokens, U units, M distinct photos, I photos per row, C attributes, P gold pairs.
+Shapes: B rows (windows), S tokens, U units, M distinct photos, I photos per row, C attributes, P pairs that are
+gold or may be.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def collate(rows: Sequence[Row], encoder: ProductEncoder, allowed: np.ndarray | 
         arrays["allowed"] = allowed
     arrays |= _photos(rows)
     if all(w.labels is not None for w in windows):
-        arrays |= _labels(windows, len(encoder.schema.names), index.shape[1])
+        arrays |= _labels(windows, encoder, index.shape[1])
     return arrays
 
 
@@ -78,20 +79,28 @@ def _photos(rows: Sequence[Row]) -> Arrays:
     return {"pixels": np.stack(pixels), "image_index": index}
 
 
-def _labels(windows: Sequence[Window], attributes: int, units: int) -> Arrays:
+def _labels(windows: Sequence[Window], encoder: ProductEncoder, units: int) -> Arrays:
     labels = [w.labels for w in windows if w.labels is not None]
-    cells = np.empty((len(labels), attributes), dtype=np.uint8)
+    cells = np.empty((len(labels), len(encoder.schema.names)), dtype=np.uint8)
     for row, x in zip(cells, labels, strict=True):
         row[:] = x.rest
         row[list(x.cells)] = list(x.cells.values())
-    pairs = [(row, attribute, tags) for row, x in enumerate(labels) for attribute, tags in x.pairs.items()]
-    return {
+    # Those that have a value, a teacher's value, or words in doubt.
+    pairs = [(row, a) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.soft, *x.maybe))]
+    arrays = {
         "cells": cells,
         "flat_tags": _pad([x.flat for x in labels], 0),
-        "pair_rows": np.array([p[0] for p in pairs], dtype=np.int64),
-        "pair_attributes": np.array([p[1] for p in pairs], dtype=np.int64),
-        "pair_tags": _pad([p[2] for p in pairs], 0, units),
+        "pair_rows": np.array([row for row, _ in pairs], dtype=np.int64),
+        "pair_attributes": np.array([a for _, a in pairs], dtype=np.int64),
+        "pair_tags": _pad([encoder.tags(labels[row], a) for row, a in pairs], 0, units),
     }
+    if encoder.teacher is None:
+        return arrays
+    scores = np.zeros(cells.shape, dtype=np.float32)
+    for at, x in enumerate(labels):
+        scores[at, list(x.scores)] = list(x.scores.values())
+    weights = [labels[row].soft[a][1] if a in labels[row].soft else 0.0 for row, a in pairs]
+    return arrays | {"pair_weights": np.array(weights, dtype=np.float32), "range_targets": scores}
 
 
 def _pad(sequences: Sequence[Sequence[int]], value: int, width: int = 0) -> np.ndarray:

@@ -13,6 +13,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from attrex.data.mentions import Mentions
 from attrex.errors import DataError, did_you_mean
 from attrex.schema import Schema
 from attrex.types import CellState, ImageSource, Product
@@ -122,15 +123,18 @@ def check(
     overlap: int = 0,
     check_images: bool = True,
     image_size: int = 224,
+    mentions: Mentions | None = None,
 ) -> CheckReport:
     """Look at every product once and report what matters before training.
 
     ``products_by_split``: such as ``{"train": ..., "valid": ...}``; one split is fine. ``count_tokens`` counts one
     text's tokens without special ones; with ``max_tokens`` (special ones included) and ``overlap``, both in tokens,
     it tells how many windows the texts take. ``check_images`` decodes every photo at ``image_size`` pixels.
+    ``mentions``, learned from the same products, tell what the texts say that the table lacks.
     """
     duplicates = _Duplicates()
     rows, cells, words = _Rows(), _Cells(schema), _Words()
+    unsaid = _Unlabelled(mentions)
     lengths = _Lengths(count_tokens, max_tokens, overlap)
     photos = _Photos(image_size if check_images else None, duplicates)
     for split, products in products_by_split.items():
@@ -138,9 +142,9 @@ def check(
         for product in products:
             rows.add(split, product)
             if product.error is None:
-                for part in (cells, words, lengths, photos, duplicates):
+                for part in (cells, unsaid, words, lengths, photos, duplicates):
                     part.add(split, product)
-    found = [f for part in (rows, cells, words, lengths, photos, duplicates) for f in part.findings()]
+    found = [f for part in (rows, cells, unsaid, words, lengths, photos, duplicates) for f in part.findings()]
     gravity = list(_STYLES)
     return CheckReport(
         splits=rows.splits,
@@ -272,6 +276,9 @@ class _Cells:
     def _blanks(self, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
         blank = sum(r["blank"] for r in rows.values())
         cells = self.products * len(rows)
+        if self.products and self.complete == self.products and rows:
+            what = f"all {self.products} products are complete: what is not labelled is taken as absent"
+            yield _finding("complete", "info", what, "nothing to do where that is so", products=self.products)
         if blank:
             yield _finding(
                 "blanks",
@@ -337,6 +344,42 @@ class _Cells:
                 f"most often {attribute} in {category}",
                 "add the attribute to the category in the schema, or correct the products' categories",
                 cells={f"{c}: {a}": n for (c, a), n in odd.most_common()},
+            )
+
+
+class _Unlabelled:
+    """Known values that the texts name where the table says nothing of them."""
+
+    def __init__(self, mentions: Mentions | None) -> None:
+        self.mentions = mentions
+        self.blank: Counter[str] = Counter()  # attribute -> blank cells whose text names a known value
+        self.filled: Counter[str] = Counter()  # attribute -> filled cells that were not found, likewise
+
+    def add(self, split: str, product: Product) -> None:
+        if self.mentions is None or product.spans is None:  # not labelled yet: nobody has looked
+            return
+        for attribute in {s.attribute for s in self.mentions.unknown(product)}:
+            state = product.cell_state(attribute)
+            self.blank[attribute] += state == CellState.BLANK
+            self.filled[attribute] += state == CellState.NOT_LOCATED
+
+    def findings(self) -> Iterator[Finding]:
+        if blank := dict((+self.blank).most_common()):
+            yield _finding(
+                "unlabelled-in-blank-cells",
+                "info",
+                f"{sum(blank.values())} blank cells have a text that names a known value: {_listed(blank)}",
+                "a model that takes them for absent learns to miss such values; range.unknown says what they teach",
+                cells=blank,
+            )
+        if filled := dict((+self.filled).most_common()):
+            yield _finding(
+                "unlabelled-in-filled-cells",
+                "info",
+                f"{sum(filled.values())} cells have a value that was not found, and a text that names another one: "
+                + _listed(filled),
+                "add aliases where the text says the same in other words",
+                cells=filled,
             )
 
 

@@ -20,9 +20,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from attrex.config import Config
+from attrex.data.mentions import Mentions
+from attrex.data.teacher import Opinion, Teacher
 from attrex.errors import ConfigError
 from attrex.schema import Schema
-from attrex.types import BEGIN, INSIDE, OUTSIDE, CellState, Product
+from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
 
 CONTINUATION = 3
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -41,7 +43,7 @@ class Unit(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A labelled span as units first..last (exclusive)."""
+    """A labelled span, or a mention, as units first..last (exclusive)."""
 
     attribute: int
     first: int
@@ -56,6 +58,12 @@ class Labels:
     rest: int  #: `CellState` of all other attributes: of thousands, a product's table fills a dozen
     pairs: dict[int, list[int]]  #: attribute -> tag per unit
     flat: list[int]  #: tag per unit over all attributes: 0 = O, 2a + 1 = B, 2a + 2 = I
+    maybe: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """attribute -> units first..last (exclusive) that may be a value of it which is not labelled."""
+    soft: dict[int, tuple[list[int], float]] = field(default_factory=dict)
+    """attribute -> tag per unit with the values that a teacher read, and the lowest of their confidences."""
+    scores: dict[int, float] = field(default_factory=dict)
+    """attribute -> a teacher's range score, where the cell has no located value."""
 
     def state(self, attribute: int) -> int:
         """`CellState` of any attribute."""
@@ -87,11 +95,20 @@ class ProductEncoder:
     """Turns products into windows for one tokenizer, configuration and schema.
 
     Raises :class:`ConfigError` for a tokenizer that gives no character offsets, lacks a special token, or reads bytes
-    where ``text.units`` asks for characters.
+    where ``text.units`` asks for characters. With ``mentions``, labels tell which units may be an unlabelled value;
+    with a ``teacher``, what it thinks of them.
     """
 
-    def __init__(self, tokenizer: Any, config: Config, schema: Schema) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        config: Config,
+        schema: Schema,
+        mentions: Mentions | None = None,
+        teacher: Teacher | None = None,
+    ) -> None:
         self.tokenizer, self.config, self.schema = tokenizer, config, schema
+        self.mentions, self.teacher = mentions, teacher
         self.backend = _own_backend(tokenizer)
         self.cls = _special(tokenizer, "cls_token")
         self.sep = _special(tokenizer, "sep_token")
@@ -180,30 +197,76 @@ class ProductEncoder:
 
     # ---- labels ---------------------------------------------------------------------------------------------------
 
+    def tags(self, labels: Labels, attribute: int) -> list[int]:
+        """The tags of one attribute, with what a teacher read, and UNKNOWN for the units of a mention."""
+        if attribute in labels.soft:
+            tags = [*labels.soft[attribute][0]]
+        else:
+            tags = [*labels.pairs.get(attribute, self._outside(len(labels.flat)))]
+        for first, last in labels.maybe.get(attribute, ()):
+            # A mention touches no labelled characters, but may share a unit with them.
+            tags[first:last] = [UNKNOWN if tag == OUTSIDE else tag for tag in tags[first:last]]
+        return tags
+
+    def _outside(self, units: int) -> list[int]:
+        tags = [OUTSIDE] * units
+        if self.config.decoder.pad_tag:
+            tags[0] = 3 + self.config.decoder.continuation_tag
+        return tags
+
     def _label(
         self, product: Product, units: Sequence[Unit], windows: Iterable[tuple[Window, tuple[int, int, Any]]]
     ) -> None:
         # A value that is said in another window: this one does not say it.
         elsewhere = CellState.ABSENT if product.complete else CellState.NOT_LOCATED
-        rest = CellState.ABSENT if product.complete else CellState.BLANK
-        known = {*product.table, *(s.attribute for s in product.spans or ())}
-        states = {self._index[name]: product.cell_state(name) for name in known if name in self._index}
+        rest, states = self._states(product)
         states = {a: elsewhere if s == CellState.LOCATED else s for a, s in states.items()}
-        runs = self._runs(product, units)
+        opinion = self._opinion(product)
+        runs, doubtful = (self._runs(product, units, spans) for spans in (product.spans or (), opinion.doubtful))
+        taught = [(run, c) for span, c in opinion.labels for run in self._runs(product, units, [span])]
         shift = int(self.config.decoder.pad_tag)
         for window, (first, last, _) in windows:
-            inside = [
-                Run(r.attribute, max(r.first, first) - first + shift, min(r.last, last) - first + shift)
-                for r in runs
-                if r.first < last and r.last > first
-            ]
-            window.labels = self._window_labels(window, states, rest, inside)
+            labels = self._window_labels(window, states, rest, list(_inside(runs, first, last, shift)))
+            for run in _inside(doubtful, first, last, shift):
+                labels.maybe.setdefault(run.attribute, []).append((run.first, run.last))
+            for whole, confidence in taught:
+                for run in _inside([whole], first, last, shift):
+                    self._teach(labels, window, run, confidence)
+            # Of a text of several windows, only those that say something of the attribute are meant.
+            meant = None if last - first == len(units) else {*labels.maybe, *labels.soft}
+            scores = {self._index[name]: score for name, score in opinion.scores.items()}
+            labels.scores = {a: score for a, score in scores.items() if meant is None or a in meant}
+            window.labels = labels
 
-    def _runs(self, product: Product, units: Sequence[Unit]) -> list[Run]:
-        """The units that each labelled span touches; a span that cuts a word widens to the word."""
+    def _opinion(self, product: Product) -> Opinion:
+        mentions = self.mentions.unknown(product) if self.mentions else []
+        return self.teacher.judge(product, mentions) if self.teacher else Opinion([], mentions, {})
+
+    def _teach(self, labels: Labels, window: Window, run: Run, confidence: float) -> None:
+        """Write a value that a teacher read where no label is."""
+        known = labels.pairs.get(run.attribute, self._outside(len(labels.flat)))
+        tags, lowest = labels.soft.get(run.attribute, ([*known], 1.0))
+        if not any(tags[run.first : run.last]):
+            tags[run.first : run.last] = self._span_tags(window, run.first, run.last)
+            labels.soft[run.attribute] = tags, min(lowest, confidence)
+
+    def _states(self, product: Product) -> tuple[CellState, dict[int, CellState]]:
+        """The state of most cells, and of those that differ from it."""
+        known = {*product.table, *(s.attribute for s in product.spans or ())}
+        states = {self._index[name]: product.cell_state(name) for name in known if name in self._index}
+        if product.complete:
+            return CellState.ABSENT, states
+        listed = self.schema.categories.get(product.category or "")
+        if listed is None:
+            return CellState.BLANK, states
+        # The category rules out all others.
+        return CellState.ABSENT, {self._index[name]: CellState.BLANK for name in listed} | states
+
+    def _runs(self, product: Product, units: Sequence[Unit], spans: Iterable[Span]) -> list[Run]:
+        """The units that each span touches; a span that cuts a word widens to the word."""
         runs = []
         number = {name: i for i, name in enumerate(product.fields)}
-        for span in product.spans or ():
+        for span in spans:
             if span.attribute not in self._index:
                 continue
             at = number[span.field]
@@ -217,9 +280,7 @@ class ProductEncoder:
         self, window: Window, states: Mapping[int, CellState], rest: CellState, runs: Sequence[Run]
     ) -> Labels:
         flat = [OUTSIDE] * len(window.units)
-        outside = flat.copy()
-        if self.config.decoder.pad_tag:
-            outside[0] = 3 + self.config.decoder.continuation_tag
+        outside = self._outside(len(flat))
         if self.config.decoder.overlaps == "overwrite":
             flat_runs = paired_runs = _overwritten(runs, len(flat))
         else:
@@ -323,6 +384,14 @@ def _token_positions(units: Sequence[Unit]) -> tuple[list[int], list[int]]:
         at += len(unit.ids)
         ends.append(at)
     return starts, ends
+
+
+def _inside(runs: Iterable[Run], first: int, last: int, shift: int) -> Iterator[Run]:
+    """What a window of units first..last (exclusive) sees of each run, in its own numbers."""
+    for run in runs:
+        if run.first < last and run.last > first:
+            begin, end = max(run.first, first) - first + shift, min(run.last, last) - first + shift
+            yield Run(run.attribute, begin, end)
 
 
 def _disjoint(runs: Iterable[Run]) -> list[Run]:

@@ -226,7 +226,7 @@ class _Remembered(dict[_K, _V]):
         return self[key]
 
 
-class _Folder:
+class Folder:
     """Cuts a text into words and folds each as the policy says."""
 
     def __init__(self, policy: LocatePolicy) -> None:
@@ -248,10 +248,10 @@ class _Folder:
         return "".join(map(self.words.__getitem__, self.pattern.split(text)[1::2]))
 
 
-class _FoldedText:
+class FoldedText:
     """A text as one string of folded words, with the way back from each word to its characters."""
 
-    def __init__(self, text: str, folder: _Folder) -> None:
+    def __init__(self, text: str, folder: Folder) -> None:
         parts = folder.pattern.split(text)  # gap, word, gap, word, ..., gap
         words = list(map(folder.words.__getitem__, parts[1::2]))
         self.folded = "".join(words)
@@ -269,6 +269,19 @@ class _FoldedText:
             if whole:
                 yield self._edges[2 * first], self._edges[2 * after - 1]
             at = self.folded.find(form, end if whole else at + 1)
+
+    def search(self, longest: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+        """(folded, start, end) of every run of whole words that could be one of many forms, whatever their number.
+
+        ``longest``: the first two folded characters of the forms -> the length of the longest one that begins so.
+        """
+        starts = self._folded_starts
+        for first, at in enumerate(starts[:-1]):
+            most = at + longest.get(self.folded[at : at + 2], 0)
+            for after in range(first + 1, len(starts)):
+                if starts[after] > most:
+                    break
+                yield self.folded[at : starts[after]], self._edges[2 * first], self._edges[2 * after - 1]
 
 
 @dataclass
@@ -373,7 +386,7 @@ class Locator:
         self._columns = (schema.column_mapping() if schema else {}) | dict(policy.columns)
         order = [*policy.priority, *(schema.names if schema else ()), *self._columns.values()]
         self._rank = {a: i for i, a in enumerate(dict.fromkeys(order))}
-        self._folder = _Folder(policy)
+        self._folder = Folder(policy)
         self._blank = {b.strip().casefold() for b in policy.blank} | {""}
         self._absent = {a.strip().casefold() for a in policy.absent}
         self._aliases: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
@@ -444,7 +457,7 @@ class Locator:
         return tuple(f for f in forms if len(f.strip()) >= shortest or _IS_CJK.match(f))
 
     def _matches(self, text: str, table: Mapping[str, tuple[str, ...]]) -> list[_Match]:
-        folded = _FoldedText(text, self._folder)
+        folded = FoldedText(text, self._folder)
         found = []
         for i, (attribute, values) in enumerate(table.items()):
             rank = self._rank.get(attribute, len(self._rank) + i)
@@ -452,7 +465,7 @@ class Locator:
                 for form in self._forms[value]:
                     if form in folded.folded:
                         found += [_Match(rank, attribute, value, *place) for place in folded.find(form)]
-        return [m._replace(end=_without_possessive(text, m)) for m in found]
+        return [m._replace(end=without_possessive(text, m.start, m.end, m.value)) for m in found]
 
     def _settle(self, matches: list[_Match], text: str) -> list[_Match]:
         """The matches that stay once overlaps are decided, from left to right."""
@@ -487,10 +500,10 @@ class Locator:
             counts.missed.update(v for v in values if v not in found)
 
 
-def _without_possessive(text: str, match: _Match) -> int:
+def without_possessive(text: str, start: int, end: int, value: str) -> int:
     """Where the value ends: "Men's" says Men in its first three letters, unless the value itself is "Levi's"."""
-    ends_in_s = text[match.end - 2 : match.end].lower() in ("'s", "’s") and match.end - match.start > 2
-    return match.end - 2 if ends_in_s and match.value[-2:-1] not in ("'", "’") else match.end
+    ends_in_s = text[end - 2 : end].lower() in ("'s", "’s") and end - start > 2
+    return end - 2 if ends_in_s and value[-2:-1] not in ("'", "’") else end
 
 
 def agreement(located: Iterable[Product], reference: Iterable[Product]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from attrex.data.mentions import Mentions
+from attrex.evaluation.incomplete import Incomplete, incomplete
 from attrex.evaluation.metrics import Scores, score
 from attrex.inference.extractor import Extractor
 from attrex.types import Prediction, Product
@@ -20,12 +22,14 @@ class Evaluation:
     predictions: list[Prediction] = field(repr=False)
     sequences_per_product: float  #: decoded sequences: the mean size of the predicted range
     rows_per_product: float  #: encoder passes: 1 but for texts of several windows
+    incomplete: Incomplete | None = None  #: bounds, where some products may have values that are not labelled
 
     def to_json(self) -> dict[str, Any]:
-        return self.scores.to_json() | {
+        out = self.scores.to_json() | {
             "sequences_per_product": round(self.sequences_per_product, 4),
             "rows_per_product": round(self.rows_per_product, 4),
         }
+        return out | ({"incomplete": self.incomplete.to_json()} if self.incomplete else {})
 
 
 def evaluate(
@@ -40,6 +44,8 @@ def evaluate(
 ) -> Evaluation:
     """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored.
 
+    Where products are not complete, bounds come with the scores.
+
     Raises :class:`DataError` when there are no products.
     """
     products = list(products)
@@ -49,10 +55,9 @@ def evaluate(
     seen, rows, sequences = (
         now - then for now, then in zip((count.products, count.rows, count.sequences), before, strict=True)
     )
-    return Evaluation(
-        score(products, predictions, bootstrap=bootstrap, attributes=attributes),
-        products,
-        predictions,
-        sequences / seen,
-        rows / seen,
-    )
+    scores = score(products, predictions, bootstrap=bootstrap, attributes=attributes)
+    bounds = None
+    if not all(p.complete or p.error is not None for p in products):
+        mentions = Mentions.learn(products, extractor.model.schema)
+        bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
+    return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)

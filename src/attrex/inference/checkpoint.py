@@ -40,7 +40,7 @@ REQUIRED = (
     "tokenizer",
     "model.safetensors",
 )
-_PRIVATE = ("checkpoints/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
+_PRIVATE = ("checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
 
 
 @dataclass

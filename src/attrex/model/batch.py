@@ -1,7 +1,7 @@
 """What goes into the network, and what comes out of it: tensors with names.
 
-Shapes: B rows (one text window each), S tokens, U tagged units, M photos, I photos per row, P gold pairs, N decoded
-pairs, R regions of all photos of a row, C attributes, V spans found.
+Shapes: B rows (one text window each), S tokens, U tagged units, M photos, I photos per row, P labelled pairs, N
+decoded pairs, R regions of all photos of a row, C attributes, V spans found.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ class Batch:
     image_index: Tensor | None = None  #: (B, I) long into `pixels` or `seen`, -1: no photo
     allowed: Tensor | None = None  #: (B, C) bool, attributes that the product's category can have
     cells: Tensor | None = None  #: (B, C) uint8, `CellState` of each cell
-    pair_rows: Tensor | None = None  #: (P,) long, rows of the gold pairs
+    pair_rows: Tensor | None = None  #: (P,) long, rows of the pairs that have a value, or units in doubt
     pair_attributes: Tensor | None = None  #: (P,) long
-    pair_tags: Tensor | None = None  #: (P, U) long
+    pair_tags: Tensor | None = None  #: (P, U) long, UNKNOWN (-1) where a unit may have any tag
+    pair_weights: Tensor | None = None  #: (P,) confidence of pairs that a teacher labelled, 0 for all others
+    range_targets: Tensor | None = None  #: (B, C) a teacher's range scores of unknown cells, 0 where it has none
     flat_tags: Tensor | None = None  #: (B, U) long, 0 = O, 2a + 1 = B, 2a + 2 = I of attribute a
 
     @classmethod

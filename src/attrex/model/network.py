@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from attrex.config import Config
 from attrex.errors import ConfigError
@@ -23,13 +23,15 @@ from attrex.model.crf import CRF
 from attrex.model.decoder import SpanDecoder
 from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
+from attrex.model.positive_unlabelled import pu_risk
 from attrex.model.region_norm import RegionNorm
 from attrex.model.tags import BEGIN, INSIDE, OUTSIDE, flat_spans_from_tags, spans_from_tags
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
+from attrex.types import UNKNOWN
 
-BLANK, ABSENT, LOCATED = 0, 1, 2
-"""Cell states as in :class:`attrex.types.CellState`, which the model does not import."""
+BLANK, LOCATED = 0, 2
+"""Cell states as in :class:`attrex.types.CellState`; tensors hold plain numbers."""
 CONTINUATION = 3
 """The release's X, where it is switched on; its pad tag is the last one."""
 Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -93,6 +95,8 @@ class Network(nn.Module):
                     heads=text.hf_config.num_attention_heads,
                 )
 
+        # Share of the cells in doubt that have a value, measured before training; needed by `range.unknown=pu` alone.
+        self.register_buffer("class_prior", torch.full((attributes,), 0.5), persistent=False)
         guided = config.range.kind == "predicted"
         self.classifier = RangeClassifier(width, attributes + config.range.no_attribute_class) if guided else None
         self.guidance = self._guidance(width, guide, names) if guided else None
@@ -192,13 +196,16 @@ class Network(nn.Module):
         assert encoded.range_logits is not None
         assert batch.cells is not None
         settings = self.settings.range
-        weight = self._cell_weight(batch.cells)
         gold = batch.cells == LOCATED
-        range_loss = self._range_loss(encoded.range_logits, gold, weight) * settings.loss_weight
+        doubt = self._doubt(batch)
+        range_loss = self._range_loss(encoded.range_logits, batch, doubt) * settings.loss_weight
         if self.range_only:
             return Losses(range_loss, range_loss, None, 0)
 
         scores = encoded.range_logits[:, : self.attributes].detach().sigmoid()
+        weight = self._cell_weight((batch.cells == BLANK) | doubt)
+        if batch.pair_weights is not None:
+            weight, gold = self._taught(batch, weight, gold)
         selected = select(scores, settings.threshold) if settings.train_on != "gold" else gold
         if settings.train_on == "union":
             selected = selected | gold
@@ -207,7 +214,7 @@ class Network(nn.Module):
         if not len(rows):
             return Losses(range_loss, range_loss, None, 0)
         emissions = self.emissions(encoded, rows, attributes)
-        nll = self.crf.nll(emissions, self._pair_targets(batch, rows, attributes), batch.unit_mask[rows])
+        nll = self._pair_nll(emissions, self._pair_targets(batch, rows, attributes), batch.unit_mask[rows])
         nll = nll * weight[rows, attributes]
         tag_loss = nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
         return Losses(range_loss + tag_loss, range_loss, tag_loss, len(rows))
@@ -215,28 +222,93 @@ class Network(nn.Module):
     def _flat_loss(self, batch: Batch, encoded: Encoded) -> Losses:
         assert batch.flat_tags is not None
         emissions = self.decoder.flat(encoded.features, batch.unit_mask)
-        nll = self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
+        nll = self._flat_nll(batch, emissions)
         loss = nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
         return Losses(loss, None, loss, len(nll))
 
-    def _cell_weight(self, cells: Tensor) -> Tensor:
-        """How much each cell (B, C) counts: a blank one as `range.unknown` says, all others fully."""
-        settings = self.settings.range
-        unknown = {"negative": 1.0, "masked": 0.0, "weighted": settings.unknown_weight}[settings.unknown]
-        return torch.where(cells == BLANK, unknown, 1.0)
+    def _flat_nll(self, batch: Batch, emissions: Tensor) -> Tensor:
+        """(B,); a unit in doubt may also be a value of the attributes that it is in doubt for."""
+        assert batch.flat_tags is not None
+        if batch.pair_rows is None or batch.pair_attributes is None or batch.pair_tags is None:
+            return self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
+        pairs, units = (batch.pair_tags == UNKNOWN).nonzero(as_tuple=True)
+        if not len(pairs):
+            return self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
+        allowed = one_hot(batch.flat_tags, self.crf.num_tags).bool()
+        rows, attributes = batch.pair_rows[pairs], batch.pair_attributes[pairs]
+        outside = batch.flat_tags[rows, units] == OUTSIDE
+        for tag in (BEGIN, INSIDE):
+            allowed[rows[outside], units[outside], 2 * attributes[outside] + tag] = True
+        return self.crf.partial_nll(emissions, allowed, batch.unit_mask)
 
-    def _range_loss(self, logits: Tensor, gold: Tensor, weight: Tensor) -> Tensor:
+    def _pair_nll(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
+        """emissions (N, U, K), tags (N, U) with UNKNOWN, mask (N, U) -> (N,): exact, whatever is not known."""
+        unknown = tags == UNKNOWN
+        if not unknown.any():
+            return self.crf.nll(emissions, tags, mask)
+        allowed = one_hot(tags.clamp(min=0), self.crf.num_tags).bool()
+        # Any tag that has a meaning there: the release's pad tag stands at the first position only.
+        allowed[..., : self.crf.num_tags - self.settings.decoder.pad_tag] |= unknown[..., None]
+        return self.crf.partial_nll(emissions, allowed, mask)
+
+    def _doubt(self, batch: Batch) -> Tensor:
+        """(B, C) bool: cells without a located value whose text names one that may be theirs."""
+        assert batch.cells is not None
+        doubt = torch.zeros_like(batch.cells, dtype=torch.bool)
+        if batch.pair_rows is None or batch.pair_attributes is None or batch.pair_tags is None:
+            return doubt
+        unknown = (batch.pair_tags == UNKNOWN).any(1)
+        doubt[batch.pair_rows[unknown], batch.pair_attributes[unknown]] = True
+        return doubt & (batch.cells != LOCATED)
+
+    def _taught(self, batch: Batch, weight: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and range of the pairs, (B, C) each, with those that a teacher labelled: they count as it is sure."""
+        assert batch.pair_weights is not None
+        assert batch.pair_rows is not None
+        assert batch.pair_attributes is not None
+        taught = batch.pair_weights > 0
+        rows, attributes = batch.pair_rows[taught], batch.pair_attributes[taught]
+        weight, gold = weight.clone(), gold.clone()
+        weight[rows, attributes] = batch.pair_weights[taught].to(weight.dtype)
+        gold[rows, attributes] = True
+        return weight, gold
+
+    def _cell_weight(self, unsure: Tensor) -> Tensor:
+        """How much each cell (B, C) counts: an unsure one as `range.unknown` says, all others fully."""
+        settings = self.settings.range
+        return torch.where(unsure, 1.0 if settings.unknown == "negative" else settings.unknown_weight, 1.0)
+
+    def _range_loss(self, logits: Tensor, batch: Batch, doubt: Tensor) -> Tensor:
+        """logits (B, C), or (B, C + 1) with the class "no attribute"; doubt (B, C) -> a scalar."""
+        assert batch.cells is not None
+        settings = self.settings.range
+        gold = batch.cells == LOCATED
         target = gold.to(logits.dtype)
-        if self.settings.range.no_attribute_class:
+        weight = self._cell_weight((batch.cells == BLANK) | doubt)
+        if batch.range_targets is not None:  # what a teacher has a score for is in doubt no longer
+            scored = batch.range_targets > 0
+            doubt = doubt & ~scored
+            target = torch.where(scored, batch.range_targets.to(target.dtype), target)
+            weight = weight.masked_fill(scored, 1)
+        if settings.unknown in ("masked", "pu"):
+            weight = weight.masked_fill(doubt, 0)
+        counted = weight.sum()
+        estimated = torch.zeros((), device=logits.device)
+        if settings.unknown == "pu":
+            prior = self.get_buffer("class_prior")
+            estimated = pu_risk(logits[:, : self.attributes].float(), gold, doubt, prior)
+            counted = counted + doubt.sum()
+        if settings.no_attribute_class:
             some = gold.any(1, keepdim=True)
+            none = torch.where(some, 1.0, weight.amin(1, keepdim=True))
             target = torch.cat([target, 1 - some.to(logits.dtype)], 1)
             # That there is none at all is no more certain than the least certain cell.
-            weight = torch.cat([weight, torch.where(some, 1.0, weight.amin(1, keepdim=True))], 1)
-        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
-        return total / (weight.sum().clamp(min=1) if self.settings.range.reduction == "mean" else len(weight))
+            weight, counted = torch.cat([weight, none], 1), counted + none.sum()
+        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum") + estimated
+        return total / (counted.clamp(min=1) if settings.reduction == "mean" else len(weight))
 
     def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        """(N, U) tags: the gold sequence of a gold pair, all O for an attribute selected without being gold."""
+        """(N, U) tags: the sequence of a labelled pair, all O for an attribute selected without being one."""
         assert batch.pair_rows is not None
         assert batch.pair_attributes is not None
         assert batch.pair_tags is not None

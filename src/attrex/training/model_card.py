@@ -47,8 +47,31 @@ def _origin(model: Model) -> list[str]:
         f"- {photos if image.model else 'text only: photos are not read'}",
         f"- fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`, "
         f"scheme `{config.training.scheme}`",
-        f"- a blank cell of the table was taken as {_ASSUMPTION[config.range.unknown]}",
+        *_assumed(model),
     ]
+
+
+def _assumed(model: Model) -> list[str]:
+    """What the cells of the training products were taken for."""
+    found = model.metrics.get("supervision")
+    if found and found["table"] == "complete":
+        return ["- all training products are marked complete: what is not labelled was taken as absent"]
+    lines = [f"- a blank cell of the table was taken as {_ASSUMPTION[model.config.range.unknown]}"]
+    if found:
+        n = {kind: f"{number:,}" for kind, number in found["cells"].items()}
+        lines += [
+            f"- the table is partly filled: {found['complete_products']:,} of {found['products']:,} products are "
+            "marked complete",
+            f"- cells: {n['located']} located, {n['not_located']} filled but not located, {n['blank']} blank, "
+            f"{n['ruled_out']} blank and ruled out by the category (taken as absent), {n['absent']} absent",
+            f"- known values that the texts name and the table lacks: in {n['blank_mentioned']} blank cells, in "
+            f"{n['not_located_mentioned']} cells filled with another value",
+        ]
+    if rounds := model.metrics.get("rounds"):
+        agreed = rounds[-1]["agreement"]
+        told = "" if agreed is None else f"; the last two agree in {agreed:.1%} of their finds on validation"
+        lines.append(f"- {len(rounds)} rounds, each taught by what the one before read in unknown cells{told}")
+    return lines
 
 
 def _scores(found: dict[str, Any]) -> list[str]:
@@ -65,8 +88,9 @@ def _scores(found: dict[str, Any]) -> list[str]:
 
 _ASSUMPTION = {
     "negative": "absent",
-    "masked": "unknown, and left out of the loss",
+    "masked": "unknown where its text names a known value, else as probably absent, with less weight in the loss",
     "weighted": "probably absent, with less weight in the loss",
+    "pu": "filled as often as is seen elsewhere where its text names a known value, else as probably absent",
 }
 
 

@@ -20,6 +20,9 @@ from attrex.data.batching import load_photos
 from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader, ImageTransform
 from attrex.data.loading import Collator, LabelledProducts
+from attrex.data.mentions import Mentions
+from attrex.data.supervision import Supervision, supervision
+from attrex.data.teacher import Teacher
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
@@ -30,6 +33,7 @@ from attrex.model.build import pretrained_network
 from attrex.model.text_encoder import resolve_text_model
 from attrex.schema import Schema
 from attrex.training.model_card import model_card
+from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, last_complete
 from attrex.types import CellState, Product
 
@@ -44,12 +48,15 @@ def train(
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     console: Console | None = None,
+    teacher: Teacher | None = None,
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts, and a finished one is only loaded. Raises :class:`DataError` for products without labels,
-    :class:`ConfigError` when the directory holds another run.
+    checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model read in the products; with
+    `training.rounds` each round is taught by the one before.
+
+    Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
     config = config or Config.load()
     directory, console = Path(directory), console or Console(stderr=True)
@@ -62,10 +69,36 @@ def train(
         console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True)
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
         return load_model(directory)
+    if config.training.rounds > 1 and not all(p.complete for p in products):
+        one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
+
+        def fit(home: Path, teacher: Teacher | None) -> Model:
+            return train(
+                products,
+                validation,
+                home,
+                config=one,
+                schema=schema,
+                resume=True,
+                trackers=trackers,
+                console=console,
+                teacher=teacher,
+            )
+
+        model = train_rounds(products, validation, directory, config, fit, console)
+        model.save(directory, card=model_card(model))
+        return model
 
     set_seed(config.training.seed)
     model = new_model(config, schema)
-    encoder = ProductEncoder(model.tokenizer, config, schema)
+    mentions = None  # of complete products everything is known
+    if not all(p.complete for p in products):
+        mentions = Mentions.learn(products, schema, min_share=config.range.mention_share)
+    known = supervision(products, schema, mentions)
+    console.print(known.render(), soft_wrap=True, highlight=False)
+    set_class_prior(model, known)
+    taught = config.range.unknown != "negative"
+    encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
     train_set = LabelledProducts(products, encoder)
     if train_set.left_out:
         console.print(f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
@@ -103,6 +136,7 @@ def train(
         "minutes": round(trainer.minutes, 2),
         "seed": config.training.seed,
         "cells": cell_counts(products, schema),
+        "supervision": known.to_json(),
     }
     if trainer.is_world_process_zero():
         model.save(directory, card=model_card(model))
@@ -133,6 +167,12 @@ def start_classifier(model: Model, train_set: LabelledProducts) -> None:
         if window.labels is not None:
             counts[list(window.labels.pairs)] += 1
     model.network.classifier.start_at(counts / max(1, len(windows)))
+
+
+def set_class_prior(model: Model, known: Supervision) -> None:
+    """Tell the network how often a cell in doubt has a value that its text says."""
+    priors = torch.tensor([known.prior(name) for name in model.schema.names])
+    model.network.get_buffer("class_prior").copy_(priors)
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
@@ -192,7 +232,10 @@ def _fingerprint(
     config: Config, schema: Schema, products: Sequence[Product], validation: Sequence[Product]
 ) -> dict[str, Any]:
     """What makes a run this run: settings by name, all else as hashes."""
-    contents = [[(p.id, dict(p.fields), dict(p.table), p.spans, p.error) for p in s] for s in (products, validation)]
+    contents = [
+        [(p.id, dict(p.fields), p.category, dict(p.table), p.spans, p.complete, p.error) for p in s]
+        for s in (products, validation)
+    ]
     return {
         "settings": config.model_dump(mode="json"),
         "schema": hashlib.sha256(schema.to_yaml().encode()).hexdigest(),
@@ -205,11 +248,12 @@ def _prepare_directory(directory: Path, fingerprint: dict[str, Any], resume: boo
     record = directory / "run.json"
     checkpoint = last_complete(directory)
     taken = (directory / "attrex.json").exists()
+    begun = checkpoint is not None or (directory / "rounds").exists()
     if not resume and taken:
         raise ConfigError(f"{directory} holds a finished model; choose another --out")
-    if not resume and checkpoint is not None:
+    if not resume and begun:
         raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
-    if resume and (taken or checkpoint is not None):
+    if resume and (taken or begun):
         differences = _differences(_read_record(record), fingerprint)
         if differences:
             raise ConfigError(

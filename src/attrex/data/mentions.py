@@ -1,0 +1,142 @@
+"""Where a text names a known value that its product's labels lack: what a partly filled table may be missing.
+
+A blank cell is unknown, not absent. Of its words only those that name a value of the attribute are in doubt; all others
+are as safe a negative as any. The forms searched are the schema's options and aliases, and what labelled spans say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrex.data.locate import ALIASES, DEFAULT_POLICY, FoldedText, Folder, without_possessive
+from attrex.schema import Schema
+from attrex.types import CellState, Product, Span
+
+SHORTEST = 2
+"""Characters of a form, folded: single letters and signs name sizes, units and much else."""
+
+
+class Mentions:
+    """Finds known values of all attributes in texts; the cost grows with the texts, not with the number of forms.
+
+    ``forms``: folded form -> attribute -> the value it stands for.
+    """
+
+    def __init__(self, forms: Mapping[str, Mapping[str, str]], schema: Schema) -> None:
+        self.forms, self.schema = forms, schema
+        self._folder = Folder(DEFAULT_POLICY)
+        self._longest: dict[str, int] = {}
+        for form in forms:
+            start = form[:SHORTEST]
+            self._longest[start] = max(len(form), self._longest.get(start, 0))
+
+    @classmethod
+    def learn(
+        cls, products: Sequence[Product], schema: Schema, *, min_count: int = 2, min_share: float = 0.2
+    ) -> Mentions:
+        """The forms of a schema and of labelled products.
+
+        A form that is no option or alias must be labelled ``min_count`` times. A form that is seldom a value where the
+        table is filled ("only", the brand, in "hand wash only") is left out: of its places in products whose cell is
+        known, at least ``min_share`` must be labelled (one more of each kind is added, so that few prove nothing).
+        """
+        readable = [p for p in products if p.error is None and p.spans is not None]  # None: nobody has looked
+        forms = _known_forms(schema)
+        for (attribute, form), (count, said) in _labelled_forms(readable, schema).items():
+            if count >= min_count:
+                forms[form].setdefault(attribute, said)
+        named: Counter[tuple[str, str]] = Counter()
+        right: Counter[tuple[str, str]] = Counter()
+        everything = cls(forms, schema)
+        for product in readable:
+            labelled = _places(product)
+            for form, span in everything._search(product):
+                if product.cell_state(span.attribute) != CellState.BLANK:
+                    named[span.attribute, form] += 1
+                    right[span.attribute, form] += _touches(span, labelled[span.attribute, span.field])
+        kept = {
+            form: {a: v for a, v in by.items() if right[a, form] + 1 >= min_share * (named[a, form] + 2)}
+            for form, by in forms.items()
+        }
+        return cls({form: by for form, by in kept.items() if by}, schema)
+
+    def find(self, product: Product) -> list[Span]:
+        """Every mention of a value that is not labelled, in reading order; ``value`` is what it stands for.
+
+        What overlaps a labelled span is no mention: it is that label, or its words belong to another attribute.
+        """
+        labelled = _places(product)
+        taken: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        for (_, name), places in labelled.items():
+            taken[name] += places
+        return [span for _, span in self._search(product) if not _touches(span, taken[span.field])]
+
+    def unknown(self, product: Product) -> list[Span]:
+        """The mentions that may be an unlabelled value.
+
+        In a blank cell; beside the value of a located one; and in a cell whose value was not found in the text, which
+        often says it in other words. Not in a cell that is absent or ruled out by the category, and not in a complete
+        product, which has all its labels.
+        """
+        if product.complete or product.error is not None:
+            return []
+        found = self.find(product)
+        return [s for s in found if self.schema.cell_state(product, s.attribute) != CellState.ABSENT]
+
+    def _search(self, product: Product) -> Iterator[tuple[str, Span]]:
+        """(form, span) of every mention; of those of one attribute that overlap, the longest."""
+        for name, text in product.fields.items():
+            found = FoldedText(text, self._folder).search(self._longest)
+            places = [
+                (attribute, start, without_possessive(text, start, end, value), form, value)
+                for form, start, end in found
+                for attribute, value in self.forms.get(form, {}).items()
+            ]
+            reached: dict[str, list[tuple[int, int]]] = defaultdict(list)
+            kept = []
+            for attribute, start, end, form, value in sorted(places, key=lambda p: p[1] - p[2]):
+                if all(end <= low or high <= start for low, high in reached[attribute]):
+                    reached[attribute].append((start, end))
+                    kept.append((form, Span(attribute, start, end, text[start:end], name, value)))
+            yield from sorted(kept, key=lambda item: (item[1].start, -item[1].end, item[1].attribute))
+
+
+def _known_forms(schema: Schema) -> defaultdict[str, dict[str, str]]:
+    """The schema's options and aliases and the built-in aliases of its options: form -> attribute -> value."""
+    folder = Folder(DEFAULT_POLICY)
+    built_in = {folder.fold(value): forms for value, forms in ALIASES.items()}
+    known: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for attribute in schema.attributes:
+        by_hand = attribute.aliases
+        for value in dict.fromkeys((*attribute.options, *by_hand)):
+            for said in (value, *by_hand.get(value, ()), *built_in.get(folder.fold(value), ())):
+                form = folder.fold(said)
+                if len(form) >= SHORTEST:
+                    known[form].setdefault(attribute.name, value)
+    return known
+
+
+def _labelled_forms(products: Sequence[Product], schema: Schema) -> dict[tuple[str, str], tuple[int, str]]:
+    """(attribute, form) of the labelled spans -> how often, and the value of the first."""
+    folder, names = Folder(DEFAULT_POLICY), set(schema.names)
+    counts: dict[tuple[str, str], tuple[int, str]] = {}
+    for product in products:
+        for span in product.spans or ():
+            form = folder.fold(span.text)
+            if span.attribute in names and len(form) >= SHORTEST:
+                times, value = counts.get((span.attribute, form), (0, span.value or span.text))
+                counts[span.attribute, form] = times + 1, value
+    return counts
+
+
+def _places(product: Product) -> defaultdict[tuple[str, str], list[tuple[int, int]]]:
+    """(attribute, field) -> characters of its labelled spans."""
+    places: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    for span in product.spans or ():
+        places[span.attribute, span.field].append((span.start, span.end))
+    return places
+
+
+def _touches(span: Span, places: Sequence[tuple[int, int]]) -> bool:
+    return any(span.start < end and start < span.end for start, end in places)

@@ -1,0 +1,87 @@
+"""What scores mean where the labels are not all there are: bounds, so that nobody tunes towards missing values.
+
+Labels made from a table are right where it is filled and missing where it is blank. A find without a label may be a
+value that the table lacks; where it counts as wrong, a model that misses what the table misses looks the better one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from attrex.data.mentions import Mentions
+from attrex.evaluation.metrics import PRF
+from attrex.types import CellState, ExtractedValue, Prediction, Product, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """Recall of the labels, and between what the precision lies. Exact spans; every value is 0..1."""
+
+    recall: float
+    precision_lower: float  #: every find without a label is wrong
+    precision_upper: float  #: every find that may be an unlabelled value is right
+    precision_known: float  #: those are left out: they are right as often as the others
+    finds_in_blank_cells: int
+    finds_on_mentions: int  #: in filled cells, on words that name a known value and are not labelled
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def render(self) -> str:
+        """For a person."""
+        unknown = self.finds_in_blank_cells + self.finds_on_mentions
+        return (
+            f"The labels are not complete: recall {self.recall:.3f}, precision between {self.precision_lower:.3f} and "
+            f"{self.precision_upper:.3f}.\n{unknown:,} finds may be values that the table lacks "
+            f"({self.finds_in_blank_cells:,} in blank cells, {self.finds_on_mentions:,} on other words of filled ones"
+            "); the scores above count them as wrong.\nDo not choose a model by them alone: label some products in "
+            "full and give them with --gold."
+        )
+
+
+def incomplete(
+    products: Sequence[Product],
+    predictions: Sequence[Prediction | None],
+    tag: PRF,
+    mentions: Mentions,
+    *,
+    attributes: Collection[str] | None = None,
+) -> Incomplete:
+    """Bounds to the exact scores ``tag`` of the same rows; where all products are complete both are the precision.
+
+    A find without a label is unknown in a blank cell that the category does not rule out; in a filled cell where it
+    stands on a mention (:meth:`Mentions.unknown`) and apart from the cell's labels.
+    """
+    blank = filled = 0
+    for product, prediction in zip(products, predictions, strict=True):
+        if product.complete or product.error is not None or prediction is None or prediction.error is not None:
+            continue
+        labels = {s.key for s in product.spans or ()}
+        doubtful = mentions.unknown(product)
+        for value in {v.key: v for v in prediction.values if v.key not in labels}.values():
+            if attributes is not None and value.attribute not in attributes:
+                continue
+            if mentions.schema.cell_state(product, value.attribute) == CellState.BLANK:
+                blank += 1
+            else:
+                filled += _on(value, doubtful) and not _on(value, product.spans or ())
+    unknown = blank + filled
+    decided = tag.predicted - unknown
+    return Incomplete(
+        recall=tag.recall,
+        precision_lower=tag.precision,
+        precision_upper=(tag.correct + unknown) / tag.predicted if tag.predicted else 0.0,
+        precision_known=tag.correct / decided if decided else 0.0,
+        finds_in_blank_cells=blank,
+        finds_on_mentions=filled,
+    )
+
+
+def _on(value: ExtractedValue, spans: Sequence[Span]) -> bool:
+    """Whether a find shares a character with a span of its attribute."""
+    return any(
+        (s.attribute, s.field) == (value.attribute, value.field) and s.start < value.end and value.start < s.end
+        for s in spans
+    )
