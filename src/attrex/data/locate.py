@@ -6,269 +6,33 @@ the folded text. Every folded word keeps the place it came from, so offsets are 
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cache
-from itertools import accumulate
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import yaml
-
-from attrex.errors import ConfigError, DataError, did_you_mean
+from attrex.data.agreement import agreement
+from attrex.data.folding import ALIASES, IS_CJK, FoldedText, Folder, Remembered, fold_plural, without_possessive
+from attrex.data.policy import DEFAULT_POLICY, LocatePolicy
 from attrex.schema import Schema
 from attrex.types import Product, Span
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-WORD_FORMS = {
-    # folded word -> the word it is read as, in texts and values alike: spellings, adjectives, irregular plurals
-    "men": "man",
-    "women": "woman",
-    "children": "child",
-    "len": "lens",
-    "gray": "grey",
-    "colour": "color",
-    "analog": "analogue",
-    "tee": "tshirt",
-    "neckline": "neck",
-    "necked": "neck",
-    "collared": "collar",
-    "sleeved": "sleeve",
-    "heeled": "heel",
-    "printed": "print",
-    "striped": "stripe",
-    "checked": "check",
-    "checkered": "check",
-    "chequered": "check",
-    "zipper": "zip",
-    "zipped": "zip",
-    "resistance": "resistant",
-    "scarve": "scarf",
-    "jewellery": "jewelry",
-    "polarized": "polarised",
-    "&": "and",
-}
-ALIASES = {
-    # value -> other words for it in English fashion texts; one direction only: a bag need not be a handbag
-    "tshirts": ("t shirt",),
-    "round neck": ("crew neck",),
-    "long sleeves": ("full sleeves",),
-    "short sleeves": ("half sleeves",),
-    "no sleeves": ("sleeveless",),
-    "three-quarter sleeves": ("3/4 sleeves", "3/4th sleeves"),
-    "flip flops": ("slippers",),
-    "handbags": ("bag",),
-    "slim fit": ("slim",),
-    "stainless steel": ("steel",),
-    "training or gym": ("training", "gym"),
-    "navy blue": ("navy",),
-    "polka dots": ("dotted",),
-    "embroidered": ("embroidery",),
-    "trousers": ("pants",),
-    "sweatshirts": ("hoodie",),
-    "sweaters": ("pullover", "jumper"),
-}
-
-BLANK_MARKERS = (
-    "",
-    "na",
-    "n/a",
-    "nan",
-    "none",
-    "null",
-    "nil",
-    "-",
-    "--",
-    "?",
-    "unknown",
-    "not available",
-    "not applicable",
-)
-_CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-_HYPHENS = "\\-\u2010\u2011"
-_IS_CJK = re.compile(f"[{_CJK}]")
-_K = TypeVar("_K")
-_V = TypeVar("_V")
-_Key = tuple[str, str, int, int]
-
-
-@dataclass(frozen=True)
-class LocatePolicy:
-    """What counts as a table value being said in a text, and what happens when two values claim the same words.
-
-    Raises :class:`ConfigError` on a choice that does not exist.
-    """
-
-    ignore_case: bool = True
-    fold_inflection: bool = True  #: English singular ~ plural (dress ~ dresses), possessive (Men's ~ Men)
-    hyphen_is_space: bool = True  #: "crew-neck" ~ "crew neck"
-    join_words: bool = True  #: "t shirt" ~ "tshirt", and "t-shirt" too where a hyphen is a space
-    aliases: bool = True  #: use the built-in word lists and the schema's aliases
-    word_boundaries: bool = True  #: whole words only (Chinese, Japanese, Korean: whole characters); else any characters
-    min_length: int = 2  #: shorter values are not searched, in characters (CJK values always are)
-    occurrences: str = "all"  #: "all", or only the "first" of each value
-    overlap: str = (
-        "longest"  #: who gets overlapping words: "longest", "priority" (attribute order first) or "keep" both
-    )
-    priority: tuple[
-        str, ...
-    ] = ()  #: attributes, strongest first; those left out follow in the order of the schema or table
-    columns: Mapping[str, str] = field(default_factory=dict)  #: table column -> attribute it is merged into
-    other_columns: str = (
-        "keep"  #: columns without a mapping: "keep" under their own name, or "drop" (counted in the report)
-    )
-    blank: tuple[str, ...] = BLANK_MARKERS  #: cell texts that mean unknown; case does not matter
-    absent: tuple[str, ...] = ()  #: cell texts that mean "known to have none"
-
-    def __post_init__(self) -> None:
-        choices = {
-            "occurrences": ("all", "first"),
-            "overlap": ("longest", "priority", "keep"),
-            "other_columns": ("keep", "drop"),
-        }
-        for key, known in choices.items():
-            if getattr(self, key) not in known:
-                raise ConfigError(
-                    f"locate policy: {key} should be one of {', '.join(known)}, not {getattr(self, key)!r}"
-                )
-
-    @classmethod
-    def load(cls, path: str | Path) -> LocatePolicy:
-        """Read a YAML policy; keys left out keep their defaults. Raises :class:`ConfigError` naming the key."""
-        path = Path(path)
-        try:
-            body = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ConfigError(f"no policy file {path}; LocatePolicy().save() writes one with every key") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as exc:
-            raise ConfigError(f"{path} is not YAML: {exc}") from exc
-        if not isinstance(body, dict):
-            raise ConfigError(f"{path} should be a mapping of policy keys, such as 'overlap: longest'")
-        defaults = {f.name: getattr(DEFAULT_POLICY, f.name) for f in fields(cls)}
-        for key, value in body.items():
-            if key not in defaults:
-                raise ConfigError(f"{path}: unknown key {key!r}{did_you_mean(str(key), defaults)}")
-            body[key] = _as_type_of(defaults[key], value, f"{path}: {key}")
-        return cls(**body)
-
-    def save(self, path: str | Path) -> None:
-        body = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        Path(path).write_text(yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120), encoding="utf-8")
-
-
-def _as_type_of(default: Any, value: Any, where: str) -> Any:
-    """``value`` from YAML as the type of the policy's default; raises :class:`ConfigError`."""
-    if isinstance(default, tuple) and isinstance(value, list):
-        return tuple(map(str, value))
-    if isinstance(default, dict) and isinstance(value, dict):
-        return {str(k): str(v) for k, v in value.items()}
-    if type(value) is type(default):
-        return value
-    kind = {bool: "true or false", int: "a whole number", str: "a word", tuple: "a list", dict: "a mapping"}[
-        type(default)
-    ]
-    raise ConfigError(f"{where} should be {kind}, not {value!r}")
-
-
-DEFAULT_POLICY = LocatePolicy()
-
-
-@cache
-def _combining_marks() -> str:
-    """Accents, vowel signs, joiners and soft hyphens, for a regex class: no match may end in front of one of them."""
-    marks = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
-    return "".join(marks) + "\u00ad\u200c\u200d\u2060"
-
-
-@cache
-def _word_pattern(word_boundaries: bool, hyphen_is_space: bool) -> re.Pattern[str]:
-    """What a text is split by, as one group: words with their marks, numbers, single CJK characters and signs."""
-    marks = f"[{_combining_marks()}]"
-    # A hyphen between spaces is a dash: it keeps two words apart, so it stays a sign of its own.
-    sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
-    if not word_boundaries:
-        return re.compile(f"({sign})")
-    letters = rf"[^\W\d_{_CJK}]+"
-    return re.compile(rf"({letters}(?:{marks}+(?:{letters})?)*(?:['’][sS](?!\w))?|\d+|{sign})")
-
-
-def fold_plural(word: str) -> str:
-    """One form for the singular and plural of an English word: ``dresses -> dress``, ``hoodie, hoodies -> hoody``.
-
-    The form need not be a word (``blouse, blouses -> blous``); it only has to be the same for both.
-    """
-    plural = word.endswith("s") and not word.endswith("ss")
-    if plural and (len(word) > 3 or (len(word) == 3 and word[1] not in "aeiou")):  # "lace-ups", but not "gas"
-        word = word[:-1]
-    if word.endswith("ie"):
-        return word[:-2] + "y"
-    return word[:-1] if len(word) > 3 and word.endswith(("se", "ze", "xe", "che", "she")) else word
-
-
-class _Remembered(dict[_K, _V]):
-    """A function's results by argument, for a catalogue repeats its words and cells; when too many, it starts anew."""
-
-    def __init__(self, compute: Callable[[_K], _V], limit: int = 200_000) -> None:
-        super().__init__()
-        self.compute = compute
-        self.limit = limit
-
-    def __missing__(self, key: _K) -> _V:
-        if len(self) >= self.limit:
-            self.clear()
-        self[key] = self.compute(key)
-        return self[key]
-
-
-class _Folder:
-    """Cuts a text into words and folds each as the policy says."""
-
-    def __init__(self, policy: LocatePolicy) -> None:
-        self.policy = policy
-        self.pattern = _word_pattern(policy.word_boundaries, policy.hyphen_is_space)
-        self.words = _Remembered(self._fold_word)
-
-    def _fold_word(self, word: str) -> str:
-        folded = unicodedata.normalize("NFKC", word).replace("\u00ad", "").replace("’", "'")
-        if self.policy.ignore_case:
-            folded = unicodedata.normalize("NFKC", folded.casefold())
-        if self.policy.fold_inflection:
-            folded = fold_plural(folded.removesuffix("'s").removesuffix("'S"))
-        if self.policy.aliases:
-            folded = WORD_FORMS.get(folded, folded)
-        return folded if self.policy.join_words else f"{folded} "
-
-    def fold(self, text: str) -> str:
-        return "".join(map(self.words.__getitem__, self.pattern.split(text)[1::2]))
-
-
-class _FoldedText:
-    """A text as one string of folded words, with the way back from each word to its characters."""
-
-    def __init__(self, text: str, folder: _Folder) -> None:
-        parts = folder.pattern.split(text)  # gap, word, gap, word, ..., gap
-        words = list(map(folder.words.__getitem__, parts[1::2]))
-        self.folded = "".join(words)
-        self._folded_starts = list(accumulate(map(len, words), initial=0))
-        self._edges = list(accumulate(map(len, parts)))  # word i is text[edges[2 * i] : edges[2 * i + 1]]
-
-    def find(self, form: str) -> Iterator[tuple[int, int]]:
-        """Places in the text of the runs of whole words that fold to ``form``, from left to right, not overlapping."""
-        starts = self._folded_starts
-        at = self.folded.find(form)
-        while at >= 0:
-            end = at + len(form)
-            first, after = bisect_left(starts, at), bisect_left(starts, end)
-            whole = starts[first] == at and starts[after] == end
-            if whole:
-                yield self._edges[2 * first], self._edges[2 * after - 1]
-            at = self.folded.find(form, end if whole else at + 1)
+__all__ = [
+    "ALIASES",
+    "DEFAULT_POLICY",
+    "AttributeCounts",
+    "FoldedText",
+    "Folder",
+    "LocatePolicy",
+    "LocateReport",
+    "Locator",
+    "agreement",
+    "fold_plural",
+    "without_possessive",
+]
 
 
 @dataclass
@@ -373,7 +137,7 @@ class Locator:
         self._columns = (schema.column_mapping() if schema else {}) | dict(policy.columns)
         order = [*policy.priority, *(schema.names if schema else ()), *self._columns.values()]
         self._rank = {a: i for i, a in enumerate(dict.fromkeys(order))}
-        self._folder = _Folder(policy)
+        self._folder = Folder(policy)
         self._blank = {b.strip().casefold() for b in policy.blank} | {""}
         self._absent = {a.strip().casefold() for a in policy.absent}
         self._aliases: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
@@ -381,8 +145,8 @@ class Locator:
             by_hand = [item for a in (schema.attributes if schema else ()) for item in a.aliases.items()]
             for value, forms in [*ALIASES.items(), *by_hand]:
                 self._aliases[self._folder.fold(value)] += tuple(map(self._folder.fold, forms))
-        self._forms = _Remembered(self._forms_of)
-        self._cells = _Remembered(self._without_markers)
+        self._forms = Remembered(self._forms_of)
+        self._cells = Remembered(self._without_markers)
 
     def locate(self, product: Product) -> Product:
         """The product with its columns merged and a span wherever the text says one of its values.
@@ -441,10 +205,10 @@ class Locator:
         form = self._folder.fold(value)
         forms = dict.fromkeys((form, *self._aliases.get(form, ())))
         shortest = max(self.policy.min_length, 1)
-        return tuple(f for f in forms if len(f.strip()) >= shortest or _IS_CJK.match(f))
+        return tuple(f for f in forms if len(f.strip()) >= shortest or IS_CJK.match(f))
 
     def _matches(self, text: str, table: Mapping[str, tuple[str, ...]]) -> list[_Match]:
-        folded = _FoldedText(text, self._folder)
+        folded = FoldedText(text, self._folder)
         found = []
         for i, (attribute, values) in enumerate(table.items()):
             rank = self._rank.get(attribute, len(self._rank) + i)
@@ -452,7 +216,7 @@ class Locator:
                 for form in self._forms[value]:
                     if form in folded.folded:
                         found += [_Match(rank, attribute, value, *place) for place in folded.find(form)]
-        return [m._replace(end=_without_possessive(text, m)) for m in found]
+        return [m._replace(end=without_possessive(text, m.start, m.end, m.value)) for m in found]
 
     def _settle(self, matches: list[_Match], text: str) -> list[_Match]:
         """The matches that stay once overlaps are decided, from left to right."""
@@ -485,67 +249,3 @@ class Locator:
             counts.outbid += not found and any((attribute, v) in said for v in values)
             counts.found.update(found)
             counts.missed.update(v for v in values if v not in found)
-
-
-def _without_possessive(text: str, match: _Match) -> int:
-    """Where the value ends: "Men's" says Men in its first three letters, unless the value itself is "Levi's"."""
-    ends_in_s = text[match.end - 2 : match.end].lower() in ("'s", "’s") and match.end - match.start > 2
-    return match.end - 2 if ends_in_s and match.value[-2:-1] not in ("'", "’") else match.end
-
-
-def agreement(located: Iterable[Product], reference: Iterable[Product]) -> dict[str, Any]:
-    """How far two labellings of the same products agree: exact spans as sets, overall and per attribute.
-
-    ``differences`` counts the reference's spans that are missing and the located ones that are extra, once the pairs
-    are taken out that overlap with the same attribute (``boundary``) or name the same words another (``attribute``).
-    Raises :class:`DataError` where the products differ.
-    """
-    ours = {p.id: {s.key for s in p.spans or ()} for p in located}
-    theirs = {p.id: {s.key for s in p.spans or ()} for p in reference}
-    if odd := sorted(ours.keys() ^ theirs.keys()):
-        raise DataError(
-            f"agreement compares the same products, but {len(odd)} are only on one side, such as {odd[0]!r}; "
-            "keep the ids that both have"
-        )
-    hits: Counter[str] = Counter()
-    found: Counter[str] = Counter()
-    wanted: Counter[str] = Counter()
-    differences: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for key, mine in ours.items():
-        found.update(k[0] for k in mine)
-        wanted.update(k[0] for k in theirs[key])
-        hits.update(k[0] for k in mine & theirs[key])
-        for kind, attribute in _differences(mine - theirs[key], theirs[key] - mine):
-            differences[attribute][kind] += 1
-    return {
-        "products": len(ours),
-        **_scores(hits.total(), found.total(), wanted.total()),
-        "differences": dict(sum(differences.values(), Counter())),
-        "per_attribute": {
-            a: _scores(hits[a], found[a], wanted[a]) | {"differences": dict(differences[a])}
-            for a in sorted(found | wanted, key=lambda a: (-wanted[a], a))
-        },
-    }
-
-
-def _differences(extra: set[_Key], missing: set[_Key]) -> Iterator[tuple[str, str]]:
-    """(kind, attribute) of every difference; a boundary or attribute difference uses up one span of each side."""
-    extra = set(extra)
-    for want in sorted(missing):
-        near = [k for k in sorted(extra) if k[:2] == want[:2] and k[2] < want[3] and want[2] < k[3]]
-        same_words = [k for k in sorted(extra) if k[1:] == want[1:]]
-        kind = "boundary" if near else "attribute" if same_words else "missing"
-        extra -= set((near or same_words)[:1])
-        yield kind, want[0]
-    for key in extra:
-        yield "extra", key[0]
-
-
-def _scores(hits: int, found: int, wanted: int) -> dict[str, float]:
-    return {
-        "precision": round(hits / found, 4) if found else 0.0,
-        "recall": round(hits / wanted, 4) if wanted else 0.0,
-        "f1": round(2 * hits / (found + wanted), 4) if found + wanted else 0.0,
-        "located": found,
-        "reference": wanted,
-    }
