@@ -138,7 +138,11 @@ class Folder:
         return folded if self.policy.join_words else f"{folded} "
 
     def fold(self, text: str) -> str:
-        return "".join(map(self.words.__getitem__, self.pattern.split(text)[1::2]))
+        return "".join(self.split(text))
+
+    def split(self, text: str) -> list[str]:
+        """The folded words of a text."""
+        return list(map(self.words.__getitem__, self.pattern.split(text)[1::2]))
 
 
 class FoldedText:

@@ -6,14 +6,19 @@ the folded text. Every folded word keeps the place it came from, so offsets are 
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrex.data.agreement import agreement
 from attrex.data.folding import ALIASES, IS_CJK, FoldedText, Folder, Remembered, fold_plural, without_possessive
+from attrex.data.headings import compositions, headed
+from attrex.data.lexicon import NOTHING_MINED, Lexicon
+from attrex.data.phrases import with_modifiers
 from attrex.data.policy import DEFAULT_POLICY, LocatePolicy
+from attrex.data.wording import Wording
 from attrex.schema import Schema
 from attrex.types import Product, Span
 
@@ -33,6 +38,11 @@ __all__ = [
     "fold_plural",
     "without_possessive",
 ]
+
+SHORT = 4
+"""Words that stand under a heading as a value; more are a sentence."""
+ENOUGH = 10
+"""Products that must have said a form before its precision is believed for blank cells."""
 
 
 @dataclass
@@ -72,6 +82,7 @@ class LocateReport:
     errors: int = 0  #: marked rows, passed on as they came
     already_labelled: int = 0  #: products that came with spans, which were kept
     attributes: defaultdict[str, AttributeCounts] = field(default_factory=lambda: defaultdict(AttributeCounts))
+    sources: Counter[str] = field(default_factory=Counter)  #: what told that a span is one -> spans
     ambiguous: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """(words, attribute that has them, attribute that claimed them too) -> times"""
     dropped_columns: Counter[str] = field(default_factory=Counter)  #: column without a mapping -> filled cells
@@ -115,23 +126,30 @@ class LocateReport:
         return Group(cells, *([words] if self.ambiguous else []), *notes)
 
 
-class _Match(NamedTuple):
+class Match(NamedTuple):
     """A value found in one field, before overlaps are settled."""
 
     rank: int  #: of the attribute; the smaller wins
     attribute: str
-    value: str
+    value: str | None  #: None: a value that the table has no word for
     start: int
     end: int
+    source: str = "table"  #: what tells that it is one; also "heading", "composition", "blank cell"
 
 
 class Locator:
-    """Labels products with their own table's values; :attr:`report` sums up what happened.
+    """Labels products with their own table's values, and with what their texts say of blank cells beyond doubt.
 
-    The schema gives further aliases, merges columns, and orders attributes where words are claimed twice.
+    The schema gives further aliases, merges columns, and orders attributes where words are claimed twice; the lexicon
+    knows what else the shop's texts call its values. :attr:`report` sums up what happened.
     """
 
-    def __init__(self, schema: Schema | None = None, policy: LocatePolicy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        schema: Schema | None = None,
+        policy: LocatePolicy = DEFAULT_POLICY,
+        lexicon: Lexicon = NOTHING_MINED,
+    ) -> None:
         self.policy = policy
         self.report = LocateReport()
         self._columns = (schema.column_mapping() if schema else {}) | dict(policy.columns)
@@ -145,14 +163,17 @@ class Locator:
             by_hand = [item for a in (schema.attributes if schema else ()) for item in a.aliases.items()]
             for value, forms in [*ALIASES.items(), *by_hand]:
                 self._aliases[self._folder.fold(value)] += tuple(map(self._folder.fold, forms))
+        self._wording = Wording(self._folder, policy, self._columns, schema, lexicon)
+        self._negations = tuple(map(self._folder.fold, policy.negations))
         self._forms = Remembered(self._forms_of)
         self._cells = Remembered(self._without_markers)
+        self._attributes = Remembered(self._attribute_of)
 
     def locate(self, product: Product) -> Product:
         """The product with its columns merged and a span wherever the text says one of its values.
 
-        A value that is not said stays in ``table``; a blank cell leaves it. Products that have spans keep them, marked
-        rows come back unchanged.
+        A value that is not said stays in ``table``; a blank cell leaves it, also where a text says its value. Products
+        that have spans keep them, marked rows come back unchanged.
         """
         self.report.products += 1
         if product.error is not None:
@@ -162,17 +183,18 @@ class Locator:
         if product.spans is not None:
             self.report.already_labelled += 1
             return replace(product, table=table)
-        matches = {name: self._matches(text, table) for name, text in product.fields.items()}
+        matches = {name: self._matches(text, table, product.category) for name, text in product.fields.items()}
         spans = [
             Span(m.attribute, m.start, m.end, product.fields[name][m.start : m.end], name, m.value)
             for name, found in matches.items()
-            for m in self._settle(found, product.fields[name])
+            for m in self._phrases(self._settle(found, product.fields[name]), product.fields[name])
         ]
         if self.policy.occurrences == "first":
             first: dict[tuple[str, str | None], Span] = {}
             for s in spans:
                 first.setdefault((s.attribute, s.value), s)
             spans = list(first.values())
+        self.report.sources.update(m.source for found in matches.values() for m in found)
         self._count(table, spans, {(m.attribute, m.value) for found in matches.values() for m in found})
         return replace(product, table=table, spans=tuple(spans))
 
@@ -180,18 +202,24 @@ class Locator:
         """Columns to attributes; blank cells go, a cell known to be absent is empty unless another column fills it."""
         merged: dict[str, tuple[str, ...]] = {}
         for column, cell in table.items():
-            values = self._cells[cell]
+            attribute, values = self._attributes[column], self._cells[cell]
             if values is None:
                 continue
-            attribute = self._columns.get(column)
-            if attribute is None and self.policy.other_columns == "drop":
+            if attribute is None:
                 self.report.dropped_columns[column] += 1
                 continue
-            attribute = attribute or column
             before = merged.get(attribute, ())
             self.report.attributes[attribute].merged += bool(before and values)
             merged[attribute] = tuple(dict.fromkeys((*before, *values))) if before else values
         return merged
+
+    def _attribute_of(self, column: str) -> str | None:
+        """What a column is merged into; None: it is dropped. One of its own is an attribute, and its name a heading."""
+        if column not in self._columns and self.policy.other_columns == "drop":
+            return None
+        attribute = self._columns.get(column, column)
+        self._wording.announce(column, attribute)
+        return attribute
 
     def _without_markers(self, cell: tuple[str, ...]) -> tuple[str, ...] | None:
         """The cell's values; empty: known to have none; None: blank."""
@@ -200,28 +228,115 @@ class Locator:
             return None
         return tuple(dict.fromkeys(v for v in said if v.strip().casefold() not in self._absent))
 
-    def _forms_of(self, value: str) -> tuple[str, ...]:
-        """The folded forms to search for a value: itself and its aliases, without those that are too short."""
-        form = self._folder.fold(value)
-        forms = dict.fromkeys((form, *self._aliases.get(form, ())))
+    def _forms_of(self, cell: tuple[str, str]) -> tuple[str, ...]:
+        """The folded forms to search for (attribute, value): itself and its aliases, without those too short."""
+        form = self._folder.fold(cell[1])
+        forms = dict.fromkeys((form, *self._aliases.get(form, ()), *self._wording.forms.get(cell, ())))
         shortest = max(self.policy.min_length, 1)
         return tuple(f for f in forms if len(f.strip()) >= shortest or IS_CJK.match(f))
 
-    def _matches(self, text: str, table: Mapping[str, tuple[str, ...]]) -> list[_Match]:
+    def _matches(self, text: str, table: Mapping[str, tuple[str, ...]], category: str | None) -> list[Match]:
+        """Everything in one field that is a value of the product, overlaps and all."""
         folded = FoldedText(text, self._folder)
-        found = []
+        found = [*self._of_cells(folded, table), *self._of_blank_cells(text, folded, table, category)]
+        denied = list(self._denied(text, folded))
+        found = [m for m in found if not any(start <= m.start < end for start, end in denied)]
+        if self.policy.headings:
+            found += self._under_headings(text, table)
+        if self.policy.composition:
+            found += self._in_compositions(text, table)
+        return [m._replace(end=without_possessive(text, m.start, m.end, m.value or "")) for m in found]
+
+    def _of_cells(self, folded: FoldedText, table: Mapping[str, tuple[str, ...]]) -> Iterator[Match]:
         for i, (attribute, values) in enumerate(table.items()):
             rank = self._rank.get(attribute, len(self._rank) + i)
             for value in values:
-                for form in self._forms[value]:
+                for form in self._forms[attribute, value]:
                     if form in folded.folded:
-                        found += [_Match(rank, attribute, value, *place) for place in folded.find(form)]
-        return [m._replace(end=without_possessive(text, m.start, m.end, m.value)) for m in found]
+                        yield from (Match(rank, attribute, value, *place) for place in folded.find(form))
 
-    def _settle(self, matches: list[_Match], text: str) -> list[_Match]:
+    def _of_blank_cells(
+        self, text: str, folded: FoldedText, table: Mapping[str, tuple[str, ...]], category: str | None
+    ) -> Iterator[Match]:
+        """Known values of attributes whose cell is blank, where the same words are right in filled cells."""
+        if not self.policy.blank_cells:
+            return
+        title_ends = len(text.partition("\n")[0])
+        for f in self._wording.known.find(folded):
+            if f.attribute in table or f.evidence is None or f.evidence.support < ENOUGH:
+                continue
+            known_in = self._wording.categories.get(f.attribute)
+            if known_in and category is not None and category not in known_in:
+                continue
+            in_title = f.evidence.in_titles if f.start < title_ends else None
+            if (f.evidence.precision if in_title is None else in_title) >= self.policy.blank_cells:
+                yield Match(self._rank_of(f.attribute), f.attribute, f.value, f.start, f.end, "blank cell")
+
+    def _denied(self, text: str, folded: FoldedText) -> Iterator[tuple[int, int]]:
+        """From behind every "not" to where its clause ends: do not iron on the print."""
+        for negation in self._negations:
+            for _, end in folded.find(negation) if negation in folded.folded else ():
+                clause = re.match(r"[^,;.\n\r]*", text[end:])
+                yield end, end + len(clause[0] if clause else "")
+
+    def _under_headings(self, text: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[Match]:
+        for heading, start, end in headed(text):
+            attribute = self._wording.headings.get(self._folder.fold(heading))
+            content = text[start:end]
+            if (
+                attribute is None
+                or len(content.split()) > SHORT
+                or self._folder.fold(content) in self._wording.headings
+            ):
+                continue
+            rank, values = self._rank_of(attribute), table.get(attribute, ())
+            folded = FoldedText(content, self._folder)
+            found = [f for f in self._wording.headed.find(folded) if f.attribute == attribute]
+            for f in found:
+                yield Match(rank, attribute, f.value, start + f.start, start + f.end, "heading")
+            if not found and not any(form in folded.folded for v in values for form in self._forms[attribute, v]):
+                for at, until, value in self._wording.new_values(attribute, content, values, attribute in table):
+                    yield Match(rank, attribute, value, start + at, start + until, "heading")
+
+    def _in_compositions(self, text: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[Match]:
+        attribute = next((a for a in self.policy.composition if a in self._wording.attributes), None)
+        for start, end, whole in compositions(text) if attribute else ():
+            assert attribute is not None
+            rank, words = self._rank_of(attribute), text[start:end]
+            found = self._wording.parts.find(FoldedText(words, self._folder))
+            for f in found:
+                yield Match(rank, attribute, f.value, start + f.start, start + f.end, "composition")
+            value = self._wording.agreeing(attribute, words, table.get(attribute, ()))
+            if not found and (whole or value):
+                named = re.match(r"\S+\s\S+$|\S+", words)
+                yield Match(rank, attribute, value, start, start + len(named[0] if named else words), "composition")
+
+    def _phrases(self, matches: list[Match], text: str) -> list[Match]:
+        """The matches with the modifiers that belong to them."""
+        modifiers = self._wording.modifiers
+        if not (self.policy.modifiers and modifiers):
+            return matches
+
+        def modifies(attribute: str, word: str) -> bool:
+            return self._folder.fold(word) in modifiers.get(attribute, ())
+
+        def is_value(attribute: str, word: str) -> bool:
+            return any(f.attribute == attribute for f in self._wording.known.find(FoldedText(word, self._folder)))
+
+        return with_modifiers(text, matches, modifies, is_value)
+
+    def _rank_of(self, attribute: str) -> int:
+        return self._rank.get(attribute, len(self._rank))
+
+    def _settle(self, matches: list[Match], text: str) -> list[Match]:
         """The matches that stay once overlaps are decided, from left to right."""
         by_rank = self.policy.overlap == "priority"
-        matches.sort(key=lambda m: ((m.rank, m.start - m.end) if by_rank else (m.start - m.end, m.rank), m.start))
+
+        def strength(m: Match) -> tuple[Any, ...]:
+            length = m.start - m.end
+            return (m.source != "heading", *((m.rank, length) if by_rank else (length, m.rank)), m.start)
+
+        matches.sort(key=strength)
         taken: defaultdict[str, bytearray] = defaultdict(lambda: bytearray(len(text)))
         owner: dict[tuple[int, int], str] = {}
         kept = []

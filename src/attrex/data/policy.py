@@ -55,6 +55,12 @@ class LocatePolicy:
     )
     blank: tuple[str, ...] = BLANK_MARKERS  #: cell texts that mean unknown; case does not matter
     absent: tuple[str, ...] = ()  #: cell texts that mean "known to have none"
+    negations: tuple[str, ...] = ("not",)  #: behind one of these, up to the next , ; . or line, nothing is said
+    headings: bool = True  #: "Fit: Regular": the heading names the attribute, what stands under it is its value
+    composition: tuple[str, ...] = ("Material", "Fabric")  #: attributes whose values stand behind percentages
+    mined_forms: bool = True  #: use the forms of a lexicon
+    modifiers: bool = True  #: a lexicon's modifier belongs to the value behind it: "royal blue", not "blue"
+    blank_cells: float = 0.9  #: label blank cells with forms of a lexicon that are right at least this often; 0: never
 
     def __post_init__(self) -> None:
         choices = {
@@ -62,6 +68,11 @@ class LocatePolicy:
             "overlap": ("longest", "priority", "keep"),
             "other_columns": ("keep", "drop"),
         }
+        if not 0 <= self.blank_cells <= 1:
+            raise ConfigError(
+                f"locate policy: blank_cells should be a share between 0 (never) and 1, such as 0.9, not "
+                f"{self.blank_cells!r}"
+            )
         for key, known in choices.items():
             if getattr(self, key) not in known:
                 raise ConfigError(
@@ -98,11 +109,12 @@ def _as_type_of(default: Any, value: Any, where: str) -> Any:
         return tuple(map(str, value))
     if isinstance(default, dict) and isinstance(value, dict):
         return {str(k): str(v) for k, v in value.items()}
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
     if type(value) is type(default):
         return value
-    kind = {bool: "true or false", int: "a whole number", str: "a word", tuple: "a list", dict: "a mapping"}[
-        type(default)
-    ]
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
+    kind = kinds.get(type(default), "a mapping")
     raise ConfigError(f"{where} should be {kind}, not {value!r}")
 
 
