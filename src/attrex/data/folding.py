@@ -10,7 +10,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TypeVar
 
 from attrex.data.policy import LocatePolicy
@@ -166,6 +166,11 @@ class FoldedText:
             if whole:
                 yield self._edges[2 * first], self._edges[2 * after - 1]
             at = self.folded.find(form, end if whole else at + 1)
+
+    def words(self) -> Iterator[tuple[str, int, int]]:
+        """(folded, start, end) of every word."""
+        for i, (at, end) in enumerate(pairwise(self._folded_starts)):
+            yield self.folded[at:end], self._edges[2 * i], self._edges[2 * i + 1]
 
     def search(self, longest: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
         """(folded, start, end) of every run of whole words that could be one of many forms, whatever their number.

@@ -40,7 +40,7 @@ def headed(text: str) -> Iterator[Headed]:
     Whether the heading is one, and of which attribute, is for the caller to know.
     """
     lines = [(m.start(), m.group().rstrip()) for m in re.finditer(r"[^\n\r]+", text) if m.group().strip()]
-    for (at, line), (below, content) in zip(lines, [*lines[1:], (0, "")], strict=True):
+    for (at, line), (below, content) in zip(lines, [*lines[1:], (0, "")], strict=False):
         pair = _KEY_VALUE.match(line)
         if pair and len(pair["key"].split()) <= HEADING_WORDS:
             yield Headed(pair["key"], at + pair.start("value"), at + len(line))

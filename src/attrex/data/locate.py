@@ -152,8 +152,8 @@ class Locator:
     ) -> None:
         self.policy = policy
         self.report = LocateReport()
-        self._columns = (schema.column_mapping() if schema else {}) | dict(policy.columns)
-        order = [*policy.priority, *(schema.names if schema else ()), *self._columns.values()]
+        self.columns = (schema.column_mapping() if schema else {}) | dict(policy.columns)
+        order = [*policy.priority, *(schema.names if schema else ()), *self.columns.values()]
         self._rank = {a: i for i, a in enumerate(dict.fromkeys(order))}
         self._folder = Folder(policy)
         self._blank = {b.strip().casefold() for b in policy.blank} | {""}
@@ -163,8 +163,7 @@ class Locator:
             by_hand = [item for a in (schema.attributes if schema else ()) for item in a.aliases.items()]
             for value, forms in [*ALIASES.items(), *by_hand]:
                 self._aliases[self._folder.fold(value)] += tuple(map(self._folder.fold, forms))
-        self._wording = Wording(self._folder, policy, self._columns, schema, lexicon)
-        self._negations = tuple(map(self._folder.fold, policy.negations))
+        self._wording = Wording(self._folder, policy, self.columns, schema, lexicon)
         self._forms = Remembered(self._forms_of)
         self._cells = Remembered(self._without_markers)
         self._attributes = Remembered(self._attribute_of)
@@ -179,7 +178,7 @@ class Locator:
         if product.error is not None:
             self.report.errors += 1
             return product
-        table = self._merge_columns(product.table)
+        table = self.merge_columns(product.table)
         if product.spans is not None:
             self.report.already_labelled += 1
             return replace(product, table=table)
@@ -198,7 +197,7 @@ class Locator:
         self._count(table, spans, {(m.attribute, m.value) for found in matches.values() for m in found})
         return replace(product, table=table, spans=tuple(spans))
 
-    def _merge_columns(self, table: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    def merge_columns(self, table: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """Columns to attributes; blank cells go, a cell known to be absent is empty unless another column fills it."""
         merged: dict[str, tuple[str, ...]] = {}
         for column, cell in table.items():
@@ -215,9 +214,9 @@ class Locator:
 
     def _attribute_of(self, column: str) -> str | None:
         """What a column is merged into; None: it is dropped. One of its own is an attribute, and its name a heading."""
-        if column not in self._columns and self.policy.other_columns == "drop":
+        if column not in self.columns and self.policy.other_columns == "drop":
             return None
-        attribute = self._columns.get(column, column)
+        attribute = self.columns.get(column, column)
         self._wording.announce(column, attribute)
         return attribute
 
@@ -239,7 +238,7 @@ class Locator:
         """Everything in one field that is a value of the product, overlaps and all."""
         folded = FoldedText(text, self._folder)
         found = [*self._of_cells(folded, table), *self._of_blank_cells(text, folded, table, category)]
-        denied = list(self._denied(text, folded))
+        denied = list(self._wording.denied(text, folded))
         found = [m for m in found if not any(start <= m.start < end for start, end in denied)]
         if self.policy.headings:
             found += self._under_headings(text, table)
@@ -271,13 +270,6 @@ class Locator:
             in_title = f.evidence.in_titles if f.start < title_ends else None
             if (f.evidence.precision if in_title is None else in_title) >= self.policy.blank_cells:
                 yield Match(self._rank_of(f.attribute), f.attribute, f.value, f.start, f.end, "blank cell")
-
-    def _denied(self, text: str, folded: FoldedText) -> Iterator[tuple[int, int]]:
-        """From behind every "not" to where its clause ends: do not iron on the print."""
-        for negation in self._negations:
-            for _, end in folded.find(negation) if negation in folded.folded else ():
-                clause = re.match(r"[^,;.\n\r]*", text[end:])
-                yield end, end + len(clause[0] if clause else "")
 
     def _under_headings(self, text: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[Match]:
         for heading, start, end in headed(text):
@@ -351,7 +343,9 @@ class Locator:
                 kept.append(m)
         return sorted(kept, key=lambda m: (m.start, m.end, m.rank))
 
-    def _count(self, table: Mapping[str, tuple[str, ...]], spans: list[Span], said: set[tuple[str, str]]) -> None:
+    def _count(
+        self, table: Mapping[str, tuple[str, ...]], spans: list[Span], said: set[tuple[str, str | None]]
+    ) -> None:
         located = {(s.attribute, s.value) for s in spans}
         for s in spans:
             self.report.attributes[s.attribute].spans += 1

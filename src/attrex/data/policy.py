@@ -60,7 +60,9 @@ class LocatePolicy:
     composition: tuple[str, ...] = ("Material", "Fabric")  #: attributes whose values stand behind percentages
     mined_forms: bool = True  #: use the forms of a lexicon
     modifiers: bool = True  #: a lexicon's modifier belongs to the value behind it: "royal blue", not "blue"
-    blank_cells: float = 0.9  #: label blank cells with forms of a lexicon that are right at least this often; 0: never
+    blank_cells: float = (
+        0.8  #: label blank cells with a lexicon's forms with which filled cells agree at least this often; 0: never
+    )
 
     def __post_init__(self) -> None:
         choices = {

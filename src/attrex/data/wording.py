@@ -17,7 +17,7 @@ SHORTEST = 2
 COMMON = 0.25
 """A word in so many of an attribute's values ("fit", "sleeves") tells none of them from the others."""
 
-_PHRASE = re.compile(r"[^\W\d_][^,;/]*[^\W_]|[^\W\d_]")
+PHRASE = re.compile(r"[^\W\d_][^,;/]*[^\W_]|[^\W\d_]")
 
 
 class Found(NamedTuple):
@@ -69,6 +69,7 @@ class Wording:
         self, folder: Folder, policy: LocatePolicy, columns: Mapping[str, str], schema: Schema | None, lexicon: Lexicon
     ) -> None:
         self._folder = folder
+        self.negations = tuple(map(folder.fold, policy.negations))
         self.forms: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         """(attribute, value) -> its folded forms"""
         self.known = Forms()  #: accepted anywhere
@@ -85,7 +86,8 @@ class Wording:
             for value in attribute.options:
                 self._add(attribute.name, value, dict.fromkeys([value, *attribute.aliases.get(value, ())]))
         for name, vocabulary in lexicon.attributes.items():
-            self.headings |= {folder.fold(h): name for h in (name, *vocabulary.headings)}
+            for heading in (name, *vocabulary.headings):
+                self.headings.setdefault(folder.fold(heading), name)
             self.modifiers[name] = frozenset(map(folder.fold, vocabulary.modifiers))
             self.categories[name] = frozenset(vocabulary.categories)
             for value, forms in vocabulary.accepted.items():
@@ -117,6 +119,13 @@ class Wording:
         for name in (attribute, column):
             self.headings.setdefault(self._folder.fold(name), attribute)
 
+    def denied(self, text: str, folded: FoldedText) -> Iterator[tuple[int, int]]:
+        """From behind every "not" to where its clause ends: do not iron on the print."""
+        for negation in self.negations:
+            for _, end in folded.find(negation) if negation in folded.folded else ():
+                clause = re.match(r"[^,;.\n\r]*", text[end:])
+                yield end, end + len(clause[0] if clause else "")
+
     def new_values(
         self, attribute: str, content: str, values: Collection[str], filled: bool
     ) -> Iterator[tuple[int, int, str | None]]:
@@ -125,11 +134,11 @@ class Wording:
         They need a blank cell or one that agrees. Of several phrases only those count that agree or name the attribute
         ("Fit: mid-rise, narrow fit"); numbers are measures of something else unless the cell agrees.
         """
-        phrases = list(_PHRASE.finditer(content))
+        phrases = list(PHRASE.finditer(content))
         for phrase in phrases:
             value = self.agreeing(attribute, phrase[0], values)
             named = len(phrases) == 1 or self.common(attribute) & set(self._folder.split(phrase[0]))
-            if value or (not filled and named and not re.search(r"\d", phrase[0])):
+            if value or (not filled and named and not re.search(r"\d", content)):
                 yield phrase.start(), phrase.end(), value
 
     def common(self, attribute: str) -> frozenset[str]:

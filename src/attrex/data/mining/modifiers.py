@@ -1,0 +1,57 @@
+"""Modifiers: words that belong to the value they stand before, as "royal" does in "royal blue"."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from attrex.data.lexicon import Evidence
+from attrex.data.mining.corpus import Corpus, Line
+
+MODIFIED = 0.1
+"""Share of an attribute's values that must be another value with a word before it (navy blue ~ blue)."""
+BEFORE = 0.4
+"""Share of the lines with a modifier in which it stands right before a value."""
+
+
+def mine_modifiers(corpus: Corpus) -> dict[str, dict[str, Evidence]]:
+    """attribute -> words that mostly stand right before its values, and are no value of another attribute.
+
+    Only attributes count whose table itself tells modified values apart. Every line counts once however many products
+    repeat it, for "wash dark colours separately" says nothing of "dark"; titles do not, where names of models stand
+    before the values.
+    """
+    attributes = [name for name in corpus.options if _modified(corpus, name) >= MODIFIED]
+    lines = {line.text: line for reading in corpus.readings for line in reading.lines if not line.title}
+    said: Counter[str] = Counter()
+    before: Counter[tuple[str, str]] = Counter()
+    for line in lines.values():
+        said.update({w.folded for w in line.words})
+        before.update(_before(line))
+    found: dict[str, dict[str, Evidence]] = defaultdict(dict)
+    for (attribute, word), n in before.most_common():
+        share = n / said[word]
+        if attribute in attributes and n >= corpus.thresholds.support and share >= BEFORE:
+            found[attribute][word] = Evidence(n, round(share, 3))
+    return found
+
+
+def _modified(corpus: Corpus, attribute: str) -> float:
+    """Share of the attribute's values that end with another one."""
+    values = [corpus.folder.split(v) for v in corpus.options[attribute]]
+    whole = {"".join(words) for words in values}
+    return sum(any("".join(words[i:]) in whole for i in range(1, len(words))) for words in values) / len(values)
+
+
+def _before(line: Line) -> set[tuple[str, str]]:
+    """(attribute, word) of the words right before its values, but for values of other attributes."""
+    index = {word.start: i for i, word in enumerate(line.words)}
+    found = set()
+    for value in line.known:
+        word = line.words[index[value.start] - 1] if index[value.start] else None
+        if (
+            word is not None
+            and word.folded.isalpha()
+            and (word.known is None or word.known.attribute == value.attribute)
+        ):
+            found.add((value.attribute, word.folded))
+    return found
