@@ -6,7 +6,6 @@ the folded text. Every folded word keeps the place it came from, so offsets are 
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -298,10 +297,9 @@ class Locator:
             found = self._wording.parts.find(FoldedText(words, self._folder))
             for f in found:
                 yield Match(rank, attribute, f.value, start + f.start, start + f.end, "composition")
-            value = self._wording.agreeing(attribute, words, table.get(attribute, ()))
-            if not found and (whole or value):
-                named = re.match(r"\S+\s\S+$|\S+", words)
-                yield Match(rank, attribute, value, start, start + len(named[0] if named else words), "composition")
+            if not found:
+                for at, until, value in self._wording.new_part(attribute, words, table.get(attribute, ()), whole):
+                    yield Match(rank, attribute, value, start + at, start + until, "composition")
 
     def _phrases(self, matches: list[Match], text: str) -> list[Match]:
         """The matches with the modifiers that belong to them."""

@@ -17,6 +17,8 @@ SHORTEST = 2
 COMMON = 0.25
 """A word in so many of an attribute's values ("fit", "sleeves") tells none of them from the others."""
 
+PART = 2
+"""Words of an unknown part of a composition at most."""
 PHRASE = re.compile(r"[^\W\d_][^,;/]*[^\W_]|[^\W\d_]")
 
 
@@ -140,6 +142,22 @@ class Wording:
             named = len(phrases) == 1 or self.common(attribute) & set(self._folder.split(phrase[0]))
             if value or (not filled and named and not re.search(r"\d", content)):
                 yield phrase.start(), phrase.end(), value
+
+    def new_part(
+        self, attribute: str, part: str, values: Collection[str], whole: bool
+    ) -> Iterator[tuple[int, int, str | None]]:
+        """(start, end, value of the cell) of what a part of a composition names, if no known form explains it.
+
+        The words that it shares with the cell ("cotton jersey", where the cell says Pure Cotton); else the part as it
+        is, if it is short and the composition ``whole``.
+        """
+        value = self.agreeing(attribute, part, values)
+        if value is not None:
+            telling = set(self._folder.split(value)) - self.common(attribute)
+            shared = [(s, e) for word, s, e in FoldedText(part, self._folder).words() if word in telling]
+            yield shared[0][0], shared[-1][1], value
+        elif whole and len(part.split()) <= PART:
+            yield 0, len(part), None
 
     def common(self, attribute: str) -> frozenset[str]:
         """Words that tell no value of the attribute from another: those of its name, and of very many of its values."""

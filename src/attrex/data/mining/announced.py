@@ -11,12 +11,10 @@ from attrex.data.lexicon import Evidence
 from attrex.data.locate import SHORT
 from attrex.data.mining.corpus import Corpus, Reading
 from attrex.data.mining.synonyms import Candidates
-from attrex.data.wording import PHRASE
+from attrex.data.wording import PART, PHRASE
 
 SEEN_OFTEN = 10
 """Products that must have a heading before it is one."""
-PARTS = 2
-"""Words of a composition's part at most."""
 
 
 def mine_headings(corpus: Corpus) -> dict[str, dict[str, Evidence]]:
@@ -116,7 +114,7 @@ def mine_parts(corpus: Corpus) -> dict[str, dict[str, Evidence]]:
         for text in reading.texts:
             for part in compositions(text):
                 words = text[part.start : part.end]
-                if len(words.split()) <= PARTS and not _is_value_of(corpus, attribute, words):
+                if len(words.split()) <= PART and not _is_value_of(corpus, attribute, words):
                     key = corpus.folder.fold(words)
                     spelled.setdefault(key, words.lower())
                     said[key] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ class Thresholds:
     lift: float = 2.0  #: how much more often the cell agrees than in all products
     heading: float = 0.6  #: share of the short lines under a heading that agree with the cell
     category: float = 0.05  #: share of a category's products that have the attribute
+    products: int = 30_000  #: of more products, a random sample of so many is read; they are held in memory
 
 
 class Word(NamedTuple):
@@ -56,8 +58,20 @@ class Reading(NamedTuple):
     lines: list[Line]
 
 
+def _sample(products: Iterable[Product], size: int) -> list[Product]:
+    """So many of the products, each as likely as the other, the same ones each time."""
+    rng = random.Random(0)
+    kept: list[Product] = []
+    for n, product in enumerate(products):
+        if n < size:
+            kept.append(product)
+        elif (place := rng.randrange(n + 1)) < size:
+            kept[place] = product
+    return kept
+
+
 class Corpus:
-    """All products of a shop, read once, and the values of their tables with the words for them that are known before.
+    """The products of a shop, read once, and the values of their tables with the words for them that are known before.
 
     ``known``: (attribute, value) -> its own word, built-in aliases and those of the schema.
     """
@@ -69,7 +83,7 @@ class Corpus:
         self.thresholds = thresholds
         self.folder = Folder(policy)
         locator = Locator(schema, policy)
-        rows = [(p, locator.merge_columns(p.table)) for p in products if p.error is None]
+        rows = [(p, locator.merge_columns(p.table)) for p in _sample(products, thresholds.products) if p.error is None]
         self.options: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for _, table in rows:
             for name, values in table.items():
