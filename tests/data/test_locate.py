@@ -210,6 +210,9 @@ def test_a_heading_labels_a_blank_cell_with_a_short_phrase() -> None:
     found = locator.locate(product("Shirt\nShape: muscle", Cut="Slim Fit"))
     assert said(found) == [("Fit", "muscle")]  # known to be said there, whatever the cell
     assert locator.report.sources == {"heading": 1}
+    rises = Lexicon({"Rise": Vocabulary(accepted={"Low Rise": {"low-rise": EVER}})})
+    found = Locator(policy=policy, lexicon=rises).locate(product("Jeans\nFit: low rise, skinny fit"))
+    assert said(found) == [("Rise", "low rise"), ("Fit", "skinny fit")]
 
 
 @pytest.mark.parametrize(
@@ -234,6 +237,8 @@ def test_a_composition_knows_the_words_of_a_lexicon() -> None:
     lexicon = Lexicon({"Material": Vocabulary(accepted={"Wool": {"merino wool": EVER}}, parts={"zephyr": EVER})})
     found = Locator(lexicon=lexicon).locate(product("100% soft merino wool\nLining: 100% zephyr", Material="Blended"))
     assert [(s.text, s.value) for s in found.spans or ()] == [("merino wool", "Wool"), ("zephyr", None)]
+    found = Locator(lexicon=lexicon).locate(product("100% merino wool shirt in zephyr", Material="Blended"))
+    assert [s.text for s in found.spans or ()] == ["merino wool"]
 
 
 def test_nothing_is_said_behind_a_negation() -> None:

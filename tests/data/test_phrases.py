@@ -10,7 +10,7 @@ SURE = Evidence(20, 1.0)
 LEXICON = Lexicon(
     {
         "Colour": Vocabulary(
-            accepted={v: {v.lower(): SURE} for v in ("Blue", "Green", "Olive")},
+            accepted={v: {v.lower(): SURE} for v in ("Blue", "Green", "Olive", "Navy Blue")},
             modifiers=dict.fromkeys(("dark", "royal", "olive"), SURE),
         ),
         "Pattern": Vocabulary(
@@ -20,8 +20,8 @@ LEXICON = Lexicon(
 )
 
 
-def phrases(text: str, modifiers: bool = True, **table: str) -> list[str]:
-    policy = LocatePolicy(modifiers=modifiers, blank_cells=0.0)
+def phrases(text: str, whole: bool = True, **table: str) -> list[str]:
+    policy = LocatePolicy(whole_phrases=whole, blank_cells=0.0)
     cells = {k: tuple(v.split("/")) for k, v in table.items()}
     found = Locator(policy=policy, lexicon=LEXICON).locate(Product("p", {"text": text}, table=cells))
     return [s.text for s in found.spans or ()]
@@ -52,9 +52,14 @@ def test_a_value_that_modifies_another_is_one_phrase_with_it() -> None:
     assert phrases("a floral, print", Pattern="Floral/Print") == ["floral", "print"]
 
 
+def test_a_value_inside_a_longer_one_of_its_attribute_is_that_phrase() -> None:
+    assert phrases("a navy blue shirt", Colour="Blue") == ["navy blue"]
+    assert phrases("a navy blue shirt", whole=False, Colour="Blue") == ["blue"]
+
+
 def test_words_of_another_attribute_are_not_taken() -> None:
     assert phrases("a royal blue print", Colour="Blue", Pattern="Print") == ["royal blue", "print"]
 
 
-def test_modifiers_can_be_switched_off() -> None:
-    assert phrases("a royal blue shirt", modifiers=False, Colour="Blue") == ["blue"]
+def test_it_can_be_switched_off() -> None:
+    assert phrases("a royal blue shirt", whole=False, Colour="Blue") == ["blue"]

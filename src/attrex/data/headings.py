@@ -27,7 +27,7 @@ class Headed(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Characters ``start`` to ``end`` of a text name one part of a composition."""
+    """Characters ``start`` to ``end`` of a text begin with the name of one part of a composition."""
 
     start: int
     end: int

@@ -17,7 +17,7 @@ from attrex.data.headings import compositions, headed
 from attrex.data.lexicon import NOTHING_MINED, Lexicon
 from attrex.data.phrases import with_modifiers
 from attrex.data.policy import DEFAULT_POLICY, LocatePolicy
-from attrex.data.wording import Wording
+from attrex.data.wording import Found, Wording
 from attrex.schema import Schema
 from attrex.types import Product, Span
 
@@ -236,7 +236,9 @@ class Locator:
     def _matches(self, text: str, table: Mapping[str, tuple[str, ...]], category: str | None) -> list[Match]:
         """Everything in one field that is a value of the product, overlaps and all."""
         folded = FoldedText(text, self._folder)
-        found = [*self._of_cells(folded, table), *self._of_blank_cells(text, folded, table, category)]
+        known = self._wording.known.find(folded)
+        found = [self._whole(m, known) for m in self._of_cells(folded, table)]
+        found += self._of_blank_cells(text, known, table, category)
         denied = list(self._wording.denied(text, folded))
         found = [m for m in found if not any(start <= m.start < end for start, end in denied)]
         if self.policy.headings:
@@ -253,14 +255,22 @@ class Locator:
                     if form in folded.folded:
                         yield from (Match(rank, attribute, value, *place) for place in folded.find(form))
 
+    def _whole(self, match: Match, known: list[Found]) -> Match:
+        """The match, or the longer value of the same attribute that it is a part of: "navy blue" where the cell is Blue."""
+        if self.policy.whole_phrases:
+            for f in known:
+                if f.attribute == match.attribute and f.start <= match.start and match.end <= f.end:
+                    return match._replace(start=f.start, end=f.end)
+        return match
+
     def _of_blank_cells(
-        self, text: str, folded: FoldedText, table: Mapping[str, tuple[str, ...]], category: str | None
+        self, text: str, known: list[Found], table: Mapping[str, tuple[str, ...]], category: str | None
     ) -> Iterator[Match]:
         """Known values of attributes whose cell is blank, where the same words are right in filled cells."""
         if not self.policy.blank_cells:
             return
         title_ends = len(text.partition("\n")[0])
-        for f in self._wording.known.find(folded):
+        for f in known:
             if f.attribute in table or f.evidence is None or f.evidence.support < ENOUGH:
                 continue
             known_in = self._wording.categories.get(f.attribute)
@@ -294,9 +304,10 @@ class Locator:
         for start, end, whole in compositions(text) if attribute else ():
             assert attribute is not None
             rank, words = self._rank_of(attribute), text[start:end]
-            found = self._wording.parts.find(FoldedText(words, self._folder))
-            for f in found:
-                yield Match(rank, attribute, f.value, start + f.start, start + f.end, "composition")
+            found = [f for f in self._wording.parts.find(FoldedText(words, self._folder)) if f.attribute == attribute]
+            for f in found[:1]:  # what follows is of the product: 100% cotton plain shirt
+                if len(words[: f.start].split()) < SHORT:
+                    yield Match(rank, attribute, f.value, start + f.start, start + f.end, "composition")
             if not found:
                 for at, until, value in self._wording.new_part(attribute, words, table.get(attribute, ()), whole):
                     yield Match(rank, attribute, value, start + at, start + until, "composition")
@@ -304,7 +315,7 @@ class Locator:
     def _phrases(self, matches: list[Match], text: str) -> list[Match]:
         """The matches with the modifiers that belong to them."""
         modifiers = self._wording.modifiers
-        if not (self.policy.modifiers and modifiers):
+        if not (self.policy.whole_phrases and modifiers):
             return matches
 
         def modifies(attribute: str, word: str) -> bool:

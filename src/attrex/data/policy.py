@@ -59,7 +59,7 @@ class LocatePolicy:
     headings: bool = True  #: "Fit: Regular": the heading names the attribute, what stands under it is its value
     composition: tuple[str, ...] = ("Material", "Fabric")  #: attributes whose values stand behind percentages
     mined_forms: bool = True  #: use the forms of a lexicon
-    modifiers: bool = True  #: a lexicon's modifier belongs to the value behind it: "royal blue", not "blue"
+    whole_phrases: bool = True  #: a lexicon's modifiers and longer values belong to a value: "royal blue", not "blue"
     blank_cells: float = (
         0.8  #: label blank cells with a lexicon's forms with which filled cells agree at least this often; 0: never
     )

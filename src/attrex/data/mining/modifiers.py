@@ -36,10 +36,10 @@ def mine_modifiers(corpus: Corpus) -> dict[str, dict[str, Evidence]]:
 
 
 def _modified(corpus: Corpus, attribute: str) -> float:
-    """Share of the attribute's values that end with another one."""
+    """Share of the attribute's values that are one word and another value."""
     values = [corpus.folder.split(v) for v in corpus.options[attribute]]
     whole = {"".join(words) for words in values}
-    return sum(any("".join(words[i:]) in whole for i in range(1, len(words))) for words in values) / len(values)
+    return sum(len(words) > 1 and "".join(words[1:]) in whole for words in values) / len(values)
 
 
 def _before(line: Line) -> set[tuple[str, str]]:
