@@ -252,24 +252,45 @@ def test_blank_cells_are_labelled_with_forms_that_are_right_where_the_cell_is_fi
     sleeves = Vocabulary(
         accepted={
             "Sleeveless": {"sleeveless": Evidence(118, 0.86), "airy": Evidence(50, 0.5)},
-            "Long Sleeves": {"long": Evidence(30, 0.4, 0.95), "l/s": Evidence(3, 1.0)},
+            "Long Sleeves": {"long": Evidence(30, 0.4), "l/s": Evidence(3, 1.0)},
         },
         categories=("Tops",),
     )
     lexicon = Lexicon({"Sleeves": sleeves})
 
-    def found(text: str, category: str | None = "Tops", blank_cells: float = 0.8, **table: str) -> list[str]:
-        locator = Locator(policy=LocatePolicy(blank_cells=blank_cells), lexicon=lexicon)
+    def found(text: str, category: str | None = "Tops", trust: float = 0.8, **table: str) -> list[str]:
+        locator = Locator(policy=LocatePolicy(trust=trust), lexicon=lexicon)
         located = locator.locate(replace(product(text, **table), category=category))
         return [s.text for s in located.spans or ()]
 
     assert found("An airy sleeveless top") == ["sleeveless"]
-    assert found("An airy sleeveless top", blank_cells=0.9) == []
-    assert found("An airy sleeveless top", blank_cells=0.0) == []
+    assert found("An airy sleeveless top", trust=0.9) == []
     assert found("An airy sleeveless top", Sleeves="Short") == []  # the table says otherwise
     assert found("A sleeveless thing", category="Bags") == []  # no bag has sleeves
     assert found("A sleeveless thing", category=None) == ["sleeveless"]
-    assert found("Long top\nfor long walks, l/s") == ["Long"]  # in the title
+    assert found("A top\nfor long walks, l/s") == []
+    off = Locator(policy=LocatePolicy(blank_cells=False), lexicon=lexicon)
+    assert off.locate(product("An airy sleeveless top")).spans == ()
+
+
+def test_what_a_title_says_counts_as_a_cell() -> None:
+    colours = Vocabulary(
+        accepted={"Maroon": {"maroon": Evidence(30, 0.5, 0.95)}, "Pink": {"pink": Evidence(30, 0.5, 0.95)}},
+        categories=("Tops",),
+    )
+    lexicon = Lexicon({"Colour": colours})
+    text = "A maroon top\nIn maroon, over pink shorts"
+
+    def found(text: str, trust: float = 0.8, category: str = "Tops", titles: bool = True, **table: str) -> list[str]:
+        locator = Locator(policy=LocatePolicy(trust=trust, titles=titles), lexicon=lexicon)
+        located = locator.locate(replace(product(text, **table), category=category))
+        assert all(s.value == s.text.title() for s in located.spans or ())
+        return [s.text for s in located.spans or ()]
+
+    assert found(text) == ["maroon", "maroon"]
+    assert found(text, Colour="Pink") == ["maroon", "maroon", "pink"]
+    assert found("A maroon and pink top", Colour="Pink") == ["pink"]  # the title says what the cell says
+    assert found(text, trust=0.96) == found(text, titles=False) == found(text, category="Bags") == []
 
 
 def test_the_forms_of_a_lexicon_are_labelled_where_the_cell_has_their_value() -> None:
@@ -367,8 +388,8 @@ def test_the_example_policy_merges_a_fashion_shops_columns() -> None:
         ("occurrences: last", "occurrences should be one of all, first, not 'last'"),
         ("other_columns: 3", "other_columns should be a word, not 3"),
         ("aliases: sometimes", "aliases should be true or false, not 'sometimes'"),
-        ("blank_cells: 80", "blank_cells should be a share between 0 (never) and 1, such as 0.9, not 80.0"),
-        ("blank_cells: often", "blank_cells should be a number, not 'often'"),
+        ("trust: 80", "trust should be a share from 0 to 1, such as 0.8, not 80.0"),
+        ("trust: often", "trust should be a number, not 'often'"),
         ("min_length: true", "min_length should be a whole number, not True"),
         ("priority: Color", "priority should be a list, not 'Color'"),
         ("columns: [a, b]", "columns should be a mapping, not"),

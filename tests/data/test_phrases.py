@@ -21,7 +21,7 @@ LEXICON = Lexicon(
 
 
 def phrases(text: str, whole: bool = True, **table: str) -> list[str]:
-    policy = LocatePolicy(whole_phrases=whole, blank_cells=0.0)
+    policy = LocatePolicy(whole_phrases=whole, blank_cells=False)
     cells = {k: tuple(v.split("/")) for k, v in table.items()}
     found = Locator(policy=policy, lexicon=LEXICON).locate(Product("p", {"text": text}, table=cells))
     return [s.text for s in found.spans or ()]

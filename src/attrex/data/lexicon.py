@@ -16,9 +16,9 @@ from attrex.errors import DataError, did_you_mean
 
 _HEADER = """\
 # What the texts call the values of the table, mined from them by `attrex locate --mine`. Edit freely.
-# Behind every form: [products that say it, how often their filled cell agrees, the same for titles if known].
+# Behind every form: [products with a filled cell that say it, how often the cell agrees, the same for titles if known].
 #   accepted    value -> forms that are labelled where the cell has the value; where it is blank, if they are right
-#               as often as the policy's `blank_cells` asks
+#               as often as the policy's `trust` asks
 #   headed      value -> forms that are only labelled under a heading of the attribute
 #   suggested   value -> forms that are not labelled: move a line to `accepted` to use it
 #   headings    words that announce a value of the attribute, as in "Fit: Regular"

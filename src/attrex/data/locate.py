@@ -133,7 +133,7 @@ class Match(NamedTuple):
     value: str | None  #: None: a value that the table has no word for
     start: int
     end: int
-    source: str = "table"  #: what tells that it is one; also "heading", "composition", "blank cell"
+    source: str = "table"  #: what tells that it is one; also "title", "blank cell", "heading", "composition"
 
 
 class Locator:
@@ -181,7 +181,9 @@ class Locator:
         if product.spans is not None:
             self.report.already_labelled += 1
             return replace(product, table=table)
-        matches = {name: self._matches(text, table, product.category) for name, text in product.fields.items()}
+        title = next(iter(product.fields.values()), "").lstrip().partition("\n")[0]
+        told = self._told_by_title(title, table, product.category)
+        matches = {name: self._matches(text, table, told, product.category) for name, text in product.fields.items()}
         spans = [
             Span(m.attribute, m.start, m.end, product.fields[name][m.start : m.end], name, m.value)
             for name, found in matches.items()
@@ -233,12 +235,20 @@ class Locator:
         shortest = max(self.policy.min_length, 1)
         return tuple(f for f in forms if len(f.strip()) >= shortest or IS_CJK.match(f))
 
-    def _matches(self, text: str, table: Mapping[str, tuple[str, ...]], category: str | None) -> list[Match]:
-        """Everything in one field that is a value of the product, overlaps and all."""
+    def _matches(
+        self,
+        text: str,
+        table: Mapping[str, tuple[str, ...]],
+        told: Mapping[str, tuple[str, ...]],
+        category: str | None,
+    ) -> list[Match]:
+        """Everything in one field that is a value of the product, overlaps and all; ``told``: by its title."""
         folded = FoldedText(text, self._folder)
         known = self._wording.known.find(folded)
-        found = [self._whole(m, known) for m in self._of_cells(folded, table)]
-        found += self._of_blank_cells(text, known, table, category)
+        found = [self._whole(m, known) for m in self._of_cells(folded, table, "table")]
+        found += [self._whole(m, known) for m in self._of_cells(folded, told, "title")]
+        if self.policy.blank_cells:
+            found += self._of_blank_cells(known, table, category)
         denied = list(self._wording.denied(text, folded))
         found = [m for m in found if not any(start <= m.start < end for start, end in denied)]
         if self.policy.headings:
@@ -247,38 +257,54 @@ class Locator:
             found += self._in_compositions(text, table)
         return [m._replace(end=without_possessive(text, m.start, m.end, m.value or "")) for m in found]
 
-    def _of_cells(self, folded: FoldedText, table: Mapping[str, tuple[str, ...]]) -> Iterator[Match]:
+    def _of_cells(self, folded: FoldedText, table: Mapping[str, tuple[str, ...]], source: str) -> Iterator[Match]:
         for i, (attribute, values) in enumerate(table.items()):
             rank = self._rank.get(attribute, len(self._rank) + i)
             for value in values:
                 for form in self._forms[attribute, value]:
                     if form in folded.folded:
-                        yield from (Match(rank, attribute, value, *place) for place in folded.find(form))
+                        yield from (Match(rank, attribute, value, *place, source) for place in folded.find(form))
 
     def _whole(self, match: Match, known: list[Found]) -> Match:
-        """The match, or the longer value of the same attribute that it is a part of: "navy blue" where the cell is Blue."""
+        """The match, or the longer value of its attribute that it is a part of: "navy blue" where the cell is Blue."""
         if self.policy.whole_phrases:
             for f in known:
                 if f.attribute == match.attribute and f.start <= match.start and match.end <= f.end:
                     return match._replace(start=f.start, end=f.end)
         return match
 
+    def _told_by_title(
+        self, title: str, table: Mapping[str, tuple[str, ...]], category: str | None
+    ) -> dict[str, tuple[str, ...]]:
+        """attribute -> the values that a title is believed to say, where the cell is blank or not what the title says.
+
+        A title is the shop's own short description: where it says Maroon and the cell Pink, the product is both.
+        """
+        if not self.policy.titles:
+            return {}
+        folded = FoldedText(title, self._folder)
+        settled = {m.attribute for m in self._of_cells(folded, table, "table")}
+        told: dict[str, tuple[str, ...]] = {}
+        for f in self._wording.known.find(folded):
+            sure = f.evidence is not None and (f.evidence.in_titles or 0) >= self.policy.trust
+            known_absent = table.get(f.attribute) == ()
+            if sure and f.value and f.attribute not in settled and not known_absent and self._possible(f, category):
+                told[f.attribute] = (*told.get(f.attribute, ()), f.value)
+        return told
+
     def _of_blank_cells(
-        self, text: str, known: list[Found], table: Mapping[str, tuple[str, ...]], category: str | None
+        self, known: list[Found], table: Mapping[str, tuple[str, ...]], category: str | None
     ) -> Iterator[Match]:
         """Known values of attributes whose cell is blank, where the same words are right in filled cells."""
-        if not self.policy.blank_cells:
-            return
-        title_ends = len(text.partition("\n")[0])
         for f in known:
-            if f.attribute in table or f.evidence is None or f.evidence.support < ENOUGH:
-                continue
-            known_in = self._wording.categories.get(f.attribute)
-            if known_in and category is not None and category not in known_in:
-                continue
-            in_title = f.evidence.in_titles if f.start < title_ends else None
-            if (f.evidence.precision if in_title is None else in_title) >= self.policy.blank_cells:
+            believed = f.evidence and f.evidence.support >= ENOUGH and f.evidence.precision >= self.policy.trust
+            if believed and f.attribute not in table and self._possible(f, category):
                 yield Match(self._rank_of(f.attribute), f.attribute, f.value, f.start, f.end, "blank cell")
+
+    def _possible(self, found: Found, category: str | None) -> bool:
+        """Whether the category has the attribute, as far as the lexicon knows."""
+        having = self._wording.categories.get(found.attribute)
+        return not having or category is None or category in having
 
     def _under_headings(self, text: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[Match]:
         for heading, start, end in headed(text):

@@ -60,9 +60,9 @@ class LocatePolicy:
     composition: tuple[str, ...] = ("Material", "Fabric")  #: attributes whose values stand behind percentages
     mined_forms: bool = True  #: use the forms of a lexicon
     whole_phrases: bool = True  #: a lexicon's modifiers and longer values belong to a value: "royal blue", not "blue"
-    blank_cells: float = (
-        0.8  #: label blank cells with a lexicon's forms with which filled cells agree at least this often; 0: never
-    )
+    titles: bool = True  #: what a title says counts as its cell does, if the cell is blank or its word not in the title
+    blank_cells: bool = True  #: label blank cells with what texts say
+    trust: float = 0.8  #: a lexicon's form is believed in titles and blank cells if filled cells agree so often, 0..1
 
     def __post_init__(self) -> None:
         choices = {
@@ -70,11 +70,8 @@ class LocatePolicy:
             "overlap": ("longest", "priority", "keep"),
             "other_columns": ("keep", "drop"),
         }
-        if not 0 <= self.blank_cells <= 1:
-            raise ConfigError(
-                f"locate policy: blank_cells should be a share between 0 (never) and 1, such as 0.9, not "
-                f"{self.blank_cells!r}"
-            )
+        if not 0 <= self.trust <= 1:
+            raise ConfigError(f"locate policy: trust should be a share from 0 to 1, such as 0.8, not {self.trust!r}")
         for key, known in choices.items():
             if getattr(self, key) not in known:
                 raise ConfigError(
