@@ -336,6 +336,8 @@ def test_the_report_counts_and_prints() -> None:
     console.print(locator.report.render())
     page = console.export_text()
     assert "Solid (4)" in page
+    assert "Spans by what told that they are values: table 3." in page
+    assert report["sources"] == {"table": 3}
     assert "1 columns without a mapping were dropped: SKU (4)" in page
 
 

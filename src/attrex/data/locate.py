@@ -91,6 +91,7 @@ class LocateReport:
             "products": self.products,
             "errors": self.errors,
             "already_labelled": self.already_labelled,
+            "sources": dict(self.sources.most_common()),
             "attributes": {a: c.to_json() for a, c in sorted(self.attributes.items(), key=lambda x: -x[1].cells)},
             "ambiguous": [
                 {"words": words, "winner": winner, "loser": loser, "times": n}
@@ -118,7 +119,9 @@ class LocateReport:
             words.add_column(name)
         for (text, winner, loser), n in self.ambiguous.most_common(top):
             words.add_row(text, winner, loser, str(n))
-        notes = [f"{self.errors} rows with errors and {self.already_labelled} already labelled products passed on."]
+        sources = ", ".join(f"{source} {n}" for source, n in self.sources.most_common()) or "none"
+        notes = [f"Spans by what told that they are values: {sources}."]
+        notes += [f"{self.errors} rows with errors and {self.already_labelled} already labelled products passed on."]
         if self.dropped_columns:
             dropped = ", ".join(f"{c} ({n})" for c, n in self.dropped_columns.most_common(top))
             notes.append(f"{len(self.dropped_columns)} columns without a mapping were dropped: {dropped}")
@@ -181,20 +184,24 @@ class Locator:
         if product.spans is not None:
             self.report.already_labelled += 1
             return replace(product, table=table)
-        title = next(iter(product.fields.values()), "").lstrip().partition("\n")[0]
+        title = "".join(next(iter(product.fields.values()), "").lstrip().splitlines()[:1])
         told = self._told_by_title(title, table, product.category)
         matches = {name: self._matches(text, table, told, product.category) for name, text in product.fields.items()}
+        settled = {
+            name: self._phrases(self._settle(found, product.fields[name]), product.fields[name])
+            for name, found in matches.items()
+        }
+        self.report.sources.update(m.source for found in settled.values() for m in found)
         spans = [
             Span(m.attribute, m.start, m.end, product.fields[name][m.start : m.end], name, m.value)
-            for name, found in matches.items()
-            for m in self._phrases(self._settle(found, product.fields[name]), product.fields[name])
+            for name, found in settled.items()
+            for m in found
         ]
         if self.policy.occurrences == "first":
             first: dict[tuple[str, str | None], Span] = {}
             for s in spans:
                 first.setdefault((s.attribute, s.value), s)
             spans = list(first.values())
-        self.report.sources.update(m.source for found in matches.values() for m in found)
         self._count(table, spans, {(m.attribute, m.value) for found in matches.values() for m in found})
         return replace(product, table=table, spans=tuple(spans))
 

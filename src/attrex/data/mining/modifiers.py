@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 from attrex.data.lexicon import Evidence
-from attrex.data.mining.corpus import Corpus, Line
+from attrex.data.mining.corpus import Corpus, Line, Word
 
 MODIFIED = 0.1
 """Share of an attribute's values that must be another value with a word before it (navy blue ~ blue)."""
@@ -24,14 +25,17 @@ def mine_modifiers(corpus: Corpus) -> dict[str, dict[str, Evidence]]:
     lines = {line.text: line for reading in corpus.readings for line in reading.lines if not line.title}
     said: Counter[str] = Counter()
     before: Counter[tuple[str, str]] = Counter()
+    spelled: dict[str, str] = {}
     for line in lines.values():
         said.update({w.folded for w in line.words})
-        before.update(_before(line))
+        for attribute, word in _before(line):
+            before[attribute, word.folded] += 1
+            spelled.setdefault(word.folded, line.text[word.start : word.end].lower())
     found: dict[str, dict[str, Evidence]] = defaultdict(dict)
     for (attribute, word), n in before.most_common():
         share = n / said[word]
         if attribute in attributes and n >= corpus.thresholds.support and share >= BEFORE:
-            found[attribute][word] = Evidence(n, round(share, 3))
+            found[attribute][spelled[word]] = Evidence(n, round(share, 3))
     return found
 
 
@@ -42,16 +46,13 @@ def _modified(corpus: Corpus, attribute: str) -> float:
     return sum(len(words) > 1 and "".join(words[1:]) in whole for words in values) / len(values)
 
 
-def _before(line: Line) -> set[tuple[str, str]]:
-    """(attribute, word) of the words right before its values, but for values of other attributes."""
+def _before(line: Line) -> Iterator[tuple[str, Word]]:
+    """(attribute, word) of the words right before its values, each once, but for values of other attributes."""
     index = {word.start: i for i, word in enumerate(line.words)}
-    found = set()
+    seen = set()
     for value in line.known:
         word = line.words[index[value.start] - 1] if index[value.start] else None
-        if (
-            word is not None
-            and word.folded.isalpha()
-            and (word.known is None or word.known.attribute == value.attribute)
-        ):
-            found.add((value.attribute, word.folded))
-    return found
+        free = word is not None and (word.known is None or word.known.attribute == value.attribute)
+        if word is not None and free and word.folded.isalpha() and (value.attribute, word.folded) not in seen:
+            seen.add((value.attribute, word.folded))
+            yield value.attribute, word
