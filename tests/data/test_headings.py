@@ -44,6 +44,7 @@ def parts(text: str) -> list[tuple[str, bool]]:
         ("100% UV protection", [("UV protection", False)]),
         ("Lining 100% silk; 70% wool/30% linen", [("silk", False), ("wool", True), ("linen", True)]),
         ("50% wool\n50% silk", [("wool", False), ("silk", False)]),
+        ("80%棉，20%涤纶", [("棉", True), ("涤纶", True)]),
         ("20% off", [("off", False)]),
         ("50 % of the cotton", [("the cotton", False)]),
         ("100%", []),

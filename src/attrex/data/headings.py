@@ -14,7 +14,10 @@ HEADING_WORDS = 4
 _KEY = r"(?P<key>[^\W\d][^\n:：]{0,40}?)"
 _KEY_VALUE = re.compile(rf"^[\W_]*{_KEY}(?:\s*[:：]\s*|\s+[-–—]\s+)(?P<value>\S.*)$")
 _BULLET = re.compile(r"[\s•*·▪●–—-]*")
-_PERCENT = re.compile(r"(?P<number>\d{1,3}(?:[.,]\d+)?)\s*%\s*(?:of\s+)?(?P<words>[^\W\d][^\n\d%,;:.()/|+&]*)")
+_PERCENT = re.compile(
+    r"(?P<number>\d{1,3}(?:[.,]\d+)?)\s*[%％]\s*(?:of\s+)?"
+    r"(?P<words>[^\W\d][^\n\d%％,;:，；。、.()/|+&]*)"
+)
 _NEXT_PART = re.compile(r"\s(?:and|with|und|et|y)\s")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from attrex.data.folding import FoldedText, Folder
-from attrex.data.lexicon import Evidence, Lexicon
+from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
 from attrex.data.policy import LocatePolicy
 from attrex.schema import Schema
 
@@ -16,10 +16,10 @@ SHORTEST = 2
 """Characters of a form that is searched for without its cell saying so: single letters name sizes and units."""
 COMMON = 0.25
 """A word in so many of an attribute's values ("fit", "sleeves") tells none of them from the others."""
-
 PART = 2
 """Words of an unknown part of a composition at most."""
-PHRASE = re.compile(r"[^\W\d_][^,;/]*[^\W_]|[^\W\d_]")
+PHRASE = re.compile(r"[^\W\d_][^,;/，；、]*[^\W_]|[^\W\d_]")
+"""What stands under a heading as one value: from a letter to a comma."""
 
 
 class Found(NamedTuple):
@@ -88,16 +88,21 @@ class Wording:
             for value in attribute.options:
                 self._add(attribute.name, value, dict.fromkeys([value, *attribute.aliases.get(value, ())]))
         for name, vocabulary in lexicon.attributes.items():
-            for heading in (name, *vocabulary.headings):
-                self.headings.setdefault(folder.fold(heading), name)
-            self.modifiers[name] = frozenset(map(folder.fold, vocabulary.modifiers))
-            self.categories[name] = frozenset(vocabulary.categories)
-            for value, forms in vocabulary.accepted.items():
-                self._add(name, value, forms if policy.mined_forms else {value: forms.get(value)})
-            for form, value in _headed(vocabulary.headed) if policy.mined_forms else ():
-                self.headed.add(folder.fold(form), name, value or None)
-            for form in vocabulary.parts:
-                self.parts.add(folder.fold(form), name, None)
+            self._read(name, vocabulary, policy.mined_forms)
+
+    def _read(self, name: str, vocabulary: Vocabulary, mined_forms: bool) -> None:
+        fold = self._folder.fold
+        for heading in (name, *vocabulary.headings):
+            self.headings.setdefault(fold(heading), name)
+        self.modifiers[name] = frozenset(map(fold, vocabulary.modifiers))
+        self.categories[name] = frozenset(vocabulary.categories)
+        for value, forms in vocabulary.accepted.items():
+            self._add(name, value, forms if mined_forms else {value: forms.get(value)})
+        for value, forms in vocabulary.headed.items() if mined_forms else ():
+            for form in forms:
+                self.headed.add(fold(form), name, value or None)
+        for form in vocabulary.parts:
+            self.parts.add(fold(form), name, None)
 
     def _add(self, attribute: str, value: str, forms: Mapping[str, Evidence | None]) -> None:
         self._values[attribute].add(value)
@@ -125,7 +130,7 @@ class Wording:
         """From behind every "not" to where its clause ends: do not iron on the print."""
         for negation in self.negations:
             for _, end in folded.find(negation) if negation in folded.folded else ():
-                clause = re.match(r"[^,;.\n\r]*", text[end:])
+                clause = re.match(r"[^,;.，；。\n\r]*", text[end:])
                 yield end, end + len(clause[0] if clause else "")
 
     def new_values(
@@ -172,7 +177,3 @@ class Wording:
             often = {w for w, n in counts.items() if n >= max(3, COMMON * len(values))}
             self._common[attribute] = frozenset(often | set(self._folder.split(attribute)))
         return self._common[attribute]
-
-
-def _headed(sections: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
-    return [(form, value) for value, forms in sections.items() for form in forms]
