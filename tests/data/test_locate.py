@@ -273,6 +273,14 @@ def test_blank_cells_are_labelled_with_forms_that_are_right_where_the_cell_is_fi
     assert off.locate(product("An airy sleeveless top")).spans == ()
 
 
+def test_words_of_two_attributes_go_to_the_one_that_has_them_most_often_where_both_are_blank() -> None:
+    rubber, seldom = {"Rubber": {"rubber": EVER}}, {"Rubber": {"rubber": Evidence(15, 1.0)}}
+    lexicon = Lexicon({"Sole": Vocabulary(accepted=seldom), "Material": Vocabulary(accepted=rubber)})
+    assert said(Locator(lexicon=lexicon).locate(product("A rubber boot"))) == [("Material", "rubber")]
+    found = Locator(lexicon=lexicon).locate(product("A rubber boot", Material="Leather"))
+    assert found.spans == ()  # it may be said of the material, and be wrong
+
+
 def test_what_a_title_says_counts_as_a_cell() -> None:
     colours = Vocabulary(
         accepted={"Maroon": {"maroon": Evidence(30, 0.5, 0.95)}, "Pink": {"pink": Evidence(30, 0.5, 0.95)}},

@@ -17,7 +17,7 @@ from attrex.data.headings import compositions, headed
 from attrex.data.lexicon import NOTHING_MINED, Lexicon
 from attrex.data.phrases import with_modifiers
 from attrex.data.policy import DEFAULT_POLICY, LocatePolicy
-from attrex.data.wording import Found, Wording
+from attrex.data.wording import Found, Wording, beyond_doubt
 from attrex.schema import Schema
 from attrex.types import Product, Span
 
@@ -292,7 +292,7 @@ class Locator:
         folded = FoldedText(title, self._folder)
         settled = {m.attribute for m in self._of_cells(folded, table, "table")}
         told: dict[str, tuple[str, ...]] = {}
-        for f in self._wording.known.find(folded):
+        for f in beyond_doubt(self._wording.known.find(folded)):
             sure = f.evidence is not None and (f.evidence.in_titles or 0) >= self.policy.trust
             known_absent = table.get(f.attribute) == ()
             if sure and f.value and f.attribute not in settled and not known_absent and self._possible(f, category):
@@ -303,7 +303,7 @@ class Locator:
         self, known: list[Found], table: Mapping[str, tuple[str, ...]], category: str | None
     ) -> Iterator[Match]:
         """Known values of attributes whose cell is blank, where the same words are right in filled cells."""
-        for f in known:
+        for f in beyond_doubt(known):
             believed = f.evidence and f.evidence.support >= ENOUGH and f.evidence.precision >= self.policy.trust
             if believed and f.attribute not in table and self._possible(f, category):
                 yield Match(self._rank_of(f.attribute), f.attribute, f.value, f.start, f.end, "blank cell")

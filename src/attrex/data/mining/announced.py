@@ -79,11 +79,11 @@ def mine_headed(corpus: Corpus, headings: dict[str, dict[str, Evidence]]) -> Can
                 said[key] += 1
                 cells[key].update(reading.table.get(attribute, ()))
     found: Candidates = {}
-    for (attribute, form), n in said.items():
+    for (name, form), n in said.items():
         if n >= corpus.thresholds.support:
-            phrase = spelled[attribute, form]
-            value, share = _meant(corpus, attribute, phrase, cells[attribute, form])
-            found[attribute, value, phrase] = Evidence(n, round(share, 3))
+            words = spelled[name, form]
+            value, share = _meant(corpus, name, words, cells[name, form])
+            found[name, value, words] = Evidence(n, round(share, 3))
     return found
 
 
