@@ -281,6 +281,14 @@ def test_words_of_two_attributes_go_to_the_one_that_has_them_most_often_where_bo
     assert found.spans == ()  # it may be said of the material, and be wrong
 
 
+def test_a_wider_word_for_several_values_stands_for_none_of_them_in_a_blank_cell() -> None:
+    shoes = {v: {"shoe": Evidence(40, 0.9, None)} for v in ("Formal Shoes", "Casual Shoes")}
+    lexicon = Lexicon({"Type": Vocabulary(accepted=shoes)})
+    (blank,) = Locator(lexicon=lexicon).locate(product("A shoe")).spans or ()
+    (filled,) = Locator(lexicon=lexicon).locate(product("A shoe", Type="Casual Shoes")).spans or ()
+    assert (blank.text, blank.value, filled.value) == ("shoe", None, "Casual Shoes")
+
+
 def test_what_a_title_says_counts_as_a_cell() -> None:
     colours = Vocabulary(
         accepted={"Maroon": {"maroon": Evidence(30, 0.5, 0.95)}, "Pink": {"pink": Evidence(30, 0.5, 0.95)}},

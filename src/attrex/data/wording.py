@@ -49,9 +49,11 @@ class Forms:
         self._longest: dict[str, int] = {}
 
     def add(self, folded: str, attribute: str, value: str | None, evidence: Evidence | None = None) -> None:
-        """One more form; the first value of a form stays."""
+        """One more form; the first value of a form stays, but one that is mined for several values at once has none."""
         if len(folded.strip()) >= SHORTEST:
-            self._known[folded].setdefault(attribute, (value, evidence))
+            before = self._known[folded].setdefault(attribute, (value, evidence))
+            if evidence and evidence.support and before[1] == evidence and before[0] != value:
+                self._known[folded][attribute] = None, evidence
             start = folded[:2]
             self._longest[start] = max(len(folded), self._longest.get(start, 0))
 

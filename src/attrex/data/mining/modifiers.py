@@ -32,10 +32,10 @@ def mine_modifiers(corpus: Corpus) -> dict[str, dict[str, Evidence]]:
             before[attribute, word.folded] += 1
             spelled.setdefault(word.folded, line.text[word.start : word.end].lower())
     found: dict[str, dict[str, Evidence]] = defaultdict(dict)
-    for (attribute, word), n in before.most_common():
-        share = n / said[word]
+    for (attribute, folded), n in before.most_common():
+        share = n / said[folded]
         if attribute in attributes and n >= corpus.thresholds.support and share >= BEFORE:
-            found[attribute][spelled[word]] = Evidence(n, round(share, 3))
+            found[attribute][spelled[folded]] = Evidence(n, round(share, 3))
     return found
 
 
