@@ -152,6 +152,29 @@ def test_locate_labels_a_table_and_says_what_became_of_it(data: Path, tmp_path: 
     assert 0 < counts["Color"]["located"] <= counts["Color"]["cells"]
 
 
+def test_locate_mines_a_lexicon_and_goes_by_an_edited_one(data: Path, tmp_path: Path) -> None:
+    out, lexicon = tmp_path / "located.jsonl", tmp_path / "new" / "lexicon.yaml"
+    attrex("locate", data / "catalog.jsonl", "--out", tmp_path / "plain.jsonl")
+    said = attrex("locate", data / "catalog.jsonl", "--out", out, "--mine", lexicon).output
+    assert f"lexicon: {lexicon}" in said
+    spans = sum(len(row["spans"]) for row in rows(out))
+    assert spans > sum(len(row["spans"]) for row in rows(tmp_path / "plain.jsonl"))
+    attrex("locate", data / "catalog.jsonl", "--out", tmp_path / "again.jsonl", "--lexicon", lexicon)
+    assert (tmp_path / "again.jsonl").read_text() == out.read_text()
+    lexicon.write_text("{}")
+    attrex("locate", data / "catalog.jsonl", "--out", tmp_path / "edited.jsonl", "--lexicon", lexicon)
+    assert (tmp_path / "edited.jsonl").read_text() == (tmp_path / "plain.jsonl").read_text()
+
+
+def test_locate_labels_anew_on_request_but_not_what_is_complete(tmp_path: Path) -> None:
+    row = {"id": "1", "text": "red shoe", "attributes": {"Color": ["red"]}, "spans": []}
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, (row, row | {"id": "2", "complete": True}))))
+    attrex("locate", tmp_path / "t.jsonl", "--out", tmp_path / "kept.jsonl")
+    attrex("locate", tmp_path / "t.jsonl", "--out", tmp_path / "l.jsonl", "--relabel")
+    assert [len(row["spans"]) for row in rows(tmp_path / "kept.jsonl")] == [0, 0]
+    assert [len(row["spans"]) for row in rows(tmp_path / "l.jsonl")] == [1, 0]
+
+
 def test_locate_compares_with_labels_by_hand(data: Path, tmp_path: Path) -> None:
     reference, report = data / "train.jsonl", tmp_path / "report.json"
     options = ["--out", tmp_path / "l.jsonl", "--compare", reference, "--compare", data / "test.jsonl"]
@@ -497,6 +520,9 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("locate {data}/catalog.jsonl --out l.csv", "--out should end in .jsonl or .jsonl.gz, got 'l.csv'"),
         ("locate {data}/catalog.jsonl --out l.jsonl --policy {data}/none.yaml", "no policy file"),
         ("locate {data}/catalog.jsonl --out l.jsonl --schema {data}/none.yaml", "no schema file"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --lexicon {data}/none.yaml", "no lexicon"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --mine a.yaml --lexicon b.yaml", "give one of them"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --mine a.json", "--mine should end in .yaml or .yml, got 'a.json'"),
         ("report {model} {data}/test.jsonl --out r.pdf", "--out should end in .html or .htm, got 'r.pdf'"),
         ("report {model} a b {data}/test.jsonl --out r.html", "at most one more MODEL2, and DATA; got 4 arguments"),
         ("check {data}/train.jsonl --columns {data}/none.yaml", "cannot be read as YAML"),

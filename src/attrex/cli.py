@@ -18,7 +18,8 @@ from typer.core import TyperGroup
 from attrex.errors import AttrexError, ConfigError, DataError
 
 if TYPE_CHECKING:
-    from attrex.data.locate import Locator
+    from attrex.data.lexicon import Lexicon
+    from attrex.data.locate import LocatePolicy, Locator
     from attrex.data.mapping import ColumnMapping
     from attrex.evaluation.evaluate import Evaluation
     from attrex.inference.extractor import Extractor
@@ -129,6 +130,14 @@ def locate(
     out: Annotated[Path, typer.Option(help="Labelled products, JSONL.")],
     policy: Annotated[Path | None, typer.Option(help="YAML policy: case, inflection, columns to merge ...")] = None,
     schema: Annotated[Path | None, typer.Option(help="Schema with aliases and merged columns.")] = None,
+    mine: Annotated[
+        Path | None,
+        typer.Option(help="First find out what the texts call the values, write it as YAML to edit, and go by it."),
+    ] = None,
+    lexicon: Annotated[Path | None, typer.Option(help="Go by what --mine has written and you have edited.")] = None,
+    relabel: Annotated[
+        bool, typer.Option("--relabel", help="Label anew what has labels already, but for complete ones.")
+    ] = False,
     images: Images = None,
     fields: Fields = None,
     columns: Columns = None,
@@ -142,24 +151,33 @@ def locate(
 ) -> None:
     """Find the table's values in the texts: labels for training, without anybody labelling.
 
-    Example: [bold]attrex locate demo/data/catalog.jsonl --out located.jsonl[/]
+    Example: [bold]attrex locate demo/data/catalog.jsonl --out located.jsonl --mine lexicon.yaml[/]
+
+    With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
     """
+    from attrex.data.lexicon import NOTHING_MINED, Lexicon
     from attrex.data.locate import LocatePolicy, Locator
     from attrex.data.readers import write_products
     from attrex.schema import Schema
 
     _check_out(out, (".jsonl", ".jsonl.gz"), table, *(compare or ()))
+    if mine and lexicon:
+        raise ConfigError("--mine writes a lexicon and --lexicon reads one; give one of them")
     known = Schema.load(schema) if schema else None
     how = LocatePolicy.load(policy) if policy else LocatePolicy()
-    locator = Locator(known, how)
+    words = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
+    if mine:
+        words = _mined(_read(table, images, fields, columns, split, limit), mine, known, how, table)
+    locator = Locator(known, how, words)
     source = _read(table, images, fields, columns, split, limit)
-    count = write_products(out, (locator.locate(p) for p in _progress(source, "locating")))
+    bare = (replace(p, spans=None) if relabel and not p.complete else p for p in source)
+    count = write_products(out, (locator.locate(p) for p in _progress(bare, "locating")))
     console.print(locator.report.render(), markup=False)
     found = locator.report.to_json()
     if compare:
         source = _read(table, images, fields, columns, split, limit)
         references = [p for name in compare for p in _read(name)]
-        found["agreement"] = _agreement(_progress(source, "comparing"), references, Locator(known, how))
+        found["agreement"] = _agreement(_progress(source, "comparing"), references, Locator(known, how, words))
         console.print(_agreement_table(found["agreement"]))
     _write_json(report, found, "report")
     _note(f"{count:,} labelled products: {out}")
@@ -514,6 +532,18 @@ def _labelled(products: Iterable[Product], schema: Schema | None) -> list[Produc
     return found
 
 
+def _mined(products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy, table: str) -> Lexicon:
+    """What the texts call the table's values, also as a file."""
+    from attrex.data.mining import mine
+
+    _check_out(file, (".yaml", ".yml"), table, option="--mine")
+    found = mine(_progress(products, "mining"), schema, policy)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    found.save(file)
+    _note(f"lexicon: {file}")
+    return found
+
+
 def _extractor(model: str, backend: str = "auto", precision: str | None = None, cache: Path | None = None) -> Extractor:
     from attrex.inference.extractor import Extractor
 
@@ -550,14 +580,14 @@ def _agreement_table(found: dict[str, Any]) -> Table:
     return table
 
 
-def _check_out(out: Path, suffixes: Sequence[str], *inputs: str) -> None:
+def _check_out(out: Path, suffixes: Sequence[str], *inputs: str, option: str = "--out") -> None:
     """Nothing is written over what is read, nor under a name that says it is something else."""
     if suffixes and not out.name.lower().endswith(tuple(suffixes)):
-        raise DataError(f"--out should end in {' or '.join(suffixes)}, got {out.name!r}")
+        raise DataError(f"{option} should end in {' or '.join(suffixes)}, got {out.name!r}")
     if out.is_dir():
-        raise DataError(f"--out should be a file, but {out} is a directory; name a file in it")
+        raise DataError(f"{option} should be a file, but {out} is a directory; name a file in it")
     if any(out.resolve() == Path(name).resolve() for name in inputs):
-        raise DataError(f"--out {out} is the file that is read, and would be written over; choose another name")
+        raise DataError(f"{option} {out} is the file that is read, and would be written over; choose another name")
 
 
 def _write_json(path: Path | None, content: Any, what: str) -> None:

@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
 from attrex.data.locate import LocatePolicy, Locator, agreement, fold_plural
 from attrex.errors import ConfigError, DataError
 from attrex.schema import Attribute, Schema
 from attrex.types import CellState, Product, Span
+
+EVER = Evidence(20, 1.0)
 
 
 def product(text: str | dict[str, str], **table: str | list[str]) -> Product:
@@ -177,6 +180,145 @@ def test_blank_absent_and_not_located_cells_stay_apart() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Shirt\nFit: Slim", ["Slim"]),  # agrees with the cell
+        ("Shirt\nFit\nSlim\nWash care", ["Slim"]),
+        ("Shirt\nCut - slim, narrow look", ["slim"]),  # the column's name; of two phrases the one that agrees
+        ("Shirt\nFit: Loose", []),  # the cell says otherwise
+        ("Shirt\nFit: a slim shirt for the whole day", []),  # a sentence
+        ("Slim shirt", []),
+    ],
+)
+def test_a_heading_tells_that_a_word_is_a_value(text: str, expected: list[str]) -> None:
+    policy = LocatePolicy(columns={"Cut": "Fit"}, aliases=False)
+    found = Locator(policy=policy).locate(product(text, Cut="Slim Fit"))
+    assert [s.text for s in found.spans or ()] == expected
+    assert all(s.value == "Slim Fit" for s in found.spans or ())
+    assert Locator(policy=replace(policy, headings=False)).locate(product(text, Cut="Slim Fit")).spans == ()
+
+
+def test_a_heading_labels_a_blank_cell_with_a_short_phrase() -> None:
+    policy = LocatePolicy(columns={"Cut": "Fit", "Care": "Care", "Length": "Length"})
+    text = "Shirt\nFit: muscle\nLength: 51 cm\nFit\nCare\nHand wash"
+    (muscle, wash) = Locator(policy=policy).locate(product(text)).spans or ()
+    assert (muscle.attribute, muscle.text, muscle.value) == ("Fit", "muscle", None)
+    assert (wash.attribute, wash.text) == ("Care", "Hand wash")  # 51 cm is a measure, "Care" a heading itself
+    lexicon = Lexicon({"Fit": Vocabulary(headed={"": {"muscle": EVER}}, headings={"shape": EVER})})
+    locator = Locator(policy=policy, lexicon=lexicon)
+    found = locator.locate(product("Shirt\nShape: muscle", Cut="Slim Fit"))
+    assert said(found) == [("Fit", "muscle")]  # known to be said there, whatever the cell
+    assert locator.report.sources == {"heading": 1}
+    rises = Lexicon({"Rise": Vocabulary(accepted={"Low Rise": {"low-rise": EVER}})})
+    found = Locator(policy=policy, lexicon=rises).locate(product("Jeans\nFit: low rise, skinny fit"))
+    assert said(found) == [("Rise", "low rise"), ("Fit", "skinny fit")]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell", "expected"),
+    [
+        ("82% polyamide, 18% elastane", "Blended", ["polyamide", "elastane"]),
+        ("60% baby alpaca and 40% silk", "NA", ["baby alpaca", "silk"]),
+        ("60% a very soft wool and 40% silk", "NA", ["silk"]),  # more than a name
+        ("100% cotton jersey", "Pure Cotton", ["cotton"]),
+        ("100% UV protection", "Pure Cotton", []),
+        ("100% wool", "Pure Cotton", []),  # one part, unknown: no composition
+    ],
+)
+def test_the_parts_of_a_composition_are_materials(text: str, cell: str, expected: list[str]) -> None:
+    policy = LocatePolicy(columns={"Fabric": "Material"})
+    assert [s.text for s in Locator(policy=policy).locate(product(text, Fabric=cell)).spans or ()] == expected
+    off = Locator(policy=replace(policy, composition=())).locate(product(text, Fabric=cell))
+    assert off.spans == ()
+
+
+def test_a_composition_knows_the_words_of_a_lexicon() -> None:
+    lexicon = Lexicon({"Material": Vocabulary(accepted={"Wool": {"merino wool": EVER}}, parts={"zephyr": EVER})})
+    found = Locator(lexicon=lexicon).locate(product("100% soft merino wool\nLining: 100% zephyr", Material="Blended"))
+    assert [(s.text, s.value) for s in found.spans or ()] == [("merino wool", "Wool"), ("zephyr", None)]
+    found = Locator(lexicon=lexicon).locate(product("100% merino wool shirt in zephyr", Material="Blended"))
+    assert [s.text for s in found.spans or ()] == ["merino wool"]
+
+
+def test_nothing_is_said_behind_a_negation() -> None:
+    text = "Printed shirt. Do not iron the print, print side in"
+    assert words(text, "Printed") == ["Printed", "print"]
+    assert words(text, "Printed", negations=()) == ["Printed", "print", "print"]
+    assert words("Do not bleach", "Do not bleach") == ["Do not bleach"]
+
+
+def test_blank_cells_are_labelled_with_forms_that_are_right_where_the_cell_is_filled() -> None:
+    sleeves = Vocabulary(
+        accepted={
+            "Sleeveless": {"sleeveless": Evidence(118, 0.86), "airy": Evidence(50, 0.5)},
+            "Long Sleeves": {"long": Evidence(30, 0.4), "l/s": Evidence(3, 1.0)},
+        },
+        categories=("Tops",),
+    )
+    lexicon = Lexicon({"Sleeves": sleeves})
+
+    def found(text: str, category: str | None = "Tops", trust: float = 0.8, **table: str) -> list[str]:
+        locator = Locator(policy=LocatePolicy(trust=trust), lexicon=lexicon)
+        located = locator.locate(replace(product(text, **table), category=category))
+        return [s.text for s in located.spans or ()]
+
+    assert found("An airy sleeveless top") == ["sleeveless"]
+    assert found("An airy sleeveless top", trust=0.9) == []
+    assert found("An airy sleeveless top", Sleeves="Short") == []  # the table says otherwise
+    assert found("A sleeveless thing", category="Bags") == []  # no bag has sleeves
+    assert found("A sleeveless thing", category=None) == ["sleeveless"]
+    assert found("A top\nfor long walks, l/s") == []
+    off = Locator(policy=LocatePolicy(blank_cells=False), lexicon=lexicon)
+    assert off.locate(product("An airy sleeveless top")).spans == ()
+
+
+def test_words_of_two_attributes_go_to_the_one_that_has_them_most_often_where_both_are_blank() -> None:
+    rubber, seldom = {"Rubber": {"rubber": EVER}}, {"Rubber": {"rubber": Evidence(15, 1.0)}}
+    lexicon = Lexicon({"Sole": Vocabulary(accepted=seldom), "Material": Vocabulary(accepted=rubber)})
+    assert said(Locator(lexicon=lexicon).locate(product("A rubber boot"))) == [("Material", "rubber")]
+    found = Locator(lexicon=lexicon).locate(product("A rubber boot", Material="Leather"))
+    assert found.spans == ()  # it may be said of the material, and be wrong
+
+
+def test_a_wider_word_for_several_values_stands_for_none_of_them_in_a_blank_cell() -> None:
+    shoes = {v: {"shoe": Evidence(40, 0.9, None)} for v in ("Formal Shoes", "Casual Shoes")}
+    lexicon = Lexicon({"Type": Vocabulary(accepted=shoes)})
+    (blank,) = Locator(lexicon=lexicon).locate(product("A shoe")).spans or ()
+    (filled,) = Locator(lexicon=lexicon).locate(product("A shoe", Type="Casual Shoes")).spans or ()
+    assert (blank.text, blank.value, filled.value) == ("shoe", None, "Casual Shoes")
+
+
+def test_what_a_title_says_counts_as_a_cell() -> None:
+    colours = Vocabulary(
+        accepted={"Maroon": {"maroon": Evidence(30, 0.5, 0.95)}, "Pink": {"pink": Evidence(30, 0.5, 0.95)}},
+        categories=("Tops",),
+    )
+    lexicon = Lexicon({"Colour": colours})
+    text = "A maroon top\nIn maroon, over pink shorts"
+
+    def found(text: str, trust: float = 0.8, category: str = "Tops", titles: bool = True, **table: str) -> list[str]:
+        locator = Locator(policy=LocatePolicy(trust=trust, titles=titles), lexicon=lexicon)
+        located = locator.locate(replace(product(text, **table), category=category))
+        assert all(s.value == s.text.title() for s in located.spans or ())
+        return [s.text for s in located.spans or ()]
+
+    assert found(text) == ["maroon", "maroon"]
+    assert found(text, Colour="Pink") == ["maroon", "maroon", "pink"]
+    assert found("A maroon and pink top", Colour="Pink") == ["pink"]  # the title says what the cell says
+    assert found(text, trust=0.96) == found(text, titles=False) == found(text, category="Bags") == []
+
+
+def test_the_forms_of_a_lexicon_are_labelled_where_the_cell_has_their_value() -> None:
+    collars = Vocabulary(accepted={"Polo Collar": {"polo neck": EVER}}, suggested={"Polo Collar": {"polo shirt": EVER}})
+    lexicon = Lexicon({"Neckline": collars})
+    text = "A polo neck on a polo shirt"
+    assert said(Locator(lexicon=lexicon).locate(product(text, Neckline="Polo Collar"))) == [("Neckline", "polo neck")]
+    assert Locator(lexicon=lexicon).locate(product(text, Neckline="Round Neck")).spans == ()
+    without = Locator(policy=LocatePolicy(mined_forms=False), lexicon=lexicon)
+    assert without.locate(product(text, Neckline="Polo Collar")).spans == ()
+
+
 def test_columns_are_merged_and_a_filled_one_beats_an_absent_one() -> None:
     policy = LocatePolicy(columns={"Neck": "Neckline", "Collar": "Neckline"}, absent=("none",), other_columns="drop")
     locator = Locator(policy=replace(policy, blank=("NA",)))
@@ -210,6 +352,8 @@ def test_the_report_counts_and_prints() -> None:
     console.print(locator.report.render())
     page = console.export_text()
     assert "Solid (4)" in page
+    assert "Spans by what told that they are values: table 3." in page
+    assert report["sources"] == {"table": 3}
     assert "1 columns without a mapping were dropped: SKU (4)" in page
 
 
@@ -262,6 +406,8 @@ def test_the_example_policy_merges_a_fashion_shops_columns() -> None:
         ("occurrences: last", "occurrences should be one of all, first, not 'last'"),
         ("other_columns: 3", "other_columns should be a word, not 3"),
         ("aliases: sometimes", "aliases should be true or false, not 'sometimes'"),
+        ("trust: 80", "trust should be a share from 0 to 1, such as 0.8, not 80.0"),
+        ("trust: often", "trust should be a number, not 'often'"),
         ("min_length: true", "min_length should be a whole number, not True"),
         ("priority: Color", "priority should be a list, not 'Color'"),
         ("columns: [a, b]", "columns should be a mapping, not"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrex.data.locate import ALIASES, DEFAULT_POLICY, FoldedText, Folder, without_possessive
+from attrex.data.folding import ALIASES, FoldedText, Folder, without_possessive
+from attrex.data.policy import DEFAULT_POLICY
 from attrex.schema import Schema
 from attrex.types import CellState, Product, Span
 
