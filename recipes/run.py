@@ -78,7 +78,7 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     per_second = len(test) / (time.monotonic() - started)
     result: dict[str, Any] = {
         "name": options.config.stem,
-        "system": config.system,
+        "system": config.system_name,
         "data": options.data.name,
         "training_products": extractor.model.metrics["training_products"],
         "preset": config.preset,

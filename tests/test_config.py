@@ -212,4 +212,4 @@ NO_PHOTOS = ["fusion.kind=none", "image.model=null"]
     ],
 )
 def test_systems_have_the_papers_names(settings: list[str], name: str):
-    assert Config.load("small", settings).system == name
+    assert Config.load("small", settings).system_name == name

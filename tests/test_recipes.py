@@ -38,7 +38,7 @@ def load(name: str) -> ModuleType:
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("configs/*.yaml")), ids=lambda path: path.stem)
 def test_a_configuration_is_the_system_that_its_name_says(path: Path) -> None:
-    assert Config.load(path).system == SYSTEMS.get(path.stem, Config.load(path).system)
+    assert Config.load(path).system_name == SYSTEMS.get(path.stem, Config.load(path).system_name)
 
 
 def test_every_system_of_the_table_has_a_configuration() -> None:

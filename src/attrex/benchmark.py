@@ -174,9 +174,10 @@ def _bare_encoders(extractor: Extractor, batches: Sequence[Arrays]) -> dict[str,
     found: dict[str, float] = {}
     inputs = [Batch.of(arrays) for arrays in batches]
     with torch.inference_mode():
-        with _timed(found, "of which: text encoder"):
-            for batch in inputs:
-                network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+        if network.text is not None:
+            with _timed(found, "of which: text encoder"):
+                for batch in inputs:
+                    network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
         with _timed(found, "of which: image encoder"):
             for batch in inputs:
                 if batch.pixels is not None:

@@ -167,6 +167,7 @@ def train(
         str | None, typer.Option("--valid", help="Validation products; default: a tenth of the training groups.")
     ] = None,
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    system: Annotated[str | None, typer.Option(help="What to train, one of `attrex systems`.")] = None,
     overrides: Set = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -189,7 +190,8 @@ def train(
     from attrex.schema import Schema
     from attrex.training.train import train as fit
 
-    settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
+    settings = [*([f"system={system}"] if system else ()), *(overrides or ())]
+    settings += [f"training.seed={seed}"] if seed is not None else []
     config = Config.load(preset, settings)
     known = Schema.load(schema) if schema else None
     source = _read(train_file, images, fields, columns, _part(train_file, "train"), limit)
@@ -204,7 +206,7 @@ def train(
     model = fit(products, validation, out, config=config, schema=known, resume=resume, trackers=where, console=notes)
     tag = model.metrics["validation"]["tag"]
     console.print(
-        f"{config.system}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
+        f"{config.system_name}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
         f"{model.metrics['minutes']:.1f} minutes",
         soft_wrap=True,
     )
@@ -414,6 +416,23 @@ def demo(
 
 
 @app.command()
+def systems() -> None:
+    """The systems that can be trained, from which papers, and what each needs.
+
+    Example: [bold]attrex systems[/]
+    """
+    from attrex.systems import SYSTEMS
+
+    table = Table("system", "name", "paper", "inputs", "values by", "attribute", "encoders")
+    for name, info in SYSTEMS.items():
+        inputs = "text + photos" if info.photos else "text"
+        asked = "given" if info.attribute_given else "predicted"
+        table.add_row(name, info.title, info.paper, inputs, info.decides, asked, info.needs)
+    console.print(table)
+    _note("attrex train --system NAME; a system whose attribute is given is asked for all of them where nobody says which")
+
+
+@app.command()
 def settings(
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
     overrides: Set = None,
@@ -425,7 +444,7 @@ def settings(
     from attrex.config import Config, describe
 
     config = Config.load(preset, overrides or ())
-    print(f"# Settings of `{config.preset}` ({config.system})\n\n{describe(config)}", end="")
+    print(f"# Settings of `{config.preset}` ({config.system_name})\n\n{describe(config)}", end="")
 
 
 @app.command()

@@ -179,7 +179,7 @@ def test_a_missing_wheel_is_an_error_with_the_command(monkeypatch: pytest.Monkey
 
 def test_a_model_that_is_not_there_is_an_error(tmp_path: Path):
     with pytest.raises(
-        ConfigError, match=r"no image model .* expected 'efficientnet-lite0', a Hugging Face model name"
+        ConfigError, match=r"no image model .* expected 'efficientnet-lite0', 'patches', a Hugging Face model name"
     ):
         build_image_encoder(str(tmp_path / "nothing"))
 
@@ -198,6 +198,6 @@ def test_a_backbone_without_patches_is_an_error():
 
 def test_an_unknown_kind_is_an_error():
     with pytest.raises(
-        ConfigError, match="unknown kind 'onnx' of image encoder: expected 'efficientnet-lite0' or 'hf'"
+        ConfigError, match="unknown kind 'onnx' of image encoder: expected 'efficientnet-lite0', 'patches' or 'hf'"
     ):
         build_image_encoder({"kind": "onnx"})

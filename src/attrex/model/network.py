@@ -9,6 +9,7 @@ The encoders run once per row; what follows is proportional to the selected pair
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,32 +18,30 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.attribute_range import RangeClassifier, cap_pairs, select
-from attrex.model.batch import Batch, Decoded, Encoded, Losses
-from attrex.model.concat import Concat
+from attrex.model.batch import LOCATED, Batch, Decoded, Encoded, Losses
+from attrex.model.concat import STYLES, Concat
 from attrex.model.crf import CRF
 from attrex.model.decoder import SpanDecoder
+from attrex.model.flat import Found, flat_spans
 from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
-from attrex.model.region_norm import RegionNorm
-from attrex.model.tags import BEGIN, INSIDE, OUTSIDE, flat_spans_from_tags, spans_from_tags
+from attrex.model.system import System
+from attrex.model.tags import CONTINUATION, INSIDE, OUTSIDE, forbidden_transitions, spans_from_tags
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
 
-BLANK, ABSENT, LOCATED = 0, 1, 2
-"""Cell states as in :class:`attrex.types.CellState`, which the model does not import."""
-CONTINUATION = 3
-"""The release's X, where it is switched on; its pad tag is the last one."""
-Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-"""Rows, attributes, starts, ends and probabilities of spans, as in :class:`Decoded`."""
 PAIRS_AT_ONCE = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
 
 
-class Network(nn.Module):
+class Network(System):
     """ULS-DRAM and its variants, as :class:`Config` says.
 
     ``names`` are the tokens of the attribute names, (ids, mask) each (C, T), needed by BERT guidance only.
     """
+
+    text: TextEncoder
+    fusion_parts = ("tir", "concat")
 
     def __init__(
         self,
@@ -53,25 +52,11 @@ class Network(nn.Module):
         guide: TextEncoder | None = None,
         names: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        super().__init__()
-        if config.text.max_tokens > text.max_tokens:
-            raise ConfigError(
-                f"text.max_tokens={config.text.max_tokens} is more than {config.text.model} reads: {text.max_tokens}; "
-                "lower it: longer texts are read in overlapping windows"
-            )
-        self.settings, self.attributes = config, attributes  # not `config`: the Trainer takes that for its own kind
-        self.text, self.image = text, image
-        self.range_only = False  # set by the trainer during `range.only_epochs`
+        super().__init__(config, attributes, text, image)
         width, fusion = text.width, config.fusion
-        self.region_norm: RegionNorm | None = None
         self.tir: TIR | None = None
         self.concat: Concat | None = None
         if image is not None:
-            mean, std = config.image.mean or image.default_mean, config.image.std or image.default_std
-            self.register_buffer("pixel_mean", torch.tensor(mean) * 255, persistent=False)
-            self.register_buffer("pixel_std", torch.tensor(std) * 255, persistent=False)
-            if fusion.region_norm:
-                self.region_norm = RegionNorm(image.width)
             if fusion.kind == "tir":
                 self.tir = TIR(
                     width,
@@ -91,6 +76,8 @@ class Network(nn.Module):
                     image.width,
                     self_attention=fusion.kind == "concat_attention",
                     heads=text.hf_config.num_attention_heads,
+                    style=STYLES.get(fusion.kind, "concat"),
+                    grid=image.grid(config.image.size),
                 )
 
         guided = config.range.kind == "predicted"
@@ -100,7 +87,7 @@ class Network(nn.Module):
         hidden = config.decoder.hidden or (width if guided else width // 2)
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
         extra = config.decoder.continuation_tag, config.decoder.pad_tag
-        forbidden = _forbidden(1, *extra) if guided else _forbidden(attributes)
+        forbidden = forbidden_transitions(1, *extra) if guided else forbidden_transitions(attributes)
         self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
 
     def _guidance(
@@ -145,41 +132,6 @@ class Network(nn.Module):
         features = last.gather(1, batch.unit_index[..., None].expand(-1, -1, last.shape[-1]))
         return Encoded(features, batch.unit_mask, logits, weights if region_weights else None)
 
-    def regions(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Image regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
-        assert self.image is not None
-        rows = len(batch.input_ids)
-        if batch.pixels is None or batch.image_index is None or not len(batch.pixels):
-            nothing = torch.zeros(rows, 1, self.image.width, device=batch.input_ids.device)
-            return nothing, nothing[..., 0].bool()
-        encoded = self.see(batch.pixels)
-        index = batch.image_index
-        if self.training and self.settings.image.dropout:
-            hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout
-            index = index.masked_fill(hidden[:, None], -1)
-        regions = encoded[index.clamp(min=0)]  # (B, I, r, V)
-        mask = (index >= 0)[..., None].expand(regions.shape[:3])
-        return regions.flatten(1, 2), mask.flatten(1)
-
-    def see(self, photos: Tensor) -> Tensor:
-        """Photos (M, H, W, 3) uint8 -> regions (M, r, V)."""
-        assert self.image is not None
-        encoded = self.image(self._normalised(photos))
-        return encoded if self.region_norm is None else self.region_norm(encoded)
-
-    @torch.no_grad()
-    def calibrate(self, photos: Tensor) -> None:
-        """Measure what is usual for the shop's photos (M, H, W, 3) uint8; needed once, before training."""
-        if self.image is None or self.region_norm is None or not len(photos):
-            return
-        self.eval()
-        self.region_norm.calibrate(torch.cat([self.image(self._normalised(part)) for part in photos.split(32)]))
-
-    def _normalised(self, photos: Tensor) -> Tensor:
-        """(M, H, W, 3) uint8 -> (M, 3, H, W), already in channels_last order, which convolutions prefer on CPUs."""
-        pixels = (photos.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
-        return pixels.permute(0, 3, 1, 2)
-
     # ---- training -------------------------------------------------------------------------------------------------
 
     def forward(self, **tensors: Tensor) -> Losses:
@@ -191,7 +143,7 @@ class Network(nn.Module):
         assert encoded.range_logits is not None
         assert batch.cells is not None
         settings = self.settings.range
-        weight = self._cell_weight(batch.cells)
+        weight = self.cell_weight(batch.cells)
         gold = batch.cells == LOCATED
         range_loss = self._range_loss(encoded.range_logits, gold, weight) * settings.loss_weight
         if self.range_only:
@@ -218,12 +170,6 @@ class Network(nn.Module):
         loss = nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
         return Losses(loss, None, loss, len(nll))
 
-    def _cell_weight(self, cells: Tensor) -> Tensor:
-        """How much each cell (B, C) counts: a blank one as `range.unknown` says, all others fully."""
-        settings = self.settings.range
-        unknown = {"negative": 1.0, "masked": 0.0, "weighted": settings.unknown_weight}[settings.unknown]
-        return torch.where(cells == BLANK, unknown, 1.0)
-
     def _range_loss(self, logits: Tensor, gold: Tensor, weight: Tensor) -> Tensor:
         target = gold.to(logits.dtype)
         if self.settings.range.no_attribute_class:
@@ -236,16 +182,10 @@ class Network(nn.Module):
 
     def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
         """(N, U) tags: the gold sequence of a gold pair, all O for an attribute selected without being gold."""
-        assert batch.pair_rows is not None
-        assert batch.pair_attributes is not None
-        assert batch.pair_tags is not None
-        assert batch.cells is not None
-        nothing = torch.full_like(batch.unit_index[:1], OUTSIDE)
+        nothing = torch.full_like(batch.unit_index[0], OUTSIDE)
         if self.settings.decoder.pad_tag:
-            nothing[:, 0] = self.crf.num_tags - 1
-        position = torch.zeros(batch.cells.shape, dtype=torch.long, device=rows.device)
-        position[batch.pair_rows, batch.pair_attributes] = 1 + torch.arange(len(batch.pair_rows), device=rows.device)
-        return torch.cat([nothing, batch.pair_tags])[position[rows, attributes]]
+            nothing[0] = self.crf.num_tags - 1
+        return batch.tags_of(rows, attributes, nothing)
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
@@ -268,6 +208,7 @@ class Network(nn.Module):
         """Spans of a batch, with exact probabilities.
 
         ``threshold`` replaces S_thr; ``only`` (B, C) bool replaces the predicted range (to ask for given attributes).
+        A flat tagger knows no range.
         """
         encoded = self.encode(batch, region_weights=region_weights)
         if self.classifier is None:
@@ -304,12 +245,8 @@ class Network(nn.Module):
         return rows[pairs], attributes[pairs], starts, ends, probability
 
     def _extract_flat(self, encoded: Encoded) -> Found:
-        emissions, mask = self.decoder.flat(encoded.features, encoded.unit_mask), encoded.unit_mask
-        rows, attributes, starts, ends = flat_spans_from_tags(self.crf.viterbi(emissions, mask), mask)
-        probability = self.crf.segment_log_probability(
-            emissions, mask, rows, starts, ends, begin_tag=2 * attributes + 1, inside_tag=2 * attributes + 2
-        ).exp()
-        return rows, attributes, starts, ends, probability
+        emissions = self.decoder.flat(encoded.features, encoded.unit_mask)
+        return flat_spans(self.crf, emissions, encoded.unit_mask)
 
     def _tagged_so(self, emissions: Tensor, tags: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
         """Probability that a span has exactly its decoded tags and ends there; for tag sets with a continuation tag."""
@@ -321,21 +258,25 @@ class Network(nn.Module):
         allowed[..., CONTINUATION] &= ~after
         return (-self.crf.partial_nll(emissions, allowed, mask)).exp()
 
-    # ---- parameters -----------------------------------------------------------------------------------------------
+    # ---- as a system ----------------------------------------------------------------------------------------------
+
+    @property
+    def predicts_range(self) -> bool:
+        return self.classifier is not None
+
+    def start_at(self, frequency: Tensor) -> None:
+        if self.classifier is not None:
+            self.classifier.start_at(frequency)
+
+    def text_encoders(self) -> Iterator[TextEncoder]:
+        yield self.text
+        if isinstance(self.guidance, TextGuidance):
+            yield self.guidance.encoder
 
     def pretrained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Those of the text encoder (and of BERT guidance's)."""
         yield from ((n, p) for n, p in self.named_parameters() if n.startswith(("text.", "guidance.encoder.")))
 
-
-def _forbidden(
-    attributes: int, continuation_tag: bool = False, pad_tag: bool = False
-) -> Iterator[tuple[int | None, int]]:
-    """Transitions that make no sense in (flat) BIO: an I that continues nothing, or another attribute."""
-    everything = range(2 * attributes + 1 + continuation_tag + pad_tag)
-    for attribute in range(attributes):
-        begin, inside = 2 * attribute + BEGIN, 2 * attribute + INSIDE
-        within = [inside, CONTINUATION] if continuation_tag else [inside]
-        yield from ((before, tag) for before in (None, *everything) for tag in within if before not in (begin, *within))
-    if pad_tag:  # it stands at the first position only
-        yield from ((tag, everything[-1]) for tag in everything)
+    def architecture(self) -> dict[str, Any]:
+        guide = self.guidance.encoder.spec() if isinstance(self.guidance, TextGuidance) else None
+        return super().architecture() | {"guide": guide}

@@ -17,7 +17,7 @@ def model_card(model: Model) -> str:
         "pipeline_tag: token-classification",
         "tags: [attribute-value-extraction, e-commerce]",
         "---",
-        f"# {model.config.system}: attribute values for {len(model.schema.names)} attributes",
+        f"# {model.config.system_name}: attribute values for {len(model.schema.names)} attributes",
         "",
         *_origin(model),
         "",

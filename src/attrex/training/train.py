@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from transformers import set_seed
 
+from attrex.baselines.build import pretrained_system
 from attrex.config import Config
 from attrex.data.batching import load_photos
 from attrex.data.encoding import ProductEncoder
@@ -26,7 +27,6 @@ from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_cu
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
-from attrex.model.build import pretrained_network
 from attrex.model.text_encoder import resolve_text_model
 from attrex.schema import Schema
 from attrex.training.model_card import model_card
@@ -113,7 +113,7 @@ def train(
 def new_model(config: Config, schema: Schema) -> Model:
     """A fresh model on pretrained backbones."""
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    network = pretrained_network(config, schema.names, tokenizer)
+    network = pretrained_system(config, schema.names, tokenizer)
     transform = None
     if network.image is not None:
         image = config.image
@@ -125,14 +125,14 @@ def new_model(config: Config, schema: Schema) -> Model:
 
 def start_classifier(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    if model.network.classifier is None or not model.config.range.prior_bias:
+    if not model.config.range.prior_bias:
         return
     windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
     for window in windows:
         if window.labels is not None:
             counts[list(window.labels.pairs)] += 1
-    model.network.classifier.start_at(counts / max(1, len(windows)))
+    model.network.start_at(counts / max(1, len(windows)))
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
@@ -147,8 +147,8 @@ def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 5
 
 
 def _tune_threshold(model: Model, extractor: Extractor, validation: Sequence[Product]) -> dict[float, float]:
-    """Set S_thr to the best on validation products; returns the TAG-F1 of all candidates. Nothing for a flat tagger."""
-    if model.network.classifier is None:
+    """Set S_thr to the best on validation products; returns the TAG-F1 of all candidates. Nothing without a range."""
+    if not model.network.predicts_range:
         return {}
     predictions = list(extractor.extract(validation, threshold=min(CANDIDATES), evidence=False))
     curve = threshold_curve(validation, predictions)

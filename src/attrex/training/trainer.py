@@ -34,8 +34,7 @@ from transformers.integrations import INTEGRATION_TO_CALLBACK, TensorBoardCallba
 from attrex.config import Config, TrainingConfig
 from attrex.data.loading import BucketSampler, Collator, LabelledProducts
 from attrex.errors import CheckpointError, ConfigError, did_you_mean
-from attrex.model.guidance import TextGuidance
-from attrex.model.network import Network
+from attrex.model.system import System
 from attrex.training.progress import METRIC, HumanProgress
 
 STATE = "trainer_state.json"  # the last file of a checkpoint to be written
@@ -44,14 +43,14 @@ _PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
 
 class AttrexTrainer(Trainer):
-    """Trains a :class:`Network`; ``measure`` scores it on the validation set and returns metrics with ``tag_f1``."""
+    """Trains a :class:`System`; ``measure`` scores it on the validation set and returns metrics with ``tag_f1``."""
 
     optimizer: torch.optim.Optimizer | None
     control: TrainerControl
 
     def __init__(
         self,
-        network: Network,
+        network: System,
         config: Config,
         train: LabelledProducts,
         collator: Collator,
@@ -288,12 +287,11 @@ def use_bf16(precision: str) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def freeze(network: Network, settings: TrainingConfig) -> None:
+def freeze(network: System, settings: TrainingConfig) -> None:
     """Switch gradients off: `fixed` freezes both encoders, `partial` all but the last text layers."""
     if settings.scheme == "uls":
         return
-    guide = network.guidance.encoder if isinstance(network.guidance, TextGuidance) else None
-    for encoder in filter(None, (network.text, guide)):
+    for encoder in network.text_encoders():
         encoder.requires_grad_(False)
         if settings.scheme == "partial" and settings.text_layers:
             for layer in encoder.layers[-settings.text_layers :]:
@@ -302,7 +300,7 @@ def freeze(network: Network, settings: TrainingConfig) -> None:
         network.image.requires_grad_(settings.scheme == "partial" and settings.image_trainable)
 
 
-def parameter_groups(network: Network, settings: TrainingConfig) -> list[dict[str, Any]]:
+def parameter_groups(network: System, settings: TrainingConfig) -> list[dict[str, Any]]:
     """Image encoder, fusion, text encoder, new layers, each at its rate; no decay on biases and norms."""
     pretrained = {name for name, _ in network.pretrained_parameters()}
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
@@ -311,7 +309,7 @@ def parameter_groups(network: Network, settings: TrainingConfig) -> list[dict[st
             continue
         if name.startswith("image."):
             rate = settings.image_learning_rate
-        elif name.startswith(("tir.", "concat.")):
+        elif name.split(".")[0] in network.fusion_parts:
             rate = settings.fusion_learning_rate or settings.learning_rate
         elif name in pretrained or settings.head_learning_rate is None:
             rate = settings.learning_rate
