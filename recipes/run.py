@@ -26,6 +26,7 @@ from attrex.data.readers import read_products
 from attrex.evaluation.evaluate import evaluate
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.systems import SYSTEMS
 from attrex.training.train import finished, train
 
 CORE = (
@@ -95,6 +96,8 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     }
     if config.image.model is not None:
         result["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
+    if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
+        result["test_given"] = evaluate(extractor, test, given=True).to_json()
     gold = options.data / "gold_dev.jsonl"
     if gold.exists():
         products = list(read_products(gold))

@@ -130,7 +130,7 @@ def test_a_value_has_no_keys():
 def test_unknown_keys_come_with_the_nearest_known_one():
     said = fault_of("training.epoch=3", "txt.model=a", "guidance.sort=bert")
     assert "unknown key training.epoch; did you mean 'epochs'? (known: scheme, text_layers" in said
-    assert "unknown key txt; did you mean 'text'? (known: preset, text, image" in said
+    assert "unknown key txt; did you mean 'text'? (known: preset, system, text, image" in said
     assert "unknown key guidance.sort (known: kind)" in said
 
 

@@ -221,6 +221,9 @@ def evaluate(
     attributes: Annotated[str | None, typer.Option(help="Score only these, separated by commas.")] = None,
     threshold: Annotated[float | None, typer.Option(help="S_thr instead of the model's.", min=0, max=1)] = None,
     no_photos: NoPhotos = False,
+    given: Annotated[
+        bool, typer.Option("--given", help="Ask each product only for the attributes that it has, as some papers do.")
+    ] = False,
     images: Images = None,
     fields: Fields = None,
     columns: Columns = None,
@@ -244,6 +247,7 @@ def evaluate(
         attributes=chosen,
         threshold=threshold,
         photos=not no_photos,
+        given=given,
     )
     console.print(render(result.scores))
     console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
@@ -429,7 +433,9 @@ def systems() -> None:
         asked = "given" if info.attribute_given else "predicted"
         table.add_row(name, info.title, info.paper, inputs, info.decides, asked, info.needs)
     console.print(table)
-    _note("attrex train --system NAME; a system whose attribute is given is asked for all of them where nobody says which")
+    _note(
+        "attrex train --system NAME; a system whose attribute is given is asked for all of them where nobody says which"
+    )
 
 
 @app.command()

@@ -63,17 +63,24 @@ def build(configure: Callable[..., Config], title_schema: Schema) -> Callable[..
     return build
 
 
+def batch_of(model: Model, products: list[Product]) -> Batch:
+    """Short products, one window each, as a labelled batch."""
+    encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
+    data = LabelledProducts(products, encoder)
+    loader = ImageLoader(model.transform) if model.transform else None
+    return Batch(**Collator(encoder, loader)([data[i] for i in range(len(data))]))
+
+
 @pytest.fixture(scope="session")
 def batch_for(titles: list[Product]) -> Callable[[Model], Batch]:
-    """The first four products as a labelled batch."""
+    """The first four products."""
+    return lambda model: batch_of(model, titles[:4])
 
-    def batch_for(model: Model) -> Batch:
-        encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
-        data = LabelledProducts(titles[:4], encoder)
-        loader = ImageLoader(model.transform) if model.transform else None
-        return Batch(**Collator(encoder, loader)([data[i] for i in range(4)]))
 
-    return batch_for
+@pytest.fixture(scope="session")
+def all_titles(titles: list[Product]) -> Callable[[Model], Batch]:
+    """All twenty of them."""
+    return lambda model: batch_of(model, titles)
 
 
 @pytest.fixture(scope="session")

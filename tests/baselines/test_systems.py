@@ -13,6 +13,8 @@ from attrex.training.trainer import freeze
 
 Build = Callable[..., Model]
 OTHERS = [name for name in SYSTEMS if name != "uls-dram"]
+STEPS = 60
+FAST: dict[str, tuple[str, ...]] = {}
 
 
 @pytest.mark.parametrize("system", OTHERS)
@@ -41,3 +43,25 @@ def test_a_system_trains_and_extracts(system: str, build: Build, batch_for: Call
     if info.photos:
         assert found.region_weights is not None
         assert found.region_weights.shape[:2] == batch.input_ids.shape
+
+
+@pytest.mark.parametrize("system", OTHERS)
+def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_directory(
+    system: str, build: Build, all_titles: Callable[[Model], Batch], titles: list[Product], tmp_path: Path
+) -> None:
+    model = build(system, "training.scheme=uls", *FAST.get(system, ()))
+    network, batch = model.network.train(), all_titles(model)
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=5e-3, weight_decay=0)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        losses = network(**batch.tensors())
+        losses.loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+    network.eval()
+    found = list(Extractor(model, device="cpu").extract(titles))
+    assert score(titles, found, bootstrap=0).tag.f1 > 0.9
+
+    again = Extractor.load(model.save(tmp_path), device="cpu")
+    assert again.model.config.system == system
+    assert list(again.extract(titles)) == found

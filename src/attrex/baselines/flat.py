@@ -91,11 +91,7 @@ class FlatTagger(System):
         ``only`` (B, C) leaves the other attributes' spans out; ``threshold`` is of no use here.
         """
         reading = self.read(batch)
-        found = flat_spans(self.layer, reading.emissions, batch.unit_mask)
-        if only is not None:
-            asked = only[found[0], found[1]]
-            rows, attributes, starts, ends, probability = (column[asked] for column in found)
-            found = rows, attributes, starts, ends, probability
+        found = flat_spans(self.layer, reading.emissions, batch.unit_mask, only)
         scores = selected = None
         if reading.labels is not None:
             scores = reading.labels.float().sigmoid()

@@ -7,7 +7,7 @@ for prediction in extractor.extract(read_products("catalog.jsonl")):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -72,12 +72,14 @@ class Extractor:
         evidence: bool = True,
         photos: bool = True,
         precision: str = "fp32",
+        given: Callable[[Product], Collection[str]] | None = None,
     ) -> Iterator[Prediction]:
         """One :class:`Prediction` per product, in input order, streaming; memory is bounded by :data:`CHUNK` batches.
 
         ``threshold`` replaces S_thr; values below ``min_confidence`` are left out; ``evidence=False`` leaves out region
-        weights; ``photos=False`` reads the texts only; ``precision="bf16"`` where the processor has it. A product that
-        could not be read comes out marked, with its ``error``. Raises :class:`ConfigError` for options out of range.
+        weights; ``photos=False`` reads the texts only; ``precision="bf16"`` where the processor has it. ``given`` says of a
+        product which attributes to look for, in place of those that the model would choose. A product that could not be
+        read comes out marked, with its ``error``. Raises :class:`ConfigError` for options out of range.
         """
         limits = self.model.thresholds
         options = _Options(
@@ -87,6 +89,7 @@ class Extractor:
             evidence,
             photos,
             precision,
+            given,
         )
         return self._stream(iter(products), options)
 
@@ -106,7 +109,8 @@ class Extractor:
 
     def _batch(self, places: Sequence[tuple[int, Window]], drafts: Sequence[_Draft], options: _Options) -> None:
         rows = [self._row(number, drafts[number], window, options) for number, window in places]
-        batch = collate(rows, self.encoder, self._allowed([drafts[number].product for number, _ in places]))
+        products = [drafts[number].product for number, _ in places]
+        batch = collate(rows, self.encoder, self._allowed(products), self._asked(products, options))
         found = self.engine.run(
             batch, threshold=options.threshold, region_weights=options.evidence, precision=options.precision
         )
@@ -130,6 +134,12 @@ class Extractor:
             return None
         allowed = {c: self.model.schema.allowed(c) for c in {p.category for p in products}}
         return np.array([[name in allowed[p.category] for name in self.names] for p in products])
+
+    def _asked(self, products: Sequence[Product], options: _Options) -> np.ndarray | None:
+        if options.given is None:
+            return None
+        asked = {id(p): frozenset(options.given(p)) for p in products}
+        return np.array([[name in asked[id(p)] for name in self.names] for p in products])
 
     def _read(self, found: Found, rows: Sequence[Row], drafts: Sequence[_Draft]) -> None:
         """Move a batch's spans and range scores to the drafts of their products."""
@@ -207,6 +217,7 @@ class _Options:
     evidence: bool
     photos: bool
     precision: str
+    given: Callable[[Product], Collection[str]] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

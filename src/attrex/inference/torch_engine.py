@@ -31,7 +31,7 @@ class TorchEngine:
         self.network.eval()
         with torch.inference_mode(), _autocast(self.device, precision):
             batch = Batch.of(arrays, self.device)
-            decoded = self.network.extract(batch, threshold=threshold, region_weights=region_weights)
+            decoded = self.network.extract(batch, threshold=threshold, region_weights=region_weights, only=batch.asked)
         return Found(
             _array(decoded.rows),
             _array(decoded.attributes),

@@ -29,6 +29,7 @@ class Batch:
     pixels: Tensor | None = None  #: (M, H, W, 3) uint8 RGB
     image_index: Tensor | None = None  #: (B, I) long into `pixels`, -1: no photo
     allowed: Tensor | None = None  #: (B, C) bool, attributes that the product's category can have
+    asked: Tensor | None = None  #: (B, C) bool, attributes to look for where the caller says which
     cells: Tensor | None = None  #: (B, C) uint8, `CellState` of each cell
     pair_rows: Tensor | None = None  #: (P,) long, rows of the gold pairs
     pair_attributes: Tensor | None = None  #: (P,) long

@@ -63,9 +63,12 @@ class Independent(nn.Module):
         return opened + run + torch.where(ends < mask.sum(1)[rows], onward, 0.0)
 
 
-def flat_spans(layer: CRF | Independent, emissions: Tensor, mask: Tensor) -> Found:
-    """Spans of all attributes under ``emissions`` (N, U, K), with the probability of exactly each."""
+def flat_spans(layer: CRF | Independent, emissions: Tensor, mask: Tensor, only: Tensor | None = None) -> Found:
+    """Spans under ``emissions`` (N, U, K), of all attributes or of ``only`` (N, C), with the probability of each."""
     rows, attributes, starts, ends = flat_spans_from_tags(layer.viterbi(emissions, mask), mask)
+    if only is not None:
+        asked = only[rows, attributes]
+        rows, attributes, starts, ends = rows[asked], attributes[asked], starts[asked], ends[asked]
     begin, inside = 2 * attributes + 1, 2 * attributes + 2
     log = layer.segment_log_probability(emissions, mask, rows, starts, ends, begin_tag=begin, inside_tag=inside)
     return rows, attributes, starts, ends, log.exp()

@@ -207,12 +207,14 @@ class Network(System):
     ) -> Decoded:
         """Spans of a batch, with exact probabilities.
 
-        ``threshold`` replaces S_thr; ``only`` (B, C) bool replaces the predicted range (to ask for given attributes).
-        A flat tagger knows no range.
+        ``threshold`` replaces S_thr; ``only`` (B, C) bool replaces the predicted range (to ask for given attributes);
+        of a flat tagger it leaves the others' spans out.
         """
         encoded = self.encode(batch, region_weights=region_weights)
         if self.classifier is None:
-            return Decoded(*self._extract_flat(encoded), None, None, len(encoded.features), encoded.region_weights)
+            return Decoded(
+                *self._extract_flat(encoded, only), None, None, len(encoded.features), encoded.region_weights
+            )
         assert encoded.range_logits is not None
         scores = encoded.range_logits[:, : self.attributes].float().sigmoid()
         selected = select(scores, self.settings.range.threshold if threshold is None else threshold)
@@ -244,9 +246,9 @@ class Network(System):
             probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
         return rows[pairs], attributes[pairs], starts, ends, probability
 
-    def _extract_flat(self, encoded: Encoded) -> Found:
+    def _extract_flat(self, encoded: Encoded, only: Tensor | None) -> Found:
         emissions = self.decoder.flat(encoded.features, encoded.unit_mask)
-        return flat_spans(self.crf, emissions, encoded.unit_mask)
+        return flat_spans(self.crf, emissions, encoded.unit_mask, only)
 
     def _tagged_so(self, emissions: Tensor, tags: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
         """Probability that a span has exactly its decoded tags and ends there; for tag sets with a continuation tag."""
