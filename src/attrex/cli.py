@@ -433,9 +433,7 @@ def systems() -> None:
         asked = "given" if info.attribute_given else "predicted"
         table.add_row(name, info.title, info.paper, inputs, info.decides, asked, info.needs)
     console.print(table)
-    _note(
-        "attrex train --system NAME; a system whose attribute is given is asked for all of them where nobody says which"
-    )
+    _note("attrex train --system NAME; where nobody says which attribute to look for, all of them are asked for")
 
 
 @app.command()

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import torch
 
+from attrex.evaluation.metrics import score
 from attrex.inference.checkpoint import Model
+from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch
 from attrex.systems import SYSTEMS
 from attrex.training.trainer import freeze
+from attrex.types import Product
 
 Build = Callable[..., Model]
 OTHERS = [name for name in SYSTEMS if name != "uls-dram"]

@@ -42,7 +42,8 @@ def evaluate(
     """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored.
 
     ``given``: each product is asked for the attributes that it has and for no others. That is a question that a shop
-    cannot ask, and how the papers score systems that need the attribute. Raises :class:`DataError` when there are no products.
+    cannot ask, and how the papers score systems that need the attribute. Raises :class:`DataError` when there are no
+    products.
     """
     products = list(products)
     before = (extractor.count.products, extractor.count.rows, extractor.count.sequences)

@@ -77,9 +77,9 @@ class Extractor:
         """One :class:`Prediction` per product, in input order, streaming; memory is bounded by :data:`CHUNK` batches.
 
         ``threshold`` replaces S_thr; values below ``min_confidence`` are left out; ``evidence=False`` leaves out region
-        weights; ``photos=False`` reads the texts only; ``precision="bf16"`` where the processor has it. ``given`` says of a
-        product which attributes to look for, in place of those that the model would choose. A product that could not be
-        read comes out marked, with its ``error``. Raises :class:`ConfigError` for options out of range.
+        weights; ``photos=False`` reads the texts only; ``precision="bf16"`` where the processor has it; ``given`` says
+        of a product which attributes to look for, in place of those that the model would choose. A product that could
+        not be read comes out marked, with its ``error``. Raises :class:`ConfigError` for options out of range.
         """
         limits = self.model.thresholds
         options = _Options(
