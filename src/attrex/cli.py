@@ -42,7 +42,7 @@ class Commands(TyperGroup):
                 raise
             _fail(f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc))
         except KeyboardInterrupt:
-            resumable = ctx.invoked_subcommand in ("train", "extract")
+            resumable = ctx.invoked_subcommand in ("train", "pretrain", "extract")
             _note("interrupted" + ("; what was finished is kept, go on with --resume" if resumable else ""))
             raise typer.Exit(130) from None
 
@@ -211,6 +211,52 @@ def train(
         soft_wrap=True,
     )
     _note(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
+
+
+@app.command()
+def pretrain(
+    data: Annotated[list[str], typer.Argument(help="Products, labelled or not; only their texts are read.")],
+    out: Annotated[Path, typer.Option(help="Directory of the encoder.")],
+    valid_file: Annotated[
+        str | None, typer.Option("--valid", help="Products whose hidden words are guessed before and after.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    overrides: Set = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    fields: Fields = None,
+    columns: Columns = None,
+    limit: Limit = None,
+) -> None:
+    """Go on with the text encoder's pretraining on product texts; train with the result as text.model.
+
+    Values that labels or tables tell of are hidden as a whole, wherever a text says them.
+
+    Example: [bold]attrex pretrain demo/data/train.jsonl --out runs/encoder[/]
+    """
+    from attrex.config import Config
+    from attrex.data.locate import Locator
+    from attrex.training.pretrain import pretrain as go_on
+
+    settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
+    config, locator = Config.load(preset, settings), Locator(None)
+
+    def read(source: str, split: str) -> Iterator[Product]:
+        for product in _progress(_read(source, None, fields, columns, _part(source, split), limit), "reading"):
+            yield locator.locate(product) if product.spans is None and product.table else product
+
+    products = [product for source in data for product in read(source, "train")]
+    validation = list(read(valid_file, "valid")) if valid_file else []
+    found = go_on(products, out, validation=validation, config=config, resume=resume, console=notes)
+    console.print(f"{found['windows']:,} texts, {found['known_values']:,} known values, {found['steps']:,} steps")
+    if found["validation"]:
+        before, after = found["validation"]["before"], found["validation"]["after"]
+        console.print(
+            f"hidden words of the validation products guessed: {before['accuracy']:.4f} before, "
+            f"{after['accuracy']:.4f} after",
+            soft_wrap=True,
+        )
+    _note(f"encoder: {out}\nnext: attrex train --set text.model={out} --train FILE --out DIR")
 
 
 @app.command()

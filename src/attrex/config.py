@@ -167,6 +167,15 @@ class DecoderConfig(_Section):
     """The release's X for continuation word pieces (MAE); needs `text.units: piece`."""
 
 
+class PretrainingConfig(_Section):
+    """Of `attrex pretrain`, which takes epochs, rates and batch size from `training`."""
+
+    mask: float = Field(0.15, gt=0, lt=1)
+    """Share of the tokens that are hidden and have to be guessed."""
+    values: float = Field(0.5, ge=0, le=1)
+    """Share of the known attribute values in the texts that are hidden as a whole, beyond that."""
+
+
 class TrainingConfig(_Section):
     """Optimisation. Learning rates are peaks of the schedule."""
 
@@ -229,6 +238,7 @@ class Config(_Section):
     query: QueryConfig = QueryConfig()
     decoder: DecoderConfig = DecoderConfig()
     training: TrainingConfig = TrainingConfig()
+    pretraining: PretrainingConfig = PretrainingConfig()
 
     @model_validator(mode="after")
     def _combination_makes_sense(self) -> Self:

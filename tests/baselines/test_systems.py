@@ -18,8 +18,7 @@ from attrex.types import Product
 
 Build = Callable[..., Model]
 OTHERS = [name for name in SYSTEMS if name != "uls-dram"]
-STEPS = 60
-FAST: dict[str, tuple[str, ...]] = {}
+STEPS = 100
 
 
 @pytest.mark.parametrize("system", OTHERS)
@@ -54,9 +53,10 @@ def test_a_system_trains_and_extracts(system: str, build: Build, batch_for: Call
 def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_directory(
     system: str, build: Build, all_titles: Callable[[Model], Batch], titles: list[Product], tmp_path: Path
 ) -> None:
-    model = build(system, "training.scheme=uls", *FAST.get(system, ()))
+    model = build(system, "training.scheme=uls")
     network, batch = model.network.train(), all_titles(model)
-    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=5e-3, weight_decay=0)
+    rate = 2e-2 if SYSTEMS[system].words else 5e-3  # embeddings learn slowly from their small random start
+    optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=rate, weight_decay=0)
     for _ in range(STEPS):
         optimizer.zero_grad()
         losses = network(**batch.tensors())
@@ -65,7 +65,8 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
         optimizer.step()
     network.eval()
     found = list(Extractor(model, device="cpu").extract(titles))
-    assert score(titles, found, bootstrap=0).tag.f1 > 0.9
+    f1 = score(titles, found, bootstrap=0).tag.f1
+    assert f1 > 0.9
 
     again = Extractor.load(model.save(tmp_path), device="cpu")
     assert again.model.config.system == system
