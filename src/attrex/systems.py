@@ -29,6 +29,7 @@ SystemName = Literal[
     "uniter",
     "vilt",
     "pixel-bert",
+    "mae-model",
 ]
 
 
@@ -101,6 +102,16 @@ SYSTEMS: dict[str, SystemInfo] = {
     ),
     "pixel-bert": SystemInfo(
         "Pixel-BERT", "Huang et al., 2020", "CRF over all attributes", photos=True, fusion="pixel_bert"
+    ),
+    "mae-model": SystemInfo(
+        "MAE-model",
+        "Logan et al., 2017",
+        "best value of a closed vocabulary",
+        photos=True,
+        attribute_given=True,
+        words=True,
+        fixed=True,
+        settings={"image": {"max_images": 4}},
     ),
 }
 """Every system by the name that chooses it."""

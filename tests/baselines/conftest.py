@@ -19,7 +19,7 @@ from attrex.data.loading import Collator, LabelledProducts
 from attrex.inference.checkpoint import Model
 from attrex.model.batch import Batch
 from attrex.schema import Schema
-from attrex.training.train import new_model, train
+from attrex.training.train import new_model, said_values, train
 from attrex.types import Product
 
 
@@ -51,12 +51,14 @@ def configure(tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Callabl
 
 
 @pytest.fixture(scope="session")
-def build(configure: Callable[..., Config], title_schema: Schema) -> Callable[..., Model]:
+def build(configure: Callable[..., Config], title_schema: Schema, titles: list[Product]) -> Callable[..., Model]:
     """``build("opentag")``: a fresh model, the same weights every time."""
 
     def build(system: str, *settings: str) -> Model:
         set_seed(0)
         model = new_model(configure(system, *settings), title_schema)
+        encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
+        model.network.learn_values(said_values(LabelledProducts(titles, encoder)))
         model.network.eval()
         return model
 

@@ -11,13 +11,16 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from attrex.baselines.jave import JAVEHead, disagreement
+from attrex.baselines.mae_model import _places
 from attrex.baselines.opentag import PairAttention
 from attrex.baselines.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex.baselines.slot_gated import SlotGate
 from attrex.baselines.words import WordEmbeddings, mean_of_pieces
 from attrex.inference.checkpoint import Model
+from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch
 from attrex.model.crf import CRF
+from attrex.types import Product
 
 Build = Callable[..., Model]
 MASK = torch.tensor([[True] * 5, [True, True, True, False, False]])
@@ -365,3 +368,57 @@ def test_rpbert_learns_the_relation_from_its_own_photo_and_anothers(build: Build
     same = network.project(same)
     related = -network.related(alone, text, same, seen).log_softmax(-1)[:, 1].mean()
     assert torch.allclose(network.relation_loss(alone, text, same, seen), related, atol=1e-5)
+
+
+# ---- MAE-model ------------------------------------------------------------------------------------------------------
+
+
+def test_mae_model_answers_from_the_attribute_and_the_greatest_of_words_and_photos(build: Build):
+    network = build("mae-model").network
+    size = network.settings.image.size
+    pixels = torch.randint(0, 256, (3, size, size, 3), dtype=torch.uint8)
+    batch = random_batch(pixels=pixels, image_index=torch.tensor([[0, 1], [2, -1]]))
+    reading, rows, attributes = network.read(batch), torch.tensor([0, 1]), torch.tensor([1, 0])
+    answers = network.ask(reading, rows, attributes)
+    words, shown = network.words(batch), network.see(pixels).mean(1)
+    for number, (row, attribute, length, photos) in enumerate(((0, 1, 5, [0, 1]), (1, 0, 2, [2]))):
+        told = words[row].t()[None]  # the words beyond the text are zeros, as padding is
+        convolved = torch.cat([conv(told)[0] for conv in network.convolutions]).relu()[:, :length]
+        text = network.text_own(convolved.amax(1)).relu()
+        photo = torch.stack([network.image_own(shown[i]).relu() for i in photos]).amax(0)
+        asked = network.attribute.weight[attribute]
+        text = network.text_asked(torch.cat([text, asked])).relu()
+        photo = network.image_asked(torch.cat([photo, asked])).relu()
+        expected = network.answer(network.fused(torch.cat([asked, text, photo])).relu())
+        torch.testing.assert_close(answers[number], expected, atol=1e-4, rtol=1e-3)
+
+
+def test_mae_model_wants_the_right_value_nearer_than_a_wrong_one_by_a_margin(build: Build):
+    network = build("mae-model").network
+    cosines = torch.tensor([[0.5, 0.2, 0.9]])
+    right, own = torch.tensor([0]), torch.tensor([[True, True, False]])
+    margin = network._margin(cosines, cosines[:, 0], own, right)
+    assert margin.item() == pytest.approx(1 + (1 - 0.5) - (1 - 0.2))
+    alone = torch.tensor([[True, False, False]])
+    assert network._margin(cosines, cosines[:, 0], alone, right) == 0
+
+
+def test_mae_model_tells_a_value_where_the_text_says_it(build: Build, titles: list[Product]):
+    model = build("mae-model")
+    known = {(model.schema.names[a], ids) for a, ids in model.network._vocabulary()}
+    words = {
+        (s.attribute, tuple(model.tokenizer(s.text, add_special_tokens=False).input_ids))
+        for p in titles
+        for s in p.spans
+    }
+    assert known == words
+    assert list(_places([(5,), (6, 7), (5,), (6,), (7,)], (5, 6, 7))) == [(0, 2), (2, 5)]
+    assert list(_places([(5, 6), (7,)], (6, 7))) == []  # not within a word
+    found = list(Extractor(model, device="cpu").extract(titles[:4]))
+    said = {
+        (v.attribute, tuple(model.tokenizer(v.text, add_special_tokens=False).input_ids))
+        for p in found
+        for v in p.values
+    }
+    assert said
+    assert said <= known

@@ -44,9 +44,24 @@ def test_a_system_trains_and_extracts(system: str, build: Build, batch_for: Call
     assert ((found.probability >= 0) & (found.probability <= 1 + 1e-5)).all()
     if found.range_scores is not None:
         assert found.range_scores.shape == (rows, len(model.schema.names))
-    if info.photos:
+    if info.photos and not info.attribute_given:
         assert found.region_weights is not None
         assert found.region_weights.shape[:2] == batch.input_ids.shape
+
+
+@pytest.mark.parametrize("system", OTHERS)
+def test_a_system_trains_and_extracts_in_bf16(system: str, build: Build, batch_for: Callable[[Model], Batch]) -> None:
+    model = build(system)
+    network, batch = model.network, batch_for(model)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        losses = network.train()(**batch.tensors())
+        found = network.eval().extract(batch)
+    losses.loss.backward()
+    torch.manual_seed(0)
+    plain = network.train()(**batch.tensors())
+    assert losses.loss.item() == pytest.approx(plain.loss.item(), rel=0.1, abs=0.1)
+    assert found.probability.isfinite().all()
 
 
 @pytest.mark.parametrize("system", OTHERS)
@@ -65,9 +80,11 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
         optimizer.step()
     network.eval()
     found = list(Extractor(model, device="cpu").extract(titles))
+    if system == "mae-model":  # it has a value for every question: only the right ones are asked
+        found = list(Extractor(model, device="cpu").extract(titles, given=lambda p: {s.attribute for s in p.spans}))
     f1 = score(titles, found, bootstrap=0).tag.f1
     assert f1 > 0.9
 
     again = Extractor.load(model.save(tmp_path), device="cpu")
     assert again.model.config.system == system
-    assert list(again.extract(titles)) == found
+    assert list(again.extract(titles)) == list(Extractor(model, device="cpu").extract(titles))

@@ -218,5 +218,5 @@ def test_a_patch_is_its_pixels():
 
 
 def test_photos_that_cannot_be_cut_into_patches():
-    with pytest.raises(ConfigError, match="set image.size to a multiple of 32, not 80"):
+    with pytest.raises(ConfigError, match=r"set image\.size to a multiple of 32, not 80"):
         build_image_encoder("patches")(torch.zeros(1, 3, 80, 80))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from attrex.baselines.joint_bert import read_units
-from attrex.baselines.query import Names, QuerySystem
+from attrex.baselines.query import NameReader, Names
 from attrex.baselines.recurrent import Recurrent
 from attrex.config import Config
 from attrex.model.batch import Batch
@@ -31,7 +31,7 @@ EXPERTS = 3
 HIDDEN = 200
 
 
-class AdaTag(QuerySystem):
+class AdaTag(NameReader):
     """A decoder per attribute, none of which has parameters of its own but the attribute's embedding."""
 
     def __init__(self, config: Config, attributes: int, text: TextEncoder, names: Names) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from attrex.baselines.query import Names, QuerySystem
+from attrex.baselines.query import NameReader, Names
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.batch import Batch
@@ -37,7 +37,7 @@ class Answers(NamedTuple):
     answerable: Tensor  #: (N,) logits
 
 
-class AVEQA(QuerySystem):
+class AVEQA(NameReader):
     """Reads the text once for each question."""
 
     pairs_at_once = 64  # each is a pass of the encoder

@@ -14,6 +14,7 @@ from attrex.baselines.attn_birnn import AttnBiRNN
 from attrex.baselines.aveqa import AVEQA
 from attrex.baselines.jave import JAVE
 from attrex.baselines.joint_bert import JointBERT, KPlug
+from attrex.baselines.mae_model import MAEModel
 from attrex.baselines.opentag import OpenTag
 from attrex.baselines.rnn_lstm import RNNLSTM
 from attrex.baselines.rpbert import RpBERT
@@ -37,6 +38,7 @@ class Parts:
     words: WordEmbeddings | None
     image: ImageEncoder | None
     names: tuple[Tensor, Tensor]  #: attribute names as tokens: ids and mask, each (C, T)
+    values: tuple[int, ...] = ()  #: size of a closed vocabulary: how many, the longest in tokens
 
 
 def pretrained_system(config: Config, attributes: Sequence[str], tokenizer: Any) -> System:
@@ -59,7 +61,9 @@ def system_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs
         pieces = nn.Embedding(specs["words"]["pieces"], specs["words"]["width"])
         words = WordEmbeddings(pieces, _reserved(tokenizer))
     image = image_encoder(config, specs.get("image"))
-    return _compose(config, len(attributes), Parts(text, words, image, name_tokens(attributes, tokenizer)))
+    names = name_tokens(attributes, tokenizer)
+    parts = Parts(text, words, image, names, tuple(specs.get("values", ())))
+    return _compose(config, len(attributes), parts)
 
 
 def _is_network(config: Config) -> bool:
@@ -94,6 +98,8 @@ def _compose(config: Config, attributes: int, parts: Parts) -> System:
             return JAVE(config, attributes, text=_there(text), image=image)
         case "rpbert":
             return RpBERT(config, attributes, _there(text), _there(words), _there(image))
+        case "mae-model":
+            return MAEModel(config, attributes, _there(words), _there(image), *parts.values)
         case other:
             raise AssertionError(f"system={other} is listed in attrex.systems and composed nowhere")
 

@@ -27,15 +27,7 @@ Names = tuple[Tensor, Tensor]
 class QuerySystem(System):
     """Asks (row, attribute) pairs, ``pairs_at_once`` of them together in extraction: memory stays bounded."""
 
-    text: TextEncoder
-    name_ids: Tensor
-    name_mask: Tensor
     pairs_at_once = 512
-
-    def __init__(self, config: Config, attributes: int, text: TextEncoder, names: Names) -> None:
-        super().__init__(config, attributes, text, None)
-        self.register_buffer("name_ids", names[0], persistent=False)
-        self.register_buffer("name_mask", names[1], persistent=False)
 
     @abstractmethod
     def read(self, batch: Batch) -> Any:
@@ -83,3 +75,16 @@ class QuerySystem(System):
         ]
         found, about, starts, ends, probability = (torch.cat(column) for column in zip(*parts, strict=True))
         return Decoded(found, about, starts, ends, probability, None, None, len(rows), None)
+
+
+class NameReader(QuerySystem):
+    """A system that reads the attribute's name by the encoder that reads the texts."""
+
+    text: TextEncoder
+    name_ids: Tensor
+    name_mask: Tensor
+
+    def __init__(self, config: Config, attributes: int, text: TextEncoder, names: Names) -> None:
+        super().__init__(config, attributes, text)
+        self.register_buffer("name_ids", names[0], persistent=False)
+        self.register_buffer("name_mask", names[1], persistent=False)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from attrex.baselines.joint_bert import read_units
-from attrex.baselines.query import Names, QuerySystem
+from attrex.baselines.query import NameReader, Names
 from attrex.baselines.recurrent import Recurrent, final_state
 from attrex.config import Config
 from attrex.model.batch import Batch
@@ -27,7 +27,7 @@ from attrex.model.tags import NUM_TAGS, forbidden_transitions
 from attrex.model.text_encoder import TextEncoder
 
 
-class SUOpenTag(QuerySystem):
+class SUOpenTag(NameReader):
     """One CRF for all attributes; which one is meant enters through the cosine."""
 
     def __init__(self, config: Config, attributes: int, text: TextEncoder, names: Names) -> None:

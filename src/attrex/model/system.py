@@ -6,7 +6,7 @@ Shapes: B rows, M photos, H x W pixels, R regions of a row, r regions of a photo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -28,7 +28,9 @@ class System(nn.Module, ABC):
 
     fusion_parts: tuple[str, ...] = ()  #: names of the parts that feed a pretrained text encoder
 
-    def __init__(self, config: Config, attributes: int, text: TextEncoder | None, image: ImageEncoder | None) -> None:
+    def __init__(
+        self, config: Config, attributes: int, text: TextEncoder | None = None, image: ImageEncoder | None = None
+    ) -> None:
         super().__init__()
         if text is not None and config.text.max_tokens > text.max_tokens:
             raise ConfigError(
@@ -67,6 +69,9 @@ class System(nn.Module, ABC):
 
     def start_at(self, frequency: Tensor) -> None:
         """Take each attribute's training frequency (C,) as what is to be expected; nothing for most systems."""
+
+    def learn_values(self, said: Iterable[tuple[int, tuple[int, ...]]]) -> None:
+        """Take the values that the training texts say, (attribute, token ids) each; for a closed vocabulary."""
 
     def cell_weight(self, cells: Tensor) -> Tensor:
         """How much each cell (B, C) counts: a blank one as `range.unknown` says, all others fully."""

@@ -1,7 +1,7 @@
 """Go on with the text encoder's pretraining on a shop's own texts (K-PLUG's idea, without its data or its size).
 
 Masked language modelling (Devlin et al., 2019) on windows of products, labelled or not: a share of the tokens is hidden
-at random, and, beyond that, whole attribute values that are known from the products with labels, wherever they are said.
+at random, and beyond that whole attribute values that are known from the products with labels, wherever they are said.
 What comes out is a directory that `text.model` accepts; the head that guesses the words is left behind.
 
 Shapes: B rows, S tokens, D width, E embedding width, W words of the vocabulary, M hidden tokens.
@@ -138,7 +138,7 @@ class KnownValues:
 
 @dataclass
 class Masking:
-    """Chooses what is to be guessed, and hides it; collates windows. Random, from torch's generator."""
+    """Collates windows, and hides what is to be guessed: random, from torch's generator."""
 
     tokenizer: Any
     settings: PretrainingConfig
@@ -150,26 +150,32 @@ class Masking:
         self.special = torch.tensor(sorted(self.tokenizer.all_special_ids))
 
     def __call__(self, windows: Sequence[Window]) -> dict[str, Tensor]:
-        """``input_ids``, ``mask`` and ``labels``, each (B, S); labels are :data:`IGNORED` where nothing is hidden."""
+        """``input_ids``, ``mask`` and ``values``, each (B, S): 0 where no value is said, else its number in the row."""
         width = max(len(w.ids) for w in windows)
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([w.ids + [pad] * (width - len(w.ids)) for w in windows])
-        mask = torch.arange(width) < torch.tensor([len(w.ids) for w in windows])[:, None]
-        chosen = torch.rand(ids.shape) < self.settings.mask
+        values = torch.zeros_like(ids)
         for row, window in enumerate(windows):
-            for place in self.values.places(window):
-                if torch.rand(()) < self.settings.values:
-                    chosen[row, place.start : place.stop] = True
-        chosen &= mask & ~torch.isin(ids, self.special)
-        labels = ids.masked_fill(~chosen, IGNORED)
-        return {"input_ids": self._hidden(ids, chosen), "mask": mask, "labels": labels}
+            for number, place in enumerate(self.values.places(window), 1):
+                values[row, place.start : place.stop] = number
+        mask = torch.arange(width) < torch.tensor([len(w.ids) for w in windows])[:, None]
+        return {"input_ids": ids, "mask": mask, "values": values}
 
-    def _hidden(self, ids: Tensor, chosen: Tensor) -> Tensor:
-        """Most chosen tokens become [MASK]; some another word, some stay, so that every state has to know its word."""
-        lot = torch.rand(ids.shape)
-        words = torch.randint(len(self.tokenizer), ids.shape)
-        hidden = ids.masked_fill(chosen & (lot >= KEPT + CHANGED), self.tokenizer.mask_token_id)
-        return torch.where(chosen & (lot < CHANGED), words, hidden)
+    def hide(self, input_ids: Tensor, mask: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Ids with tokens hidden, and labels that are :data:`IGNORED` where nothing is; all (B, S).
+
+        Most hidden tokens become [MASK]; some another word, some stay, so that every state has to know its word. Called
+        in the training step and not while collating, which runs ahead: a resumed run hides what the killed one would.
+        """
+        chosen = torch.rand(input_ids.shape, device=input_ids.device) < self.settings.mask
+        whole = torch.rand(len(values), int(values.max()) + 1, device=values.device) < self.settings.values
+        whole[:, 0] = False
+        chosen |= whole.gather(1, values)
+        chosen &= mask & ~torch.isin(input_ids, self.special.to(input_ids.device))
+        lot = torch.rand(input_ids.shape, device=input_ids.device)
+        words = torch.randint(len(self.tokenizer), input_ids.shape, device=input_ids.device)
+        hidden = input_ids.masked_fill(chosen & (lot >= KEPT + CHANGED), self.tokenizer.mask_token_id)
+        return torch.where(chosen & (lot < CHANGED), words, hidden), input_ids.masked_fill(~chosen, IGNORED)
 
 
 # ---- the model ------------------------------------------------------------------------------------------------------
@@ -199,6 +205,8 @@ class MaskedWords(nn.Module):
 
 class Pretrainer(Trainer):
     """The Hugging Face Trainer on windows; resumable at every `training.save_every` steps, or every tenth of them."""
+
+    optimizer: torch.optim.Optimizer | None
 
     def __init__(
         self,
@@ -246,7 +254,8 @@ class Pretrainer(Trainer):
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        found = model(**inputs)
+        hidden, labels = self.data_collator.hide(**inputs)
+        found = model(hidden, inputs["mask"], labels)
         return (found["loss"], found) if return_outputs else found["loss"]
 
 
@@ -267,17 +276,18 @@ def measure(model: MaskedWords, windows: Sequence[Window], masking: Masking, con
     state, training = torch.get_rng_state(), model.training
     torch.manual_seed(config.training.seed)
     device = next(model.parameters()).device
-    loss = right = hidden = 0.0
+    loss = right = guessed = 0.0
     model.eval()
     for start in range(0, len(windows), config.training.eval_batch_size):
         batch = masking(windows[start : start + config.training.eval_batch_size])
-        found = model(**{name: tensor.to(device) for name, tensor in batch.items()})
+        hidden, labels = (x.to(device) for x in masking.hide(**batch))
+        found = model(hidden, batch["mask"].to(device), labels)
         loss += found["loss"].item() * found["hidden"].item()
         right += found["right"].item()
-        hidden += found["hidden"].item()
+        guessed += found["hidden"].item()
     model.train(training)
     torch.set_rng_state(state)
-    return {"loss": loss / max(1.0, hidden), "accuracy": right / max(1.0, hidden)}
+    return {"loss": loss / max(1.0, guessed), "accuracy": right / max(1.0, guessed)}
 
 
 def save_encoder(text: TextEncoder, tokenizer: Any, directory: Path) -> None:

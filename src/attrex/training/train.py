@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from attrex.model.text_encoder import resolve_text_model
 from attrex.schema import Schema
 from attrex.training.model_card import model_card
 from attrex.training.trainer import AttrexTrainer, freeze, last_complete
-from attrex.types import CellState, Product
+from attrex.types import BEGIN, OUTSIDE, CellState, Product
 
 
 def train(
@@ -69,6 +69,7 @@ def train(
     train_set = LabelledProducts(products, encoder)
     if train_set.left_out:
         console.print(f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
+    model.network.learn_values(said_values(train_set))
     start_classifier(model, train_set)
     calibrate_regions(model, products)
     freeze(model.network, config.training)
@@ -133,6 +134,17 @@ def start_classifier(model: Model, train_set: LabelledProducts) -> None:
         if window.labels is not None:
             counts[list(window.labels.pairs)] += 1
     model.network.start_at(counts / max(1, len(windows)))
+
+
+def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Each labelled value as its attribute and token ids."""
+    for window in (w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None):
+        for attribute, tags in window.labels.pairs.items() if window.labels is not None else ():
+            starts = [i for i, tag in enumerate(tags) if tag == BEGIN]
+            for start in starts:
+                after = (i for i in range(start + 1, len(tags)) if tags[i] in (OUTSIDE, BEGIN))
+                units = window.units[start : next(after, len(tags))]
+                yield attribute, tuple(i for unit in units if unit is not None for i in unit.ids)
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
