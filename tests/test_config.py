@@ -257,9 +257,9 @@ def test_settings_that_do_not_fit_a_system(settings: list[str], words: str):
     ("settings", "name"),
     [
         (["system=opentag"], "OpenTag"),
-        (["system=m-jave-bert"], "M-JAVE (BERT)"),
-        (["system=m-jave-bert", "training.scheme=uls"], "ULS-M-JAVE (BERT)"),
-        (["system=jave-lstm", "training.scheme=fixed"], "JAVE (LSTM)"),
+        (["system=m-jave-bert"], "M-JAVE-BERT"),
+        (["system=m-jave-bert", "training.scheme=uls"], "ULS-M-JAVE-BERT"),
+        (["system=jave-lstm", "training.scheme=fixed"], "JAVE-LSTM"),
         (["system=joint-bert", "training.scheme=fixed"], "Fixed-Joint-BERT"),
         (["system=uniter"], "UNITER"),
         (["fusion.kind=uniter", "range.kind=none"], "ULS-VL-UNITER"),

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from attrex.errors import AttrexError, ConfigError, DataError
@@ -473,11 +474,18 @@ def systems() -> None:
     """
     from attrex.systems import SYSTEMS
 
-    table = Table("system", "name", "paper", "inputs", "values by", "attribute", "encoders")
+    table = Table(
+        Column("system", no_wrap=True),
+        "published as",
+        "reads",
+        "attribute",
+        "values by",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
     for name, info in SYSTEMS.items():
-        inputs = "text + photos" if info.photos else "text"
         asked = "given" if info.attribute_given else "predicted"
-        table.add_row(name, info.title, info.paper, inputs, info.decides, asked, info.needs)
+        table.add_row(name, f"{info.title}, {info.paper}", info.reads, asked, info.decodes)
     console.print(table)
     _note("attrex train --system NAME; where nobody says which attribute to look for, all of them are asked for")
 

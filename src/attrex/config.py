@@ -152,7 +152,7 @@ class DecoderConfig(_Section):
     """BiLSTM + CRF, shared by all attributes; of other systems than ULS-DRAM their BiLSTM."""
 
     hidden: int | None = Field(None, ge=1)
-    """Units per direction; null: the paper's (D guided, D/2 flat)."""
+    """Units per direction; null: the paper's (D guided, D/2 flat), and of another system those of its own paper."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout between the BiLSTM and the tags while training."""
     reduction: Literal["mean", "sum"] = "mean"
@@ -290,7 +290,7 @@ class Config(_Section):
 
     @property
     def system_name(self) -> str:
-        """The paper's name of this combination, e.g. `ULS-DRAM`, `ULS-L`, `M-JAVE (BERT)`, `ULS-M-JAVE (BERT)`."""
+        """The paper's name of this combination, e.g. `ULS-DRAM`, `ULS-L`, `M-JAVE-BERT`, `ULS-M-JAVE-BERT`."""
         scheme = {"uls": "ULS", "fixed": "Fixed", "partial": "Partial"}[self.training.scheme]
         if self.system != "uls-dram":
             info = SYSTEMS[self.system]

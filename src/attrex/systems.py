@@ -38,8 +38,8 @@ class SystemInfo:
     """What one system is."""
 
     title: str  #: as its paper calls it
-    paper: str
-    decides: str  #: how it comes to values
+    paper: str  #: first author and year
+    decodes: str  #: what gives the values
     photos: bool = False
     attribute_given: bool = False  #: told which attribute to look for; asked for all of them where nobody says
     words: bool = False  #: reads word embeddings of its own in place of a text encoder
@@ -48,11 +48,11 @@ class SystemInfo:
     settings: dict[str, Any] = field(default_factory=dict)  #: what else goes with it
 
     @property
-    def needs(self) -> str:
-        """What a person has to know before choosing it."""
-        encoders = "word embeddings" if self.words else "text encoder"
-        photos = " + image encoder" if self.photos else ""
-        return encoders + photos + (", published frozen" if self.fixed else "")
+    def reads(self) -> str:
+        """What it reads texts and photos by."""
+        text = "words" if self.words else "text encoder"
+        photos = " + photos" if self.photos else ""
+        return text + photos + (", frozen" if self.fixed else "")
 
     def implied(self) -> dict[str, Any]:
         """The settings that choosing this system brings with it, by section."""
@@ -60,6 +60,8 @@ class SystemInfo:
             return {}
         flat = {"kind": "none"} if not self.attribute_given else {}
         out: dict[str, Any] = {"fusion": {"kind": self.fusion or "none"}, "range": flat}
+        if not self.fusion:
+            out["decoder"] = {"hidden": None}  # the sizes of its own paper
         if not self.photos:
             out["image"] = {"model": None}
         if self.fixed:
@@ -67,46 +69,42 @@ class SystemInfo:
         return out | self.settings
 
 
-_JAVE = "Zhu et al., 2020"
-_GOO = "Goo et al., 2018"
-_CHEN = "Chen et al., 2019"
+_JAVE = "Zhu 2020"
+_GOO = "Goo 2018"
+_CHEN = "Chen 2019"
 
 SYSTEMS: dict[str, SystemInfo] = {
-    "uls-dram": SystemInfo("ULS-DRAM", "Liu et al., 2022", "attribute range, then a CRF per attribute", photos=True),
-    "opentag": SystemInfo("OpenTag", "Zheng et al., 2018", "CRF over all attributes", words=True),
-    "rnn-lstm": SystemInfo("RNN-LSTM", "Hakkani-Tür et al., 2016", "softmax over all attributes", words=True),
-    "attn-birnn": SystemInfo("Attn-BiRNN", "Liu and Lane, 2016", "softmax over all attributes", words=True),
-    "slot-gated": SystemInfo("Slot-Gated", _GOO, "softmax over all attributes", words=True),
-    "slot-gated-intent": SystemInfo("Slot-Gated (intent only)", _GOO, "softmax over all attributes", words=True),
-    "joint-bert": SystemInfo("Joint-BERT", _CHEN, "softmax over all attributes"),
-    "joint-bert-crf": SystemInfo("Joint-BERT + CRF", _CHEN, "CRF over all attributes"),
-    "k-plug": SystemInfo("K-PLUG (tagger)", "Xu et al., 2021", "softmax over all attributes"),
-    "suopentag": SystemInfo("SUOpenTag", "Xu et al., 2019", "CRF for the attribute asked for", attribute_given=True),
-    "aveqa": SystemInfo("AVEQA", "Wang et al., 2020", "span for the attribute asked for", attribute_given=True),
-    "adatag": SystemInfo("AdaTag", "Yan et al., 2021", "CRF made for the attribute asked for", attribute_given=True),
-    "jave-lstm": SystemInfo("JAVE (LSTM)", _JAVE, "softmax over all attributes", words=True),
-    "jave-bert": SystemInfo("JAVE (BERT)", _JAVE, "softmax over all attributes", fixed=True),
-    "m-jave-lstm": SystemInfo(
-        "M-JAVE (LSTM)", _JAVE, "softmax over all attributes", photos=True, words=True, fixed=True
-    ),
-    "m-jave-bert": SystemInfo("M-JAVE (BERT)", _JAVE, "softmax over all attributes", photos=True, fixed=True),
-    "rpbert": SystemInfo("RpBERT", "Sun et al., 2021", "CRF over all attributes", photos=True),
-    "uniter": SystemInfo("UNITER", "Chen et al., 2020", "CRF over all attributes", photos=True, fusion="uniter"),
+    "uls-dram": SystemInfo("ULS-DRAM", "Liu 2022", "CRF per attribute", photos=True),
+    "opentag": SystemInfo("OpenTag", "Zheng 2018", "CRF", words=True),
+    "rnn-lstm": SystemInfo("RNN-LSTM", "Hakkani-Tür 2016", "softmax", words=True),
+    "attn-birnn": SystemInfo("Attn-BiRNN", "Liu and Lane 2016", "softmax", words=True),
+    "slot-gated": SystemInfo("Slot-Gated", _GOO, "softmax", words=True),
+    "slot-gated-intent": SystemInfo("Slot-Gated, intent only", _GOO, "softmax", words=True),
+    "joint-bert": SystemInfo("Joint-BERT", _CHEN, "softmax"),
+    "joint-bert-crf": SystemInfo("Joint-BERT + CRF", _CHEN, "CRF"),
+    "k-plug": SystemInfo("K-PLUG tagger", "Xu 2021", "softmax"),
+    "suopentag": SystemInfo("SUOpenTag", "Xu 2019", "CRF per attribute", attribute_given=True),
+    "aveqa": SystemInfo("AVEQA", "Wang 2020", "begin and end", attribute_given=True),
+    "adatag": SystemInfo("AdaTag", "Yan 2021", "CRF per attribute", attribute_given=True),
+    "jave-lstm": SystemInfo("JAVE-LSTM", _JAVE, "softmax", words=True),
+    "jave-bert": SystemInfo("JAVE-BERT", _JAVE, "softmax", fixed=True),
+    "m-jave-lstm": SystemInfo("M-JAVE-LSTM", _JAVE, "softmax", photos=True, words=True, fixed=True),
+    "m-jave-bert": SystemInfo("M-JAVE-BERT", _JAVE, "softmax", photos=True, fixed=True),
+    "rpbert": SystemInfo("RpBERT", "Sun 2021", "CRF", photos=True),
+    "uniter": SystemInfo("UNITER", "Chen 2020", "CRF", photos=True, fusion="uniter"),
     "vilt": SystemInfo(
         "ViLT",
-        "Kim et al., 2021",
-        "CRF over all attributes",
+        "Kim 2021",
+        "CRF",
         photos=True,
         fusion="vilt",
         settings={"image": {"model": "patches"}},
     ),
-    "pixel-bert": SystemInfo(
-        "Pixel-BERT", "Huang et al., 2020", "CRF over all attributes", photos=True, fusion="pixel_bert"
-    ),
+    "pixel-bert": SystemInfo("Pixel-BERT", "Huang 2020", "CRF", photos=True, fusion="pixel_bert"),
     "mae-model": SystemInfo(
         "MAE-model",
-        "Logan et al., 2017",
-        "best value of a closed vocabulary",
+        "Logan 2017",
+        "closed vocabulary",
         photos=True,
         attribute_given=True,
         words=True,

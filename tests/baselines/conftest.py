@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 from rich.console import Console
 from transformers import set_seed
 
@@ -44,7 +43,7 @@ def configure(tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     path.write_text(tiny.to_yaml(), encoding="utf-8")
 
     def configure(system: str, *settings: str) -> Config:
-        quiet = ("image.dropout=0", "decoder.dropout=0", "image.size=64")
+        quiet = ("image.dropout=0", "decoder.dropout=0", "image.size=64", "decoder.hidden=16")
         return Config.load(path, [f"system={system}", *quiet, *settings])
 
     return configure
@@ -86,12 +85,13 @@ def all_titles(titles: list[Product]) -> Callable[[Model], Batch]:
 
 
 @pytest.fixture(scope="session")
-def fit(titles: list[Product], title_schema: Schema) -> Callable[[Config, Path], Model]:
+def fit(titles: list[Product], title_schema: Schema) -> Callable[..., Model]:
     """Train on the twenty products, and validate on them."""
 
-    def fit(config: Config, directory: Path) -> Model:
-        torch.manual_seed(0)
-        console = Console(file=io.StringIO())
-        return train(titles, titles, directory, config=config, schema=title_schema, trackers=[], console=console)
+    def fit(config: Config, directory: Path, **options: bool) -> Model:
+        said = Console(file=io.StringIO())
+        return train(
+            titles, titles, directory, config=config, schema=title_schema, trackers=[], console=said, **options
+        )
 
     return fit

@@ -33,7 +33,7 @@ from attrex.model.image_encoder import ImageEncoder
 from attrex.model.tags import spans_from_tags
 
 WIDTH = 1024
-WIDTHS = (5, 7)  # of the convolutions, in words
+FILTERS = (5, 7)  # widths of the convolutions, in words
 DROPOUT = 0.5
 Value = tuple[int, ...]
 """A value as its token ids."""
@@ -57,18 +57,19 @@ class MAEModel(QuerySystem):
     ) -> None:
         super().__init__(config, attributes, image=image)
         self.words = words.requires_grad_(False)
-        self.attribute = nn.Embedding(attributes, WIDTH)
+        self.width = width = config.decoder.hidden or WIDTH
+        self.attribute = nn.Embedding(attributes, width)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(words.width, WIDTH // len(WIDTHS), width, padding=width // 2) for width in WIDTHS
+            nn.Conv1d(words.width, width // len(FILTERS), size, padding=size // 2) for size in FILTERS
         )
-        self.text_own, self.text_asked = nn.Linear(WIDTH, WIDTH), nn.Linear(2 * WIDTH, WIDTH)
-        self.image_own, self.image_asked = nn.Linear(image.width, WIDTH), nn.Linear(2 * WIDTH, WIDTH)
-        self.fused, self.answer = nn.Linear(3 * WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.text_own, self.text_asked = nn.Linear(width, width), nn.Linear(2 * width, width)
+        self.image_own, self.image_asked = nn.Linear(image.width, width), nn.Linear(2 * width, width)
+        self.fused, self.answer = nn.Linear(3 * width, width), nn.Linear(width, width)
         self.dropout = nn.Dropout(DROPOUT)
         self._make_vocabulary(values, longest)
 
     def _make_vocabulary(self, values: int, longest: int) -> None:
-        self.value = nn.Embedding(values, WIDTH)
+        self.value = nn.Embedding(values, self.width)
         self.register_buffer("value_ids", torch.full((values, longest), -1))  # padded with -1
         self.register_buffer("value_attribute", torch.zeros(values, dtype=torch.long))
 
@@ -88,9 +89,8 @@ class MAEModel(QuerySystem):
     def read(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Text and photos of each row, (B, W) each, before an attribute is asked for."""
         words = self.words(batch).transpose(1, 2)  # (B, E, U)
-        least = torch.finfo(words.dtype).min
         found = torch.cat([conv(words)[..., : words.shape[-1]] for conv in self.convolutions], 1).relu()
-        text = found.masked_fill(~batch.unit_mask[:, None], least).amax(-1)
+        text = (found * batch.unit_mask[:, None]).amax(-1)  # after the ReLU, 0 is least
         return self.text_own(self.dropout(text)).relu(), self._photos(batch)
 
     def _photos(self, batch: Batch) -> Tensor:
@@ -99,7 +99,7 @@ class MAEModel(QuerySystem):
         photos = 1 if batch.pixels is None or batch.image_index is None else batch.image_index.shape[1]
         each = self.image_own(self.dropout(regions.unflatten(1, (photos, -1)).mean(2))).relu()  # (B, I, W)
         there = seen.unflatten(1, (photos, -1)).any(2)[..., None]
-        return (each * there).amax(1)  # after the ReLU, 0 is least
+        return (each * there).amax(1)
 
     def ask(self, reading: tuple[Tensor, Tensor], rows: Tensor, attributes: Tensor) -> Tensor:
         """What answers pairs (N,): (N, W), to be compared with the values."""
