@@ -147,11 +147,11 @@ def test_slot_gated_opens_each_words_context_by_its_gate(build: Build, system: s
     network, batch = build(system).network, random_batch()
     states, mask = network.lstm(network.words(batch), batch.unit_mask), batch.unit_mask
     final = final_state(states, mask)
-    about = network.intent_attention(states, network.intent_query(final)[:, None], mask)[:, 0]
+    about = network.intent_attention(states, final[:, None], mask)[:, 0]
     intent = torch.cat([about, final], -1)
     context = states
     if system == "slot-gated":
-        context = network.slot_attention(states, network.slot_query(states), mask)
+        context = network.slot_attention(states, states, mask)
     gated = network.gate(context, intent)[..., None] * context
     reading = network.read(batch)
     assert torch.allclose(reading.emissions, network.tag(torch.cat([gated, states], -1)), atol=1e-5)

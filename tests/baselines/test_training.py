@@ -1,4 +1,4 @@
-"""Other systems under the training that ULS-DRAM has: schemes, resuming, what is learned from the products themselves."""
+"""Other systems under the training that ULS-DRAM has: schemes, resuming, what is learned from the products."""
 
 from __future__ import annotations
 

@@ -26,9 +26,10 @@ HIDDEN = 128
 class AttnBiRNN(FlatTagger):
     """Tags by a softmax per word, attributes from what the final state attends to."""
 
+    words: WordEmbeddings
+
     def __init__(self, config: Config, attributes: int, words: WordEmbeddings) -> None:
-        super().__init__(config, attributes, crf=False)
-        self.words = words
+        super().__init__(config, attributes, words=words, crf=False)
         self.lstm = Recurrent(words.width, config.decoder.hidden or HIDDEN)
         width = self.lstm.width
         self.attention = AdditiveAttention(width, width, width)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from attrex.baselines.words import WordEmbeddings
 from attrex.config import Config
 from attrex.model.batch import LOCATED, Batch, Decoded, Losses
 from attrex.model.crf import CRF
@@ -48,16 +49,17 @@ class FlatTagger(System):
         text: TextEncoder | None = None,
         image: ImageEncoder | None = None,
         *,
+        words: WordEmbeddings | None = None,
         crf: bool,
     ) -> None:
         super().__init__(config, attributes, text, image)
+        self.words = words
         self.tags = 2 * attributes + 1
         forbidden = forbidden_transitions(attributes) if config.decoder.constrained else ()
         self.layer = CRF(self.tags, forbidden) if crf else Independent()
 
     def architecture(self) -> dict[str, Any]:
-        words = getattr(self, "words", None)
-        return super().architecture() | {"words": words.spec() if words is not None else None}
+        return super().architecture() | {"words": self.words.spec() if self.words is not None else None}
 
     @abstractmethod
     def read(self, batch: Batch) -> Reading:

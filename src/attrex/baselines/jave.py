@@ -43,8 +43,6 @@ HIDDEN, LAYERS = 128, 2  # of the LSTM version
 class JAVE(FlatTagger):
     """JAVE, or M-JAVE where there is an image encoder; on ``text`` (BERT) or on ``words`` (LSTM)."""
 
-    fusion_parts = ("head",)
-
     def __init__(
         self,
         config: Config,
@@ -54,8 +52,7 @@ class JAVE(FlatTagger):
         words: WordEmbeddings | None = None,
         image: ImageEncoder | None = None,
     ) -> None:
-        super().__init__(config, attributes, text, image, crf=False)
-        self.words = words
+        super().__init__(config, attributes, text, image, words=words, crf=False)
         self.lstm: Recurrent | None = None
         if words is not None:
             self.lstm = Recurrent(words.width, config.decoder.hidden or HIDDEN, LAYERS, config.decoder.dropout)

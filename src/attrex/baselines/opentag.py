@@ -26,9 +26,10 @@ HIDDEN = 100  # units per direction
 class OpenTag(FlatTagger):
     """Tags only: the method has no attribute classifier."""
 
+    words: WordEmbeddings
+
     def __init__(self, config: Config, attributes: int, words: WordEmbeddings) -> None:
-        super().__init__(config, attributes, crf=True)
-        self.words = words
+        super().__init__(config, attributes, words=words, crf=True)
         self.lstm = Recurrent(words.width, config.decoder.hidden or HIDDEN)
         self.attention = PairAttention(self.lstm.width)
         self.dropout = nn.Dropout(config.decoder.dropout)

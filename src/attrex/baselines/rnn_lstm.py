@@ -26,9 +26,10 @@ HIDDEN = 100
 class RNNLSTM(FlatTagger):
     """Tags by a softmax per word, attributes at the end token."""
 
+    words: WordEmbeddings
+
     def __init__(self, config: Config, attributes: int, words: WordEmbeddings) -> None:
-        super().__init__(config, attributes, crf=False)
-        self.words = words
+        super().__init__(config, attributes, words=words, crf=False)
         self.end = nn.Parameter(torch.empty(words.width).normal_(std=0.02))
         self.lstm = Recurrent(words.width, config.decoder.hidden or HIDDEN)
         self.dropout = nn.Dropout(config.decoder.dropout)

@@ -34,13 +34,13 @@ class RpBERT(FlatTagger):
 
     text: TextEncoder
     image: ImageEncoder
+    words: WordEmbeddings
     fusion_parts = ("project", "kind")
 
     def __init__(
         self, config: Config, attributes: int, text: TextEncoder, words: WordEmbeddings, image: ImageEncoder
     ) -> None:
-        super().__init__(config, attributes, text, image, crf=True)
-        self.words = words.requires_grad_(False)
+        super().__init__(config, attributes, text, image, words=words.requires_grad_(False), crf=True)
         self.project = nn.Linear(image.width, text.width)
         self.kind = nn.Parameter(torch.zeros(text.width))  # what type embeddings are to the text: "this is image"
         self.relation = nn.Linear(text.width, 2)

@@ -1,6 +1,6 @@
 """Slot-Gated (Goo et al., 2018): what the whole text is about opens or closes the gate of every word's context.
 
-Slot context c_t: attention over the states h_i, query Linear(h_t). Intent vector y = [c^I ; final state], c^I the
+Slot context c_t: additive attention over the states h_i, query h_t. Intent vector y = [c^I ; final state], c^I the
 attention with the final state for its query. Gate g_t = sum v * tanh(c_t + W y), a number per word; slot logits =
 Linear([g_t c_t ; h_t]). Intent only: no slot attention, h_t stands in for c_t.
 
@@ -28,14 +28,13 @@ HIDDEN = 64
 class SlotGated(FlatTagger):
     """Tags by a softmax per word behind its gate; ``slot_attention`` False is the intent-only variant."""
 
+    words: WordEmbeddings
+
     def __init__(self, config: Config, attributes: int, words: WordEmbeddings, *, slot_attention: bool) -> None:
-        super().__init__(config, attributes, crf=False)
-        self.words = words
+        super().__init__(config, attributes, words=words, crf=False)
         self.lstm = Recurrent(words.width, config.decoder.hidden or HIDDEN)
         width = self.lstm.width
-        self.slot_query = nn.Linear(width, width) if slot_attention else None
         self.slot_attention = AdditiveAttention(width, width, width) if slot_attention else None
-        self.intent_query = nn.Linear(width, width)
         self.intent_attention = AdditiveAttention(width, width, width)
         self.gate = SlotGate(width, 2 * width)
         self.dropout = nn.Dropout(config.decoder.dropout)
@@ -46,11 +45,11 @@ class SlotGated(FlatTagger):
         mask = batch.unit_mask
         states = self.dropout(self.lstm(self.dropout(self.words(batch)), mask))
         final = final_state(states, mask)
-        about = self.intent_attention(states, self.intent_query(final)[:, None], mask)[:, 0]
+        about = self.intent_attention(states, final[:, None], mask)[:, 0]
         intent = torch.cat([about, final], -1)
         context = states
-        if self.slot_query is not None and self.slot_attention is not None:
-            context = self.slot_attention(states, self.slot_query(states), mask)
+        if self.slot_attention is not None:
+            context = self.slot_attention(states, states, mask)
         gated = self.gate(context, intent)[..., None] * context
         return Reading(self.tag(torch.cat([gated, states], -1)), self.label(intent))
 

@@ -2,7 +2,7 @@
 
 The papers start from GloVe or the like. Here the start is the embedding matrix of `text.model`, so that no further
 download is needed and every system knows the same words before it is trained: a unit's vector is the mean over its
-word pieces, which lets rare words have a vector too.
+word pieces, which lets rare words have a vector too. They are trained whatever `training.scheme` says of encoders.
 
 Shapes: B rows, S tokens, U units, E width of the embeddings.
 """

@@ -39,14 +39,15 @@ def _origin(model: Model) -> list[str]:
     image = config.image
     photos = f"image encoder: `{image.model}` at {image.size} pixels, up to {image.max_images} a product"
     seed = metrics.get("seed", config.training.seed)
-    parts = f"fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`"
+    parts = f": fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`"
+    system = f"system `{config.system}`{parts if config.system == 'uls-dram' else ''}"
     return [
         f"Trained with Attrex {__version__}, preset `{config.preset}`, seed {seed}, on "
         f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",
         "",
         f"- text encoder: `{config.text.model}`, windows of {config.text.max_tokens} tokens",
         f"- {photos if image.model else 'text only: photos are not read'}",
-        f"- system `{config.system}`{f': {parts}' if config.system == 'uls-dram' else ''}, scheme `{config.training.scheme}`",
+        f"- {system}, scheme `{config.training.scheme}`",
         f"- a blank cell of the table was taken as {_ASSUMPTION[config.range.unknown]}",
     ]
 
