@@ -1,12 +1,9 @@
 """Attrex beside the tools a shop could use instead: same machine, same products, in turn, ratios with their spread.
 
-    python benchmarks/run.py MODEL --data test.jsonl --out benchmarks/results.json
+    python benchmarks/run.py MODEL --data test.jsonl --out benchmarks/results
 
-MODEL is a trained text + photo model; it is exported for the ONNX rows. The peers run with the same text encoder and
-the tags of the model's own attributes; how fast they are does not depend on what their last layer has learned:
-
-- stock pipeline: `transformers.pipeline("token-classification")`, the best of several batch sizes;
-- hand-batched loop: the same network, texts sorted by length, no post-processing at all: the bare encoder's own rate.
+MODEL is a trained text + photo model; it is exported for the ONNX rows. The peers (peers.py) run with the same text
+encoder and the model's own attributes. Figures go to OUT.json, the ratios also as a plot to OUT.svg.
 """
 
 from __future__ import annotations
@@ -19,15 +16,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from peers import PEERS
 from rich.console import Console
 from rich.table import Table
 
-from attrex.benchmark import Way, in_own_process, machine, speed
+from attrex.benchmark import Way, has_bf16, in_own_process, machine, speed
 from attrex.data.readers import read_products
 from attrex.inference.directory import write_json
-
-PIPELINE_BATCHES = (1, 8, 32)
-MAX_TOKENS = 160  # as preset `small`
 
 
 def main() -> None:
@@ -36,7 +31,11 @@ def main() -> None:
     texts = ["\n".join(p.fields.values()) for p in products]
     console = Console(stderr=True)
     with TemporaryDirectory() as work:
-        ways = [Way("torch, text", options.model, False), Way("torch, text + photo", options.model, True)]
+        ways = [
+            Way(f"{name}, {what}", options.model, what != "text", precision)
+            for name, precision in [("torch", "fp32"), *([("torch bf16", "bf16")] if has_bf16() else [])]
+            for what in ("text", "text + photo")
+        ]
         for name in ("onnx", "onnx int8"):
             at = in_own_process(_exported, options.model, Path(work) / name.replace(" ", "-"), name.endswith("int8"))
             ways += [Way(f"{name}, text", str(at), False), Way(f"{name}, text + photo", str(at), True)]
@@ -45,22 +44,60 @@ def main() -> None:
             for way in ways:
                 console.print(f"round {number + 1} of {options.rounds}: {way.name}")
                 runs.setdefault(way.name, []).append(in_own_process(speed, way, products))
-            console.print(f"round {number + 1} of {options.rounds}: peers")
-            for name, rate in in_own_process(_peers, texts, options.attributes).items():
-                runs.setdefault(name, []).append(rate)
-    best = max((n for n in runs if n.startswith("pipeline")), key=lambda n: median(runs[n]))
-    runs["stock pipeline"] = runs[best]
+            for peer, variants in PEERS.items():
+                console.print(f"round {number + 1} of {options.rounds}: {peer}")
+                for measure, variant in variants:
+                    try:
+                        rate = in_own_process(measure, texts, options.attributes, variant)
+                    except ImportError as exc:
+                        console.print(f"{peer} is left out: {exc}")
+                        break
+                    runs.setdefault(f"{peer}, {variant}", []).append(rate)
+    best = {}
+    for peer in PEERS:
+        if own := [name for name in runs if name.startswith(f"{peer}, ")]:
+            best[peer] = max(own, key=lambda name: median(runs[name]))
+            runs[peer] = runs[best[peer]]
     result = {
         "machine": machine(),
         "data": Path(options.data).name,
         "products": len(products),
-        "best_pipeline": best,
+        "best": best,
         "products_per_second": runs,
         "ratios": {f"{name} / {peer}": _ratio(runs[name], runs[peer]) for name, peer in _comparisons(runs)},
     }
-    write_json(options.out, result)
-    Console().print(_table(result))
-    print(f"figures: {options.out}")
+    write_json(options.out.with_suffix(".json"), result)
+    _plot(result, options.out.with_suffix(".svg"))
+    Console(width=150).print(_table(result))
+    print(f"figures: {options.out.with_suffix('.json')}, plot: {options.out.with_suffix('.svg')}")
+
+
+def _plot(result: dict[str, Any], path: Path) -> None:
+    """Bars of products per second with their spread; lines where the peers are."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    speeds = result["products_per_second"]
+    ours = [name for name in speeds if name.startswith(("torch", "onnx"))]
+    shown = [*sorted(ours, key=lambda name: median(speeds[name])), *result["best"]]
+    middles = [median(speeds[name]) for name in shown]
+    spread = [
+        [m - min(speeds[name]) for name, m in zip(shown, middles, strict=True)],
+        [max(speeds[name]) - m for name, m in zip(shown, middles, strict=True)],
+    ]
+    figure, axes = pyplot.subplots(figsize=(8, 0.42 * len(shown) + 1.2), layout="constrained")
+    colors = ["#2b6cb0" if name in ours else "#a0aec0" for name in shown]
+    bars = axes.barh(shown, middles, xerr=spread, color=colors, error_kw={"ecolor": "#4a5568", "capsize": 3})
+    axes.bar_label(bars, fmt="%.0f", padding=6)
+    for peer, style in zip(("stock pipeline", "hand-batched loop"), ("--", ":"), strict=True):
+        axes.axvline(median(speeds[peer]), color="#718096", linestyle=style, linewidth=1)
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(f"products per second, {result['machine']['cores']} cores ({result['data']}, median and range)")
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)
 
 
 def _exported(model: str, out: Path, int8: bool) -> Path:
@@ -70,43 +107,9 @@ def _exported(model: str, out: Path, int8: bool) -> Path:
     return write_export(load_model(model), out, int8=int8)
 
 
-def _peers(texts: list[str], attributes: int) -> dict[str, float]:
-    """Products per second of Hugging Face token classification with the same encoder."""
-    import time
-
-    import torch
-    from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
-
-    from attrex.model.text_encoder import resolve_text_model
-
-    source = resolve_text_model("minilm-l6")
-    labels = ["O", *(f"{b}-{a}" for a in range(attributes) for b in "BI")]
-    network = AutoModelForTokenClassification.from_pretrained(source, num_labels=len(labels)).eval()
-    network.config.id2label = dict(enumerate(labels))
-    with torch.no_grad():  # a trained tagger says O nearly everywhere; a random one would find a value in every word
-        network.classifier.bias[0] = 100
-    tokenizer = AutoTokenizer.from_pretrained(source, model_max_length=MAX_TOKENS)
-    tagger = pipeline("token-classification", network, tokenizer=tokenizer, aggregation_strategy="simple", device="cpu")
-    found = {}
-    for size in PIPELINE_BATCHES:
-        tagger(texts[:8], batch_size=size)
-        started = time.perf_counter()
-        tagger(texts, batch_size=size)
-        found[f"pipeline, batch {size}"] = len(texts) / (time.perf_counter() - started)
-    started = time.perf_counter()
-    with torch.inference_mode():
-        encoded = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
-        order = sorted(range(len(encoded)), key=lambda i: len(encoded[i]))
-        for at in range(0, len(order), 32):
-            batch = tokenizer.pad({"input_ids": [encoded[i] for i in order[at : at + 32]]}, return_tensors="pt")
-            network(**batch).logits.argmax(-1).tolist()
-    found["hand-batched loop"] = len(texts) / (time.perf_counter() - started)
-    return found
-
-
 def _comparisons(runs: dict[str, list[float]]) -> list[tuple[str, str]]:
     ours = [name for name in runs if name.startswith(("torch", "onnx"))]
-    return [(name, peer) for name in ours for peer in ("stock pipeline", "hand-batched loop")]
+    return [(name, peer) for name in ours for peer in PEERS if peer in runs]
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> dict[str, float]:
@@ -117,11 +120,13 @@ def _ratio(ours: list[float], theirs: list[float]) -> dict[str, float]:
 
 def _table(result: dict[str, Any]) -> Table:
     table = Table("way", title=f"{result['products']:,} products of {result['data']}", title_justify="left")
-    for name in ("products/s", "x stock pipeline", "x hand-batched loop"):
-        table.add_column(name, justify="right")
+    table.add_column("products/s", justify="right")
+    peers = list(result["best"])
+    for peer in peers:
+        table.add_column(f"x {peer}", justify="right")
     for name, speeds in result["products_per_second"].items():
         cells = [f"{median(speeds):.1f} ({min(speeds):.1f} - {max(speeds):.1f})"]
-        for peer in ("stock pipeline", "hand-batched loop"):
+        for peer in peers:
             ratio = result["ratios"].get(f"{name} / {peer}")
             cells.append(f"{ratio['median']:.2f} ({ratio['lowest']:.2f} - {ratio['highest']:.2f})" if ratio else "")
         table.add_row(name, *cells)
@@ -132,7 +137,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="directory of a trained text + photo model")
     parser.add_argument("--data", required=True, help="products, e.g. test.jsonl")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results.json")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="without ending")
     parser.add_argument("--limit", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -140,7 +145,7 @@ def _parse() -> argparse.Namespace:
     if not schema.exists():
         sys.exit(f"{options.model} is no model directory: expected what `attrex train --out DIR` writes")
     cells = json.loads(schema.read_text(encoding="utf-8"))["cells"]
-    options.attributes = len(cells)
+    options.attributes = list(cells)
     return options
 
 

@@ -26,6 +26,7 @@ from attrex.data.loading import BucketSampler, Collator, LabelledProducts
 from attrex.data.readers import read_products
 from attrex.inference.directory import write_json
 from attrex.model.batch import Batch
+from attrex.model.precision import use_bf16
 from attrex.schema import Schema
 from attrex.training.train import calibrate_regions, new_model, start_classifier
 from attrex.training.trainer import parameter_groups
@@ -47,17 +48,25 @@ def main() -> None:
     for batch in batches:  # photos are decoded once, as in the second epoch of a training
         collator([data[i] for i in batch])
 
+    bf16 = use_bf16(config.training.precision)
+
+    def autocast() -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=bf16)
+
     def bare(numbers: list[int]) -> None:
         batch = Batch(**collator([data[i] for i in numbers]))
-        last, _ = network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
-        loss = last.square().mean()
-        if batch.pixels is not None:
-            loss = loss + network.see(batch.pixels).square().mean()
+        with autocast():
+            last, _ = network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+            loss = last.float().square().mean()
+            if batch.pixels is not None:
+                loss = loss + network.see(batch.pixels).float().square().mean()
         loss.backward()
         network.zero_grad()
 
     def step(numbers: list[int]) -> None:
-        network(**collator([data[i] for i in numbers])).loss.backward()
+        with autocast():
+            loss = network(**collator([data[i] for i in numbers])).loss
+        loss.backward()
         clip_grad_norm_(network.parameters(), config.training.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
@@ -72,6 +81,7 @@ def main() -> None:
         "machine": machine(),
         "preset": config.preset,
         "batch_size": size,
+        "precision": "bf16" if bf16 else "fp32",
         "steps": len(shares),
         "ms_per_product": {name: round(1e3 * median(s[1:]) / size, 2) for name, s in seconds.items()},
         "throughput_of_bare_encoders": {

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
+from torch.utils.flop_counter import FlopCounterMode
 
 from attrex import benchmark as module
 from attrex.benchmark import Way, benchmark, in_own_process, machine, render
@@ -57,6 +58,8 @@ def test_a_model_is_measured_in_torch_and_as_exports_with_and_without_photos(
     for way in found["ways"].values():
         assert way["lowest"] <= way["products_per_second"] <= way["highest"]
         assert 0 < way["p50_ms"] <= way["p99_ms"]
+    assert found["matrix_gflops"]["float32"] > 0
+    assert [name for name, way in found["ways"].items() if "text_encoder_gflops" in way] == names[:2]
     stages = found["ways"]["torch, text + photo"]["stages_ms"]
     assert {"tokenise", "decode photos", "network and decoding", "of which: image encoder"} <= set(stages)
     assert json.loads(json.dumps(found)) == found
@@ -108,6 +111,14 @@ def test_a_wider_catalogue_decodes_no_more_sequences_and_finds_the_same(
     assert [[v.key for v in p.values] for p in found[0]] == [[v.key for v in p.values] for p in found[1]]
 
 
+def test_operations_of_an_encoder_are_counted_as_torch_counts_them(model: Path) -> None:
+    encoder = Extractor.load(model).engine.network.text  # type: ignore[attr-defined]
+    plain = torch.autocast("cpu", torch.bfloat16)  # attention as plain products: the fused kernel is not counted
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), plain:
+        encoder.encode(encoder.embed(torch.ones(3, 10, dtype=torch.long)), None)
+    assert module._operations(encoder, 3, 10) == pytest.approx(counter.get_total_flops())
+
+
 def test_a_process_of_its_own() -> None:
     assert in_own_process(machine) == machine()
-    assert Way("torch", "model", True).precision == "fp32"
+    assert Way("torch", "model", True).precision is None

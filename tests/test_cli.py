@@ -77,7 +77,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, data: Path, preset: Path) ->
     """A tiny model, trained from the shop's table alone: locate, then train."""
     home = tmp_path_factory.mktemp("model")
     attrex("locate", data / "catalog.jsonl", "--out", home / "located.jsonl", "--images", data)
-    options = ["--preset", preset, "--seed", 3, "--out", home / "shop"]
+    options = ["--preset", preset, "--seed", 2, "--out", home / "shop"]
     for setting in LEARNS_QUICKLY:
         options += ["--set", setting]
     said = attrex("train", "--train", home / "located.jsonl", "--valid", data / "valid.jsonl", *options).output
@@ -481,7 +481,7 @@ def test_an_export_is_extracted_from_as_its_model_is(model: Path, extracted: Pat
     assert "5 products: agreement with the model F1" in said
     said = attrex("export", model, "--out", export, "--tolerance", 1).output  # in place of the first
     assert "no --sample: compared on 100 drawn products" in said
-    attrex("extract", export, data / "test.jsonl", "--out", out, "--backend", "onnx")
+    attrex("extract", export, data / "test.jsonl", "--out", out, "--backend", "onnx", "--threshold", 0.05)
     for one, other in zip(rows(out), rows(extracted), strict=True):
         assert one["id"] == other["id"]
         assert [(v["attribute"], v["start"]) for v in one["values"]] == [

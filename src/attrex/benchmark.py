@@ -10,9 +10,10 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -23,9 +24,11 @@ from rich.table import Table
 from attrex.data.batching import Arrays, Row, collate, load_photos
 from attrex.errors import ConfigError, DataError
 from attrex.inference.directory import locate_model, read_json
+from attrex.inference.engine import Engine
 from attrex.inference.extractor import Extractor
 from attrex.types import Product
 
+_TEXT, _OPERATIONS = "of which: text encoder", "operations of the text encoder"
 SINGLE = 100
 """Products that are extracted one by one for the latency."""
 
@@ -37,7 +40,7 @@ class Way:
     name: str
     source: str  #: directory of a model or an export
     photos: bool
-    precision: str = "fp32"
+    precision: str | None = None  #: of torch; an export has its own
 
 
 def benchmark(
@@ -52,8 +55,10 @@ def benchmark(
     """Measure a model, or an export, on ``products``; a model is also exported into ``work`` to measure that.
 
     Speed counts from the products in memory to the predictions, photos decoded anew; loading the model is not counted.
-    Returns ``{"machine", "products", "ways": {name: {"products_per_second", "lowest", "highest", "p50_ms", "p99_ms",
-    "peak_mb", "stages_ms"}}}``; ``stages_ms`` are milliseconds per product. Raises :class:`DataError` without products.
+    Returns ``{"machine", "matrix_gflops", "products", "ways": {name: {"products_per_second", "lowest", "highest",
+    "p50_ms", "p99_ms", "peak_mb", "stages_ms"}}}``; ``stages_ms`` are milliseconds per product, ``matrix_gflops`` how
+    fast large matrices are multiplied here, beside which stands what torch's text encoder reaches,
+    ``text_encoder_gflops``. Raises :class:`DataError` without products.
     """
     products = [p for p in products if p.error is None]
     if not products:
@@ -66,6 +71,7 @@ def benchmark(
             runs[way.name].append(in_own_process(measure, way, products, batch_size))
     return {
         "machine": machine(),
+        "matrix_gflops": in_own_process(matrix_gflops),
         "products": len(products),
         "rounds": rounds,
         "ways": {name: _summary(found) for name, found in runs.items()},
@@ -78,7 +84,7 @@ def _ways(source: str | Path, photos: bool, work: Path, progress: Callable[[str]
         int8 = read_json(directory / "export.json").get("weights") == "int8"
         sources = {"onnx int8" if int8 else "onnx": directory}
     else:
-        sources = {"torch": directory}
+        sources = {"torch": directory} | ({"torch bf16": directory} if has_bf16() else {})
         for name, int8 in (("onnx", False), ("onnx int8", True)):
             progress(f"exporting: {name}")
             try:
@@ -87,13 +93,10 @@ def _ways(source: str | Path, photos: bool, work: Path, progress: Callable[[str]
                 progress(f"{name} is left out: {exc}")
     with_photos = photos and (directory / "image.json").read_text(encoding="utf-8").strip() != "{}"
     for name, at in sources.items():
-        yield Way(f"{name}, text", str(at), False)
+        precision = {"torch": "fp32", "torch bf16": "bf16"}.get(name)
+        yield Way(f"{name}, text", str(at), False, precision)
         if with_photos:
-            yield Way(f"{name}, text + photo", str(at), True)
-        if name == "torch" and has_bf16():
-            yield Way("torch bf16, text", str(at), False, "bf16")
-            if with_photos:
-                yield Way("torch bf16, text + photo", str(at), True, "bf16")
+            yield Way(f"{name}, text + photo", str(at), True, precision)
 
 
 def _export(source: Path, out: Path, int8: bool) -> Path:
@@ -109,13 +112,18 @@ def measure(way: Way, products: Sequence[Product], batch_size: int | None) -> di
     seconds = _seconds(lambda: list(extractor.extract(products, batch_size=batch_size, **options)))
     one = iter(products)
     single = sorted(_seconds(lambda: list(extractor.extract([next(one)], **options))) for _ in products[:SINGLE])
-    return {
+    stages = _stages(way, products, batch_size)
+    operations = stages.pop(_OPERATIONS, 0.0)
+    found = {
         "products_per_second": len(products) / seconds,
         "p50_ms": 1e3 * single[len(single) // 2],
         "p99_ms": 1e3 * single[min(len(single) - 1, int(0.99 * len(single)))],
         "peak_mb": peak_mb(),
-        "stages_ms": {k: 1e3 * v / len(products) for k, v in _stages(way, products, batch_size).items()},
+        "stages_ms": {k: 1e3 * v / len(products) for k, v in stages.items()},
     }
+    if operations:
+        found["text_encoder_gflops"] = operations / stages[_TEXT] / 1e9
+    return found
 
 
 def speed(way: Way, products: Sequence[Product]) -> float:
@@ -129,15 +137,15 @@ def speed(way: Way, products: Sequence[Product]) -> float:
 
 
 def _warm(way: Way, products: Sequence[Product]) -> tuple[Extractor, dict[str, Any]]:
-    extractor = Extractor.load(way.source)
-    options: dict[str, Any] = {"photos": way.photos, "precision": way.precision, "evidence": way.photos}
+    extractor = Extractor.load(way.source, precision=way.precision)
+    options: dict[str, Any] = {"photos": way.photos, "evidence": way.photos}
     list(extractor.extract(products[:8], **options))
     return extractor, options
 
 
 def _stages(way: Way, products: Sequence[Product], batch_size: int | None) -> dict[str, float]:
     """Seconds for each stage over all products, each stage by itself."""
-    extractor = Extractor.load(way.source)
+    extractor = Extractor.load(way.source, precision=way.precision)
     config = extractor.model.config
     found: dict[str, float] = {}
     with _timed(found, "tokenise"):
@@ -150,52 +158,78 @@ def _stages(way: Way, products: Sequence[Product], batch_size: int | None) -> di
         for i, e in enumerate(encoded)
         for window in e.windows
     ]
-    rows.sort(key=lambda row: len(row.window.ids))
+    rows.sort(key=lambda row: -len(row.window.ids))
     size = batch_size or config.training.eval_batch_size
     with _timed(found, "collate"):
         batches = [collate(rows[at : at + size], extractor.encoder) for at in range(0, len(rows), size)]
+    engine = extractor.engine
     with _timed(found, "network and decoding"):
-        for arrays in batches:
-            extractor.engine.run(arrays, threshold=None, region_weights=way.photos, precision=way.precision)
-    if extractor.engine.name == "torch" and way.precision == "fp32":
-        found |= _bare_encoders(extractor, batches)
+        _each(engine, batches, partial(engine.run, threshold=None, region_weights=way.photos))
+    if engine.name == "torch":
+        found |= _bare_encoders(engine, batches)
     return found
 
 
-def _bare_encoders(extractor: Extractor, batches: Sequence[Arrays]) -> dict[str, float]:
+def _bare_encoders(engine: Any, batches: Sequence[Arrays]) -> dict[str, float]:
     """The two encoders alone on the same batches: what nothing can be faster than without changing the model."""
-    import torch
-
-    from attrex.inference.checkpoint import Model
     from attrex.model.batch import Batch
 
-    assert isinstance(extractor.model, Model)
-    network = extractor.model.network
+    def text(arrays: Arrays) -> None:
+        with engine.using() as network:
+            batch = Batch.of(arrays)
+            network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+
+    def image(arrays: Arrays) -> None:
+        with engine.using() as network:
+            network.see(Batch.of(arrays).pixels)
+
     found: dict[str, float] = {}
-    inputs = [Batch.of(arrays) for arrays in batches]
-    with torch.inference_mode():
-        if network.text is not None:
-            with _timed(found, "of which: text encoder"):
-                for batch in inputs:
-                    network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
-        with _timed(found, "of which: image encoder"):
-            for batch in inputs:
-                if batch.pixels is not None:
-                    network.see(batch.pixels)
+    if engine.network.text is not None:
+        with _timed(found, _TEXT):
+            _each(engine, batches, text)
+        found[_OPERATIONS] = sum(_operations(engine.network.text, *arrays["input_ids"].shape) for arrays in batches)
+    with _timed(found, "of which: image encoder"):
+        _each(engine, [arrays for arrays in batches if "pixels" in arrays], image)
     return found
+
+
+def _operations(encoder: Any, rows: int, tokens: int) -> float:
+    """Multiplications and additions of the layers of a BERT-like encoder over rows x tokens, padding included."""
+    weights = sum(p.numel() for layer in encoder.layers for p in layer.parameters() if p.ndim == 2)
+    attention = 2 * tokens * encoder.width * len(encoder.layers)  # Q K^T and its product with V, per token
+    return 2.0 * rows * tokens * (weights + attention)
+
+
+def matrix_gflops() -> dict[str, float]:
+    """Billions of operations per second in products of large matrices, of all cores together."""
+    import torch
+
+    rates = {}
+    for name in ("float32", "bfloat16") if has_bf16() else ("float32",):
+        one, other = (torch.randn(2048, 2048, dtype=getattr(torch, name)) for _ in range(2))
+        seconds = [_seconds(lambda one=one, other=other: one @ other) for _ in range(12)]  # type: ignore[misc]
+        rates[name] = round(2 * 2048**3 / median(seconds[2:]) / 1e9, 1)
+    return rates
+
+
+def _each(engine: Engine, batches: Sequence[Arrays], work: Callable[[Arrays], Any]) -> None:
+    """Batch by batch, as many at once as extraction runs."""
+    with engine.parallel(len(batches)) as at_once, ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(work, batches) if at_once > 1 else map(work, batches))
 
 
 def _summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Medians over the rounds, and the range of the speeds."""
     speeds = [run["products_per_second"] for run in runs]
     stages = {name: median(run["stages_ms"][name] for run in runs) for name in runs[0]["stages_ms"]}
+    gflops = [run["text_encoder_gflops"] for run in runs if "text_encoder_gflops" in run]
     return {
         "products_per_second": round(median(speeds), 2),
         "lowest": round(min(speeds), 2),
         "highest": round(max(speeds), 2),
         **{name: round(median(run[name] for run in runs), 2) for name in ("p50_ms", "p99_ms", "peak_mb")},
         "stages_ms": {name: round(value, 3) for name, value in stages.items()},
-    }
+    } | ({"text_encoder_gflops": round(median(gflops), 1)} if gflops else {})
 
 
 def render(found: dict[str, Any]) -> list[Table]:
@@ -215,11 +249,21 @@ def render(found: dict[str, Any]) -> list[Table]:
             f"{way['peak_mb']:,.0f}",
         )
     names = list(dict.fromkeys(stage for way in found["ways"].values() for stage in way["stages_ms"]))
-    stages = Table("way", title="Milliseconds per product, each stage by itself", title_justify="left")
+    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in found["matrix_gflops"].items())
+    stages = Table(
+        "way",
+        title="Milliseconds per product, each stage by itself",
+        caption=f"GFLOP/s of the text encoder; of large matrices here: {rates}",
+        title_justify="left",
+        caption_justify="left",
+    )
     for name in names:
         stages.add_column(name, justify="right")
+    stages.add_column("GFLOP/s", justify="right")
     for name, way in found["ways"].items():
-        stages.add_row(name, *(f"{way['stages_ms'][s]:.2f}" if s in way["stages_ms"] else "" for s in names))
+        cells = [f"{way['stages_ms'][s]:.2f}" if s in way["stages_ms"] else "" for s in names]
+        reached = way.get("text_encoder_gflops")
+        stages.add_row(name, *cells, "" if reached is None else f"{reached:,.0f}")
     return [speed, stages]
 
 

@@ -311,7 +311,11 @@ def extract(
     no_photos: NoPhotos = False,
     no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Leave out the region weights.")] = False,
     backend: Annotated[str, typer.Option(help="torch for a model, onnx for an export, auto: what is there.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="Of torch: fp32, bf16, or auto: bf16 where the processor has it.")
+    ] = None,
     batch_size: Batch = None,
+    cache: Annotated[Path | None, typer.Option(help="Keep encoded photos here, for the next run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted extraction.")] = False,
     images: Images = None,
     fields: Fields = None,
@@ -332,7 +336,7 @@ def extract(
         _note(f"{out} is finished already: nothing left to do; delete it to extract again")
         return
     source = _read(data, images, fields, columns, split, limit)
-    extractor = _extractor(model, backend)
+    extractor = _extractor(model, backend, precision, cache)
     rows = batch_size or extractor.model.config.training.eval_batch_size
     predictions = extractor.extract(
         target.left(source, step=rows * CHUNK),
@@ -567,10 +571,10 @@ def _labelled(products: Iterable[Product], schema: Schema | None) -> list[Produc
     return found
 
 
-def _extractor(model: str, backend: str = "auto") -> Extractor:
+def _extractor(model: str, backend: str = "auto", precision: str | None = None, cache: Path | None = None) -> Extractor:
     from attrex.inference.extractor import Extractor
 
-    return Extractor.load(model, backend=backend)
+    return Extractor.load(model, backend=backend, precision=precision, cache_dir=cache)
 
 
 def _agreement(table: Iterable[Product], references: Iterable[Product], locator: Locator) -> dict[str, Any]:

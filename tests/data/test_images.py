@@ -6,6 +6,7 @@ import pickle
 import struct
 import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -534,3 +535,14 @@ def test_a_pickled_loader_keeps_its_settings(photo: Path, tmp_path: Path) -> Non
     copy = pickle.loads(pickle.dumps(loader))
     assert (copy.transform, copy.cache_bytes, copy.cache_dir) == (TRANSFORM, 1000, tmp_path / "cache")
     assert_flat(copy.load(photo), RED)
+
+
+def test_threads_share_a_loader(tmp_path: Path) -> None:
+    """With room for one photo only, they push each other's out all the time."""
+    files = [tmp_path / f"{i}.png" for i in range(4)]
+    for i, file in enumerate(files):
+        Image.new("RGB", (40, 40), (i * 60, 0, 0)).save(file)
+    loader = ImageLoader(ImageTransform(32, (0.5,) * 3, (0.5,) * 3), cache_bytes=32 * 32 * 3)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(loader.load, files * 25))
+    assert [int(pixels[0, 0, 0]) for pixels in found] == [0, 60, 120, 180] * 25

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 
@@ -97,6 +98,13 @@ def test_every_variant_says_what_its_model_says(
     assert_same(expected, list(export.extract(sample, batch_size=5)))
 
 
+def test_regions_may_be_cached(exported: tuple[Model, Path], sample: list[Product], tmp_path: Path) -> None:
+    expected = list(Extractor.load(exported[1]).extract(sample))
+    for _ in range(2):
+        assert_same(expected, list(Extractor.load(exported[1], cache_dir=tmp_path).extract(sample)))
+    assert any(tmp_path.rglob("*.npy"))
+
+
 def test_pairs_are_decoded_in_parts(
     exported: tuple[Model, Path], sample: list[Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,9 +160,30 @@ def test_models_that_cannot_be_exported_say_so(
     assert not (tmp_path / "onnx").exists()
 
 
-def test_an_export_has_its_own_precision(exported: tuple[Model, Path], sample: list[Product]) -> None:
+def test_an_export_has_its_own_precision(exported: tuple[Model, Path]) -> None:
+    assert Extractor.load(exported[1], precision="auto").engine.name == "onnx"
     with pytest.raises(ConfigError, match="precision=bf16 is for torch"):
-        list(Extractor.load(exported[1]).extract(sample, precision="bf16"))
+        Extractor.load(exported[1], precision="bf16")
+
+
+def test_attention_and_recurrence_are_one_node_each(exported: tuple[Model, Path]) -> None:
+    model, directory = exported
+    text, decoder = (onnx.load(directory / f"{name}.onnx").graph.node for name in ("text", "decoder"))
+    assert sum(n.op_type == "Attention" for n in text) == len(model.network.text.layers)
+    assert [n.op_type for n in decoder].count("Scan") == 1
+    assert "attrex" not in {n.domain for n in decoder}
+
+
+def test_layers_that_do_more_than_berts_are_exported_as_they_are(
+    tiny: Config, schema: Schema, sample: list[Product], tmp_path: Path
+) -> None:
+    model = build(tiny, schema, {})
+    for layer in model.network.text.layers:
+        layer.register_forward_hook(lambda module, args, output: output * 1.01)
+    expected = list(Extractor(model, device="cpu").extract(sample))
+    write_export(model, tmp_path / "onnx")
+    assert not any(n.op_type == "Attention" for n in onnx.load(tmp_path / "onnx" / "text.onnx").graph.node)
+    assert_same(expected, list(Extractor.load(tmp_path / "onnx").extract(sample)))
 
 
 def test_a_backend_that_is_not_there(exported: tuple[Model, Path], tmp_path: Path) -> None:

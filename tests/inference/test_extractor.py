@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 
 import numpy as np
@@ -131,17 +132,41 @@ def test_photos_are_let_go_within_a_chunk(
     extractor: Extractor, products: list[Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []
-    batch, drafts_of = Extractor._batch, []
+    read = Extractor._read
 
-    def noting(self: Extractor, places: Any, drafts: Any, options: Any) -> None:
-        batch(self, places, drafts, options)
-        held.append(sum(bool(d.photos) for d in drafts))
-        drafts_of.append(len(drafts))
+    def noting(self: Extractor, found: Any, rows: Any, drafts: Any) -> None:
+        read(self, found, rows, drafts)
+        held.append(sum(bool(drafts[row.product].photos) for row in rows) + sum(len(row.pixels) for row in rows))
 
-    monkeypatch.setattr(Extractor, "_batch", noting)
+    monkeypatch.setattr(Extractor, "_read", noting)
     list(extractor.extract(products[:8], batch_size=2))
-    assert drafts_of == [8, 8, 8, 8]
     assert held == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_batches_that_run_at_once_find_what_batches_in_turn_find(
+    extractor: Extractor, products: list[Product], monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Windows of one product are in several batches, so its photo is asked for from several threads."""
+    long = replace(products[1], fields={"text": "A red cotton shirt. " * 120}, spans=None)
+    shelf = [products[0], long, *products[2:9]]
+    monkeypatch.setattr(extractor.engine, "threads", 1)
+    in_turn = list(extractor.extract(shelf, batch_size=size))
+    monkeypatch.setattr(extractor.engine, "threads", 4)
+    threads, names = torch.get_num_threads(), set()
+    run = extractor.engine.run
+
+    def noting(*args: Any, **options: Any) -> Any:
+        names.add(current_thread().name)
+        return run(*args, **options)
+
+    monkeypatch.setattr(extractor.engine, "run", noting)
+    at_once = list(extractor.extract(shelf, batch_size=size))
+    assert len(names) > 1
+    assert torch.get_num_threads() == 4
+    torch.set_num_threads(threads)
+    for one, other in zip(in_turn, at_once, strict=True):
+        assert_alike(one, other)
 
 
 # --- rows that are not as they should be ------------------------------------------------------------------------------
@@ -373,8 +398,23 @@ def test_attributes_that_a_category_cannot_have_are_masked(
 
 
 def test_bf16(extractor: Extractor, products: list[Product]) -> None:
-    exact, rough = (only(extractor.extract([products[0]], precision=p)) for p in ("fp32", "bf16"))
-    assert rough.range == pytest.approx(exact.range, abs=0.05)
+    rough = Extractor(extractor.model, device="cpu", precision="bf16")
+    exact, near = (only(e.extract([products[0]])) for e in (extractor, rough))
+    assert near.range == pytest.approx(exact.range, abs=0.05)
+    assert near.range != exact.range
+
+
+def test_bf16_follows_weights_that_are_trained_on(tiny: Config, schema: Schema, products: list[Product]) -> None:
+    model = build(tiny, schema).model
+    rough = Extractor(model, device="cpu", precision="bf16")
+    before = only(rough.extract([products[0]])).range
+    assert only(rough.extract([products[0]])).range == before
+    with torch.no_grad():
+        for parameter in model.network.text.layers.parameters():
+            parameter.mul_(1.5)
+    after, fresh = (only(e.extract([products[0]])).range for e in (rough, Extractor(model, device="cpu")))
+    assert after != before
+    assert after == pytest.approx(fresh, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -384,12 +424,16 @@ def test_bf16(extractor: Extractor, products: list[Product]) -> None:
         ({"batch_size": -1}, "batch_size should be at least 1, got -1"),
         ({"threshold": 1.5}, r"threshold should be between 0 and 1, got 1\.5"),
         ({"min_confidence": -0.1}, r"min_confidence should be between 0 and 1, got -0\.1"),
-        ({"precision": "fp8"}, "precision should be fp32 or bf16, got 'fp8'"),
     ],
 )
 def test_options_out_of_range_fail_at_the_call(extractor: Extractor, options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         extractor.extract([], **options)
+
+
+def test_a_precision_that_does_not_exist(extractor: Extractor) -> None:
+    with pytest.raises(ConfigError, match="precision should be auto, fp32 or bf16, got 'fp8'"):
+        Extractor(extractor.model, precision="fp8")
 
 
 def test_flat_tagger(tiny: Config, schema: Schema, shelf: list[Product]) -> None:
@@ -405,4 +449,53 @@ def test_photos_may_be_cached_on_disk(tiny: Config, schema: Schema, products: li
     model: Model = build(tiny, schema).model
     extractor = Extractor(model, device="cpu", cache_dir=tmp_path / "photos")
     list(extractor.extract(products[:2]))
-    assert len(list((tmp_path / "photos").rglob("*.npy"))) == 2
+    pixels, regions = 2, 2
+    assert len(list((tmp_path / "photos").rglob("*.npy"))) == pixels + regions
+
+
+def test_a_catalogue_that_is_run_again_encodes_no_photo_and_finds_the_same(
+    extractor: Extractor, shelf: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(extractor.extract(shelf))
+    first, again = (Extractor(extractor.model, device="cpu", cache_dir=tmp_path) for _ in range(2))
+    filling = list(first.extract(shelf, batch_size=4))
+    monkeypatch.setattr(extractor.model.network, "see", None)  # calling it would fail
+    for found in (filling, list(again.extract(shelf))):
+        for one, other in zip(expected, found, strict=True):
+            assert_alike(one, other)
+
+
+def test_other_weights_or_another_precision_share_no_regions(
+    tiny: Config, schema: Schema, products: list[Product], tmp_path: Path
+) -> None:
+    model = build(tiny, schema).model
+    names = [Extractor(model, device="cpu", precision=p).engine.image_weights() for p in ("fp32", "fp32", "bf16")]
+    with torch.no_grad():
+        next(model.network.image.parameters()).mul_(2)
+    names.append(Extractor(model, device="cpu").engine.image_weights())
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+
+
+def test_a_damaged_file_of_the_cache_is_made_again(
+    extractor: Extractor, products: list[Product], tmp_path: Path
+) -> None:
+    def cached() -> Prediction:
+        return only(Extractor(extractor.model, device="cpu", cache_dir=tmp_path).extract(products[:1]))
+
+    expected = cached()
+    for file in tmp_path.rglob("*.npy"):
+        file.write_bytes(b"half a fil")
+    assert_alike(cached(), expected)
+    assert all(np.load(file).size > 0 for file in tmp_path.rglob("*.npy"))
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    extractor: Extractor, products: list[Product], tmp_path: Path
+) -> None:
+    place = tmp_path / "file"
+    place.write_text("no directory")
+    caching = Extractor(extractor.model, device="cpu", cache_dir=place)
+    with pytest.warns(UserWarning, match="cannot be cached under .*choose another cache_dir"):
+        found = list(caching.extract(products[:3]))
+    assert [p.warnings for p in found] == [(), (), ()]

@@ -127,17 +127,6 @@ def test_accumulated_gradients_are_the_mean_of_the_batches(
     assert torch.allclose(found[0], expected, atol=1e-5)
 
 
-def test_a_run_in_bf16_leaves_weights_in_full_precision(model: Model, products: list[Product], tmp_path: Path) -> None:
-    model.config = having(model.config, training={"precision": "bf16"})
-    types: set[torch.dtype] = set()
-    model.network.text.layers[0].register_forward_hook(lambda module, args, output: types.add(output.dtype))
-    model.network.decoder.output.register_forward_hook(lambda module, args, output: types.add(output.dtype))
-    trainer_of(model, products[:16], tmp_path).run()
-    assert torch.bfloat16 in types
-    assert {p.dtype for p in model.network.parameters()} == {torch.float32}
-    assert all(p.isfinite().all() for p in model.network.parameters())
-
-
 def test_training_goes_on_after_a_gradient_that_is_not_finite(
     model: Model, products: list[Product], tmp_path: Path
 ) -> None:

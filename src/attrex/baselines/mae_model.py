@@ -96,7 +96,7 @@ class MAEModel(QuerySystem):
     def _photos(self, batch: Batch) -> Tensor:
         """The maximum over a row's photos (B, W), 0 without any."""
         regions, seen = self.regions(batch)
-        photos = 1 if batch.pixels is None or batch.image_index is None else batch.image_index.shape[1]
+        photos = 1 if batch.image_index is None else batch.image_index.shape[1]
         each = self.image_own(self.dropout(regions.unflatten(1, (photos, -1)).mean(2))).relu()  # (B, I, W)
         there = seen.unflatten(1, (photos, -1)).any(2)[..., None]
         return (each * there).amax(1)

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -127,7 +128,7 @@ class ImageLoader:
     Results, errors too, are kept by a hash of the file's content: in memory up to ``cache_bytes`` (least recently used
     go first), and photos also under ``cache_dir``, which may be shared by processes and outlives them. A path whose
     time and length have not changed is not read again. A pickled loader takes its settings along and starts with an
-    empty memory; each worker process has a memory of its own. Not for use by several threads at once.
+    empty memory; each worker process has a memory of its own. Several threads may use one loader.
     """
 
     def __init__(
@@ -168,8 +169,9 @@ class ImageLoader:
 
     def _cached(self, digest: str) -> Pixels | str | None:
         found = self._memory.get(digest)
-        if found is None and self.cache_dir is not None:
-            found = _load_pixels(self._file(digest), self.transform.size)
+        directory = self.cache_dir  # another thread may find that it is full, and give it up
+        if found is None and directory is not None:
+            found = _load_pixels(self._file(directory, digest), self.transform.size)
             if found is not None:
                 self._remember(digest, found)
         return found
@@ -190,19 +192,19 @@ class ImageLoader:
             found.flags.writeable = False
         self._memory.put(digest, found, len(found) if isinstance(found, str) else found.nbytes)
 
-    def _file(self, digest: str) -> Path:
-        assert self.cache_dir is not None
+    def _file(self, directory: Path, digest: str) -> Path:
         # v1: the way of decoding. Raise it when the same photo would come out otherwise.
-        return self.cache_dir / digest[:2] / f"{digest}-{self.transform.size}-v1.npy"
+        return directory / digest[:2] / f"{digest}-{self.transform.size}-v1.npy"
 
     def _save(self, pixels: Pixels, digest: str) -> None:
-        if self.cache_dir is None:
+        directory = self.cache_dir
+        if directory is None:
             return
         try:
-            _save_pixels(pixels, self._file(digest))
+            save_array(pixels, self._file(directory, digest))
         except OSError as exc:
             warnings.warn(
-                f"photos cannot be cached under {self.cache_dir}: {exc}; going on without, decoding takes longer. "
+                f"photos cannot be cached under {directory}: {exc}; going on without, decoding takes longer. "
                 "Free some space there or choose another cache_dir",
                 stacklevel=2,
             )
@@ -210,23 +212,26 @@ class ImageLoader:
 
 
 class _Recent(Generic[V]):
-    """A mapping that forgets the least recently used entries once their costs exceed ``limit``."""
+    """A mapping that forgets the least recently used entries once their costs exceed ``limit``; safe among threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit, self._used = limit, 0
         self._entries: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
+        self._lock = Lock()
 
     def get(self, key: Hashable) -> V | None:
-        if key not in self._entries:
-            return None
-        self._entries.move_to_end(key)
-        return self._entries[key][0]
+        with self._lock:
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key][0]
 
     def put(self, key: Hashable, value: V, cost: int) -> None:
-        self._used += cost - self._entries.pop(key, (value, 0))[1]
-        self._entries[key] = (value, cost)
-        while self._used > self._limit:
-            self._used -= self._entries.popitem(last=False)[1][1]
+        with self._lock:
+            self._used += cost - self._entries.pop(key, (value, 0))[1]
+            self._entries[key] = (value, cost)
+            while self._used > self._limit:
+                self._used -= self._entries.popitem(last=False)[1][1]
 
 
 def _load_pixels(file: Path, size: int) -> Pixels | None:
@@ -239,13 +244,13 @@ def _load_pixels(file: Path, size: int) -> Pixels | None:
     return pixels if fits else None
 
 
-def _save_pixels(pixels: Pixels, file: Path) -> None:
+def save_array(array: np.ndarray, file: Path) -> None:
     """Write whole or not at all: other processes may be reading the same cache."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as out:
-            np.save(out, pixels, allow_pickle=False)
+            np.save(out, array, allow_pickle=False)
         os.replace(temporary, file)
     except BaseException:
         with suppress(OSError):

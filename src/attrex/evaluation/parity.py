@@ -73,7 +73,7 @@ def export_checked(
 
 
 def _compare(model: Model, directory: Path, products: Sequence[Product], tolerance: float) -> Parity:
-    reference = list(Extractor(model, device="cpu").extract(products, evidence=False))
+    reference = list(Extractor(model, device="cpu", precision="fp32").extract(products, evidence=False))
     labelled = all(p.spans is not None for p in products) and any(p.spans for p in products)
     exported = Extractor.load(directory)
     found = list(exported.extract(products, evidence=False))

@@ -5,6 +5,7 @@ Shapes: B rows (one text window each), S tokens, C attributes, R regions of all 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +35,18 @@ class Engine(Protocol):
     name: str  #: torch, onnx ...
     regions: tuple[int, int]  #: rows and columns of the regions of one photo; (0, 0) for a text-only model
 
-    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool, precision: str) -> Found:
-        """``threshold`` replaces S_thr. Raises :class:`ConfigError` for a precision the engine does not have."""
+    def parallel(self, batches: int) -> AbstractContextManager[int]:
+        """For as long as so many batches are run: how many of them to run at once, each from a thread of its own."""
+        ...
+
+    def image_weights(self) -> str:
+        """A name for what makes regions of photos: the same for the same weights in the same precision."""
+        ...
+
+    def see(self, pixels: np.ndarray) -> np.ndarray:
+        """Photos (M, H, W, 3) uint8 -> regions (M, r, V), as ``seen`` of a batch instead of its ``pixels``."""
+        ...
+
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
+        """``threshold`` replaces S_thr."""
         ...

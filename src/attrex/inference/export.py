@@ -12,6 +12,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 
 import torch
@@ -22,9 +23,10 @@ from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
 from attrex.inference.directory import write_json, write_text
+from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import FORMAT
 from attrex.model.batch import Batch
-from attrex.model.decoder import SpanDecoder, reversal
+from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, DyNetGuidance
 from attrex.model.network import Network
 
@@ -95,7 +97,8 @@ class _Text(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = network
+        self.network = copy(network)  # with other layers, but the same weights
+        self.network._modules = network._modules | {"text": fused_encoder(network.text)}
 
     def forward(
         self,
@@ -123,18 +126,13 @@ class _Image(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Eq. 8, BiLSTM and emissions of pairs, or of rows for the flat tagger.
-
-    Eq. 8's algebra as in :meth:`SpanDecoder.scaled`; the LSTM operator then gets its projected inputs through an
-    identity, for ONNX knows no LSTM without an input projection.
-    """
+    """Eq. 8, BiLSTM and emissions of pairs, or of rows for the flat tagger; Eq. 8 by its algebra, as in torch."""
 
     vectors: Tensor
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.own, self.guided, self.output = network.decoder.own, network.decoder.guided, network.decoder.output
-        self.forwards, self.backwards = (_lstm(network.decoder, way) for way in range(2))
+        self.decoder = network.decoder
         vectors = torch.zeros(0, 0)
         if network.guidance is not None and not isinstance(network.guidance, DyNetGuidance):
             chunks = torch.arange(network.attributes).split(1024)
@@ -144,27 +142,19 @@ class _Decoder(nn.Module):
     def forward(
         self, features: Tensor, unit_mask: Tensor, rows: Tensor | None = None, attributes: Tensor | None = None
     ) -> Tensor:
-        inputs = self.own(features)
-        if self.guided is not None and rows is not None and attributes is not None:
+        decoder, order = self.decoder, reversal(unit_mask)
+        own = both_ways(decoder.own(features), order)
+        if decoder.guided is not None and rows is not None and attributes is not None:
+            guided = both_ways(decoder.guided(features), order)
             directions = normalize(features, dim=-1, eps=EPSILON)
+            order = order[rows]
             scale = (directions[rows] * self.vectors[attributes][:, None]).sum(-1, keepdim=True)  # (N, U, 1)
-            inputs = inputs[rows] + scale * self.guided(features)[rows]
-            unit_mask = unit_mask[rows]
-        order = reversal(unit_mask)[..., None]
-        ahead, back = inputs.chunk(2, -1)  # (N, U, 4H)
-        forward, _ = self.forwards(ahead)
-        backward, _ = self.backwards(back.gather(1, order.expand_as(back)))
-        return self.output(torch.cat([forward, backward.gather(1, order.expand_as(backward))], -1))
-
-
-def _lstm(decoder: SpanDecoder, way: int) -> nn.LSTM:
-    """One direction of the decoder's LSTM; ours has the gates i, f, o, g, torch's has i, f, g, o."""
-    hidden = decoder.lstm.hidden
-    gates = torch.arange(4 * hidden).view(4, hidden)[[0, 1, 3, 2]].flatten()
-    lstm = nn.LSTM(4 * hidden, hidden, bias=False, batch_first=True)
-    lstm.weight_ih_l0.data = torch.eye(4 * hidden)[gates]
-    lstm.weight_hh_l0.data = decoder.lstm.recurrent.data[way].t()[gates].contiguous()
-    return lstm
+            scale = both_ways(scale.expand(-1, -1, 2), order)
+        else:
+            rows = torch.arange(features.shape[0])
+            guided, scale = own, torch.zeros_like(own[..., :1])
+        forward, backward = recurrence(own, guided, scale, rows, decoder.lstm.recurrent).permute(1, 2, 0, 3)
+        return decoder.output(torch.cat([forward, reorder(backward, order)], -1))
 
 
 def _export_text(network: Network, path: Path) -> None:
@@ -183,7 +173,8 @@ def _export_text(network: Network, path: Path) -> None:
         outputs["range_logits"] = {0: "rows"}
     if network.image is not None:
         outputs["weights"] = {0: "rows", 1: "tokens", 2: "regions"}
-    _export(_Text(network), inputs, outputs, path)
+    traced = _Text(network)
+    _export(traced, inputs, outputs, path, fused=traced.network.text is not network.text)
 
 
 def _export_image(network: Network, size: int, path: Path) -> None:
@@ -209,7 +200,11 @@ def _export(
     inputs: dict[str, tuple[Tensor, dict[int, str]]],
     outputs: dict[str, dict[int, str]],
     path: Path,
+    *,
+    fused: bool = False,
 ) -> None:
+    import onnx
+
     # The tracing exporter: the newer one needs onnxscript besides, and fixes sizes that are data here.
     torch.onnx.export(
         module.eval(),
@@ -219,8 +214,12 @@ def _export(
         output_names=list(outputs),
         dynamic_axes={name: axes for name, (_, axes) in inputs.items()} | outputs,
         opset_version=OPSET,
+        custom_opsets={MICROSOFT: 1} if fused else {},
         dynamo=False,
     )
+    graph = onnx.load(path)
+    put_scans(graph)
+    onnx.save(graph, path)
 
 
 def _quantise(path: Path) -> None:
@@ -230,7 +229,9 @@ def _quantise(path: Path) -> None:
     full = path.with_suffix(".fp32")
     path.rename(full)
     with _quiet():
-        quantize_dynamic(full, path, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8)
+        quantize_dynamic(
+            full, path, op_types_to_quantize=["MatMul", "Attention"], per_channel=True, weight_type=QuantType.QInt8
+        )
     full.unlink()
 
 

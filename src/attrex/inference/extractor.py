@@ -8,9 +8,11 @@ for prediction in extractor.extract(read_products("catalog.jsonl")):
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,6 +23,7 @@ from attrex.data.images import ImageLoader
 from attrex.errors import ConfigError
 from attrex.inference.engine import Engine, Found
 from attrex.inference.evidence import Weights, heatmaps
+from attrex.inference.region_cache import RegionCache
 from attrex.types import ExtractedValue, Prediction, Product
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 
 CHUNK = 16
 """Batches whose rows are sorted by length together: bounds memory, and how long the first result takes."""
+
+
+_Places = Sequence[tuple[int, Window]]
+"""Windows of a batch, each with the number of its product in the chunk."""
 
 
 @dataclass(slots=True)
@@ -43,24 +50,41 @@ class Count:
 class Extractor:
     """Extracts attribute values from products with one model, trained (torch) or exported (ONNX, without torch)."""
 
-    def __init__(self, model: Model | Exported, *, device: Any = None, cache_dir: Path | None = None) -> None:
+    def __init__(
+        self,
+        model: Model | Exported,
+        *,
+        device: Any = None,
+        precision: str | None = None,
+        cache_dir: Path | None = None,
+    ) -> None:
         self.model = model
-        self.engine: Engine = _engine(model, device)
+        self.engine: Engine = _engine(model, device, precision)
         self.encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
         self.loader = ImageLoader(model.transform, cache_dir=cache_dir) if model.transform else None
+        self.cache = RegionCache(cache_dir, self.engine.image_weights()) if cache_dir and model.transform else None
         self.names = model.schema.names
         self.count = Count()
 
     @classmethod
     def load(
-        cls, source: str | Path, *, backend: str = "auto", device: Any = None, cache_dir: Path | None = None
+        cls,
+        source: str | Path,
+        *,
+        backend: str = "auto",
+        device: Any = None,
+        precision: str | None = None,
+        cache_dir: Path | None = None,
     ) -> Self:
         """From the directory of a model or of an export, or from a Hugging Face hub name.
 
         ``backend``: torch for models, onnx for exports (`attrex export`), auto for whichever is there; ``device`` is
-        torch's. Raises :class:`CheckpointError`, and :class:`ConfigError` where the directory has another backend.
+        torch's; ``cache_dir`` keeps photos as they were decoded and encoded, for a catalogue that is run again;
+        ``precision``: auto (bf16 where the processor multiplies it natively), fp32 or bf16, by default what
+        the model was trained with; an export has its own. Raises :class:`CheckpointError`, and :class:`ConfigError`
+        where the directory has another backend or precision.
         """
-        return cls(_load(source, backend), device=device, cache_dir=cache_dir)
+        return cls(_load(source, backend), device=device, precision=precision, cache_dir=cache_dir)
 
     def extract(
         self,
@@ -71,15 +95,14 @@ class Extractor:
         min_confidence: float | None = None,
         evidence: bool = True,
         photos: bool = True,
-        precision: str = "fp32",
         given: Callable[[Product], Collection[str]] | None = None,
     ) -> Iterator[Prediction]:
         """One :class:`Prediction` per product, in input order, streaming; memory is bounded by :data:`CHUNK` batches.
 
         ``threshold`` replaces S_thr; values below ``min_confidence`` are left out; ``evidence=False`` leaves out region
-        weights; ``photos=False`` reads the texts only; ``precision="bf16"`` where the processor has it; ``given`` says
-        of a product which attributes to look for, in place of those that the model would choose. A product that could
-        not be read comes out marked, with its ``error``. Raises :class:`ConfigError` for options out of range.
+        weights; ``photos=False`` reads the texts only; ``given`` says of a product which attributes to look for, in
+        place of those that the model would choose. A product that could not be read comes out marked, with its
+        ``error``. Raises :class:`ConfigError` for options out of range.
         """
         limits = self.model.thresholds
         options = _Options(
@@ -88,7 +111,6 @@ class Extractor:
             limits.get("confidence", 0.0) if min_confidence is None else min_confidence,
             evidence,
             photos,
-            precision,
             given,
         )
         return self._stream(iter(products), options)
@@ -101,33 +123,44 @@ class Extractor:
         """Encode a chunk, run its rows in batches of similar length, and put each product together again."""
         drafts = [_Draft(p, self.encoder.encode(p) if p.error is None else _NOTHING) for p in products]
         places = [(i, w) for i, draft in enumerate(drafts) for w in draft.encoded.windows]
-        places.sort(key=lambda place: len(place[1].ids))
-        for start in range(0, len(places), options.batch_size):
-            self._batch(places[start : start + options.batch_size], drafts, options)
+        places.sort(key=lambda place: -len(place[1].ids))  # the longest first: no core has a long batch left at the end
+        batches = [places[at : at + options.batch_size] for at in range(0, len(places), options.batch_size)]
+        for found, rows in self._run(batches, drafts, options):
+            self.count.rows += len(rows)
+            self.count.sequences += found.pairs
+            self._read(found, rows, drafts)
         self.count.products += len(products)
         return [self._finish(draft, options) for draft in drafts]
 
-    def _batch(self, places: Sequence[tuple[int, Window]], drafts: Sequence[_Draft], options: _Options) -> None:
-        rows = [self._row(number, drafts[number], window, options) for number, window in places]
-        products = [drafts[number].product for number, _ in places]
-        batch = collate(rows, self.encoder, self._allowed(products), self._asked(products, options))
-        found = self.engine.run(
-            batch, threshold=options.threshold, region_weights=options.evidence, precision=options.precision
-        )
-        self.count.rows += len(rows)
-        self.count.sequences += found.pairs
-        self._read(found, rows, drafts)
+    def _run(
+        self, batches: Sequence[_Places], drafts: Sequence[_Draft], options: _Options
+    ) -> Iterator[tuple[Found, list[Row]]]:
+        """Decode photos and run the engine, as many batches at once as it says; results in the order of the batches."""
+
+        def run(places: _Places) -> tuple[Found, list[Row]]:
+            rows = [self._row(number, drafts[number], window, options) for number, window in places]
+            products = [drafts[number].product for number, _ in places]
+            batch = collate(rows, self.encoder, self._allowed(products), self._asked(products, options))
+            if self.cache is not None and "pixels" in batch:
+                batch["seen"] = self.cache.regions(batch.pop("pixels"), self.engine.see)
+            for row in rows:
+                row.pixels = ()  # results wait for their turn without them
+            return self.engine.run(batch, threshold=options.threshold, region_weights=options.evidence), rows
+
+        with self.engine.parallel(len(batches)) as at_once, ThreadPoolExecutor(at_once) as pool:
+            yield from map(run, batches) if at_once == 1 else pool.map(run, batches)
 
     def _row(self, number: int, draft: _Draft, window: Window, options: _Options) -> Row:
-        if draft.photos is None:  # decoded when the first window comes, shared by the others
-            loader = self.loader if options.photos else None
-            draft.photos, warnings = load_photos(draft.product, loader, self.model.config.image.max_images)
-            draft.warnings += warnings
-        row = Row(number, window, tuple(draft.photos), tuple(draft.photos.values()))
-        draft.left -= 1
-        if not draft.left:
-            draft.photos = {}  # only so many photos are in memory as the products under way have
-        return row
+        with draft.lock:  # windows of one product can be in batches that run at once
+            if draft.photos is None:  # decoded when the first window comes, shared by the others
+                loader = self.loader if options.photos else None
+                draft.photos, warnings = load_photos(draft.product, loader, self.model.config.image.max_images)
+                draft.warnings += warnings
+            row = Row(number, window, tuple(draft.photos), tuple(draft.photos.values()))
+            draft.left -= 1
+            if not draft.left:
+                draft.photos = {}  # only so many photos are in memory as the products under way have
+            return row
 
     def _allowed(self, products: Sequence[Product]) -> np.ndarray | None:
         if not self.model.config.range.mask_by_category:
@@ -216,7 +249,6 @@ class _Options:
     min_confidence: float
     evidence: bool
     photos: bool
-    precision: str
     given: Callable[[Product], Collection[str]] | None = None
 
     def __post_init__(self) -> None:
@@ -226,8 +258,6 @@ class _Options:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise ConfigError(f"{name} should be between 0 and 1, got {value}")
-        if self.precision not in ("fp32", "bf16"):
-            raise ConfigError(f"precision should be fp32 or bf16, got {self.precision!r}")
 
 
 @dataclass(slots=True)
@@ -245,6 +275,7 @@ class _Draft:
         self.product, self.encoded = product, encoded
         self.warnings = [*product.warnings, *encoded.warnings]
         self.left = len(encoded.windows)
+        self.lock = Lock()
         self.photos: dict[int, np.ndarray] | None = None
         self.found: list[_Span] = []
         self.range: dict[int, float] = {}
@@ -276,11 +307,15 @@ def _load(source: str | Path, backend: str) -> Model | Exported:
     return load_model(directory)
 
 
-def _engine(model: Model | Exported, device: Any) -> Engine:
+def _engine(model: Model | Exported, device: Any, precision: str | None) -> Engine:
     from attrex.inference.onnx_engine import Exported
 
+    if precision not in (None, "auto", "fp32", "bf16"):
+        raise ConfigError(f"precision should be auto, fp32 or bf16, got {precision!r}")
     if isinstance(model, Exported):
+        if precision not in (None, "auto"):
+            raise ConfigError(f"precision={precision} is for torch: an export has its own, made by `attrex export`")
         return model.engine
     from attrex.inference.torch_engine import TorchEngine
 
-    return TorchEngine(model, device)
+    return TorchEngine(model, device, precision)

@@ -11,7 +11,9 @@ V region width, N pairs, K tags.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,20 +80,32 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, directory: Path, config: Config, about: dict[str, Any], threads: int | None = None) -> None:
-        self.config = config
+    def __init__(self, directory: Path, config: Config, about: dict[str, Any], cores: int | None = None) -> None:
+        self.directory, self.config = directory, config
         self.regions: tuple[int, int] = tuple(about["regions"])
         self.region_width: int = about["region_width"]
         self.crf = Transitions.from_json(about["crf"])
         self.flat = config.range.kind == "none"
-        self.text = _session(directory / "text.onnx", threads)
-        self.decoder = _session(directory / "decoder.onnx", threads)
-        self.image = _session(directory / "image.onnx", threads) if self.region_width else None
+        self.cores = cores or _cores()
+        self.text, self.decoder = _session(directory / "text.onnx"), _session(directory / "decoder.onnx")
+        self.image = _session(directory / "image.onnx") if self.region_width else None
 
-    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool, precision: str) -> Found:
-        """As :class:`~attrex.inference.engine.Engine` says; an export has one precision, its own."""
-        if precision != "fp32":
-            raise ConfigError(f"precision={precision} is for torch: an export has its own, made by `attrex export`")
+    def parallel(self, batches: int) -> AbstractContextManager[int]:
+        """A batch per core: cores that share a batch wait for each other after every product."""
+        return nullcontext(max(1, min(batches, self.cores)))
+
+    def image_weights(self) -> str:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        graph = self.directory / "image.onnx"
+        return hashlib.blake2b(graph.read_bytes() if graph.exists() else b"", digest_size=12).hexdigest()
+
+    def see(self, pixels: np.ndarray) -> np.ndarray:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        assert self.image is not None
+        return self.image.run(["regions"], {"pixels": pixels})[0]
+
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
+        """As :class:`~attrex.inference.engine.Engine` says."""
         inputs = {name: arrays[name] for name in ("input_ids", "token_mask", "unit_index")}
         if self.image is not None:
             inputs["regions"], inputs["region_mask"] = self._regions(arrays)
@@ -121,10 +135,9 @@ class OnnxEngine:
     def _regions(self, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
         rows = len(arrays["input_ids"])
-        if "pixels" not in arrays:
+        if "image_index" not in arrays:
             return np.zeros((rows, 1, self.region_width), np.float32), np.zeros((rows, 1), bool)
-        assert self.image is not None
-        encoded = self.image.run(["regions"], {"pixels": arrays["pixels"]})[0]  # (M, r, V)
+        encoded = arrays["seen"] if "seen" in arrays else self.see(arrays["pixels"])  # (M, r, V)
         index = arrays["image_index"]
         regions = encoded[np.maximum(index, 0)]  # (B, I, r, V)
         mask = np.broadcast_to((index >= 0)[..., None], regions.shape[:3])
@@ -150,8 +163,11 @@ class OnnxEngine:
 _Spans = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def load_export(directory: Path, threads: int | None = None) -> Exported:
-    """Read what `attrex export` wrote. Raises :class:`CheckpointError` that names what is missing or damaged."""
+def load_export(directory: Path, cores: int | None = None) -> Exported:
+    """Read what `attrex export` wrote, to run on so many ``cores`` (None: all).
+
+    Raises :class:`CheckpointError` that names what is missing or damaged.
+    """
     check_complete(directory, REQUIRED)
     about = read_json(directory / "export.json")
     if about.get("format") != FORMAT:
@@ -167,7 +183,7 @@ def load_export(directory: Path, threads: int | None = None) -> Exported:
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )
         return Exported(
-            OnnxEngine(directory, config, about, threads),
+            OnnxEngine(directory, config, about, cores),
             tokenizer,
             config,
             Schema.load(directory / "schema.yaml"),
@@ -178,13 +194,13 @@ def load_export(directory: Path, threads: int | None = None) -> Exported:
         )
 
 
-def _session(path: Path, threads: int | None) -> Any:
+def _session(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError:
         raise ConfigError("an export runs with onnxruntime; install it: pip install 'attrex[onnx]'") from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or _cores()
+    options.intra_op_num_threads = 1  # the cores have batches of their own
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 

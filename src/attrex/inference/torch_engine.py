@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,6 +14,8 @@ from attrex.data.batching import Arrays
 from attrex.inference.checkpoint import Model
 from attrex.inference.engine import Found
 from attrex.model.batch import Batch
+from attrex.model.precision import Half, use_bf16
+from attrex.model.system import System
 
 
 class TorchEngine:
@@ -19,19 +23,45 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, model: Model, device: str | torch.device | None = None) -> None:
+    def __init__(self, model: Model, device: str | torch.device | None = None, precision: str | None = None) -> None:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.network = model.network.to(self.device)
+        self.half = Half(self.network) if use_bf16(precision or model.config.training.precision) else None
+        self.threads = torch.get_num_threads()
         self.regions = (0, 0)
         if self.network.image is not None and model.transform is not None:
             self.regions = self.network.image.grid(model.transform.size)
 
-    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool, precision: str) -> Found:
+    @contextmanager
+    def parallel(self, batches: int) -> Iterator[int]:
+        """On a CPU a batch per core: cores that share a batch wait for each other after every product."""
+        if self.device.type != "cpu" or batches < self.threads:
+            yield 1
+            return
+        torch.set_num_threads(1)
+        try:
+            yield self.threads
+        finally:
+            torch.set_num_threads(self.threads)
+
+    def image_weights(self) -> str:
         """As :class:`~attrex.inference.engine.Engine` says."""
-        self.network.eval()
-        with torch.inference_mode(), _autocast(self.device, precision):
+        found = hashlib.blake2b(b"bf16" if self.half is not None else b"fp32", digest_size=12)
+        for name, tensor in self.network.state_dict().items():
+            if name.startswith(("image.", "region_norm.")):
+                found.update(tensor.cpu().contiguous().numpy())
+        return found.hexdigest()
+
+    def see(self, pixels: np.ndarray) -> np.ndarray:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        with self.using() as network:
+            return _array(network.see(torch.from_numpy(pixels).to(self.device)))
+
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        with self.using() as network:
             batch = Batch.of(arrays, self.device)
-            decoded = self.network.extract(batch, threshold=threshold, region_weights=region_weights, only=batch.asked)
+            decoded = network.extract(batch, threshold=threshold, region_weights=region_weights, only=batch.asked)
         return Found(
             _array(decoded.rows),
             _array(decoded.attributes),
@@ -44,10 +74,14 @@ class TorchEngine:
             None if decoded.region_weights is None else _array(decoded.region_weights),
         )
 
+    @contextmanager
+    def using(self) -> Iterator[System]:
+        """The network as it is run here: without gradients, in the engine's precision."""
+        self.network.eval()
+        half = self.half
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half is not None):
+            yield self.network if half is None else half()
+
 
 def _array(tensor: Tensor) -> np.ndarray:
     return (tensor.float() if tensor.is_floating_point() else tensor).cpu().numpy()
-
-
-def _autocast(device: torch.device, precision: str) -> torch.autocast | nullcontext[None]:
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

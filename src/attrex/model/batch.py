@@ -27,7 +27,8 @@ class Batch:
     unit_index: Tensor  #: (B, U) long, position of each unit's first token
     unit_mask: Tensor  #: (B, U) bool, a prefix of each row
     pixels: Tensor | None = None  #: (M, H, W, 3) uint8 RGB
-    image_index: Tensor | None = None  #: (B, I) long into `pixels`, -1: no photo
+    seen: Tensor | None = None  #: (M, r, V) regions of photos that were encoded before; stands in for `pixels`
+    image_index: Tensor | None = None  #: (B, I) long into `pixels` or `seen`, -1: no photo
     allowed: Tensor | None = None  #: (B, C) bool, attributes that the product's category can have
     asked: Tensor | None = None  #: (B, C) bool, attributes to look for where the caller says which
     cells: Tensor | None = None  #: (B, C) uint8, `CellState` of each cell

@@ -39,7 +39,7 @@ class BiLSTM(nn.Module):
             hidden = emit * cell.tanh()
             states.append(hidden)
         forward, backward = torch.stack(states, 2).unbind(0)  # each (N, U, H)
-        return torch.cat([forward, _reorder(backward, order)], -1)
+        return torch.cat([forward, reorder(backward, order)], -1)
 
 
 class SpanDecoder(nn.Module):
@@ -95,8 +95,9 @@ def reversal(mask: Tensor) -> Tensor:
 def both_ways(x: Tensor, order: Tensor) -> Tensor:
     """Step by step, each half in its own reading order: (N, U, 2G), forward and backward -> (U, 2, N, G)."""
     forward, backward = x.chunk(2, -1)
-    return torch.stack([forward, _reorder(backward, order)]).permute(2, 0, 1, 3)
+    return torch.stack([forward, reorder(backward, order)]).permute(2, 0, 1, 3)
 
 
-def _reorder(x: Tensor, order: Tensor) -> Tensor:
+def reorder(x: Tensor, order: Tensor) -> Tensor:
+    """Units in another order: x (N, U, D), order (N, U) -> (N, U, D)."""
     return x.gather(1, order[..., None].expand_as(x))

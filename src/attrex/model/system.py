@@ -103,10 +103,11 @@ class System(nn.Module, ABC):
         """Image regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
         assert self.image is not None
         rows = len(batch.input_ids)
-        if batch.pixels is None or batch.image_index is None or not len(batch.pixels):
+        photos = batch.pixels if batch.seen is None else batch.seen
+        if photos is None or batch.image_index is None or not len(photos):
             nothing = torch.zeros(rows, 1, self.image.width, device=batch.input_ids.device)
             return nothing, nothing[..., 0].bool()
-        encoded = self.see(batch.pixels)
+        encoded = self.see(photos) if batch.seen is None else photos
         index = batch.image_index
         if self.training and self.settings.image.dropout:
             hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout

@@ -34,6 +34,7 @@ from transformers.integrations import INTEGRATION_TO_CALLBACK, TensorBoardCallba
 from attrex.config import Config, TrainingConfig
 from attrex.data.loading import BucketSampler, Collator, LabelledProducts
 from attrex.errors import CheckpointError, ConfigError, did_you_mean
+from attrex.model.precision import use_bf16
 from attrex.model.system import System
 from attrex.training.progress import METRIC, HumanProgress
 
@@ -280,15 +281,6 @@ def training_arguments(settings: TrainingConfig, directory: Path, trackers: Sequ
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=True,  # a batch without photos leaves the image encoder out
     )
-
-
-def use_bf16(precision: str) -> bool:
-    """`auto`: bf16 where the processor multiplies it natively; emulated it is many times slower than fp32."""
-    if precision != "auto":
-        return precision == "bf16"
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def freeze(network: System, settings: TrainingConfig) -> None:

@@ -1,0 +1,63 @@
+"""What the image encoder made of each photo, kept on disk: a catalogue that is run again only reads its texts anew.
+
+Shapes: M photos, H x W pixels, r regions per photo, V region width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from attrex.data.images import save_array
+
+
+class RegionCache:
+    """Regions under ``directory``, by the photo's pixels and by ``encoder``, a name of the image encoder's weights.
+
+    Safe among threads and processes. Where nothing can be written, a warning says so once, and photos are encoded.
+    """
+
+    def __init__(self, directory: Path, encoder: str) -> None:
+        self.directory, self.encoder = directory, encoder
+        self.writable = True
+
+    def regions(self, pixels: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Photos (M, H, W, 3) -> regions (M, r, V); ``see`` encodes those that are not there yet."""
+        files = [self._file(photo) for photo in pixels]
+        found = [_load(file) for file in files]
+        missing = [i for i, regions in enumerate(found) if regions is None]
+        if missing:
+            for i, regions in zip(missing, see(pixels[missing]), strict=True):
+                found[i] = regions
+                self._save(regions, files[i])
+        return np.stack([regions for regions in found if regions is not None])
+
+    def _file(self, photo: np.ndarray) -> Path:
+        name = hashlib.blake2b(photo.tobytes(), digest_size=20).hexdigest()
+        return self.directory / self.encoder / name[:2] / f"{name}.npy"
+
+    def _save(self, regions: np.ndarray, file: Path) -> None:
+        if not self.writable:
+            return
+        try:
+            save_array(regions, file)
+        except OSError as exc:
+            self.writable = False
+            warnings.warn(
+                f"regions of photos cannot be cached under {self.directory}: {exc}; going on without. "
+                "Free some space there or choose another cache_dir",
+                stacklevel=2,
+            )
+
+
+def _load(file: Path) -> np.ndarray | None:
+    """Cached regions, or None where there are none or they are damaged: they are then made and written again."""
+    try:
+        regions = np.load(file, allow_pickle=False)
+    except Exception:  # damaged bytes make numpy raise nearly anything
+        return None
+    return regions if isinstance(regions, np.ndarray) and regions.ndim == 2 else None
