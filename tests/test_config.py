@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from attrex.config import Config, presets
 from attrex.errors import ConfigError
+from attrex.systems import SYSTEMS, SystemName
 
 
 def fault_of(*overrides: str, preset: str | Path = "small") -> str:
@@ -218,6 +220,10 @@ def test_systems_have_the_papers_names(settings: list[str], name: str):
 # ---- other systems --------------------------------------------------------------------------------------------------
 
 
+def test_every_name_that_is_accepted_is_described():
+    assert set(get_args(SystemName)) == set(SYSTEMS)
+
+
 def test_a_system_brings_the_settings_that_go_with_it(write):
     opentag = Config.load("small", ["system=opentag"])
     assert (opentag.image.model, opentag.fusion.kind, opentag.range.kind) == (None, "none", "none")
@@ -225,6 +231,8 @@ def test_a_system_brings_the_settings_that_go_with_it(write):
     assert Config.load("small", ["system=m-jave-bert"]).image.model == "efficientnet-lite0"
     assert Config.load("small", ["system=vilt"]).image.model == "patches"
     assert Config.load("small", ["system=suopentag"]).range.kind == "predicted"
+    assert Config.load("small", ["system=suopentag"]).decoder.hidden is None
+    assert Config.load("small", ["system=uls-dram"]) == Config.load("small")
     assert Config.load(write("base: small\nsystem: opentag\n")).image.model is None
     assert Config.load(write("system: opentag\n")).image.model is None
     assert Config.load(write(opentag.to_yaml())) == opentag.model_copy(update={"preset": "small"})

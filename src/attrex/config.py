@@ -405,7 +405,8 @@ def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, A
 
 def _implied(system: Any) -> dict[str, Any]:
     """The settings that a system brings with it; none where there is no such system, which is reported later."""
-    return SYSTEMS[system].implied() if isinstance(system, str) and system in SYSTEMS else {}
+    known = isinstance(system, str) and system in SYSTEMS and system != "uls-dram"
+    return SYSTEMS[system].implied() if known else {}
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

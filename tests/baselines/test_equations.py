@@ -16,6 +16,7 @@ from attrex.baselines.opentag import PairAttention
 from attrex.baselines.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex.baselines.slot_gated import SlotGate
 from attrex.baselines.words import WordEmbeddings, mean_of_pieces
+from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch
@@ -279,6 +280,12 @@ def test_aveqa_reads_the_name_and_then_the_text(build: Build):
         assert ids[number][moved][units].tolist() == batch.input_ids[row][batch.unit_index[row]][units].tolist()
 
 
+def test_aveqa_needs_room_for_the_name(build: Build):
+    said = r"system=aveqa reads an attribute's name before each text: text\.max_tokens=128 makes 13\d tokens"
+    with pytest.raises(ConfigError, match=rf"{said}, .* reads 128; lower it by \d$"):
+        build("aveqa", "text.max_tokens=128")
+
+
 def test_the_loss_of_aveqa_by_hand(build: Build):
     network = build("aveqa").network
     tags = torch.tensor([[0, 1, 2, 0, 1]])  # two answers: the first is learned
@@ -295,8 +302,40 @@ def test_the_loss_of_aveqa_by_hand(build: Build):
     w = torch.cat([network.end_begin.weight, network.end.weight], 1)[0]
     ends = torch.stack([w @ torch.cat([h[1], h[i]]) for i in range(1, 5)]).log_softmax(-1)
     answerable = answers.answerable.sigmoid().log()[0]
-    assert losses[0].item() == pytest.approx(-(begin + ends[1]).item() / 2 - 0.5 * answerable.item(), abs=1e-4)
+    span = -(begin + ends[1]).item() / 2 - 0.5 * answerable.item()
+    assert losses[0].item() == pytest.approx(span, abs=1e-4)  # nothing to distil: the encoder is still its own teacher
     assert losses[1].item() == pytest.approx(-0.5 * (1 - answers.answerable[1].sigmoid()).log().item(), abs=1e-4)
+
+
+def test_aveqa_is_taught_to_guess_a_masked_value_as_before_its_training(build: Build):
+    network = build("aveqa").network
+    batch = random_batch()
+    rows, attributes = torch.tensor([0, 0, 1]), torch.tensor([2, 1, 1])
+    starts, ends = (
+        torch.tensor([1, 3, 1]),
+        torch.tensor([2, 4, 1]),
+    )  # of two pieces and one, the last ones, the last one
+    asked = (batch, rows, attributes, starts, ends)
+    assert network.distilled(*asked).abs().max() < 1e-6
+    with torch.no_grad():
+        for parameter in network.text.layers.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    found = network.distilled(*asked)
+
+    ids, mask, shift = network.questions(batch, rows, attributes)
+    teacher = network.teacher[0]
+    matrix = teacher.embeddings.word_embeddings.weight
+    for pair, tokens in enumerate(([2, 3, 4], [5, 6], [3])):
+        at = [token + int(shift[pair]) for token in tokens]
+        masked = ids[pair : pair + 1].clone()
+        masked[0, at] = network.mask
+        p, q = (
+            (e.encode(e.embed(masked), mask[pair : pair + 1])[0][0, at] @ matrix.t()).softmax(-1)
+            for e in (teacher, network.text)
+        )
+        expected = (p * (p.log() - q.log())).sum(-1).mean()
+        torch.testing.assert_close(found[pair], expected, atol=1e-4, rtol=1e-3)
+    assert not any(name.startswith("teacher") for name in network.state_dict())
 
 
 def test_negative_questions_are_asked_of_known_cells_only(build: Build):

@@ -51,7 +51,9 @@ def test_a_system_trains_and_extracts(system: str, build: Build, batch_for: Call
 
 
 @pytest.mark.parametrize("system", OTHERS)
-def test_a_system_trains_and_extracts_in_bf16(system: str, build: Build, batch_for: Callable[[Model], Batch]) -> None:
+def test_a_system_trains_and_extracts_in_bf16(
+    system: str, build: Build, batch_for: Callable[[Model], Batch], titles: list[Product]
+) -> None:
     model = build(system)
     network, batch = model.network, batch_for(model)
     torch.manual_seed(0)
@@ -63,6 +65,7 @@ def test_a_system_trains_and_extracts_in_bf16(system: str, build: Build, batch_f
     plain = network.train()(**batch.tensors())
     assert losses.loss.item() == pytest.approx(plain.loss.item(), rel=0.1, abs=0.1)
     assert found.probability.isfinite().all()
+    assert len(list(Extractor(model, device="cpu", precision="bf16").extract(titles[:2]))) == 2
 
 
 @pytest.mark.parametrize("system", OTHERS)

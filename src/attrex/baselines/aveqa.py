@@ -1,22 +1,26 @@
 """AVEQA (Wang et al., 2020): the attribute is a question, its value a span of the text, and there may be no answer.
 
 [CLS] attribute [SEP] text [SEP] through BERT. Begin: softmax_i(w_b.h_i); end: softmax_i(w_e.[h_b ; h_i]) over i >= b;
-answerable: a linear layer on [CLS]. Loss: mean of both cross entropies, plus 0.5 times the answer's.
+answerable: a linear layer on [CLS]. Distilled masked language model: with the value's tokens masked, the encoder should
+guess at them as it did before it was trained. Loss: mean of both cross entropies, plus 0.5 times the answer's, plus 0.5
+times the distillation's.
 
-Different here: without the paper's distilled masked-language loss, for encoders such as MiniLM come without a
-masked-language head to distil; one segment type for question and text. As in the paper there is one answer per
-question: of several gold spans the first is learned, and one is found per text window.
+Different here: guesses are read off by the embedding matrix alone, for encoders such as MiniLM come without a
+masked-language head; one segment type for question and text. As in the paper there is one answer per question: of
+several gold spans the first is learned, and one is found per text window.
 
-Shapes: B rows, S tokens, U units, D width, T tokens of a name, N pairs, L = T + S - 1 tokens of a question and a text.
+Shapes: B rows, S tokens, U units, D width, T tokens of a name, N pairs, L = T + S - 1 tokens of a question and a text,
+M masked tokens.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, kl_div
 
 from attrex.baselines.query import NameReader, Names
 from attrex.config import Config
@@ -27,6 +31,7 @@ from attrex.model.tags import spans_from_tags
 from attrex.model.text_encoder import TextEncoder
 
 ANSWER_WEIGHT = 0.5
+DISTILLED_WEIGHT = 0.5
 
 
 class Answers(NamedTuple):
@@ -38,12 +43,21 @@ class Answers(NamedTuple):
 
 
 class AVEQA(NameReader):
-    """Reads the text once for each question."""
+    """Reads the text once for each question.
+
+    ``mask`` is the id of [MASK]; None leaves distillation out, for use or for a tokenizer without one. The encoder as
+    it was pretrained teaches, and is no part of the checkpoint: training takes it from `text.model`, also when resumed.
+    """
 
     pairs_at_once = 64  # each is a pass of the encoder
 
-    def __init__(self, config: Config, attributes: int, text: TextEncoder, names: Names) -> None:
+    def __init__(
+        self, config: Config, attributes: int, text: TextEncoder, names: Names, mask: int | None = None
+    ) -> None:
         super().__init__(config, attributes, text, names)
+        self.mask = mask
+        guesses = mask is not None and text.project is None
+        self.teacher = [deepcopy(text).requires_grad_(False).eval()] if guesses else []  # a list: no submodule
         longest = config.text.max_tokens + names[0].shape[1] - 1
         if longest > text.max_tokens:
             raise ConfigError(
@@ -104,7 +118,35 @@ class AVEQA(NameReader):
         chosen = Answers(*(part[pairs] for part in answers))
         span = cross_entropy(chosen.begin, starts, reduction="none")
         span = span + cross_entropy(self.ends(chosen, starts, mask[pairs]), ends, reduction="none")
-        return loss.index_add(0, pairs, span / 2)
+        loss = loss.index_add(0, pairs, span / 2)
+        if not self.teacher:
+            return loss
+        distilled = self.distilled(batch, rows[pairs], attributes[pairs], starts, ends)
+        return loss.index_add(0, pairs, DISTILLED_WEIGHT * distilled)
+
+    def distilled(self, batch: Batch, rows: Tensor, attributes: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+        """How far the guesses at masked values are from the teacher's: KL, the mean over each pair's tokens (N,).
+
+        Masked are the units starts..ends (N,), the last one counted in.
+        """
+        teacher = self.teacher[0].to(batch.input_ids.device)
+        ids, mask, shift = self.questions(batch, rows, attributes)
+        index = batch.unit_index[rows] + shift[:, None]
+        number = torch.arange(len(rows), device=rows.device)
+        last = (batch.unit_mask[rows].sum(1) - 1 == ends) | (ends + 1 >= index.shape[1])
+        after = torch.where(last, mask.sum(1) - 1, index[number, (ends + 1).clamp(max=index.shape[1] - 1)])
+        position = torch.arange(ids.shape[1], device=ids.device)
+        hidden = (position >= index[number, starts][:, None]) & (position < after[:, None])
+        hidden &= ids != ids[number, mask.sum(1) - 1][:, None]  # no separator between two fields
+        masked = ids.masked_fill(hidden, self.mask or 0)
+        matrix: Tensor = teacher.embeddings.word_embeddings.weight  # type: ignore[assignment, union-attr]
+        guess, target = (
+            (encoder.encode(encoder.embed(masked), mask)[0][hidden] @ matrix.t()).float().log_softmax(-1)  # (M, words)
+            for encoder in (self.text, teacher)
+        )
+        each = kl_div(guess, target, reduction="none", log_target=True).sum(-1)
+        total = each.new_zeros(len(rows)).index_add(0, hidden.nonzero()[:, 0], each)
+        return total / hidden.sum(1)
 
     def find(self, reading: None, batch: Batch, rows: Tensor, attributes: Tensor) -> Found:
         answers = self.ask(batch, rows, attributes)

@@ -38,6 +38,7 @@ class Parts:
     words: WordEmbeddings | None
     image: ImageEncoder | None
     names: tuple[Tensor, Tensor]  #: attribute names as tokens: ids and mask, each (C, T)
+    mask: int | None = None  #: id of [MASK], where there are pretrained weights to learn from
     values: tuple[int, ...] = ()  #: size of a closed vocabulary: how many, the longest in tokens
 
 
@@ -48,7 +49,8 @@ def pretrained_system(config: Config, attributes: Sequence[str], tokenizer: Any)
     text = pretrained_text(config)
     words = WordEmbeddings.of(text, _reserved(tokenizer))
     image = image_encoder(config, config.image.model)
-    return _compose(config, len(attributes), Parts(text, words, image, name_tokens(attributes, tokenizer)))
+    names = name_tokens(attributes, tokenizer)
+    return _compose(config, len(attributes), Parts(text, words, image, names, mask=tokenizer.mask_token_id))
 
 
 def system_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs: Mapping[str, Any]) -> System:
@@ -62,8 +64,8 @@ def system_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs
         words = WordEmbeddings(pieces, _reserved(tokenizer))
     image = image_encoder(config, specs.get("image"))
     names = name_tokens(attributes, tokenizer)
-    parts = Parts(text, words, image, names, tuple(specs.get("values", ())))
-    return _compose(config, len(attributes), parts)
+    values = tuple(specs.get("values", ()))
+    return _compose(config, len(attributes), Parts(text, words, image, names, values=values))
 
 
 def _is_network(config: Config) -> bool:
@@ -89,7 +91,7 @@ def _compose(config: Config, attributes: int, parts: Parts) -> System:
         case "suopentag":
             return SUOpenTag(config, attributes, _there(text), parts.names)
         case "aveqa":
-            return AVEQA(config, attributes, _there(text), parts.names)
+            return AVEQA(config, attributes, _there(text), parts.names, parts.mask)
         case "adatag":
             return AdaTag(config, attributes, _there(text), parts.names)
         case "jave-lstm" | "m-jave-lstm":
