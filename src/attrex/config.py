@@ -146,6 +146,8 @@ class QueryConfig(_Section):
 
     negatives: int = Field(3, ge=0)
     """Attributes without a value that are asked for in a training step, per text window."""
+    max_pairs: int = Field(256, ge=1)
+    """Most (text window, attribute) questions of a training step, those with a value first: bounds its memory."""
 
 
 class DecoderConfig(_Section):

@@ -43,7 +43,7 @@ def configure(tiny: Config, tmp_path_factory: pytest.TempPathFactory) -> Callabl
     path.write_text(tiny.to_yaml(), encoding="utf-8")
 
     def configure(system: str, *settings: str) -> Config:
-        quiet = ("image.dropout=0", "decoder.dropout=0", "image.size=64", "decoder.hidden=16")
+        quiet = ("image.dropout=0", "decoder.dropout=0", "image.size=32", "decoder.hidden=16")
         return Config.load(path, [f"system={system}", *quiet, *settings])
 
     return configure

@@ -350,6 +350,22 @@ def test_negative_questions_are_asked_of_known_cells_only(build: Build):
     assert len({tuple(row.tolist()) for row in pairs}) > 1  # drawn anew for every row
 
 
+def test_a_step_asks_so_many_questions_at_most_those_with_a_value_first(
+    build: Build, batch_for: Callable[[Model], Batch], monkeypatch: pytest.MonkeyPatch
+):
+    model = build("suopentag", "query.max_pairs=3", "query.negatives=4")
+    batch = batch_for(model)
+    asked: list[tuple[Tensor, Tensor]] = []
+
+    def loss(reading: Tensor, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
+        asked.append((rows, attributes))
+        return rows.float()
+
+    monkeypatch.setattr(model.network, "loss", loss)
+    assert model.network(**batch.tensors()).pairs == 3
+    assert (batch.cells[asked[0]] == 2).all()
+
+
 def test_where_no_cell_is_known_nothing_is_learned(build: Build, batch_for: Callable[[Model], Batch]):
     model = build("suopentag", "range.unknown=masked")
     batch = replace(batch_for(model), cells=torch.zeros(4, model.network.attributes, dtype=torch.uint8))

@@ -18,7 +18,7 @@ from attrex.types import Product
 
 Build = Callable[..., Model]
 OTHERS = [name for name in SYSTEMS if name != "uls-dram"]
-LEARNING = {"mae-model": (300, 2e-3)}
+LEARNING = {"mae-model": (300, 2e-3), "adatag": (100, 5e-3)}
 """Steps and learning rate of systems that need others."""
 
 
@@ -75,7 +75,7 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
     model = build(system, "training.scheme=uls", *(["decoder.hidden=64"] if system == "mae-model" else []))
     network, batch = model.network.train(), all_titles(model)
     # Word embeddings start small and learn slowly.
-    steps, rate = LEARNING.get(system, (100, 2e-2 if SYSTEMS[system].words else 5e-3))
+    steps, rate = LEARNING.get(system, (100, 2e-2) if SYSTEMS[system].words else (60, 5e-3))
     optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=rate, weight_decay=0)
     for _ in range(steps):
         optimizer.zero_grad()

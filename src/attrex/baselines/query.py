@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from attrex.config import Config
+from attrex.model.attribute_range import cap_pairs
 from attrex.model.batch import LOCATED, Batch, Decoded, Losses
 from attrex.model.flat import Found
 from attrex.model.system import System
@@ -45,7 +46,10 @@ class QuerySystem(System):
         batch = Batch(**tensors)
         assert batch.cells is not None
         weight = self.cell_weight(batch.cells)
-        rows, attributes = self._training_pairs(batch.cells == LOCATED, weight).nonzero(as_tuple=True)
+        gold = batch.cells == LOCATED
+        pairs = self._training_pairs(gold, weight)
+        pairs = cap_pairs(pairs, gold, torch.rand_like(weight), self.settings.query.max_pairs)
+        rows, attributes = pairs.nonzero(as_tuple=True)
         if not len(rows):  # nothing is known of any cell: a loss that teaches nothing
             nothing = sum((p.sum() for p in self.parameters() if p.requires_grad), torch.zeros(())) * 0
             return Losses(nothing, None, None, 0)
