@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from attrex.model.text_encoder import resolve_text_model
 from attrex.schema import Schema
 from attrex.training.model_card import model_card
 from attrex.training.trainer import AttrexTrainer, freeze, last_complete
-from attrex.types import BEGIN, OUTSIDE, CellState, Product
+from attrex.types import BEGIN, INSIDE, CellState, Product
 
 
 def train(
@@ -138,12 +138,12 @@ def start_classifier(model: Model, train_set: LabelledProducts) -> None:
 
 def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Each labelled value as its attribute and token ids."""
-    for window in (w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None):
-        for attribute, tags in window.labels.pairs.items() if window.labels is not None else ():
-            starts = [i for i, tag in enumerate(tags) if tag == BEGIN]
-            for start in starts:
-                after = (i for i in range(start + 1, len(tags)) if tags[i] in (OUTSIDE, BEGIN))
-                units = window.units[start : next(after, len(tags))]
+    for window in (window for _, encoded in train_set.items for window in encoded.windows):
+        pairs = window.labels.pairs if window.labels is not None else {}
+        for attribute, tags in pairs.items():
+            for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
+                more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
+                units = window.units[start : start + 1 + more]
                 yield attribute, tuple(i for unit in units if unit is not None for i in unit.ids)
 
 
