@@ -20,6 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from attrex.baselines.build import system_from
 from attrex.benchmark import in_own_process, machine
 from attrex.data.encoding import ProductEncoder
 from attrex.data.loading import Collator, LabelledProducts
@@ -28,7 +29,6 @@ from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.inference.memory import peak_mb
-from attrex.model.build import architecture, network_from
 from attrex.schema import Attribute, Schema
 from attrex.types import Product
 
@@ -63,7 +63,7 @@ def _widen(source: str, width: int, out: Path) -> None:
     model = load_model(source)
     names = [*model.schema.names, *(f"attribute {i}" for i in range(len(model.schema.names), width))]
     schema = Schema(tuple(Attribute(name) for name in names))
-    network = network_from(model.config, names, model.tokenizer, architecture(model.network))
+    network = system_from(model.config, names, model.tokenizer, model.network.architecture())
     narrow, wide = model.network.state_dict(), network.state_dict()
     for name, tensor in wide.items():
         if tensor.shape == narrow[name].shape:

@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     result = evaluate(extractor, test)
     found: dict[str, Any] = {
         "name": name,
-        "system": config.system,
+        "system": config.system_name,
         "training_products": options.products,
         "overrides": options.set,
         "seed": options.seed,

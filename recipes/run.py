@@ -27,6 +27,7 @@ from attrex.data.readers import read_products
 from attrex.evaluation.evaluate import evaluate
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.systems import SYSTEMS
 from attrex.training.train import finished, train
 
 CORE = (
@@ -79,7 +80,7 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     per_second = len(test) / (time.monotonic() - started)
     result: dict[str, Any] = {
         "name": options.config.stem,
-        "system": config.system,
+        "system": config.system_name,
         "data": options.data.name,
         "training_products": extractor.model.metrics["training_products"],
         "preset": config.preset,
@@ -96,6 +97,8 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     }
     if config.image.model is not None:
         result["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
+    if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
+        result["test_given"] = evaluate(extractor, test, given=True).to_json()
     gold = options.data / "gold_dev.jsonl"
     if gold.exists():
         products = [replace(p, complete=True) for p in read_products(gold)]

@@ -17,6 +17,7 @@ import pytest
 import typer
 import yaml
 from click.testing import Result
+from rich.console import Console
 from typer.testing import CliRunner
 
 from attrex.cli import app, main
@@ -24,6 +25,7 @@ from attrex.config import Config
 from attrex.data import readers
 from attrex.data.synthetic import write_catalogue
 from attrex.inference.output import read_predictions
+from attrex.systems import SYSTEMS
 from attrex.types import Product
 
 LEARNS_QUICKLY = (
@@ -236,6 +238,46 @@ def test_train_with_a_tracker_of_ones_choice(data: Path, preset: Path, tmp_path:
     assert "no tracker 'tensorbord'; did you mean 'tensorboard'?" in said
     attrex(*arguments, "--tracker", "none", "--limit", 12)
     assert not (tmp_path / "shop" / "logs").exists()
+
+
+def test_another_system_is_trained_scored_and_extracted_with_alike(data: Path, preset: Path, tmp_path: Path) -> None:
+    options = ["--valid", data / "valid.jsonl", "--preset", preset, "--limit", 12, "--out", tmp_path / "shop"]
+    said = attrex("train", "--train", data / "train.jsonl", "--system", "suopentag", *options).output
+    assert "SUOpenTag: validation TAG-F1" in said
+    attrex("evaluate", tmp_path / "shop", data / "test.jsonl", "--limit", 4, "--json", tmp_path / "all.json")
+    attrex(
+        "evaluate", tmp_path / "shop", data / "test.jsonl", "--limit", 4, "--given", "--json", tmp_path / "given.json"
+    )
+    everything, given = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("all", "given"))
+    assert given["sequences_per_product"] < everything["sequences_per_product"]
+    attrex("extract", tmp_path / "shop", data / "test.jsonl", "--limit", 4, "--out", tmp_path / "values.jsonl")
+    assert len(rows(tmp_path / "values.jsonl")) == 4
+    attrex("report", tmp_path / "shop", data / "test.jsonl", "--limit", 4, "--out", tmp_path / "report.html")
+    assert "SUOpenTag (shop)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    said = error("export", tmp_path / "shop", "--out", tmp_path / "onnx")
+    assert "only ULS-DRAM and its variants are exported, not suopentag; run it with torch" in said
+    said = error("train", "--train", data / "train.jsonl", "--system", "opentags", "--out", tmp_path / "other")
+    assert "system: Input should be 'uls-dram', 'opentag'" in said
+
+
+def test_the_systems_are_listed_with_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attrex.cli.console", Console(width=200))
+    shown = attrex("systems").output
+    assert all(name in shown for name in SYSTEMS)
+    row = next(line for line in shown.splitlines() if "m-jave-bert" in line)
+    assert "text encoder + photos, frozen" in row
+    assert "given" in next(line for line in shown.splitlines() if "suopentag" in line)
+
+
+def test_pretrain_makes_an_encoder_to_train_with(data: Path, preset: Path, tmp_path: Path) -> None:
+    options = ["--preset", preset, "--set", "training.epochs=0.1", "--limit", 24, "--valid", data / "valid.jsonl"]
+    said = attrex("pretrain", data / "catalog.jsonl", *options, "--out", tmp_path / "encoder").output
+    assert re.search(r"\d+ texts, [1-9]\d* known values, \d+ steps", said)  # the table's values were located
+    assert "hidden words of the validation products guessed: 0." in said
+    assert f"text.model={tmp_path / 'encoder'}" in said
+    options = ["--preset", preset, "--system", "k-plug", "--limit", 12, "--set", "training.epochs=0.1"]
+    options += ["--set", f"text.model={tmp_path / 'encoder'}", "--valid", data / "valid.jsonl"]
+    attrex("train", "--train", data / "train.jsonl", *options, "--out", tmp_path / "shop")
 
 
 def test_one_group_cannot_be_split(preset: Path, tmp_path: Path) -> None:

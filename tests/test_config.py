@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from attrex.config import Config, presets
 from attrex.errors import ConfigError
+from attrex.systems import SYSTEMS, SystemName
 
 
 def fault_of(*overrides: str, preset: str | Path = "small") -> str:
@@ -130,7 +132,7 @@ def test_a_value_has_no_keys():
 def test_unknown_keys_come_with_the_nearest_known_one():
     said = fault_of("training.epoch=3", "txt.model=a", "guidance.sort=bert")
     assert "unknown key training.epoch; did you mean 'epochs'? (known: scheme, text_layers" in said
-    assert "unknown key txt; did you mean 'text'? (known: preset, text, image" in said
+    assert "unknown key txt; did you mean 'text'? (known: preset, system, text, image" in said
     assert "unknown key guidance.sort (known: kind)" in said
 
 
@@ -226,4 +228,71 @@ NO_PHOTOS = ["fusion.kind=none", "image.model=null"]
     ],
 )
 def test_systems_have_the_papers_names(settings: list[str], name: str):
-    assert Config.load("small", settings).system == name
+    assert Config.load("small", settings).system_name == name
+
+
+# ---- other systems --------------------------------------------------------------------------------------------------
+
+
+def test_every_name_that_is_accepted_is_described():
+    assert set(get_args(SystemName)) == set(SYSTEMS)
+
+
+def test_a_system_brings_the_settings_that_go_with_it(write):
+    opentag = Config.load("small", ["system=opentag"])
+    assert (opentag.image.model, opentag.fusion.kind, opentag.range.kind) == (None, "none", "none")
+    assert Config.load("small", ["system=m-jave-bert"]).training.scheme == "fixed"
+    assert Config.load("small", ["system=m-jave-bert"]).image.model == "efficientnet-lite0"
+    assert Config.load("small", ["system=vilt"]).image.model == "patches"
+    assert Config.load("small", ["system=suopentag"]).range.kind == "predicted"
+    assert Config.load("small", ["system=suopentag"]).decoder.hidden is None
+    assert Config.load("small", ["system=uls-dram"]) == Config.load("small")
+    assert Config.load(write("base: small\nsystem: opentag\n")).image.model is None
+    assert Config.load(write("system: opentag\n")).image.model is None
+    assert Config.load(write(opentag.to_yaml())) == opentag.model_copy(update={"preset": "small"})
+
+
+def test_what_stands_beside_a_system_may_change_its_settings(write):
+    uls = write("base: small\nsystem: m-jave-bert\ntraining: {scheme: uls}\n")
+    assert Config.load(uls).training.scheme == "uls"
+    for settings in (["system=jave-bert", "training.scheme=partial"], ["training.scheme=partial", "system=jave-bert"]):
+        assert Config.load("small", settings).training.scheme == "partial"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["system=opentag", "image.model=patches"], "system=opentag reads no photos; set image.model=null instead of"),
+        (["system=rpbert", "image.model=null"], "system=rpbert needs photos but image.model is null; name an image"),
+        (["system=rpbert", "fusion.kind=tir"], "system=rpbert has a fusion of its own; set fusion.kind=none, not tir"),
+        (["system=uniter", "fusion.kind=vilt"], "system=uniter has a fusion of its own; set fusion.kind=uniter, not"),
+        (["system=opentag", "range.kind=predicted"], "system=opentag predicts no range that S_thr limits; set range"),
+        (["system=opentag", "decoder.pad_tag=true"], "belong to the release of uls-dram, not to system=opentag"),
+        (["system=open-tag"], "system: Input should be 'uls-dram', 'opentag'"),
+    ],
+)
+def test_settings_that_do_not_fit_a_system(settings: list[str], words: str):
+    assert words in fault_of(*settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (["system=opentag"], "OpenTag"),
+        (["system=m-jave-bert"], "M-JAVE-BERT"),
+        (["system=m-jave-bert", "training.scheme=uls"], "ULS-M-JAVE-BERT"),
+        (["system=jave-lstm", "training.scheme=fixed"], "JAVE-LSTM"),
+        (["system=joint-bert", "training.scheme=fixed"], "Fixed-Joint-BERT"),
+        (["system=uniter"], "UNITER"),
+        (["fusion.kind=uniter", "range.kind=none"], "ULS-VL-UNITER"),
+    ],
+)
+def test_other_systems_have_their_own_names(settings: list[str], name: str):
+    assert Config.load("small", settings).system_name == name
+
+
+def test_other_systems_cannot_leave_open_what_is_unknown() -> None:
+    said = fault_of("system=suopentag", "range.unknown=masked")
+    assert (
+        "system=suopentag takes what is not labelled for absent; set range.unknown=negative, or train uls-dram" in said
+    )

@@ -86,4 +86,4 @@ def test_trapped_products_with_the_number_of_colours_they_mention(tmp_path: Path
 
 
 def test_the_settings_of_the_demo_are_valid() -> None:
-    assert Config.load("small", demo.SETTINGS).system == "Partial-DRAM"
+    assert Config.load("small", demo.SETTINGS).system_name == "Partial-DRAM"

@@ -184,9 +184,10 @@ def _bare_encoders(engine: Any, batches: Sequence[Arrays]) -> dict[str, float]:
             network.see(Batch.of(arrays).pixels)
 
     found: dict[str, float] = {}
-    with _timed(found, _TEXT):
-        _each(engine, batches, text)
-    found[_OPERATIONS] = sum(_operations(engine.network.text, *arrays["input_ids"].shape) for arrays in batches)
+    if engine.network.text is not None:
+        with _timed(found, _TEXT):
+            _each(engine, batches, text)
+        found[_OPERATIONS] = sum(_operations(engine.network.text, *arrays["input_ids"].shape) for arrays in batches)
     with _timed(found, "of which: image encoder"):
         _each(engine, [arrays for arrays in batches if "pixels" in arrays], image)
     return found

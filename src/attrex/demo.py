@@ -70,7 +70,7 @@ def run(
     )
     training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
 
-    _tell(console, 2, f"training {config.system} (text + photo): {model}")
+    _tell(console, 2, f"training {config.system_name} (text + photo): {model}")
     train(training, validation, model, config=config, console=console, trackers=[])
 
     _tell(console, 3, "extracting from products it has not seen")

@@ -98,3 +98,17 @@ def test_rows_that_could_not_be_read_are_counted(extractor: Extractor, products:
 def test_no_products(extractor: Extractor) -> None:
     with pytest.raises(DataError, match="no products to score: expected at least one with spans"):
         evaluate(extractor, [])
+
+
+@pytest.mark.parametrize("change", [{}, {"range": {"kind": "none"}}], ids=["range", "flat"])
+def test_a_product_can_be_asked_for_the_attributes_that_it_has(
+    tiny: Config, schema: Schema, products: list[Product], change: dict[str, Any]
+) -> None:
+    extractor = build(tiny, schema, **change)
+    found = evaluate(extractor, products[:6], given=True, bootstrap=0)
+    has = [{s.attribute for s in p.spans or ()} for p in products[:6]]
+    assert any(p.values for p in found.predictions)
+    assert all({v.attribute for v in p.values} <= names for p, names in zip(found.predictions, has, strict=True))
+    if not change:
+        assert [set(p.range) for p in found.predictions] == has
+        assert found.sequences_per_product == sum(map(len, has)) / 6

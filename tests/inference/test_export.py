@@ -98,6 +98,19 @@ def test_every_variant_says_what_its_model_says(
     assert_same(expected, list(export.extract(sample, batch_size=5)))
 
 
+@pytest.mark.parametrize("name", ["tir", "flat"])
+def test_attributes_that_are_given_are_the_only_ones_looked_for(
+    tiny: Config, schema: Schema, sample: list[Product], tmp_path: Path, name: str
+) -> None:
+    model = build(tiny, schema, VARIANTS[name])
+    some = frozenset(schema.names[:3])
+    expected = list(Extractor(model, device="cpu").extract(sample, given=lambda product: some))
+    export = Extractor.load(write_export(model, tmp_path / "onnx"))
+    found = list(export.extract(sample, given=lambda product: some))
+    assert set() < {v.attribute for p in found for v in p.values} <= some
+    assert [[v.key for v in p.values] for p in found] == [[v.key for v in p.values] for p in expected]
+
+
 def test_regions_may_be_cached(exported: tuple[Model, Path], sample: list[Product], tmp_path: Path) -> None:
     expected = list(Extractor.load(exported[1]).extract(sample))
     for _ in range(2):

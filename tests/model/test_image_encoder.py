@@ -179,7 +179,7 @@ def test_a_missing_wheel_is_an_error_with_the_command(monkeypatch: pytest.Monkey
 
 def test_a_model_that_is_not_there_is_an_error(tmp_path: Path):
     with pytest.raises(
-        ConfigError, match=r"no image model .* expected 'efficientnet-lite0', a Hugging Face model name"
+        ConfigError, match=r"no image model .* expected 'efficientnet-lite0', 'patches', a Hugging Face model name"
     ):
         build_image_encoder(str(tmp_path / "nothing"))
 
@@ -198,6 +198,25 @@ def test_a_backbone_without_patches_is_an_error():
 
 def test_an_unknown_kind_is_an_error():
     with pytest.raises(
-        ConfigError, match="unknown kind 'onnx' of image encoder: expected 'efficientnet-lite0' or 'hf'"
+        ConfigError, match="unknown kind 'onnx' of image encoder: expected 'efficientnet-lite0', 'patches' or 'hf'"
     ):
         build_image_encoder({"kind": "onnx"})
+
+
+# ---- patches --------------------------------------------------------------------------------------------------------
+
+
+def test_a_patch_is_its_pixels():
+    encoder = build_image_encoder("patches")
+    assert (encoder.width, encoder.grid(64)) == (3 * 32 * 32, (2, 2))
+    pixels = torch.randn(1, 3, 64, 96)
+    regions = encoder(pixels)
+    assert regions.shape == (1, 6, 3072)
+    lower_right = pixels[0, :, 32:, 64:]
+    assert torch.equal(regions[0, 5], lower_right.flatten())
+    assert torch.equal(build_image_encoder(encoder.spec())(pixels), regions)
+
+
+def test_photos_that_cannot_be_cut_into_patches():
+    with pytest.raises(ConfigError, match=r"set image\.size to a multiple of 32, not 80"):
+        build_image_encoder("patches")(torch.zeros(1, 3, 80, 80))

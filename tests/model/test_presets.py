@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from attrex.config import Config
 from attrex.model.batch import Batch
-from attrex.model.build import architecture, name_tokens, network_from, pretrained_network
+from attrex.model.build import name_tokens, network_from, pretrained_network
 from attrex.model.network import Network
 
 NAMES = ["closure", "colour", "sleeve length", "a very long name of an attribute that no shop would ever give"]
@@ -138,7 +138,7 @@ def test_settings_are_those_of_the_paper_or_of_its_release(preset: str):
     config = Config.load(preset)
     found = {key: getattr(getattr(config, key.split(".")[0]), key.split(".")[1]) for key in PRESETS[preset]}
     assert found == PRESETS[preset]
-    assert config.system == "ULS-DRAM"
+    assert config.system_name == "ULS-DRAM"
     assert config.preset == preset
 
 
@@ -189,11 +189,11 @@ def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image
     tokenizer = AutoTokenizer.from_pretrained(tiny_text)
     config = Config.load("mepave", [f"text.model={tiny_text}", f"image.model={tiny_image}", *overrides])
     network = pretrained_network(config, NAMES, tokenizer)
-    specs = json.loads(json.dumps(architecture(network)))
+    specs = json.loads(json.dumps(network.architecture()))
     again = network_from(config, NAMES, tokenizer, specs)
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     assert {name: value.shape for name, value in again.state_dict().items()} == shapes
-    assert architecture(again) == architecture(network)
+    assert again.architecture() == network.architecture()
 
 
 def test_pretrained_weights_arrive_in_both_encoders_and_in_bert_guidance(tiny_text: Path, tiny_image: Path):

@@ -46,8 +46,10 @@ def load_photos(product: Product, loader: ImageLoader | None, most: int) -> tupl
     return photos, warnings
 
 
-def collate(rows: Sequence[Row], encoder: ProductEncoder, allowed: np.ndarray | None = None) -> Arrays:
-    """Pad rows into arrays; labels come along where the windows have them. ``allowed``: (B, C) bool."""
+def collate(
+    rows: Sequence[Row], encoder: ProductEncoder, allowed: np.ndarray | None = None, asked: np.ndarray | None = None
+) -> Arrays:
+    """Pad rows into arrays; labels come along where the windows have them. ``allowed``, ``asked``: (B, C) bool."""
     windows = [row.window for row in rows]
     ids, index = _pad([w.ids for w in windows], encoder.pad), _pad([w.unit_index for w in windows], 0)
     arrays = {
@@ -58,6 +60,8 @@ def collate(rows: Sequence[Row], encoder: ProductEncoder, allowed: np.ndarray | 
     }
     if allowed is not None:
         arrays["allowed"] = allowed
+    if asked is not None:
+        arrays["asked"] = asked
     arrays |= _photos(rows)
     if all(w.labels is not None for w in windows):
         arrays |= _labels(windows, encoder, index.shape[1])

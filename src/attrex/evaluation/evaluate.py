@@ -41,16 +41,18 @@ def evaluate(
     threshold: float | None = None,
     photos: bool = True,
     evidence: bool = False,
+    given: bool = False,
 ) -> Evaluation:
     """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored.
 
-    Where products are not complete, bounds come with the scores.
-
-    Raises :class:`DataError` when there are no products.
+    Where products are not complete, bounds come with the scores. ``given``: each product is asked for the attributes
+    that it has and for no others. That is a question that a shop cannot ask, and how the papers score systems that need
+    the attribute. Raises :class:`DataError` when there are no products.
     """
     products = list(products)
     before = (extractor.count.products, extractor.count.rows, extractor.count.sequences)
-    predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold))
+    asked = _has if given else None
+    predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold, given=asked))
     count = extractor.count
     seen, rows, sequences = (
         now - then for now, then in zip((count.products, count.rows, count.sequences), before, strict=True)
@@ -61,3 +63,7 @@ def evaluate(
         mentions = Mentions.learn(products, extractor.model.schema)
         bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)
+
+
+def _has(product: Product) -> set[str]:
+    return {span.attribute for span in product.spans or ()}

@@ -83,7 +83,7 @@ def _compare(model: Model, directory: Path, products: Sequence[Product], toleran
         return Parity(len(products), agreement, None, None, difference, tolerance)
     # Compared at the model's own S_thr: one chosen on the sample would flatter the export on it.
     model_f1, export_f1 = (score(products, p, bootstrap=0).tag.f1 for p in (reference, found))
-    if model.network.classifier is not None:
+    if model.network.predicts_range:
         _recalibrate(exported, products, directory)
     return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance)
 

@@ -21,12 +21,12 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from attrex.baselines.build import system_from
 from attrex.config import Config
 from attrex.data.images import ImageTransform
 from attrex.errors import CheckpointError, ConfigError
 from attrex.inference.directory import check_complete, locate_model, named_after, read_json, write_json, write_text
-from attrex.model.build import architecture, network_from
-from attrex.model.network import Network
+from attrex.model.system import System
 from attrex.schema import Schema
 
 FORMAT = 1
@@ -47,7 +47,7 @@ _PRIVATE = ("checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part")  # what
 class Model:
     """A network with all that belongs to it: what training makes, checkpoints hold and extraction uses."""
 
-    network: Network
+    network: System
     tokenizer: Any
     config: Config
     schema: Schema
@@ -62,7 +62,7 @@ class Model:
         self.tokenizer.save_pretrained(directory / "tokenizer")
         write_text(directory / "config.yaml", self.config.to_yaml())
         write_text(directory / "schema.yaml", self.schema.to_yaml())
-        write_json(directory / "architecture.json", architecture(self.network))
+        write_json(directory / "architecture.json", self.network.architecture())
         write_json(directory / "image.json", self.transform.to_json() if self.transform else {})
         write_json(directory / "thresholds.json", self.thresholds)
         write_json(directory / "metrics.json", self.metrics)
@@ -71,7 +71,7 @@ class Model:
         weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
         save_file(weights, directory / "model.safetensors.part", metadata={"format": "pt"})
         os.replace(directory / "model.safetensors.part", directory / "model.safetensors")
-        write_json(directory / "attrex.json", {"format": FORMAT, "system": self.config.system})
+        write_json(directory / "attrex.json", {"format": FORMAT, "system": self.config.system_name})
         return directory
 
 
@@ -94,7 +94,7 @@ def load_model(source: str | Path) -> Model:
         config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
         schema = Schema.load(directory / "schema.yaml")
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
-        network = network_from(config, schema.names, tokenizer, architecture)
+        network = system_from(config, schema.names, tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
     _load_weights(network, directory / "model.safetensors")
     found = read_json(metrics) if metrics.exists() else {}
@@ -143,7 +143,7 @@ def _quiet_tokenizer(name: str | Path) -> Any:
         transformers_logging.set_verbosity(verbosity)
 
 
-def _load_weights(network: Network, path: Path) -> None:
+def _load_weights(network: System, path: Path) -> None:
     try:
         weights: Mapping[str, Any] = load_file(path)
     except (SafetensorError, OSError) as exc:

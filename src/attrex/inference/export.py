@@ -39,9 +39,8 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     ``directory`` must be new. Raises :class:`ConfigError` for a model that cannot be
     exported, or where the packages are missing.
     """
-    _check_exportable(model)
+    network = _exportable(model).eval().cpu()
     directory.mkdir(parents=True)
-    network = model.network.eval().cpu()
     grid = (0, 0)
     with torch.no_grad(), _quiet():
         _export_text(network, directory / "text.onnx")
@@ -63,7 +62,7 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
         directory / "export.json",
         {
             "format": FORMAT,
-            "system": model.config.system,
+            "system": model.config.system_name,
             "weights": "int8" if int8 else "fp32",
             "regions": list(grid),
             "region_width": network.image.width if network.image is not None else 0,
@@ -74,7 +73,7 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     return directory
 
 
-def _check_exportable(model: Model) -> None:
+def _exportable(model: Model) -> Network:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
@@ -82,12 +81,15 @@ def _check_exportable(model: Model) -> None:
         raise ConfigError(
             "an export is made with onnx and onnxruntime; install them: pip install 'attrex[onnx]'"
         ) from None
+    if not isinstance(model.network, Network):
+        raise ConfigError(f"only ULS-DRAM and its variants are exported, not {model.config.system}; run it with torch")
     if isinstance(model.network.guidance, DyNetGuidance):
         raise ConfigError("guidance.kind=dynet has a matrix per attribute, which no graph can hold; run it with torch")
     if model.config.fusion.kind == "concat_attention":
         raise ConfigError("fusion.kind=concat_attention cannot be traced for any size of batch; run it with torch")
     if model.config.decoder.continuation_tag:
         raise ConfigError("decoder.continuation_tag (the release's X) is decoded by torch only; export another model")
+    return model.network
 
 
 class _Text(nn.Module):

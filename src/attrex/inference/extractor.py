@@ -7,7 +7,7 @@ for prediction in extractor.extract(read_products("catalog.jsonl")):
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -95,11 +95,13 @@ class Extractor:
         min_confidence: float | None = None,
         evidence: bool = True,
         photos: bool = True,
+        given: Callable[[Product], Collection[str]] | None = None,
     ) -> Iterator[Prediction]:
         """One :class:`Prediction` per product, in input order, streaming; memory is bounded by :data:`CHUNK` batches.
 
         ``threshold`` replaces S_thr; values below ``min_confidence`` are left out; ``evidence=False`` leaves out region
-        weights; ``photos=False`` reads the texts only. A product that could not be read comes out marked, with its
+        weights; ``photos=False`` reads the texts only; ``given`` says of a product which attributes to look for, in
+        place of those that the model would choose. A product that could not be read comes out marked, with its
         ``error``. Raises :class:`ConfigError` for options out of range.
         """
         limits = self.model.thresholds
@@ -109,6 +111,7 @@ class Extractor:
             limits.get("confidence", 0.0) if min_confidence is None else min_confidence,
             evidence,
             photos,
+            given,
         )
         return self._stream(iter(products), options)
 
@@ -136,7 +139,8 @@ class Extractor:
 
         def run(places: _Places) -> tuple[Found, list[Row]]:
             rows = [self._row(number, drafts[number], window, options) for number, window in places]
-            batch = collate(rows, self.encoder, self._allowed([drafts[number].product for number, _ in places]))
+            products = [drafts[number].product for number, _ in places]
+            batch = collate(rows, self.encoder, self._allowed(products), self._asked(products, options))
             if self.cache is not None and "pixels" in batch:
                 batch["seen"] = self.cache.regions(batch.pop("pixels"), self.engine.see)
             for row in rows:
@@ -163,6 +167,12 @@ class Extractor:
             return None
         allowed = {c: self.model.schema.allowed(c) for c in {p.category for p in products}}
         return np.array([[name in allowed[p.category] for name in self.names] for p in products])
+
+    def _asked(self, products: Sequence[Product], options: _Options) -> np.ndarray | None:
+        if options.given is None:
+            return None
+        asked = {id(p): frozenset(options.given(p)) for p in products}
+        return np.array([[name in asked[id(p)] for name in self.names] for p in products])
 
     def _read(self, found: Found, rows: Sequence[Row], drafts: Sequence[_Draft]) -> None:
         """Move a batch's spans and range scores to the drafts of their products."""
@@ -239,6 +249,7 @@ class _Options:
     min_confidence: float
     evidence: bool
     photos: bool
+    given: Callable[[Product], Collection[str]] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

@@ -114,11 +114,16 @@ class OnnxEngine:
         mask = arrays["unit_mask"]
         if self.flat:
             emissions = self.decoder.run(["emissions"], {"features": features, "unit_mask": mask})[0]
-            return Found(*self._spans(emissions, mask), None, None, len(features), weights)
+            spans = self._spans(emissions, mask)
+            if "asked" in arrays:
+                asked = arrays["asked"][spans[0], spans[1]]
+                spans = (spans[0][asked], spans[1][asked], spans[2][asked], spans[3][asked], spans[4][asked])
+            return Found(*spans, None, None, len(features), weights)
         scores = 1 / (1 + np.exp(-outputs["range_logits"].astype(np.float32)))
         selected = scores > (self.config.range.threshold if threshold is None else threshold)
         if "allowed" in arrays and self.config.range.mask_by_category:
             selected &= arrays["allowed"]
+        selected = arrays.get("asked", selected)
         rows, attributes = selected.nonzero()
         parts = [
             self._pairs(features, mask, rows[at : at + PAIRS_AT_ONCE], attributes[at : at + PAIRS_AT_ONCE])

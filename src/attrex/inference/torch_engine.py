@@ -14,8 +14,8 @@ from attrex.data.batching import Arrays
 from attrex.inference.checkpoint import Model
 from attrex.inference.engine import Found
 from attrex.model.batch import Batch
-from attrex.model.network import Network
 from attrex.model.precision import Half, use_bf16
+from attrex.model.system import System
 
 
 class TorchEngine:
@@ -61,7 +61,7 @@ class TorchEngine:
         """As :class:`~attrex.inference.engine.Engine` says."""
         with self.using() as network:
             batch = Batch.of(arrays, self.device)
-            decoded = network.extract(batch, threshold=threshold, region_weights=region_weights)
+            decoded = network.extract(batch, threshold=threshold, region_weights=region_weights, only=batch.asked)
         return Found(
             _array(decoded.rows),
             _array(decoded.attributes),
@@ -75,7 +75,7 @@ class TorchEngine:
         )
 
     @contextmanager
-    def using(self) -> Iterator[Network]:
+    def using(self) -> Iterator[System]:
         """The network as it is run here: without gradients, in the engine's precision."""
         self.network.eval()
         half = self.half

@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+BLANK, ABSENT, LOCATED = 0, 1, 2
+"""Cell states as in :class:`attrex.types.CellState`, which the model does not import."""
+
 
 @dataclass
 class Batch:
@@ -27,6 +30,7 @@ class Batch:
     seen: Tensor | None = None  #: (M, r, V) regions of photos that were encoded before; stands in for `pixels`
     image_index: Tensor | None = None  #: (B, I) long into `pixels` or `seen`, -1: no photo
     allowed: Tensor | None = None  #: (B, C) bool, attributes that the product's category can have
+    asked: Tensor | None = None  #: (B, C) bool, attributes to look for where the caller says which
     cells: Tensor | None = None  #: (B, C) uint8, `CellState` of each cell
     pair_rows: Tensor | None = None  #: (P,) long, rows of the pairs that have a value, or units in doubt
     pair_attributes: Tensor | None = None  #: (P,) long
@@ -42,6 +46,16 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(**{k: v.to(device, non_blocking=True) for k, v in self.tensors().items()})
+
+    def tags_of(self, rows: Tensor, attributes: Tensor, nothing: Tensor) -> Tensor:
+        """The gold tags (N, U) of pairs (N,); ``nothing`` (U,) where an attribute has no value in the row."""
+        assert self.pair_rows is not None
+        assert self.pair_attributes is not None
+        assert self.pair_tags is not None
+        assert self.cells is not None
+        position = torch.zeros(self.cells.shape, dtype=torch.long, device=rows.device)
+        position[self.pair_rows, self.pair_attributes] = 1 + torch.arange(len(self.pair_rows), device=rows.device)
+        return torch.cat([nothing[None], self.pair_tags])[position[rows, attributes]]
 
     def tensors(self) -> dict[str, Tensor]:
         """The fields that are there, as keyword arguments."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attrex.config import Config
-from attrex.model.image_encoder import build_image_encoder
+from attrex.model.image_encoder import ImageEncoder, build_image_encoder
 from attrex.model.network import Network
 from attrex.model.text_encoder import TextEncoder
 
@@ -19,43 +19,35 @@ NAME_TOKENS = 10
 
 def pretrained_network(config: Config, attributes: Sequence[str], tokenizer: Any) -> Network:
     """A network whose encoders carry their pretrained weights; all other layers are fresh."""
-    dropout = {
-        "hidden_dropout": config.text.hidden_dropout,
-        "attention_dropout": config.text.attention_dropout,
-    }
-    text = TextEncoder.pretrained(config.text.model, **dropout)
+    text = pretrained_text(config)
     bert = config.guidance.kind == "bert" and config.range.kind == "predicted"
-    guide = TextEncoder.pretrained(config.text.model, **dropout) if bert else None
-    image = None
-    if config.image.model is not None:
-        image = build_image_encoder(
-            config.image.model,
-            region_layout=config.image.region_layout,
-            freeze_batchnorm=config.image.freeze_batchnorm,
-        )
-    return Network(config, len(attributes), text, image, guide, name_tokens(attributes, tokenizer) if bert else None)
+    guide = pretrained_text(config) if bert else None
+    names = name_tokens(attributes, tokenizer) if bert else None
+    return Network(config, len(attributes), text, image_encoder(config, config.image.model), guide, names)
 
 
-def architecture(network: Network) -> dict[str, Any]:
-    """What :func:`network_from` needs to build the same network again without any download. JSON."""
-    guide = getattr(network.guidance, "encoder", None)
-    return {
-        "text": network.text.spec(),
-        "image": network.image.spec() if network.image is not None else None,
-        "guide": guide.spec() if guide is not None else None,
-    }
+def pretrained_text(config: Config) -> TextEncoder:
+    """The text encoder with its pretrained weights."""
+    return TextEncoder.pretrained(
+        config.text.model,
+        hidden_dropout=config.text.hidden_dropout,
+        attention_dropout=config.text.attention_dropout,
+    )
+
+
+def image_encoder(config: Config, model: str | Mapping[str, Any] | None) -> ImageEncoder | None:
+    """An image encoder by its name (pretrained) or its specification (fresh); None for none."""
+    if model is None:
+        return None
+    return build_image_encoder(
+        model, region_layout=config.image.region_layout, freeze_batchnorm=config.image.freeze_batchnorm
+    )
 
 
 def network_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs: Mapping[str, Any]) -> Network:
-    """The architecture of :func:`architecture`, with fresh weights."""
+    """The architecture of :meth:`Network.architecture`, with fresh weights."""
     guide = TextEncoder.from_config(specs["guide"]) if specs.get("guide") else None
-    image = None
-    if specs["image"] is not None:
-        image = build_image_encoder(
-            specs["image"],
-            region_layout=config.image.region_layout,
-            freeze_batchnorm=config.image.freeze_batchnorm,
-        )
+    image = image_encoder(config, specs["image"])
     names = name_tokens(attributes, tokenizer) if guide is not None else None
     return Network(config, len(attributes), TextEncoder.from_config(specs["text"]), image, guide, names)
 

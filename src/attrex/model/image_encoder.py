@@ -19,6 +19,9 @@ from attrex.model import efficientnet_lite as lite
 
 RegionLayout = Literal["spatial", "raw"]
 LITE0 = "efficientnet-lite0"
+PATCHES = "patches"
+PATCH = 32
+"""Pixels a side of a region of `patches`."""
 
 
 class ImageEncoder(nn.Module):
@@ -116,6 +119,19 @@ class HuggingFaceBackbone(nn.Module):
         return patches.transpose(1, 2).unflatten(2, (rows, columns))
 
 
+class Patches(nn.Module):
+    """No network at all: a region is the pixels of its patch, as ViLT projects them. There is nothing to pretrain."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(M, 3, H, W) -> (M, 3 * PATCH ** 2, H / PATCH, W / PATCH)"""
+        if pixels.shape[2] % PATCH or pixels.shape[3] % PATCH:
+            raise ConfigError(
+                f"image.model={PATCHES} cuts photos into patches of {PATCH} pixels a side; "
+                f"set image.size to a multiple of {PATCH}, not {pixels.shape[2]}"
+            )
+        return nn.functional.pixel_unshuffle(pixels, PATCH)
+
+
 def build_image_encoder(
     model: str | Mapping[str, Any],
     *,
@@ -125,8 +141,8 @@ def build_image_encoder(
 ) -> ImageEncoder:
     """An image encoder from a name or from a :meth:`ImageEncoder.spec`.
 
-    ``model`` is "efficientnet-lite0", the name or directory of a Hugging Face vision model (loaded with its weights,
-    unless ``pretrained`` is False), or a spec (random weights, nothing is downloaded).
+    ``model`` is "efficientnet-lite0", "patches", the name or directory of a Hugging Face vision model (loaded with its
+    weights, unless ``pretrained`` is False), or a spec (random weights, nothing is downloaded).
     Raises ConfigError if there is no such model or its weights cannot be had.
     """
     if isinstance(model, str):
@@ -142,6 +158,8 @@ def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
         if pretrained:
             lite.load_imagenet(backbone, lite.imagenet_weights())
         return backbone, spec
+    if name == PATCHES:
+        return _specified({"kind": PATCHES})
     from transformers import AutoConfig, AutoModel
 
     try:
@@ -155,8 +173,8 @@ def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
         model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32)
     except (OSError, ValueError, ImportError) as exc:
         raise ConfigError(
-            f"no image model {name!r}: expected {LITE0!r}, a Hugging Face model name, or a directory with config.json "
-            f"and model.safetensors ({type(exc).__name__}: {str(exc).splitlines()[0]})"
+            f"no image model {name!r}: expected {LITE0!r}, {PATCHES!r}, a Hugging Face model name, or a directory with "
+            f"config.json and model.safetensors ({type(exc).__name__}: {str(exc).splitlines()[0]})"
         ) from exc
     return _checked(model), spec
 
@@ -166,6 +184,8 @@ def _specified(spec: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
         case "efficientnet-lite0":
             preprocessing = {"mean": list(lite.MEAN), "std": list(lite.STD), "size": lite.SIZE}
             return lite.EfficientNetLite0(), preprocessing | dict(spec)
+        case "patches":
+            return Patches(), {"mean": [0.5] * 3, "std": [0.5] * 3, "size": 384} | dict(spec)
         case "hf":
             from transformers import AutoConfig, AutoModel
 
@@ -173,7 +193,7 @@ def _specified(spec: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
             return _checked(AutoModel.from_config(config, dtype=torch.float32)), _preprocessing(None) | dict(spec)
         case kind:
             raise ConfigError(
-                f"unknown kind {kind!r} of image encoder: expected {LITE0!r} or 'hf' in its specification"
+                f"unknown kind {kind!r} of image encoder: expected {LITE0!r}, {PATCHES!r} or 'hf' in its specification"
             )
 
 

@@ -9,6 +9,7 @@ The encoders run once per row; what follows is proportional to the selected pair
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,34 +18,39 @@ from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.attribute_range import RangeClassifier, cap_pairs, select
-from attrex.model.batch import Batch, Decoded, Encoded, Losses
-from attrex.model.concat import Concat
+from attrex.model.batch import BLANK, LOCATED, Batch, Decoded, Encoded, Losses
+from attrex.model.concat import STYLES, Concat
 from attrex.model.crf import CRF
 from attrex.model.decoder import SpanDecoder
+from attrex.model.flat import Found, flat_spans
 from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.positive_unlabelled import pu_risk
-from attrex.model.region_norm import RegionNorm
-from attrex.model.tags import BEGIN, INSIDE, OUTSIDE, flat_spans_from_tags, spans_from_tags
+from attrex.model.system import System
+from attrex.model.tags import (
+    BEGIN,
+    CONTINUATION,
+    INSIDE,
+    OUTSIDE,
+    forbidden_transitions,
+    spans_from_tags,
+)
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
 from attrex.types import UNKNOWN
 
-BLANK, LOCATED = 0, 2
-"""Cell states as in :class:`attrex.types.CellState`; tensors hold plain numbers."""
-CONTINUATION = 3
-"""The release's X, where it is switched on; its pad tag is the last one."""
-Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-"""Rows, attributes, starts, ends and probabilities of spans, as in :class:`Decoded`."""
 PAIRS_AT_ONCE = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
 
 
-class Network(nn.Module):
+class Network(System):
     """ULS-DRAM and its variants, as :class:`Config` says.
 
     ``names`` are the tokens of the attribute names, (ids, mask) each (C, T), needed by BERT guidance only.
     """
+
+    text: TextEncoder
+    fusion_parts = ("tir", "concat")
 
     def __init__(
         self,
@@ -55,25 +61,11 @@ class Network(nn.Module):
         guide: TextEncoder | None = None,
         names: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        super().__init__()
-        if config.text.max_tokens > text.max_tokens:
-            raise ConfigError(
-                f"text.max_tokens={config.text.max_tokens} is more than {config.text.model} reads: {text.max_tokens}; "
-                "lower it: longer texts are read in overlapping windows"
-            )
-        self.settings, self.attributes = config, attributes  # not `config`: the Trainer takes that for its own kind
-        self.text, self.image = text, image
-        self.range_only = False  # set by the trainer during `range.only_epochs`
+        super().__init__(config, attributes, text, image)
         width, fusion = text.width, config.fusion
-        self.region_norm: RegionNorm | None = None
         self.tir: TIR | None = None
         self.concat: Concat | None = None
         if image is not None:
-            mean, std = config.image.mean or image.default_mean, config.image.std or image.default_std
-            self.register_buffer("pixel_mean", torch.tensor(mean) * 255, persistent=False)
-            self.register_buffer("pixel_std", torch.tensor(std) * 255, persistent=False)
-            if fusion.region_norm:
-                self.region_norm = RegionNorm(image.width)
             if fusion.kind == "tir":
                 self.tir = TIR(
                     width,
@@ -93,6 +85,8 @@ class Network(nn.Module):
                     image.width,
                     self_attention=fusion.kind == "concat_attention",
                     heads=text.hf_config.num_attention_heads,
+                    style=STYLES.get(fusion.kind, "concat"),
+                    grid=image.grid(config.image.size),
                 )
 
         # Share of the cells in doubt that have a value, measured before training; needed by `range.unknown=pu` alone.
@@ -104,7 +98,7 @@ class Network(nn.Module):
         hidden = config.decoder.hidden or (width if guided else width // 2)
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
         extra = config.decoder.continuation_tag, config.decoder.pad_tag
-        forbidden = _forbidden(1, *extra) if guided else _forbidden(attributes)
+        forbidden = forbidden_transitions(1, *extra) if guided else forbidden_transitions(attributes)
         self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
 
     def _guidance(
@@ -148,42 +142,6 @@ class Network(nn.Module):
         logits = self.classifier(last[:, 0], before[:, 0]) if self.classifier is not None else None
         features = last.gather(1, batch.unit_index[..., None].expand(-1, -1, last.shape[-1]))
         return Encoded(features, batch.unit_mask, logits, weights if region_weights else None)
-
-    def regions(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Image regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
-        assert self.image is not None
-        rows = len(batch.input_ids)
-        photos = batch.pixels if batch.seen is None else batch.seen
-        if photos is None or batch.image_index is None or not len(photos):
-            nothing = torch.zeros(rows, 1, self.image.width, device=batch.input_ids.device)
-            return nothing, nothing[..., 0].bool()
-        encoded = self.see(photos) if batch.seen is None else photos
-        index = batch.image_index
-        if self.training and self.settings.image.dropout:
-            hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout
-            index = index.masked_fill(hidden[:, None], -1)
-        regions = encoded[index.clamp(min=0)]  # (B, I, r, V)
-        mask = (index >= 0)[..., None].expand(regions.shape[:3])
-        return regions.flatten(1, 2), mask.flatten(1)
-
-    def see(self, photos: Tensor) -> Tensor:
-        """Photos (M, H, W, 3) uint8 -> regions (M, r, V)."""
-        assert self.image is not None
-        encoded = self.image(self._normalised(photos))
-        return encoded if self.region_norm is None else self.region_norm(encoded)
-
-    @torch.no_grad()
-    def calibrate(self, photos: Tensor) -> None:
-        """Measure what is usual for the shop's photos (M, H, W, 3) uint8; needed once, before training."""
-        if self.image is None or self.region_norm is None or not len(photos):
-            return
-        self.eval()
-        self.region_norm.calibrate(torch.cat([self.image(self._normalised(part)) for part in photos.split(32)]))
-
-    def _normalised(self, photos: Tensor) -> Tensor:
-        """(M, H, W, 3) uint8 -> (M, 3, H, W), already in channels_last order, which convolutions prefer on CPUs."""
-        pixels = (photos.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
-        return pixels.permute(0, 3, 1, 2)
 
     # ---- training -------------------------------------------------------------------------------------------------
 
@@ -309,16 +267,10 @@ class Network(nn.Module):
 
     def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
         """(N, U) tags: the sequence of a labelled pair, all O for an attribute selected without being one."""
-        assert batch.pair_rows is not None
-        assert batch.pair_attributes is not None
-        assert batch.pair_tags is not None
-        assert batch.cells is not None
-        nothing = torch.full_like(batch.unit_index[:1], OUTSIDE)
+        nothing = torch.full_like(batch.unit_index[0], OUTSIDE)
         if self.settings.decoder.pad_tag:
-            nothing[:, 0] = self.crf.num_tags - 1
-        position = torch.zeros(batch.cells.shape, dtype=torch.long, device=rows.device)
-        position[batch.pair_rows, batch.pair_attributes] = 1 + torch.arange(len(batch.pair_rows), device=rows.device)
-        return torch.cat([nothing, batch.pair_tags])[position[rows, attributes]]
+            nothing[0] = self.crf.num_tags - 1
+        return batch.tags_of(rows, attributes, nothing)
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
@@ -340,11 +292,14 @@ class Network(nn.Module):
     ) -> Decoded:
         """Spans of a batch, with exact probabilities.
 
-        ``threshold`` replaces S_thr; ``only`` (B, C) bool replaces the predicted range (to ask for given attributes).
+        ``threshold`` replaces S_thr; ``only`` (B, C) bool replaces the predicted range (to ask for given attributes);
+        of a flat tagger it leaves the others' spans out.
         """
         encoded = self.encode(batch, region_weights=region_weights)
         if self.classifier is None:
-            return Decoded(*self._extract_flat(encoded), None, None, len(encoded.features), encoded.region_weights)
+            return Decoded(
+                *self._extract_flat(encoded, only), None, None, len(encoded.features), encoded.region_weights
+            )
         assert encoded.range_logits is not None
         scores = encoded.range_logits[:, : self.attributes].float().sigmoid()
         selected = select(scores, self.settings.range.threshold if threshold is None else threshold)
@@ -376,13 +331,9 @@ class Network(nn.Module):
             probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
         return rows[pairs], attributes[pairs], starts, ends, probability
 
-    def _extract_flat(self, encoded: Encoded) -> Found:
-        emissions, mask = self.decoder.flat(encoded.features, encoded.unit_mask), encoded.unit_mask
-        rows, attributes, starts, ends = flat_spans_from_tags(self.crf.viterbi(emissions, mask), mask)
-        probability = self.crf.segment_log_probability(
-            emissions, mask, rows, starts, ends, begin_tag=2 * attributes + 1, inside_tag=2 * attributes + 2
-        ).exp()
-        return rows, attributes, starts, ends, probability
+    def _extract_flat(self, encoded: Encoded, only: Tensor | None) -> Found:
+        emissions = self.decoder.flat(encoded.features, encoded.unit_mask)
+        return flat_spans(self.crf, emissions, encoded.unit_mask, only)
 
     def _tagged_so(self, emissions: Tensor, tags: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
         """Probability that a span has exactly its decoded tags and ends there; for tag sets with a continuation tag."""
@@ -394,21 +345,25 @@ class Network(nn.Module):
         allowed[..., CONTINUATION] &= ~after
         return (-self.crf.partial_nll(emissions, allowed, mask)).exp()
 
-    # ---- parameters -----------------------------------------------------------------------------------------------
+    # ---- as a system ----------------------------------------------------------------------------------------------
+
+    @property
+    def predicts_range(self) -> bool:
+        return self.classifier is not None
+
+    def start_at(self, frequency: Tensor) -> None:
+        if self.classifier is not None:
+            self.classifier.start_at(frequency)
+
+    def text_encoders(self) -> Iterator[TextEncoder]:
+        yield self.text
+        if isinstance(self.guidance, TextGuidance):
+            yield self.guidance.encoder
 
     def pretrained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Those of the text encoder (and of BERT guidance's)."""
         yield from ((n, p) for n, p in self.named_parameters() if n.startswith(("text.", "guidance.encoder.")))
 
-
-def _forbidden(
-    attributes: int, continuation_tag: bool = False, pad_tag: bool = False
-) -> Iterator[tuple[int | None, int]]:
-    """Transitions that make no sense in (flat) BIO: an I that continues nothing, or another attribute."""
-    everything = range(2 * attributes + 1 + continuation_tag + pad_tag)
-    for attribute in range(attributes):
-        begin, inside = 2 * attribute + BEGIN, 2 * attribute + INSIDE
-        within = [inside, CONTINUATION] if continuation_tag else [inside]
-        yield from ((before, tag) for before in (None, *everything) for tag in within if before not in (begin, *within))
-    if pad_tag:  # it stands at the first position only
-        yield from ((tag, everything[-1]) for tag in everything)
+    def architecture(self) -> dict[str, Any]:
+        guide = self.guidance.encoder.spec() if isinstance(self.guidance, TextGuidance) else None
+        return super().architecture() | {"guide": guide}

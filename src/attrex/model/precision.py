@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from attrex.model.network import Network
+    from attrex.model.system import System
 
 
 def use_bf16(precision: str) -> bool:
@@ -25,13 +25,16 @@ class Half:
     """A network whose text layers hold their matrices in bf16, for use under autocast; all else is the network's own.
 
     Outside of training, autocast would cast them anew in every batch. The copy is made again when they have changed.
+    A system without a text encoder is used as it is.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: System) -> None:
         self.network = network
-        self.made: tuple[list[tuple[int, int]], Network] | None = None
+        self.made: tuple[list[tuple[int, int]], System] | None = None
 
-    def __call__(self) -> Network:
+    def __call__(self) -> System:
+        if self.network.text is None:
+            return self.network
         state = [(p.data_ptr(), p._version) for p in self.network.text.layers.parameters()]
         if self.made is None or self.made[0] != state:
             text, twin = copy(self.network.text), copy(self.network)

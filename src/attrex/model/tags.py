@@ -6,6 +6,8 @@ the rule of conlleval and of seqeval's default mode.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,6 +15,8 @@ from torch.nn import functional as F
 from attrex.types import BEGIN, INSIDE, OUTSIDE
 
 NUM_TAGS = 3
+CONTINUATION = 3
+"""The release's X, where it is switched on; its pad tag is the last one."""
 
 
 def spans_from_tags(
@@ -43,3 +47,16 @@ def flat_spans_from_tags(tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Te
     rows, starts = begins.nonzero(as_tuple=True)
     ends = finishes.nonzero(as_tuple=True)[1] + 1
     return rows, attribute[rows, starts], starts, ends
+
+
+def forbidden_transitions(
+    attributes: int, continuation_tag: bool = False, pad_tag: bool = False
+) -> Iterator[tuple[int | None, int]]:
+    """Transitions that make no sense in (flat) BIO: an I that continues nothing, or another attribute."""
+    everything = range(2 * attributes + 1 + continuation_tag + pad_tag)
+    for attribute in range(attributes):
+        begin, inside = 2 * attribute + BEGIN, 2 * attribute + INSIDE
+        within = [inside, CONTINUATION] if continuation_tag else [inside]
+        yield from ((before, tag) for before in (None, *everything) for tag in within if before not in (begin, *within))
+    if pad_tag:  # it stands at the first position only
+        yield from ((tag, everything[-1]) for tag in everything)

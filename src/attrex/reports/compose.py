@@ -80,7 +80,9 @@ def _names(models: Sequence[tuple[str, Extractor]]) -> list[str]:
     """The system with the directory's last name, or with all of it where the last names are the same."""
     short = [Path(name).name for name, _ in models]
     shown = short if len(set(short)) == len(short) else [name for name, _ in models]
-    return [f"{extractor.model.config.system} ({name})" for name, (_, extractor) in zip(shown, models, strict=True)]
+    return [
+        f"{extractor.model.config.system_name} ({name})" for name, (_, extractor) in zip(shown, models, strict=True)
+    ]
 
 
 def _notes(extractors: Iterable[Extractor]) -> dict[str, str]:

@@ -17,7 +17,7 @@ def model_card(model: Model) -> str:
         "pipeline_tag: token-classification",
         "tags: [attribute-value-extraction, e-commerce]",
         "---",
-        f"# {model.config.system}: attribute values for {len(model.schema.names)} attributes",
+        f"# {model.config.system_name}: attribute values for {len(model.schema.names)} attributes",
         "",
         *_origin(model),
         "",
@@ -39,14 +39,15 @@ def _origin(model: Model) -> list[str]:
     image = config.image
     photos = f"image encoder: `{image.model}` at {image.size} pixels, up to {image.max_images} a product"
     seed = metrics.get("seed", config.training.seed)
+    parts = f": fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`"
+    system = f"system `{config.system}`{parts if config.system == 'uls-dram' else ''}"
     return [
         f"Trained with Attrex {__version__}, preset `{config.preset}`, seed {seed}, on "
         f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",
         "",
         f"- text encoder: `{config.text.model}`, windows of {config.text.max_tokens} tokens",
         f"- {photos if image.model else 'text only: photos are not read'}",
-        f"- fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`, "
-        f"scheme `{config.training.scheme}`",
+        f"- {system}, scheme `{config.training.scheme}`",
         *_assumed(model),
     ]
 

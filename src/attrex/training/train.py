@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from transformers import set_seed
 
+from attrex.baselines.build import pretrained_system
 from attrex.config import Config
 from attrex.data.batching import load_photos
 from attrex.data.encoding import ProductEncoder
@@ -29,13 +30,12 @@ from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_cu
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
-from attrex.model.build import pretrained_network
 from attrex.model.text_encoder import resolve_text_model
 from attrex.schema import Schema
 from attrex.training.model_card import model_card
 from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, last_complete
-from attrex.types import CellState, Product
+from attrex.types import BEGIN, INSIDE, CellState, Product
 
 
 def train(
@@ -102,6 +102,7 @@ def train(
     train_set = LabelledProducts(products, encoder)
     if train_set.left_out:
         console.print(f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
+    model.network.learn_values(said_values(train_set))
     start_classifier(model, train_set)
     calibrate_regions(model, products)
     freeze(model.network, config.training)
@@ -147,7 +148,7 @@ def train(
 def new_model(config: Config, schema: Schema) -> Model:
     """A fresh model on pretrained backbones."""
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    network = pretrained_network(config, schema.names, tokenizer)
+    network = pretrained_system(config, schema.names, tokenizer)
     transform = None
     if network.image is not None:
         image = config.image
@@ -159,14 +160,25 @@ def new_model(config: Config, schema: Schema) -> Model:
 
 def start_classifier(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    if model.network.classifier is None or not model.config.range.prior_bias:
+    if not model.config.range.prior_bias:
         return
     windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
     for window in windows:
         if window.labels is not None:
             counts[list(window.labels.pairs)] += 1
-    model.network.classifier.start_at(counts / max(1, len(windows)))
+    model.network.start_at(counts / max(1, len(windows)))
+
+
+def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Each labelled value as its attribute and token ids."""
+    for window in (window for _, encoded in train_set.items for window in encoded.windows):
+        pairs = window.labels.pairs if window.labels is not None else {}
+        for attribute, tags in pairs.items():
+            for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
+                more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
+                units = window.units[start : start + 1 + more]
+                yield attribute, tuple(i for unit in units if unit is not None for i in unit.ids)
 
 
 def set_class_prior(model: Model, known: Supervision) -> None:
@@ -187,8 +199,8 @@ def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 5
 
 
 def _tune_threshold(model: Model, extractor: Extractor, validation: Sequence[Product]) -> dict[float, float]:
-    """Set S_thr to the best on validation products; returns the TAG-F1 of all candidates. Nothing for a flat tagger."""
-    if model.network.classifier is None:
+    """Set S_thr to the best on validation products; returns the TAG-F1 of all candidates. Nothing without a range."""
+    if not model.network.predicts_range:
         return {}
     predictions = list(extractor.extract(validation, threshold=min(CANDIDATES), evidence=False))
     curve = threshold_curve(validation, predictions)

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,8 @@ from transformers.integrations import INTEGRATION_TO_CALLBACK, TensorBoardCallba
 from attrex.config import Config, TrainingConfig
 from attrex.data.loading import BucketSampler, Collator, LabelledProducts
 from attrex.errors import CheckpointError, ConfigError, did_you_mean
-from attrex.model.guidance import TextGuidance
-from attrex.model.network import Network
 from attrex.model.precision import use_bf16
+from attrex.model.system import System
 from attrex.training.progress import METRIC, HumanProgress
 
 STATE = "trainer_state.json"  # the last file of a checkpoint to be written
@@ -45,14 +44,14 @@ _PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
 
 class AttrexTrainer(Trainer):
-    """Trains a :class:`Network`; ``measure`` scores it on the validation set and returns metrics with ``tag_f1``."""
+    """Trains a :class:`System`; ``measure`` scores it on the validation set and returns metrics with ``tag_f1``."""
 
     optimizer: torch.optim.Optimizer | None
     control: TrainerControl
 
     def __init__(
         self,
-        network: Network,
+        network: System,
         config: Config,
         train: LabelledProducts,
         collator: Collator,
@@ -158,10 +157,7 @@ class AttrexTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """Weights only: what else a model needs is written once, at the end. No pickled arguments."""
-        directory = Path(output_dir or self.args.output_dir)
-        directory.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.contiguous() for k, v in (state_dict or self.model.state_dict()).items()}
-        save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+        save_weights(self.model, Path(output_dir or self.args.output_dir), state_dict)
 
     def _load_best(self) -> None:
         """By step, not by the path that the Trainer noted: the directory may have been moved between two runs."""
@@ -173,6 +169,13 @@ class AttrexTrainer(Trainer):
                 f"the best state of this run, {path}, cannot be read: {exc}; "
                 f"delete {Path(self.args.output_dir).parent} and train again"
             ) from exc
+
+
+def save_weights(model: torch.nn.Module, directory: Path, state: Mapping[str, Any] | None = None) -> None:
+    """The weights of a checkpoint, ``state`` where the Trainer has gathered them."""
+    directory.mkdir(parents=True, exist_ok=True)
+    weights = {k: v.contiguous() for k, v in (state or model.state_dict()).items()}
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
 
 
 class Milestones(TrainerCallback):
@@ -280,12 +283,11 @@ def training_arguments(settings: TrainingConfig, directory: Path, trackers: Sequ
     )
 
 
-def freeze(network: Network, settings: TrainingConfig) -> None:
+def freeze(network: System, settings: TrainingConfig) -> None:
     """Switch gradients off: `fixed` freezes both encoders, `partial` all but the last text layers."""
     if settings.scheme == "uls":
         return
-    guide = network.guidance.encoder if isinstance(network.guidance, TextGuidance) else None
-    for encoder in filter(None, (network.text, guide)):
+    for encoder in network.text_encoders():
         encoder.requires_grad_(False)
         if settings.scheme == "partial" and settings.text_layers:
             for layer in encoder.layers[-settings.text_layers :]:
@@ -294,24 +296,30 @@ def freeze(network: Network, settings: TrainingConfig) -> None:
         network.image.requires_grad_(settings.scheme == "partial" and settings.image_trainable)
 
 
-def parameter_groups(network: Network, settings: TrainingConfig) -> list[dict[str, Any]]:
+def parameter_groups(network: System, settings: TrainingConfig) -> list[dict[str, Any]]:
     """Image encoder, fusion, text encoder, new layers, each at its rate; no decay on biases and norms."""
     pretrained = {name for name, _ in network.pretrained_parameters()}
-    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        if not parameter.requires_grad:
-            continue
+
+    def rate(name: str) -> float:
         if name.startswith("image."):
-            rate = settings.image_learning_rate
-        elif name.startswith(("tir.", "concat.")):
-            rate = settings.fusion_learning_rate or settings.learning_rate
-        elif name in pretrained or settings.head_learning_rate is None:
-            rate = settings.learning_rate
-        else:
-            rate = settings.head_learning_rate
-        decay = settings.weight_decay if parameter.ndim > 1 else 0.0
-        groups.setdefault((rate, decay), []).append(parameter)
-    return [{"params": params, "lr": rate, "weight_decay": decay} for (rate, decay), params in groups.items()]
+            return settings.image_learning_rate
+        if name.split(".", maxsplit=1)[0] in network.fusion_parts:
+            return settings.fusion_learning_rate or settings.learning_rate
+        if name in pretrained or settings.head_learning_rate is None:
+            return settings.learning_rate
+        return settings.head_learning_rate
+
+    named = ((parameter, rate(name)) for name, parameter in network.named_parameters())
+    return grouped(named, settings.weight_decay)
+
+
+def grouped(parameters: Iterable[tuple[torch.nn.Parameter, float]], decay: float) -> list[dict[str, Any]]:
+    """Trained parameters with their rates as an optimiser's groups; no decay on biases and norms."""
+    groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
+    for parameter, rate in parameters:
+        if parameter.requires_grad:
+            groups.setdefault((rate, decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+    return [{"params": params, "lr": rate, "weight_decay": share} for (rate, share), params in groups.items()]
 
 
 def last_complete(directory: Path) -> Path | None:

@@ -1,0 +1,59 @@
+"""Word embeddings for the systems that read words and not a pretrained encoder's states.
+
+The papers start from GloVe or the like. Here the start is the embedding matrix of `text.model`, so that no further
+download is needed and every system knows the same words before it is trained: a unit's vector is the mean over its
+word pieces, which lets rare words have a vector too. They are trained whatever `training.scheme` says of encoders.
+
+Shapes: B rows, S tokens, U units, E width of the embeddings.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from attrex.model.batch import Batch
+from attrex.model.text_encoder import TextEncoder
+
+
+class WordEmbeddings(nn.Module):
+    """A trained vector per word piece, averaged over the pieces of a unit.
+
+    ``reserved`` (n,) are the ids that stand for no text, such as the separator between two fields.
+    """
+
+    reserved: Tensor
+
+    def __init__(self, pieces: nn.Embedding, reserved: Tensor) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.width = pieces.embedding_dim
+        self.register_buffer("reserved", reserved, persistent=False)
+
+    @classmethod
+    def of(cls, text: TextEncoder, reserved: Tensor) -> WordEmbeddings:
+        """A copy of a text encoder's embedding matrix."""
+        return cls(deepcopy(text.embeddings.word_embeddings), reserved)  # type: ignore[arg-type]
+
+    def spec(self) -> dict[str, int]:
+        """What building the same matrix takes. JSON."""
+        return {"pieces": self.pieces.num_embeddings, "width": self.width}
+
+    def forward(self, batch: Batch) -> Tensor:
+        """(B, U, E)"""
+        return mean_of_pieces(self.pieces(batch.input_ids), batch, self.reserved)
+
+
+def mean_of_pieces(vectors: Tensor, batch: Batch, reserved: Tensor) -> Tensor:
+    """The mean over each unit's tokens: (B, S, E) -> (B, U, E); ``reserved`` (n,) ids are left out."""
+    first = torch.zeros_like(batch.input_ids).scatter_add(1, batch.unit_index, batch.unit_mask.long())
+    unit = first.cumsum(1) - 1  # of which unit each token is a piece; -1 before the first one
+    said = (unit >= 0) & batch.token_mask & ~torch.isin(batch.input_ids, reserved)
+    unit = unit.clamp(min=0)
+    vectors = vectors * said[..., None]
+    shape = (*batch.unit_mask.shape, vectors.shape[-1])
+    total = vectors.new_zeros(shape).scatter_add(1, unit[..., None].expand_as(vectors), vectors)
+    count = vectors.new_zeros(shape[:2]).scatter_add(1, unit, said.to(vectors.dtype))
+    return total / count.clamp(min=1)[..., None]
