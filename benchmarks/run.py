@@ -77,6 +77,7 @@ def _plot(result: dict[str, Any], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "attrex"}  # text as text, the same file each time
     from matplotlib import pyplot
 
     speeds = result["products_per_second"]
