@@ -355,6 +355,9 @@ class Network(System):
         if self.classifier is not None:
             self.classifier.start_at(frequency)
 
+    def doubt_at(self, prior: Tensor) -> None:
+        self.get_buffer("class_prior").copy_(prior)
+
     def text_encoders(self) -> Iterator[TextEncoder]:
         yield self.text
         if isinstance(self.guidance, TextGuidance):

@@ -22,7 +22,7 @@ from attrex.data.encoding import ProductEncoder
 from attrex.data.images import ImageLoader, ImageTransform
 from attrex.data.loading import Collator, LabelledProducts
 from attrex.data.mentions import Mentions
-from attrex.data.supervision import Supervision, supervision
+from attrex.data.supervision import supervision
 from attrex.data.teacher import Teacher
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import score
@@ -96,7 +96,7 @@ def train(
         mentions = Mentions.learn(products, schema, min_share=config.range.mention_share)
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
-    set_class_prior(model, known)
+    model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]))
     taught = config.range.unknown != "negative"
     encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
     train_set = LabelledProducts(products, encoder)
@@ -179,12 +179,6 @@ def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, .
                 more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
                 units = window.units[start : start + 1 + more]
                 yield attribute, tuple(i for unit in units if unit is not None for i in unit.ids)
-
-
-def set_class_prior(model: Model, known: Supervision) -> None:
-    """Tell the network how often a cell in doubt has a value that its text says."""
-    priors = torch.tensor([known.prior(name) for name in model.schema.names])
-    model.network.get_buffer("class_prior").copy_(priors)
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
