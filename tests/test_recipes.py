@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from attrex.config import Config
+from attrex.data.locate import LocatePolicy
 from attrex.data.synthetic import write_catalogue
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
 
@@ -156,3 +157,21 @@ def test_the_use_of_the_photo_is_measured_once(
     capsys.readouterr()
     ambiguous.main(arguments)
     assert "done already" in capsys.readouterr().out
+
+
+def test_each_step_of_locating_is_scored_against_hand_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_catalogue(tmp_path / "drawn", train=150, valid=4, test=40, seed=1, image_size=32)
+    (data / "test.jsonl").rename(data / "gold_dev.jsonl")
+    policy = tmp_path / "policy.yaml"
+    LocatePolicy().save(policy)
+    monkeypatch.syspath_prepend(RECIPES)
+    labels = load("labels")
+    monkeypatch.setattr(labels, "CORE", ("Color", "Material", "Closure", "Neckline", "Pattern", "Fit"))
+    labels.main(["--data", str(data), "--policy", str(policy)])
+    _, _, *rows = capsys.readouterr().out.splitlines()
+    assert [row.split(" | ")[0][2:] for row in rows] == [name for name, _ in labels.STEPS]
+    first, last = ([float(x) for x in row.strip("| ").split(" | ")[1:]] for row in (rows[0], rows[-1]))
+    assert all(0 < x <= 1 for x in first)
+    assert last[1] > first[1]  # more is found
