@@ -143,6 +143,15 @@ def test_photos_are_let_go_within_a_chunk(
     assert held == [0, 0, 0, 0]
 
 
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Whatever a test does, the next one has as many as before."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("size", [1, 3])
 def test_batches_that_run_at_once_find_what_batches_in_turn_find(
     extractor: Extractor, products: list[Product], monkeypatch: pytest.MonkeyPatch, size: int
@@ -153,7 +162,7 @@ def test_batches_that_run_at_once_find_what_batches_in_turn_find(
     monkeypatch.setattr(extractor.engine, "threads", 1)
     in_turn = list(extractor.extract(shelf, batch_size=size))
     monkeypatch.setattr(extractor.engine, "threads", 4)
-    threads, names = torch.get_num_threads(), set()
+    names = set()
     run = extractor.engine.run
 
     def noting(*args: Any, **options: Any) -> Any:
@@ -164,7 +173,6 @@ def test_batches_that_run_at_once_find_what_batches_in_turn_find(
     at_once = list(extractor.extract(shelf, batch_size=size))
     assert len(names) > 1
     assert torch.get_num_threads() == 4
-    torch.set_num_threads(threads)
     for one, other in zip(in_turn, at_once, strict=True):
         assert_alike(one, other)
 
