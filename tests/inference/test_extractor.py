@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
@@ -412,14 +412,30 @@ def test_bf16(extractor: Extractor, products: list[Product]) -> None:
     assert near.range != exact.range
 
 
-def test_bf16_follows_weights_that_are_trained_on(tiny: Config, schema: Schema, products: list[Product]) -> None:
+def by_an_optimizer(network: torch.nn.Module) -> None:
+    """As in training, with the fused kernel, which does not count what it writes."""
+    network.train()
+    parameters = list(network.text.layers.parameters())
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    torch.optim.AdamW(parameters, lr=0.05, fused=True).step()
+
+
+def by_hand(network: torch.nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in network.text.layers.parameters():
+            parameter.mul_(1.5)
+
+
+@pytest.mark.parametrize("change", [by_an_optimizer, by_hand])
+def test_bf16_follows_weights_that_change(
+    tiny: Config, schema: Schema, products: list[Product], change: Callable[[torch.nn.Module], None]
+) -> None:
     model = build(tiny, schema).model
     rough = Extractor(model, device="cpu", precision="bf16")
     before = only(rough.extract([products[0]])).range
     assert only(rough.extract([products[0]])).range == before
-    with torch.no_grad():
-        for parameter in model.network.text.layers.parameters():
-            parameter.mul_(1.5)
+    change(model.network)
     after, fresh = (only(e.extract([products[0]])).range for e in (rough, Extractor(model, device="cpu")))
     assert after != before
     assert after == pytest.approx(fresh, abs=0.05)

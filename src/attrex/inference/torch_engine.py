@@ -77,10 +77,9 @@ class TorchEngine:
     @contextmanager
     def using(self) -> Iterator[System]:
         """The network as it is run here: without gradients, in the engine's precision."""
-        self.network.eval()
         half = self.half
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half is not None):
-            yield self.network if half is None else half()
+            yield self.network.eval() if half is None else half()
 
 
 def _array(tensor: Tensor) -> np.ndarray:

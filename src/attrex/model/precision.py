@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy, deepcopy
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,15 +25,25 @@ def use_bf16(precision: str) -> bool:
 class Half:
     """A network whose text layers hold their matrices in bf16, for use under autocast; all else is the network's own.
 
-    Outside of training, autocast would cast them anew in every batch. The copy is made again when they have changed.
-    A system without a text encoder is used as it is.
+    Outside of training, autocast would cast them anew in every batch. The copy is made again when the network was in
+    training since, or when torch says that a weight was written: its fused optimizers do not say so. A system
+    without a text encoder is used as it is.
     """
 
     def __init__(self, network: System) -> None:
         self.network = network
         self.made: tuple[list[tuple[int, int]], System] | None = None
+        self.lock = Lock()  # several threads extract with one network
 
     def __call__(self) -> System:
+        """The copy, in evaluation mode, as the network itself then is."""
+        with self.lock:
+            if self.network.training:
+                self.made = None
+                self.network.eval()
+            return self._copy()
+
+    def _copy(self) -> System:
         if self.network.text is None:
             return self.network
         state = [(p.data_ptr(), p._version) for p in self.network.text.layers.parameters()]
