@@ -15,8 +15,10 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -29,6 +31,7 @@ from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.systems import SYSTEMS
 from attrex.training.train import finished, train
+from attrex.types import Product
 
 CORE = (
     "Brand",
@@ -48,7 +51,8 @@ CORE = (
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     name = options.config.stem
-    target = options.results / options.data.name / f"{name}-{options.products or 'all'}-seed{options.seed}.json"
+    hidden = f"-hide{options.hide:.0%}".rstrip("%") if options.hide else ""
+    target = options.results / options.data.name / f"{name}-{options.products or 'all'}{hidden}-seed{options.seed}.json"
     console = Console()
     if target.exists():
         overrides = json.loads(target.read_text(encoding="utf-8"))["overrides"]
@@ -60,8 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
     work = options.work / options.data.name / target.stem
     if finished(work) is None:
         train(
-            read_products(options.data / "train.jsonl", limit=options.products),
-            read_products(options.data / "valid.jsonl"),
+            hide_cells(read_products(options.data / "train.jsonl", limit=options.products), options.hide, options.seed),
+            hide_cells(read_products(options.data / "valid.jsonl"), options.hide, options.seed),
             work,
             config=config,
             resume=(work / "run.json").exists(),
@@ -71,6 +75,19 @@ def main(arguments: list[str] | None = None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     write_json(target, _measure(extractor, options, config))
     console.print(f"{name}: {target}", soft_wrap=True)
+
+
+def hide_cells(products: Iterable[Product], share: float, seed: int) -> Iterator[Product]:
+    """Products of which about ``share`` of the known cells are blank, with the labels located from them.
+
+    Which ones depends on the seed, the product and the attribute alone; what is hidden at 0.3 is hidden at 0.6 too.
+    """
+    for product in products:
+        known = {*product.table, *(s.attribute for s in product.spans or ())}
+        blank = {a for a in known if Random(f"{seed} {product.id} {a}").random() < share}
+        table = {a: values for a, values in product.table.items() if a not in blank}
+        spans = tuple(s for s in product.spans or () if s.attribute not in blank)
+        yield replace(product, table=table, spans=spans)
 
 
 def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
@@ -85,6 +102,7 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
         "training_products": extractor.model.metrics["training_products"],
         "preset": config.preset,
         "overrides": options.set,
+        "hidden_cells": options.hide,
         "seed": options.seed,
         "commit": _commit(),
         "machine": _machine(),
@@ -133,6 +151,7 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--products", type=int, help="train on the first so many products only")
+    parser.add_argument("--hide", type=float, default=0.0, help="share of the training table's cells to take away")
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--set", action="append", default=[], help="override a setting, as in attrex train")

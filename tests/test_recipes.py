@@ -14,6 +14,7 @@ from attrex.config import Config
 from attrex.data.locate import LocatePolicy
 from attrex.data.synthetic import write_catalogue
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
+from attrex.types import CellState, Product, Span
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 SYSTEMS = {
@@ -89,6 +90,7 @@ def test_a_run_is_measured_once_and_found_again(
     assert result["minutes"] == model["minutes"]
     assert result["test"]["products"] == result["test_without_photos"]["products"] == 8
     assert set(result["gold"]["per_attribute"]) <= set(run.CORE)
+    assert result["hidden_cells"] == 0
     assert result["commit"]
     assert "torch" in result["machine"]
 
@@ -98,6 +100,22 @@ def test_a_run_is_measured_once_and_found_again(
     assert target.stat().st_mtime_ns == before
     with pytest.raises(SystemExit, match=r"was made with --set .*epochs=1.*; give this run a configuration file"):
         run.main([str(config), "--data", str(data), "--seed", "5", "--products", "8", *places])
+
+
+def test_hidden_cells_are_blank_and_stay_so_when_more_are_hidden() -> None:
+    hide = load("run").hide_cells
+    spans = (Span("Color", 0, 3, "red"), Span("Size", 4, 5, "L"))
+    table = {"Color": ("red",), "Fit": ("slim",), "Size": ("L",)}
+    products = [Product(str(i), {"text": "red L"}, table=table, spans=spans) for i in range(2000)]
+    blanks = []
+    for share in (0.0, 0.3, 0.6):
+        hidden = list(hide(products, share, seed=1))
+        assert all(p.cell_state("Fit") in (CellState.BLANK, CellState.NOT_LOCATED) for p in hidden)
+        assert all((p.cell_state("Color") == CellState.LOCATED) == ("Color" in p.table) for p in hidden)
+        blanks.append({(p.id, a) for p in hidden for a in table if a not in p.table})
+    assert not blanks[0]
+    assert blanks[1] < blanks[2]
+    assert [len(b) / 6000 for b in blanks] == pytest.approx([0, 0.3, 0.6], abs=0.02)
 
 
 def test_the_table_has_means_over_seeds_and_how_far_they_lie_apart(

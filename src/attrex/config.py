@@ -128,6 +128,9 @@ class RangeConfig(_Section):
     A flat tagger has no range, so that `masked` is all it can do. Complete products have nothing unknown."""
     unknown_weight: float = Field(0.3, ge=0, le=1)
     """How much a blank cell counts, against 1 for a known one, unless `unknown` is `negative`."""
+    partial_labels: bool = True
+    """Unless `unknown` is `negative`, the tags of words that may be an unlabelled value are summed over in the CRF's
+    likelihood; without it they are taken for no value."""
     mention_share: float = Field(0.2, ge=0, le=1)
     """A known value is searched in the texts as a possible unlabelled one only if at least this share of its places in
     products whose cell is known is labelled; so that the brand "only" is not suspected in "hand wash only"."""

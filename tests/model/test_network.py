@@ -450,6 +450,20 @@ def test_cells_count_as_told(build: Build, doubtful: Batch, unknown: str, blank:
     torch.testing.assert_close(losses.tag_loss, (seen["nll"] * each).mean())
 
 
+def test_without_partial_labels_words_in_doubt_are_no_values(build: Build, doubtful: Batch):
+    network = choose(build("range.unknown=masked", "range.partial_labels=false"), [9.0] * 4)
+    seen = observe(network)
+    network(**doubtful.tensors())
+    assert "allowed" not in seen
+    tags = dict(zip(seen["pairs"], seen["tags"].tolist(), strict=True))
+    assert tags[0, 0] == [0, 1, 2, 0, 0, 0, 0]
+    assert all(not any(tags[pair]) for pair in IN_DOUBT)
+
+    flat = build("range.kind=none", "range.unknown=masked", "range.partial_labels=false")
+    plain = flat(**replace(doubtful, pair_rows=None, pair_attributes=None, pair_tags=None).tensors())
+    torch.testing.assert_close(flat(**doubtful.tensors()).loss, plain.loss)
+
+
 def test_cells_of_no_weight_are_not_decoded(build: Build, doubtful: Batch):
     network = choose(build("range.unknown=masked", "range.unknown_weight=0"), [9.0] * 4)
     seen = observe(network)

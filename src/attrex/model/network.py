@@ -190,7 +190,7 @@ class Network(System):
         if batch.pair_rows is None or batch.pair_attributes is None or batch.pair_tags is None:
             return self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
         pairs, units = (batch.pair_tags == UNKNOWN).nonzero(as_tuple=True)
-        if not len(pairs):
+        if not len(pairs) or not self.settings.range.partial_labels:
             return self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
         allowed = one_hot(batch.flat_tags, self.crf.num_tags).bool()
         rows, attributes = batch.pair_rows[pairs], batch.pair_attributes[pairs]
@@ -202,8 +202,8 @@ class Network(System):
     def _pair_nll(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
         """emissions (N, U, K), tags (N, U) with UNKNOWN, mask (N, U) -> (N,): exact, whatever is not known."""
         unknown = tags == UNKNOWN
-        if not unknown.any():
-            return self.crf.nll(emissions, tags, mask)
+        if not unknown.any() or not self.settings.range.partial_labels:
+            return self.crf.nll(emissions, tags.masked_fill(unknown, OUTSIDE), mask)
         allowed = one_hot(tags.clamp(min=0), self.crf.num_tags).bool()
         # Any tag that has a meaning there: the release's pad tag stands at the first position only.
         allowed[..., : self.crf.num_tags - self.settings.decoder.pad_tag] |= unknown[..., None]
