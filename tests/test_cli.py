@@ -323,6 +323,24 @@ def test_evaluate_writes_the_metrics_as_json(model: Path, data: Path, tmp_path: 
     assert {"precision", "recall", "f1"} <= metrics["per_attribute"]["Color"].keys()
 
 
+def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "all.json", tmp_path / "texts.json"]
+    for file, options in zip(files, ([], ["--no-photos"]), strict=True):
+        attrex("evaluate", model, data / "test.jsonl", "--json", file, *options)
+    csv, plot = tmp_path / "runs.csv", tmp_path / "runs.svg"
+    said = attrex("compare", *files, "--against", "texts", "--csv", csv, "--plot", plot)
+    assert {line.split(" | ")[0] for line in said.stdout.splitlines()[2:]} == {"| all", "| texts"}
+    assert csv.read_text().count("\n") == 3
+    assert plot.read_text().startswith("<?xml")
+    for mistake, words in (
+        (["--metric", "tga"], "did you mean 'tag'"),
+        (["--part", "golden"], "did you mean 'gold'"),
+        (["--csv", "runs.txt"], "--csv should end in .csv"),
+        (["--plot", "runs.txt"], "--plot should end in .svg or .png or .pdf"),
+    ):
+        assert words in error("compare", *files, *mistake)
+
+
 def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
     model: Path, data: Path, tmp_path: Path
 ) -> None:

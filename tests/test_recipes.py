@@ -1,4 +1,4 @@
-"""The runner of recipes, on a tiny configuration, and the table of its results."""
+"""The runner of recipes, on a tiny configuration."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -118,33 +117,11 @@ def test_hidden_cells_are_blank_and_stay_so_when_more_are_hidden() -> None:
     assert [len(b) / 6000 for b in blanks] == pytest.approx([0, 0.3, 0.6], abs=0.02)
 
 
-def test_the_table_has_means_over_seeds_and_how_far_they_lie_apart(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def write(name: str, seed: int, f1: float, **more: Any) -> str:
-        test = {"tag": {"f1": f1, "precision": 0.5, "recall": 0.5}, "sequences_per_product": 12.0}
-        path = tmp_path / f"{name}-{seed}.json"
-        path.write_text(json.dumps({"name": name, "training_products": 8164, "minutes": 30.25, "test": test} | more))
-        return str(path)
-
-    paths = [write("worse", 0, 0.8), write("better", 0, 0.90), write("better", 1, 0.92)]
-    load("table").main(paths)
-    head, rule, first, second = capsys.readouterr().out.splitlines()
-    assert head.startswith("| run (training products) | seeds | TAG-F1 | P | R |")
-    assert rule == "|---" * head.count(" | ") + "|---|"
-    assert first.startswith("| better (8,164) | 2 | 0.9100 ±0.0100 | 0.5000 ±0.0000 |")
-    assert second.startswith("| worse (8,164) | 1 | 0.8000 | 0.5000 |")
-    assert "| 12.0 |" in second  # decoded sequences, not a share
-    assert "| - |" in second  # not measured
-
-
-def test_both_scripts_tell_how_they_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_runner_tells_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         load("run").main(["--help"])
     assert end.value.code == 0
     assert "recipes/run.py recipes/configs/uls-dram.yaml --data DIR" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="no results"):
-        load("table").main([])
 
 
 def test_the_use_of_the_photo_is_measured_once(

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from typer.core import TyperGroup
 
-from attrex.errors import AttrexError, ConfigError, DataError
+from attrex.errors import AttrexError, ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
     from attrex.data.lexicon import Lexicon
@@ -342,6 +342,41 @@ def evaluate(
         console.print(f"\nLabelled by hand, {gold}:", markup=False, highlight=False, soft_wrap=True)
         found["gold"] = scored(by_hand).to_json()
     _write_json(json_file, found, "metrics")
+
+
+@app.command()
+def compare(
+    files: Annotated[list[Path], typer.Argument(help="Runs: files of attrex evaluate --json or recipes/run.py.")],
+    against: Annotated[str | None, typer.Option(help="Row that the others are compared with.")] = None,
+    part: Annotated[str, typer.Option(help="What to compare on: test, or gold: products labelled by hand.")] = "test",
+    metric: Annotated[str, typer.Option(help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every run, all figures in full.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the figure, .svg, .png or .pdf.")] = None,
+) -> None:
+    """A table of runs in Markdown: means over seeds, their spread, and the difference to one of them with its interval.
+
+    Runs that differ in nothing but the seed are a row; the interval is of a paired bootstrap over products and seeds.
+
+    Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
+    """
+    from attrex.evaluation.comparison import compare as side_by_side
+    from attrex.evaluation.comparison import csv_text, figure_of, markdown
+    from attrex.evaluation.comparison import plot as draw
+    from attrex.evaluation.runs import COMPARED, PARTS, read_runs
+
+    for value, known, option in ((part, PARTS, "--part"), (metric, COMPARED, "--metric")):
+        if value not in known:
+            raise ConfigError(f"{option} {value!r}{did_you_mean(value, known)}; expected one of {', '.join(known)}")
+    rows = side_by_side(read_runs(files), against, part=part, metric=metric)
+    print(markdown(rows), end="")
+    if csv_file:
+        _check_out(csv_file, (".csv",), *map(str, files), option="--csv")
+        csv_file.write_text(csv_text(rows), encoding="utf-8")
+        _note(f"runs: {csv_file}")
+    if plot:
+        _check_out(plot, (".svg", ".png", ".pdf"), *map(str, files), option="--plot")
+        draw(rows, plot, figure_of(part, metric))
+        _note(f"plot: {plot}")
 
 
 @app.command()

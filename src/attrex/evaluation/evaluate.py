@@ -9,6 +9,7 @@ from typing import Any
 from attrex.data.mentions import Mentions
 from attrex.evaluation.incomplete import Incomplete, incomplete
 from attrex.evaluation.metrics import Scores, score
+from attrex.evaluation.runs import COMPARED, pack
 from attrex.inference.extractor import Extractor
 from attrex.types import Prediction, Product
 
@@ -29,7 +30,9 @@ class Evaluation:
             "sequences_per_product": round(self.sequences_per_product, 4),
             "rows_per_product": round(self.rows_per_product, 4),
         }
-        return out | ({"incomplete": self.incomplete.to_json()} if self.incomplete else {})
+        out |= {"incomplete": self.incomplete.to_json()} if self.incomplete else {}
+        counts = self.scores.counts
+        return out | ({"counts": {m: pack(counts.per_product(m)[:, 0]) for m in COMPARED}} if counts else {})
 
 
 def evaluate(

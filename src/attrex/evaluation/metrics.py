@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,6 +80,7 @@ class Scores:
     per_attribute: dict[str, AttributeScores]  #: most gold spans first
     min_support: int = 20
     confidence: float = 0.95
+    counts: Counts | None = field(default=None, compare=False, repr=False)  #: per product, what all else is made from
 
     def to_json(self) -> dict[str, Any]:
         """Plain numbers; the intervals are keyed by their confidence ("ci95") and left out where there are none."""
@@ -156,6 +157,7 @@ def score(
         per_attribute=_per_attribute(counts),
         min_support=min_support,
         confidence=confidence,
+        counts=counts,
     )
 
 
@@ -332,9 +334,9 @@ def _overlapping(gold: Iterable[_Place], predicted: Iterable[_Place]) -> int:
 def _by_field(places: Iterable[_Place]) -> dict[str, list[tuple[int, int]]]:
     """Field -> (end, start) of its spans, sorted; a span without characters overlaps nothing."""
     out: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for field, start, end in places:
+    for name, start, end in places:
         if start < end:
-            out[field].append((end, start))
+            out[name].append((end, start))
     return {field: sorted(spans) for field, spans in out.items()}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from attrex.errors import ConfigError, did_you_mean
 from attrex.evaluation.metrics import count, mean_f1, percentile_interval, resample
@@ -59,7 +60,11 @@ def paired_bootstrap(
     a, b = mean_f1(pair.sum(0))
     observed = float(a - b)
     both = mean_f1(resample(pair, samples, seed))  # (samples, 2)
-    drawn = both[:, 0] - both[:, 1]
+    return paired_result(observed, both[:, 0] - both[:, 1])
+
+
+def paired_result(observed: float, drawn: NDArray[np.float64]) -> PairedResult:
+    """What (samples,) resampled differences say of the observed one."""
     # a hair of tolerance: equal counts may differ in the last bit after division
     extreme = int(np.sum(np.abs(drawn - observed) >= abs(observed) - 1e-12))
-    return PairedResult(observed, percentile_interval(drawn, 0.95), (extreme + 1) / (samples + 1))
+    return PairedResult(observed, percentile_interval(drawn, 0.95), (extreme + 1) / (len(drawn) + 1))

@@ -1,0 +1,200 @@
+"""Runs side by side: means over seeds, how far they lie apart, and what the differences to one of them are worth."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+
+from attrex.errors import ConfigError, DataError, did_you_mean
+from attrex.evaluation.metrics import f1, resample
+from attrex.evaluation.runs import Run
+from attrex.evaluation.significance import PairedResult, paired_result
+
+FIGURES: dict[str, tuple[str, ...]] = {
+    "TAG-F1": ("test", "tag", "f1"),
+    "P": ("test", "tag", "precision"),
+    "R": ("test", "tag", "recall"),
+    "macro-F1": ("test", "macro_f1"),
+    "CLS-F1": ("test", "cls", "f1"),
+    "accuracy": ("test", "accuracy"),
+    "attribute given": ("test_given", "tag", "f1"),
+    "without photos": ("test_without_photos", "tag", "f1"),
+    "gold exact F1": ("gold", "tag", "f1"),
+    "gold overlap P": ("gold", "overlap", "precision"),
+    "gold overlap R": ("gold", "overlap", "recall"),
+    "gold overlap F1": ("gold", "overlap", "f1"),
+    "sequences": ("test", "sequences_per_product"),
+    "minutes": ("minutes",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One system: its runs, and how much better it is than the chosen one."""
+
+    name: str
+    runs: list[Run]
+    difference: PairedResult | None = None
+
+    def values(self, figure: str) -> list[float]:
+        """A figure of every run that has it."""
+        return [v for run in self.runs if (v := run.value(*FIGURES[figure])) is not None]
+
+
+def compare(
+    runs: Sequence[Run],
+    against: str | None = None,
+    *,
+    part: str = "test",
+    metric: str = "tag",
+    samples: int = 10_000,
+    seed: int = 0,
+) -> list[Row]:
+    """One row for the runs of each name, the best TAG-F1 first; with ``against``, each compared with that row.
+
+    Raises :class:`ConfigError` when no row is named ``against``, :class:`DataError` when the runs were measured on
+    different products or have no counts of ``metric`` on ``part``.
+    """
+    groups: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[_label(run, runs)].append(run)
+    rows = [Row(name, group) for name, group in groups.items()]
+    rows.sort(key=lambda row: -mean(row.values("TAG-F1")))
+    if against is None:
+        return rows
+    chosen = [row for row in rows if against in (row.name, row.runs[0].name)]
+    if len(chosen) != 1:
+        what = "several rows are" if chosen else "no row is"
+        raise ConfigError(f"{what} named {against!r}{did_you_mean(against, groups)}; expected one of {list(groups)}")
+    other = chosen[0].runs
+    return [
+        row if row.runs is other else Row(row.name, row.runs, difference(row.runs, other, part, metric, samples, seed))
+        for row in rows
+    ]
+
+
+def difference(
+    ours: Sequence[Run], theirs: Sequence[Run], part: str, metric: str, samples: int = 10_000, seed: int = 0
+) -> PairedResult:
+    """How much better the mean F1 of ``ours`` is; products and, on either side, runs are drawn with replacement.
+
+    The products are the same for all runs, so that what is hard for all is no difference; that another seed may do
+    better or worse is part of the interval.
+    """
+    counts = [run.counts(part, metric) for run in (*ours, *theirs)]
+    for run, found in zip((*ours, *theirs), counts, strict=True):
+        if len(found) != len(counts[0]) or (found[:, 2] != counts[0][:, 2]).any():
+            raise DataError(f"{run.path} and {ours[0].path} were measured on different products or labels")
+    together = np.stack(counts, 1)  # (P, runs, 3)
+    n = len(ours)
+    observed = f1(together.sum(0))
+    drawn = f1(resample(together, samples, seed))  # (samples, runs)
+    rng = np.random.default_rng(seed)
+
+    def some(group: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(group, rng.integers(group.shape[1], size=group.shape), 1).mean(1)
+
+    return paired_result(float(observed[:n].mean() - observed[n:].mean()), some(drawn[:, :n]) - some(drawn[:, n:]))
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """A table in Markdown; figures that no run has are left out."""
+    head, *body = _cells(rows)
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    """The runs one by one, all figures in full: for a spreadsheet."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(["name", "file", "seed", *FIGURES, "difference", "low", "high", "p"])
+    for row in rows:
+        found = row.difference
+        told = [found.difference, *found.ci95, found.p_value] if found else [""] * 4
+        for run in row.runs:
+            figures = [run.value(*keys) for keys in FIGURES.values()]
+            table.writerow([row.name, run.path, run.measured.get("seed", ""), *figures, *told])
+    return out.getvalue()
+
+
+def figure_of(part: str, metric: str) -> str:
+    """Which of :data:`FIGURES` shows the F1 of ``metric`` on ``part``; TAG-F1 where none does."""
+    asked = ((part, metric), (part, metric, "f1"))
+    return next((name for name, keys in FIGURES.items() if keys in asked), "TAG-F1")
+
+
+def plot(rows: Sequence[Row], path: Path, figure: str = "TAG-F1") -> None:
+    """Draw a figure of all rows, one mark per run. Raises :class:`ConfigError` without matplotlib."""
+    try:
+        import matplotlib
+    except ImportError as exc:
+        raise ConfigError("a plot needs matplotlib: pip install 'attrex[plots]'") from exc
+    matplotlib.use("Agg")
+    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "attrex"}  # text as text, the same file each time
+    from matplotlib import pyplot
+
+    shown = [row for row in rows if row.values(figure)]
+    canvas, axes = pyplot.subplots(figsize=(8, 0.34 * len(shown) + 1), layout="constrained")
+    for y, row in enumerate(shown):
+        values = row.values(figure)
+        axes.plot([min(values), max(values)], [y, y], color="#90cdf4", linewidth=6, solid_capstyle="round")
+        axes.plot(values, [y] * len(values), "o", color="#2b6cb0", markersize=4)
+        axes.annotate(f"{mean(values):.3f}", (max(values), y), xytext=(8, 0), textcoords="offset points", va="center")
+    axes.set_yticks(range(len(shown)), [row.name for row in shown])
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.grid(axis="x", color="#e2e8f0")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(f"{figure}, one mark per seed")
+    canvas.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    pyplot.close(canvas)
+
+
+def _label(run: Run, runs: Sequence[Run]) -> str:
+    """A run's name, with what sets it apart from others of the same name."""
+    known = [
+        (key, str(run.measured[key]) if key == "data" else f"{run.measured[key]:,} {what}")
+        for key, what in (("training_products", "products"), ("hidden_cells", "of the cells hidden"), ("data", ""))
+        if key in run.measured and len({str(other.measured.get(key)) for other in runs}) > 1
+    ]
+    told = [text for _, text in known]
+    return f"{run.name} ({', '.join(told)})" if told else run.name
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    figures = [name for name in FIGURES if any(row.values(name) for row in rows)]
+    compared = any(row.difference for row in rows)
+    table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]
+    for row in rows:
+        line = [row.name, str(len(row.runs)), *(_spread(row.values(name)) for name in figures)]
+        if compared:
+            d = row.difference
+            line += (
+                [f"{d.difference:+.4f}", "{:+.4f} to {:+.4f}".format(*d.ci95), f"{d.p_value:.4f}"] if d else ["-"] * 3
+            )
+        table.append(line)
+    return table
+
+
+def _told(found: PairedResult | None) -> list[str]:
+    if found is None:
+        return ["-"] * 3
+    return [f"{found.difference:+.4f}", "{:+.4f} to {:+.4f}".format(*found.ci95), f"{found.p_value:.4f}"]
+
+
+def _spread(values: Sequence[float]) -> str:
+    """The mean, and half the distance between the best and the worst run."""
+    if not values:
+        return "-"
+    digits = 1 if max(values) > 1 else 4
+    apart = f" ±{(max(values) - min(values)) / 2:.{digits}f}" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{apart}"

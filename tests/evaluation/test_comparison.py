@@ -1,0 +1,160 @@
+"""Runs side by side, from their files alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attrex.errors import ConfigError, DataError
+from attrex.evaluation.comparison import FIGURES, compare, csv_text, difference, figure_of, markdown, plot
+from attrex.evaluation.evaluate import Evaluation
+from attrex.evaluation.metrics import score
+from attrex.evaluation.runs import COMPARED, Run, pack, read_runs, unpack
+from attrex.evaluation.significance import paired_bootstrap
+from attrex.types import ExtractedValue, Prediction, Product, Span
+
+PLACES = ((0, 3), (4, 8), (9, 14))
+
+
+def drawn(found: float, seed: int, products: int = 60) -> tuple[list[Product], list[Prediction]]:
+    """Products with three colours, and a prediction that finds each with the probability ``found``."""
+    rng = np.random.default_rng(seed)
+    text = "red blue green"
+    spans = tuple(Span("Color", a, b, text[a:b]) for a, b in PLACES)
+    rows = [Product(str(i), {"text": text}, spans=spans) for i in range(products)]
+    said = [
+        Prediction(str(i), tuple(ExtractedValue("Color", text[a:b], "text", a, b, 0.9) for a, b in PLACES if f < found))
+        for i, f in enumerate(rng.random(products))
+    ]
+    return rows, said
+
+
+def write(folder: Path, name: str, seed: int, found: float, **more: Any) -> Path:
+    rows, said = drawn(found, seed)
+    test = Evaluation(score(rows, said, bootstrap=0), rows, said, 12.0, 1.0).to_json()
+    path = folder / f"{name}-{seed}.json"
+    path.write_text(json.dumps({"name": name, "seed": seed, "minutes": 30.25, "test": test} | more), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> list[Run]:
+    plan = (("worse", 0, 0.5), ("better", 0, 0.8), ("better", 1, 0.85))
+    return read_runs([write(tmp_path, *one) for one in plan])
+
+
+def test_counts_are_as_they_were_when_read_back() -> None:
+    counts = np.array([[1, 2, 3], [0, 0, 12]], dtype=float)
+    packed = pack(counts)
+    assert packed == {"correct": "1 0", "predicted": "2 0", "gold": "3 12"}
+    assert np.array_equal(unpack(packed), counts)
+
+
+def test_a_row_has_the_mean_of_its_seeds_and_how_far_they_lie_apart(runs: list[Run]) -> None:
+    rows = compare(runs)
+    assert [row.name for row in rows] == ["better", "worse"]
+    head, rule, first, second = markdown(rows).splitlines()
+    assert head.startswith("| run | seeds | TAG-F1 | P | R |")
+    assert rule.count("---") == head.count("|") - 1
+    f1s = [run.value("test", "tag", "f1") for run in runs[1:]]
+    assert first.startswith(f"| better | 2 | {np.mean(f1s):.4f} ±{abs(f1s[0] - f1s[1]) / 2:.4f} | 1.0000 ±0.0000 |")
+    assert "| 12.0 | 30.2 |" in second  # sequences and minutes are no shares
+    assert "gold" not in head  # not measured
+
+
+def test_what_sets_runs_of_one_name_apart_is_told(tmp_path: Path) -> None:
+    paths = [write(tmp_path, "a", n, 0.5, training_products=1000 * n, data="shop", hidden_cells=0.0) for n in (1, 8)]
+    assert sorted(row.name for row in compare(read_runs(paths))) == ["a (1,000 products)", "a (8,000 products)"]
+
+
+def test_with_one_run_each_it_is_the_paired_bootstrap_of_their_predictions(runs: list[Run]) -> None:
+    rows, ours = drawn(0.8, 0)
+    _, theirs = drawn(0.5, 0)
+    for metric in ("tag", "overlap", "cls", "accuracy"):
+        name = metric if metric == "accuracy" else f"{metric}_f1"
+        expected = paired_bootstrap(rows, ours, theirs, name, samples=500)
+        assert difference(runs[1:2], runs[:1], "test", metric, samples=500) == expected
+
+
+def test_seeds_that_lie_apart_widen_the_interval(tmp_path: Path) -> None:
+    steady = read_runs([write(tmp_path, f"steady{i}", 0, 0.7) for i in range(3)])
+    apart = read_runs([write(tmp_path, f"apart{i}", 0, found) for i, found in enumerate((0.5, 0.7, 0.9))])
+    other = read_runs([write(tmp_path, "other", 1, 0.6)])
+    narrow, wide = (difference(group, other, "test", "tag", samples=1000) for group in (steady, apart))
+    assert np.diff(wide.ci95)[0] > 1.3 * np.diff(narrow.ci95)[0]
+
+
+def test_rows_are_compared_with_the_chosen_one(runs: list[Run]) -> None:
+    better, worse = compare(runs, "worse", samples=500)
+    assert worse.difference is None
+    assert better.difference is not None
+    assert better.difference.ci95[0] < better.difference.difference < better.difference.ci95[1]
+    head, _, first, second = markdown([better, worse]).splitlines()
+    assert head.endswith("| difference | 95 % interval | p |")
+    assert f"| {better.difference.difference:+.4f} |" in first
+    assert second.endswith("| - | - | - |")
+    with pytest.raises(ConfigError, match=r"no row is named 'wrose'; did you mean 'worse'\?"):
+        compare(runs, "wrose")
+
+
+def test_a_spreadsheet_has_every_run(runs: list[Run]) -> None:
+    table = list(csv.DictReader(csv_text(compare(runs, "worse", samples=100)).splitlines()))
+    assert [(row["name"], row["seed"]) for row in table] == [("better", "0"), ("better", "1"), ("worse", "0")]
+    assert float(table[1]["TAG-F1"]) == runs[2].value("test", "tag", "f1")
+    assert table[1]["gold exact F1"] == ""
+    assert float(table[0]["difference"]) > 0
+    assert table[2]["difference"] == ""
+
+
+@pytest.mark.parametrize("name", ["runs.svg", "runs.png"])
+def test_a_plot_has_a_line_for_every_row(runs: list[Run], tmp_path: Path, name: str) -> None:
+    plot(compare(runs), tmp_path / name)
+    drawing = (tmp_path / name).read_bytes()
+    assert drawing
+    if name.endswith("svg"):
+        assert b"better" in drawing
+        assert b"worse" in drawing
+
+
+def test_each_metric_has_its_figure() -> None:
+    assert figure_of("gold", "overlap") == "gold overlap F1"
+    assert figure_of("test", "accuracy") == "accuracy"
+    assert figure_of("test", "cls_values") == "TAG-F1"
+    assert {figure_of("test", metric) for metric in COMPARED} <= set(FIGURES)
+
+
+def test_other_products_cannot_be_compared(runs: list[Run], tmp_path: Path) -> None:
+    rows, said = drawn(0.5, 0, products=59)
+    found = Evaluation(score(rows, said, bootstrap=0), rows, said, 1.0, 1.0).to_json()
+    path = tmp_path / "fewer.json"
+    path.write_text(json.dumps(found), encoding="utf-8")
+    (fewer,) = read_runs([path])
+    assert fewer.name == "fewer"  # a file of attrex evaluate is named after itself
+    with pytest.raises(DataError, match="different products or labels"):
+        difference([fewer], runs[:1], "test", "tag")
+
+
+def test_what_was_not_measured_is_told(runs: list[Run], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"was not measured on 'gold', only on test"):
+        compare(runs, "worse", part="gold")
+    path = write(tmp_path, "old", 0, 0.5)
+    found = json.loads(path.read_text())
+    del found["test"]["counts"]
+    path.write_text(json.dumps(found))
+    with pytest.raises(DataError, match="no counts per product of 'tag'"):
+        compare([*runs, *read_runs([path])], "worse")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"name": "x"}', '{"test": {"f1": 1}}'])
+def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "no.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=r"no\.json .*attrex evaluate --json"):
+        read_runs([path])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_runs([tmp_path / "missing.json"])
