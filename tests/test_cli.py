@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 from attrex.cli import app, main
 from attrex.config import Config
 from attrex.data import readers
+from attrex.data.lexicon import Lexicon
 from attrex.data.synthetic import write_catalogue
 from attrex.inference.output import read_predictions
 from attrex.systems import SYSTEMS
@@ -230,6 +231,7 @@ def test_train_without_valid_locates_a_table_and_splits_it_by_group(data: Path, 
     assert 0 < held < 20
     assert held % 2 == 0  # the two products of a group stay together
     assert (tmp_path / "model" / "attrex.json").exists()
+    assert Lexicon.load(tmp_path / "model" / "lexicon.yaml")  # as mined, to be edited
 
 
 def test_train_with_a_tracker_of_ones_choice(data: Path, preset: Path, tmp_path: Path) -> None:

@@ -220,15 +220,20 @@ def train(
     config = Config.load(preset, settings)
     known = Schema.load(schema) if schema else None
     source = _read(train_file, images, fields, columns, _part(train_file, "train"), limit)
-    products = _labelled(_progress(source, "reading"), known)
+    products, lexicon = _labelled(_progress(source, "reading"), known)
     if valid_file:
         source = _read(valid_file, images, fields, columns, _part(valid_file, "valid"), limit)
-        validation = _labelled(_progress(source, "reading"), known)
+        validation, _ = _labelled(_progress(source, "reading"), known, lexicon)
     else:
         products, validation = split_by_group(products, 0.1)
         _note(f"validation: {len(validation):,} of the products, by group, held out of training")
     where = None if not trackers else [] if trackers == ["none"] else trackers
     model = fit(products, validation, out, config=config, schema=known, resume=resume, trackers=where, console=notes)
+    if lexicon:
+        lexicon.save(out / "lexicon.yaml")
+        _note(
+            f"what the texts call the table's values: {out / 'lexicon.yaml'}; edit it, and locate --lexicon goes by it"
+        )
     tag = model.metrics["validation"]["tag"]
     console.print(
         f"{config.system_name}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
@@ -631,22 +636,29 @@ def _part(source: str, split: str) -> str | None:
     return split if source.startswith("hf:") or Path(source).is_dir() else None
 
 
-def _labelled(products: Iterable[Product], schema: Schema | None) -> list[Product]:
-    """Products with spans; those without, but with a table, get its values located with the default policy."""
+def _labelled(
+    products: Iterable[Product], schema: Schema | None, lexicon: Lexicon | None = None
+) -> tuple[list[Product], Lexicon | None]:
+    """Products with spans; those without, but with a table, get its values located with the default policy.
+
+    Goes by ``lexicon``, or by one mined from the products, which comes with them.
+    """
     from attrex.data.locate import Locator
+    from attrex.data.mining import mine
 
     found = list(products)
     bare = sum(p.spans is None and p.error is None for p in found)
     if not bare:
-        return found
-    locator = Locator(schema)
+        return found, None
+    lexicon = lexicon or mine(_progress(found, "mining"), schema)
+    locator = Locator(schema, lexicon=lexicon)
     found = [locator.locate(p) for p in found]
     notes.print(locator.report.render(), markup=False)
     _note(
         f"{bare:,} of {len(found):,} products had no labelled spans: their table's values were located in the texts; "
         "`attrex locate` does so with a policy of yours"
     )
-    return found
+    return found, lexicon
 
 
 def _mined(products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy, table: str) -> Lexicon:
