@@ -17,6 +17,7 @@ import pytest
 import typer
 import yaml
 from click.testing import Result
+from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -213,6 +214,19 @@ def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> 
     said = attrex("locate", folder / "t.jsonl", "--out", folder / "[bold]l.jsonl").output
     assert "a[b]/[bold]l.jsonl" in said
     assert "[cm]" in said
+
+
+def test_ocr_adds_what_photos_say(tmp_path: Path) -> None:
+    image = Image.new("RGB", (300, 80), "white")
+    ImageDraw.Draw(image).text((10, 20), "100% WOOL", fill="black", font=ImageFont.load_default(36))
+    image.save(tmp_path / "label.png")
+    table = tmp_path / "shop.csv"
+    table.write_text("id,title,image\n1,A scarf,label.png\n2,A hat,\n", encoding="utf-8")
+    said = attrex("ocr", table, "--out", tmp_path / "read.jsonl").output
+    assert "2 products, 1 of which have text in their photos" in said
+    one, other = rows(tmp_path / "read.jsonl")
+    assert one["fields"] == {"title": "A scarf", "photo_text": "100% WOOL"}
+    assert "photo_text" not in str(other)
 
 
 # --- train ---------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ SYSTEMS = {
     "m-jave-lstm": "M-JAVE-LSTM",
     "mae-model": "MAE-model",
     "opentag": "OpenTag",
+    "pam": "PAM",
     "pixel-bert": "Pixel-BERT",
     "rnn-lstm": "RNN-LSTM",
     "rpbert": "RpBERT",

@@ -185,6 +185,42 @@ def locate(
 
 
 @app.command()
+def ocr(
+    data: Annotated[str, typer.Argument(help="Products with photos, from any reader.")],
+    out: Annotated[Path, typer.Option(help="The same products with a field photo_text, JSONL.")],
+    min_score: Annotated[float, typer.Option(help="Leave out lines that are less sure.", min=0, max=1)] = 0.8,
+    photos: Annotated[int, typer.Option(help="Photos of a product that are read at most.", min=1)] = 4,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+) -> None:
+    """Read what the photos say: text on products and packaging becomes a field, to find values in as in all others.
+
+    Labels that are there do not know the new field: locate anew, with --relabel.
+
+    Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
+    """
+    from attrex.data.ocr import FIELD, PhotoReader
+    from attrex.data.readers import write_products
+
+    _check_out(out, (".jsonl", ".jsonl.gz"), data)
+    reader, found = PhotoReader(min_score=min_score, photos=photos), 0
+
+    def read() -> Iterator[Product]:
+        nonlocal found
+        source = _read(data, images, fields, columns, split, limit)
+        for product in map(reader.read, _progress(source, "reading photos")):
+            found += FIELD in product.fields
+            yield product
+
+    count = write_products(out, read())
+    console.print(f"{count:,} products, {found:,} of which have text in their photos")
+    _note(f"products: {out}")
+
+
+@app.command()
 def train(
     train_file: Annotated[str, typer.Option("--train", help="Labelled products, or a table whose values get located.")],
     out: Annotated[Path, typer.Option(help="Directory of the model.")],

@@ -30,6 +30,7 @@ SystemName = Literal[
     "vilt",
     "pixel-bert",
     "mae-model",
+    "pam",
 ]
 
 
@@ -109,5 +110,6 @@ SYSTEMS: dict[str, SystemInfo] = {
         fixed=True,
         settings={"image": {"max_images": 4}},
     ),
+    "pam": SystemInfo("PAM", "Lin 2021", "generated", photos=True, attribute_given=True),
 }
 """Every system by the name that chooses it."""

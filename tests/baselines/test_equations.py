@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from attrex.baselines.jave import JAVEHead, disagreement
-from attrex.baselines.mae_model import _places
 from attrex.baselines.opentag import PairAttention
+from attrex.baselines.pam import END
 from attrex.baselines.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex.baselines.slot_gated import SlotGate
+from attrex.baselines.values import places
 from attrex.baselines.words import WordEmbeddings, mean_of_pieces
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
@@ -465,8 +466,8 @@ def test_mae_model_tells_a_value_where_the_text_says_it(build: Build, titles: li
         for s in p.spans
     }
     assert known == words
-    assert list(_places([(5,), (6, 7), (5,), (6,), (7,)], (5, 6, 7))) == [(0, 2), (2, 5)]
-    assert list(_places([(5, 6), (7,)], (6, 7))) == []  # not within a word
+    assert list(places([(5,), (6, 7), (5,), (6,), (7,)], (5, 6, 7))) == [(0, 2), (2, 5)]
+    assert list(places([(5, 6), (7,)], (6, 7))) == []  # not within a word
     found = list(Extractor(model, device="cpu").extract(titles[:4]))
     said = {
         (v.attribute, tuple(model.tokenizer(v.text, add_special_tokens=False).input_ids))
@@ -475,3 +476,86 @@ def test_mae_model_tells_a_value_where_the_text_says_it(build: Build, titles: li
     }
     assert said
     assert said <= known
+
+
+# ---- PAM ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pam(build: Build) -> Model:
+    """It knows that attribute 0 has values of the pieces 10 and 11, and attribute 1 of 20."""
+    model = build("pam")
+    model.network.learn_values([(0, (10, 11)), (0, (11,)), (1, (20,))])
+    return model
+
+
+def test_pam_chooses_among_the_pieces_of_the_attribute_the_end_and_the_words_of_the_text(pam: Model):
+    network, batch = pam.network, random_batch()
+    assert network.longest == 2
+    reading, rows, attributes = network.read(batch), torch.tensor([0, 1]), torch.tensor([0, 1])
+    before = torch.tensor([[10], [END]])
+    ids, log_p = network.choices(reading, rows, attributes, before)
+    special = {i for i in (0, 2, 3) if i in network.reserved.tolist()}
+    assert special >= {0, 2, 3}
+    for pair, (row, attribute, own) in enumerate(((0, 0, [10, 11]), (1, 1, [20]))):
+        length = int(batch.token_mask[row].sum())
+        memory = reading.states[row][reading.mask[row]][None]
+        steps = torch.stack(
+            [network.attribute.weight[attribute], network.written(network._words()(before[pair].clamp(min=0)))[0]]
+        )
+        steps = steps + network.step.weight[:2]
+        for step in range(2):
+            unseen = torch.ones(step + 1, step + 1).triu(1).bool()  # no step sees a later one
+            z = network.decoder(steps[None, : step + 1], memory, tgt_mask=unseen)[0, -1]
+            scores = [network.choose.weight[network.piece_ids.tolist().index(i)] @ z for i in own]
+            scores = [
+                s + network.choose.bias[network.piece_ids.tolist().index(i)] for s, i in zip(scores, own, strict=True)
+            ]
+            scores.append(network.choose.weight[-1] @ z + network.choose.bias[-1])
+            names = [*own, END]
+            for token in range(length):
+                if int(batch.input_ids[row, token]) not in special:
+                    h = reading.states[row, token]
+                    scores.append(network.query(z) @ network.key(h) / network.text.width**0.5)
+                    names.append(int(batch.input_ids[row, token]))
+            expected = torch.stack(scores).log_softmax(0)
+            there = log_p[pair, step].isfinite()
+            assert ids[pair][there].tolist() == names
+            torch.testing.assert_close(log_p[pair, step][there], expected, atol=1e-4, rtol=1e-3)
+
+
+def test_pam_sums_over_all_ways_to_the_right_piece(pam: Model):
+    """Row 0 has the value of its words 0 and 1, which are also in the vocabulary; row 1 has none."""
+    network = pam.network
+    cells = torch.zeros(2, len(pam.schema.names), dtype=torch.uint8)
+    cells[0, 0] = 2
+    batch = random_batch(
+        cells=cells,
+        pair_rows=torch.tensor([0]),
+        pair_attributes=torch.tensor([0]),
+        pair_tags=torch.tensor([[1, 0, 0, 0, 0]]),
+    )
+    reading, rows, attributes = network.read(batch), torch.tensor([0, 1]), torch.tensor([0, 1])
+    ids, log_p = network.choices(reading, rows, attributes, torch.tensor([[10], [END]]))
+    p = log_p.exp()
+    first, then = p[0, 0][ids[0] == 10].sum(), p[0, 1][ids[0] == END].sum()
+    assert (ids[0] == 10).sum() == 2  # from the vocabulary, and from the text
+    nothing = p[1, 0][ids[1] == END].sum()
+    expected = torch.stack([-(first.log() + then.log()), -nothing.log()])
+    torch.testing.assert_close(network.loss(reading, batch, rows, attributes), expected, atol=1e-4, rtol=1e-3)
+
+
+def test_pam_writes_the_likeliest_piece_until_the_end(pam: Model, monkeypatch: pytest.MonkeyPatch):
+    """Piece 11 is the likeliest only with both its ways together; pair 1 ends at once."""
+    network = pam.network
+    plan = {0: [[0.3, 0.25, 0.25, 0.2], [0.1, 0.1, 0.1, 0.7]], 1: [[0.1, 0.1, 0.1, 0.7]] * 2}
+    ids = torch.tensor([[10, 11, 11, END]] * 2)
+
+    def choices(reading: object, rows: Tensor, attributes: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        step = before.shape[1]
+        return ids, torch.tensor([[plan[pair][step]] for pair in (0, 1)]).log()
+
+    monkeypatch.setattr(network, "choices", choices)
+    values, probability = network.write(None, torch.tensor([0, 1]), torch.tensor([0, 0]))
+    assert values == [(11,), ()]
+    torch.testing.assert_close(probability, torch.tensor([0.5 * 0.7, 0.7]))

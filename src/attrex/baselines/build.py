@@ -16,6 +16,7 @@ from attrex.baselines.jave import JAVE
 from attrex.baselines.joint_bert import JointBERT, KPlug
 from attrex.baselines.mae_model import MAEModel
 from attrex.baselines.opentag import OpenTag
+from attrex.baselines.pam import PAM
 from attrex.baselines.rnn_lstm import RNNLSTM
 from attrex.baselines.rpbert import RpBERT
 from attrex.baselines.slot_gated import SlotGated
@@ -38,8 +39,9 @@ class Parts:
     words: WordEmbeddings | None
     image: ImageEncoder | None
     names: tuple[Tensor, Tensor]  #: attribute names as tokens: ids and mask, each (C, T)
+    reserved: Tensor  #: ids that stand for no text
     mask: int | None = None  #: id of [MASK], where there are pretrained weights to learn from
-    values: tuple[int, ...] = ()  #: size of a closed vocabulary: how many, the longest in tokens
+    values: tuple[int, ...] = ()  #: size of a vocabulary of values or their pieces: how many, the longest in tokens
 
 
 def pretrained_system(config: Config, attributes: Sequence[str], tokenizer: Any) -> System:
@@ -47,10 +49,11 @@ def pretrained_system(config: Config, attributes: Sequence[str], tokenizer: Any)
     if _is_network(config):
         return pretrained_network(config, attributes, tokenizer)
     text = pretrained_text(config)
-    words = WordEmbeddings.of(text, _reserved(tokenizer))
+    reserved = _reserved(tokenizer)
+    words = WordEmbeddings.of(text, reserved)
     image = image_encoder(config, config.image.model)
     names = name_tokens(attributes, tokenizer)
-    return _compose(config, len(attributes), Parts(text, words, image, names, mask=tokenizer.mask_token_id))
+    return _compose(config, len(attributes), Parts(text, words, image, names, reserved, mask=tokenizer.mask_token_id))
 
 
 def system_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs: Mapping[str, Any]) -> System:
@@ -58,14 +61,14 @@ def system_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs
     if _is_network(config):
         return network_from(config, attributes, tokenizer, specs)
     text = TextEncoder.from_config(specs["text"]) if specs.get("text") else None
-    words = None
+    words, reserved = None, _reserved(tokenizer)
     if specs.get("words"):
         pieces = nn.Embedding(specs["words"]["pieces"], specs["words"]["width"])
-        words = WordEmbeddings(pieces, _reserved(tokenizer))
+        words = WordEmbeddings(pieces, reserved)
     image = image_encoder(config, specs.get("image"))
     names = name_tokens(attributes, tokenizer)
     values = tuple(specs.get("values", ()))
-    return _compose(config, len(attributes), Parts(text, words, image, names, values=values))
+    return _compose(config, len(attributes), Parts(text, words, image, names, reserved, values=values))
 
 
 def _is_network(config: Config) -> bool:
@@ -102,6 +105,8 @@ def _compose(config: Config, attributes: int, parts: Parts) -> System:
             return RpBERT(config, attributes, _there(text), _there(words), _there(image))
         case "mae-model":
             return MAEModel(config, attributes, _there(words), _there(image), *parts.values)
+        case "pam":
+            return PAM(config, attributes, _there(text), _there(image), parts.reserved, *parts.values)
         case other:
             raise AssertionError(f"system={other} is listed in attrex.systems and composed nowhere")
 

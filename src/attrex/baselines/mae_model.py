@@ -25,18 +25,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attrex.baselines.query import QuerySystem
+from attrex.baselines.values import Value, first_values, places, unit_pieces
 from attrex.baselines.words import WordEmbeddings
 from attrex.config import Config
 from attrex.model.batch import Batch
 from attrex.model.flat import Found
 from attrex.model.image_encoder import ImageEncoder
-from attrex.model.tags import spans_from_tags
 
 WIDTH = 1024
 FILTERS = (5, 7)  # widths of the convolutions, in words
 DROPOUT = 0.5
-Value = tuple[int, ...]
-"""A value as its token ids."""
 
 
 class MAEModel(QuerySystem):
@@ -136,15 +134,11 @@ class MAEModel(QuerySystem):
 
     def _gold_values(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
         """The value (N,) that each gold pair's first span says, -1 for one outside of the vocabulary."""
-        number = {(a, ids): n for n, (a, ids) in enumerate(self._vocabulary())}
-        tags = batch.tags_of(rows, attributes, torch.zeros_like(batch.unit_index[0]))
-        right = torch.full_like(rows, -1)
-        for pair, start, end in zip(*(x.tolist() for x in spans_from_tags(tags, batch.unit_mask[rows])), strict=True):
-            if right[pair] < 0:
-                pieces = self._pieces(batch, int(rows[pair]))[start:end]
-                said = tuple(i for unit in pieces for i in unit)
-                right[pair] = number.get((int(attributes[pair]), said), -1)
-        return right
+        number = {key: n for n, key in enumerate(self._vocabulary())}
+        said = first_values(batch, rows, attributes, self.words.reserved)
+        return torch.tensor(
+            [number.get((a, ids), -1) for a, ids in zip(attributes.tolist(), said, strict=True)], device=rows.device
+        )
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
@@ -152,11 +146,11 @@ class MAEModel(QuerySystem):
         cosines = self.cosines(self.ask(reading, rows, attributes))
         best = cosines.masked_fill(self.value_attribute != attributes[:, None], -2).max(1)
         vocabulary = list(self._vocabulary())
-        pieces = {row: self._pieces(batch, row) for row in rows.unique().tolist()}
+        pieces = {row: unit_pieces(batch, row, self.words.reserved) for row in rows.unique().tolist()}
         found: list[tuple[int, int, int]] = []
         for pair, (row, value) in enumerate(zip(rows.tolist(), best.indices.tolist(), strict=True)):
             if best.values[pair] > -2:
-                found += [(pair, start, end) for start, end in _places(pieces[row], vocabulary[value][1])]
+                found += [(pair, start, end) for start, end in places(pieces[row], vocabulary[value][1])]
         table = torch.tensor(found, dtype=torch.long, device=rows.device).view(-1, 3)
         pairs, starts, ends = table.unbind(1)
         return rows[pairs], attributes[pairs], starts, ends, (best.values[pairs].clamp(-1, 1) + 1) / 2
@@ -164,25 +158,3 @@ class MAEModel(QuerySystem):
     def _vocabulary(self) -> Iterator[tuple[int, Value]]:
         for attribute, ids in zip(self.value_attribute.tolist(), self.value_ids.tolist(), strict=True):
             yield attribute, tuple(i for i in ids if i >= 0)
-
-    def _pieces(self, batch: Batch, row: int) -> list[Value]:
-        """The token ids of each unit of a row, separators left out."""
-        ids = batch.input_ids[row][batch.token_mask[row]].tolist()
-        starts = batch.unit_index[row][batch.unit_mask[row]].tolist()
-        reserved = set(self.words.reserved.tolist())
-        return [
-            tuple(i for i in ids[start:stop] if i not in reserved)
-            for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True)
-        ]
-
-
-def _places(units: list[Value], value: Value) -> Iterator[tuple[int, int]]:
-    """Where whole units say a value: first unit, and last (exclusive)."""
-    at = 0
-    while at < len(units):
-        said, end = units[at], at + 1
-        while len(said) < len(value) and end < len(units):
-            said, end = said + units[end], end + 1
-        if said == value:
-            yield at, end
-        at = end if said == value else at + 1

@@ -14,7 +14,7 @@ import stat
 import tempfile
 import warnings
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
@@ -103,7 +103,21 @@ def decode(source: ImageSource | str, size: int, *, max_bytes: int = MAX_BYTES, 
     about 179 million changes nothing. Nothing is ever fetched. Raises :class:`DataError` for whatever is wrong with it.
     """
     with _naming(source):
-        return _decode_bytes(_read(source, max_bytes), size, max_pixels)
+        return _decode_bytes(_read(source, max_bytes), lambda _: (size, size), max_pixels)
+
+
+def decode_whole(
+    source: ImageSource | str, side: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
+) -> Pixels:
+    """As :func:`decode`, but in the photo's own proportions: its longer side is ``side`` pixels at most."""
+
+    def fit(size: tuple[int, int]) -> tuple[int, int]:
+        scale = min(1, side / max(size))
+        width, height = (max(1, round(n * scale)) for n in size)
+        return width, height
+
+    with _naming(source):
+        return _decode_bytes(_read(source, max_bytes), fit, max_pixels)
 
 
 def normalise(pixels: Pixels, transform: ImageTransform) -> npt.NDArray[np.float32]:
@@ -179,7 +193,8 @@ class ImageLoader:
     def _decode(self, data: bytes, digest: str) -> Pixels | str:
         found: Pixels | str
         try:
-            found = _decode_bytes(data, self.transform.size, self.transform.max_pixels)
+            size = self.transform.size
+            found = _decode_bytes(data, lambda _: (size, size), self.transform.max_pixels)
         except DataError as exc:
             found = str(exc)
         else:
@@ -318,13 +333,15 @@ def _read(source: ImageSource | str, max_bytes: int) -> bytes:
     return data
 
 
-def _decode_bytes(data: bytes, size: int, max_pixels: int) -> Pixels:
+def _decode_bytes(data: bytes, fit: Callable[[tuple[int, int]], tuple[int, int]], max_pixels: int) -> Pixels:
+    """``fit``: the width and height that a photo of so many pixels is brought to."""
     with _open(data, max_pixels) as image:
+        size = fit(image.size)
         try:
             # A JPEG decodes at 1/2, 1/4 or 1/8 for little; twice the size is left for the resizing to average over.
-            image.draft(None, (2 * size, 2 * size))
+            image.draft(None, (2 * size[0], 2 * size[1]))
             image.load()
-            small = _to_rgb_or_rgba(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+            small = _to_rgb_or_rgba(image).resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
         except DataError:
             raise
         except Exception as exc:  # hostile bytes make Pillow raise nearly anything
