@@ -19,14 +19,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+import yaml
 from rich.console import Console
 
 from attrex.config import Config
+from attrex.data.locate import Locator
 from attrex.data.readers import read_products
 from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.threshold import CANDIDATES, threshold_curve
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.systems import SYSTEMS
@@ -51,8 +55,9 @@ CORE = (
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     name = options.config.stem
-    hidden = f"-hide{options.hide:.0%}".rstrip("%") if options.hide else ""
-    target = options.results / options.data.name / f"{name}-{options.products or 'all'}{hidden}-seed{options.seed}.json"
+    target = result_path(
+        options.results, options.data, name, options.products, options.hide, options.seed, options.base
+    )
     console = Console()
     if target.exists():
         overrides = json.loads(target.read_text(encoding="utf-8"))["overrides"]
@@ -60,12 +65,12 @@ def main(arguments: list[str] | None = None) -> None:
             sys.exit(f"{target} was made with --set {overrides}; give this run a configuration file of its own")
         console.print(f"done already: {target}", soft_wrap=True)
         return
-    config = Config.load(options.config, [f"training.seed={options.seed}", *options.set])
-    work = options.work / options.data.name / target.stem
+    work = work_path(options.work, target)
+    config = _config(options)
     if finished(work) is None:
         train(
-            hide_cells(read_products(options.data / "train.jsonl", limit=options.products), options.hide, options.seed),
-            hide_cells(read_products(options.data / "valid.jsonl"), options.hide, options.seed),
+            hide_cells(split(options.data, "train", options.products), options.hide, options.seed),
+            hide_cells(split(options.data, "valid"), options.hide, options.seed),
             work,
             config=config,
             resume=(work / "run.json").exists(),
@@ -75,6 +80,46 @@ def main(arguments: list[str] | None = None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     write_json(target, _measure(extractor, options, config))
     console.print(f"{name}: {target}", soft_wrap=True)
+
+
+def result_path(
+    results: Path, data: Path, name: str, products: int | None, hide: float, seed: int, base: str | None
+) -> Path:
+    """Where the figures of a run are kept; what makes it another run is in the name."""
+    hidden = f"-hide{round(100 * hide)}" if hide else ""
+    based = f"@{base}" if base else ""
+    return results / data.name / f"{name}{based}-{products or 'all'}{hidden}-seed{seed}.json"
+
+
+def work_path(work: Path, result: Path) -> Path:
+    """Where the model of a run is."""
+    return work / result.parent.name / result.stem
+
+
+def split(data: Path, name: str, limit: int | None = None) -> Iterator[Product]:
+    """A part of the data: NAME.jsonl, or the split of a MEPAVE or MAE directory; tables get their values located.
+
+    Of MAE the paper reports the validation part.
+    """
+    if (data / "train.jsonl").exists():
+        products = read_products(data / f"{name}.jsonl", limit=limit)
+    else:
+        mae = name == "test" and (data / "val").exists() and not (data / "test").exists()
+        products = read_products(data, split="valid" if mae else name, limit=limit)
+    locator = Locator()
+    return (locator.locate(p) if p.spans is None else p for p in products)
+
+
+def _config(options: argparse.Namespace) -> Config:
+    """The row's configuration, on another base where one is asked for."""
+    overrides = [f"training.seed={options.seed}", *options.set]
+    if not options.base:
+        return Config.load(options.config, overrides)
+    raw = yaml.safe_load(options.config.read_text(encoding="utf-8")) | {"base": options.base}
+    with TemporaryDirectory() as place:
+        path = Path(place) / options.config.name
+        path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+        return Config.load(path, overrides)
 
 
 def hide_cells(products: Iterable[Product], share: float, seed: int) -> Iterator[Product]:
@@ -91,12 +136,12 @@ def hide_cells(products: Iterable[Product], share: float, seed: int) -> Iterator
 
 
 def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
-    test = list(read_products(options.data / "test.jsonl"))
+    test = list(split(options.data, "test"))
     started = time.monotonic()
     with_photos = evaluate(extractor, test)
     per_second = len(test) / (time.monotonic() - started)
     result: dict[str, Any] = {
-        "name": options.config.stem,
+        "name": options.config.stem + (f"@{options.base}" if options.base else ""),
         "system": config.system_name,
         "data": options.data.name,
         "training_products": extractor.model.metrics["training_products"],
@@ -115,6 +160,9 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     }
     if config.image.model is not None:
         result["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
+    if extractor.model.network.predicts_range:
+        low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
+        result["threshold_curve"] = threshold_curve(test, low)
     if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
         result["test_given"] = evaluate(extractor, test, given=True).to_json()
     gold = options.data / "gold_dev.jsonl"
@@ -151,6 +199,7 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--products", type=int, help="train on the first so many products only")
+    parser.add_argument("--base", help="preset to start from, in place of the configuration's own")
     parser.add_argument("--hide", type=float, default=0.0, help="share of the training table's cells to take away")
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")

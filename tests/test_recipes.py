@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
 from attrex.config import Config
 from attrex.data.locate import LocatePolicy
 from attrex.data.synthetic import write_catalogue
+from attrex.evaluation.runs import Run, pack
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
 from attrex.types import CellState, Product, Span
 
@@ -91,6 +97,7 @@ def test_a_run_is_measured_once_and_found_again(
     assert result["test"]["products"] == result["test_without_photos"]["products"] == 8
     assert set(result["gold"]["per_attribute"]) <= set(run.CORE)
     assert result["hidden_cells"] == 0
+    assert result["threshold_curve"]["0.5"] == pytest.approx(result["test"]["tag"]["f1"])
     assert result["commit"]
     assert "torch" in result["machine"]
 
@@ -116,6 +123,83 @@ def test_hidden_cells_are_blank_and_stay_so_when_more_are_hidden() -> None:
     assert not blanks[0]
     assert blanks[1] < blanks[2]
     assert [len(b) / 6000 for b in blanks] == pytest.approx([0, 0.3, 0.6], abs=0.02)
+
+
+def test_rows_start_from_another_preset_where_one_is_asked_for(tmp_path: Path) -> None:
+    run = load("run")
+    options = run._parse([str(RECIPES / "configs" / "uls-tir.yaml"), "--data", "d", "--base", "mepave", "--seed", "7"])
+    config = run._config(options)
+    assert (config.range.kind, config.training.seed) == ("none", 7)
+    assert config.text.model == Config.load("mepave").text.model
+    assert run.result_path(Path("r"), Path("d"), "x", None, 0.3, 7, "mepave").name == "x@mepave-all-hide30-seed7.json"
+
+
+def test_a_directory_of_mae_is_split_and_located(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+        row = {"diffbotUri": part, "title": "Bag", "text": f"A red {part} bag", "images": [], "specs": {"Color": "red"}}
+        (tmp_path / part / "part-000.json").write_text(json.dumps([row]))
+    run = load("run")
+    for name, said in (("train", "train"), ("valid", "val"), ("test", "val")):
+        (product,) = run.split(tmp_path, name)
+        assert said in str(product.fields)
+        assert [s.text for s in product.spans or ()] == ["red"]
+
+
+@pytest.fixture
+def paper(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setitem(sys.modules, "run", load("run"))
+    return load("paper")
+
+
+def test_every_row_of_the_paper_has_its_configuration(paper: ModuleType) -> None:
+    plan = yaml.safe_load((RECIPES / "paper.yaml").read_text(encoding="utf-8"))
+    named = {*paper._configs(plan["tables"]), *paper._figure_configs(plan["figures"])}
+    named |= {claim[side] for claim in plan["claims"] for side in ("better", "worse")}
+    assert named <= {path.stem for path in RECIPES.glob("configs/*.yaml")}
+    assert set(ALL_SYSTEMS) <= named
+
+
+def test_tables_claims_and_the_curve_come_from_finished_runs(
+    paper: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+    rng = np.random.default_rng(0)
+
+    def measured(options: Any, config: str, seed: int) -> None:
+        asked.append((config, seed))
+        correct = rng.binomial(4, {"uls-dram": 0.9, "uls-vl": 0.5}.get(config, 0.7), 200)
+        counts = np.stack([correct, np.full(200, 4), np.full(200, 4)], 1)
+        share = correct.sum() / 800
+        tag = {"precision": share, "recall": share, "f1": share}
+        test = {"tag": tag, "cls": tag, "accuracy": share, "counts": {"tag": pack(counts)}}
+        run = {"name": config, "seed": seed, "test": test, "threshold_curve": {"0.1": 0.5, "0.5": share}}
+        path = load("run").result_path(options.results, options.data, config, options.products, 0, seed, options.base)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(run))
+
+    monkeypatch.setattr(paper, "_run", measured)
+    places = ["--results", str(tmp_path / "results"), "--work", str(tmp_path), "--out", str(tmp_path / "out")]
+    paper.main(["--data", str(tmp_path / "shop"), "--small", "--only", "2", "6", "8", "--seeds", "0", "1", *places])
+    assert len(asked) == len(set(asked)) == 2 * 5  # each configuration once, in whatever tables it is
+    page = (tmp_path / "out" / "tables.md").read_text()
+    assert "## Table 2: the parts of ULS-DRAM" in page
+    assert re.search(r"\| \+TIR\+PAR \| 95.89 \| 97.86 \| 96.86 \| (9|8)\d", page)
+    assert re.search(r"\| fine-tuned encoders are better than fixed ones \| \+\d+\.\d\d \| .* \| holds \|", page)
+    assert re.search(r"\| the range raises precision more than recall \| \+0.00 \| .* \| undecided \|", page)
+    assert "K-PLUG" not in page  # not measured
+    assert (tmp_path / "out" / "figure8.svg").read_text().startswith("<?xml")
+    assert not (tmp_path / "out" / "figure6.html").exists()  # no models, and that is said
+
+
+def test_precision_over_recall_is_what_it_says(paper: ModuleType, tmp_path: Path) -> None:
+    def run(correct: int, predicted: int) -> Run:
+        counts = np.tile([correct, predicted, 10], (50, 1)).astype(float)
+        return Run(tmp_path, "x", {"test": {"counts": {"tag": pack(counts)}}})
+
+    found = paper.precision_over_recall([run(6, 8)], [run(5, 10)], samples=50)
+    assert found.difference == pytest.approx((6 / 8 - 5 / 10) - (6 / 10 - 5 / 10))
+    assert found.ci95 == pytest.approx((found.difference, found.difference))
 
 
 def test_the_runner_tells_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 
@@ -131,16 +132,22 @@ def figure_of(part: str, metric: str) -> str:
     return next((name for name, keys in FIGURES.items() if keys in asked), "TAG-F1")
 
 
-def plot(rows: Sequence[Row], path: Path, figure: str = "TAG-F1") -> None:
-    """Draw a figure of all rows, one mark per run. Raises :class:`ConfigError` without matplotlib."""
+def headless_pyplot() -> Any:
+    """Matplotlib's pyplot, without a screen, text as text. Raises :class:`ConfigError` where it is not installed."""
     try:
         import matplotlib
     except ImportError as exc:
         raise ConfigError("a plot needs matplotlib: pip install 'attrex[plots]'") from exc
     matplotlib.use("Agg")
-    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "attrex"}  # text as text, the same file each time
+    matplotlib.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "attrex"}  # the same file each time
     from matplotlib import pyplot
 
+    return pyplot
+
+
+def plot(rows: Sequence[Row], path: Path, figure: str = "TAG-F1") -> None:
+    """Draw a figure of all rows, one mark per run. Raises :class:`ConfigError` without matplotlib."""
+    pyplot = headless_pyplot()
     shown = [row for row in rows if row.values(figure)]
     canvas, axes = pyplot.subplots(figsize=(8, 0.34 * len(shown) + 1), layout="constrained")
     for y, row in enumerate(shown):

@@ -1,0 +1,252 @@
+"""The paper's tables, claims and figures on data of yours: every row by `run.py`; what is done is not done again.
+
+    python recipes/paper.py --data DIR --small --out paper       (minutes a row; all of it without --small)
+    python recipes/paper.py --data MEPAVE --base mepave --out paper
+
+DIR is what run.py takes. Which row is which configuration, and what the paper prints, is in paper.yaml; `--only 2 8`
+makes Table 2 and Figure 8 alone, `--seeds 0` one run a row. `paper/tables.md` has the tables and the claims;
+`figure8.svg` the S_thr curve, `figure6.html` the heat-maps of ULS-VL and ULS-DRAM side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import yaml
+from run import result_path, split, work_path
+
+from attrex.evaluation.comparison import difference, headless_pyplot
+from attrex.evaluation.metrics import resample
+from attrex.evaluation.runs import Run, read_runs
+from attrex.evaluation.significance import PairedResult, paired_result
+
+HERE = Path(__file__).parent
+PRINTED = ("precision", "recall", "cls", "tag", "accuracy")
+MEASURED: dict[str, tuple[str, ...]] = {
+    "precision": ("test", "tag", "precision"),
+    "recall": ("test", "tag", "recall"),
+    "cls": ("test", "cls", "f1"),
+    "tag": ("test", "tag", "f1"),
+    "accuracy": ("test", "accuracy"),
+}
+BESIDE: dict[str, tuple[str, ...]] = {
+    "attribute given": ("test_given", "tag", "f1"),
+    "gold exact F1": ("gold", "tag", "f1"),
+    "gold overlap F1": ("gold", "overlap", "f1"),
+    "sequences": ("test", "sequences_per_product"),
+    "minutes": ("minutes",),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = _parse(arguments)
+    plan = yaml.safe_load((HERE / "paper.yaml").read_text(encoding="utf-8"))
+    options.products, options.set = None, []
+    if options.small:
+        options.products, options.set = plan["small"]["products"], plan["small"]["settings"]
+    tables = {n: t for n, t in plan["tables"].items() if not options.only or n in options.only}
+    figures = {n: f for n, f in plan["figures"].items() if not options.only or n in options.only}
+    for config in dict.fromkeys([*_configs(tables), *_figure_configs(figures)]):
+        for seed in options.seeds:
+            _run(options, config, seed)
+    options.out.mkdir(parents=True, exist_ok=True)
+    pages = [_table(options, number, table) for number, table in tables.items()]
+    pages.append(_claims(options, plan["claims"]))
+    (options.out / "tables.md").write_text("\n\n".join(pages) + "\n", encoding="utf-8")
+    print(f"tables and claims: {options.out / 'tables.md'}")
+    if 8 in figures:
+        _threshold_figure(options, figures[8], options.out / "figure8.svg")
+    if 6 in figures:
+        _heatmaps(options, figures[6]["models"], options.out / "figure6.html")
+
+
+def _configs(tables: dict[int, Any]) -> Iterator[str]:
+    yield from (row["config"] for table in tables.values() for row in table["rows"].values())
+
+
+def _figure_configs(figures: dict[int, Any]) -> Iterator[str]:
+    yield from (name for figure in figures.values() for name in figure.get("models", [figure.get("config")]))
+
+
+def _run(options: argparse.Namespace, config: str, seed: int) -> None:
+    """In a process of its own, so that time and memory are that run's."""
+    command = [sys.executable, str(HERE / "run.py"), str(HERE / "configs" / f"{config}.yaml")]
+    command += ["--data", str(options.data), "--seed", str(seed), "--work", str(options.work)]
+    command += ["--results", str(options.results)]
+    command += ["--base", options.base] if options.base else []
+    command += ["--products", str(options.products)] if options.products else []
+    for setting in options.set:
+        command += ["--set", setting]
+    if subprocess.run(command, check=False).returncode:
+        sys.exit(f"{config}, seed {seed}, did not finish; what is done stays: the same command goes on")
+
+
+def _runs(options: argparse.Namespace, config: str) -> list[Run]:
+    paths = [
+        result_path(options.results, options.data, config, options.products, 0.0, s, options.base)
+        for s in options.seeds
+    ]
+    return read_runs(path for path in paths if path.exists())
+
+
+# ---- tables ---------------------------------------------------------------------------------------------------------
+
+
+def _table(options: argparse.Namespace, number: int, table: dict[str, Any]) -> str:
+    """Each row with what the paper prints, and what was measured here."""
+    rows = {name: (row, _runs(options, row["config"])) for name, row in table["rows"].items()}
+    printed = [k for k in PRINTED if any(k in row for row, _ in rows.values())]
+    beside = [
+        k
+        for k, keys in BESIDE.items()
+        if any(run.value(*keys) is not None for _, runs in rows.values() for run in runs)
+    ]
+    head = ["", *(f"{k}, paper" for k in printed), *(k for k in printed), *beside, "seeds"]
+    lines = [head, ["---"] * len(head)]
+    for name, (row, runs) in rows.items():
+        paper = [f"{row[k]:.2f}" if k in row else "-" for k in printed]
+        ours = [_percent(runs, MEASURED[k]) for k in printed]
+        more = [
+            _number(runs, BESIDE[k]) if k in ("sequences", "minutes") else _percent(runs, BESIDE[k]) for k in beside
+        ]
+        lines.append([name, *paper, *ours, *more, str(len(runs))])
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"## Table {number}: {table['title']}\n\n{text}"
+
+
+def _values(runs: Sequence[Run], keys: tuple[str, ...]) -> list[float]:
+    return [v for run in runs if (v := run.value(*keys)) is not None]
+
+
+def _percent(runs: Sequence[Run], keys: tuple[str, ...]) -> str:
+    values = [100 * v for v in _values(runs, keys)]
+    apart = f" ±{(max(values) - min(values)) / 2:.2f}" if len(values) > 1 else ""
+    return f"{mean(values):.2f}{apart}" if values else "-"
+
+
+def _number(runs: Sequence[Run], keys: tuple[str, ...]) -> str:
+    values = _values(runs, keys)
+    return f"{mean(values):.1f}" if values else "-"
+
+
+# ---- claims ---------------------------------------------------------------------------------------------------------
+
+
+def _claims(options: argparse.Namespace, claims: Sequence[dict[str, str]]) -> str:
+    """What the paper says, and what the runs here say of it."""
+    lines = ["| the paper says | difference in points | 95 % interval | |", "| --- | --- | --- | --- |"]
+    for claim in claims:
+        better, worse = _runs(options, claim["better"]), _runs(options, claim["worse"])
+        if not better or not worse:
+            continue
+        if claim.get("by") == "precision over recall":
+            found = precision_over_recall(better, worse)
+        else:
+            found = difference(better, worse, "test", "tag")
+        low, high = found.ci95
+        verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
+        told = f"{100 * found.difference:+.2f} | {100 * low:+.2f} to {100 * high:+.2f}"
+        lines.append(f"| {claim['says']} | {told} | {verdict} |")
+    return "## Claims\n\n" + "\n".join(lines)
+
+
+def precision_over_recall(ours: Sequence[Run], theirs: Sequence[Run], samples: int = 10_000) -> PairedResult:
+    """How much more precision than recall ``ours`` have gained over ``theirs``; drawn as in :func:`difference`."""
+    together = np.stack([run.counts("test", "tag") for run in (*ours, *theirs)], 1)  # (P, runs, 3)
+
+    def gain(counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """(..., runs, 3), and the runs (..., n + m) that count -> (...)"""
+        lead = counts[..., 0] / counts[..., 1] - counts[..., 0] / counts[..., 2]  # precision - recall
+        lead = np.take_along_axis(lead, chosen, -1)
+        return lead[..., : len(ours)].mean(-1) - lead[..., len(ours) :].mean(-1)
+
+    rng = np.random.default_rng(0)
+    n, m = len(ours), len(theirs)
+    chosen = np.concatenate([rng.integers(n, size=(samples, n)), n + rng.integers(m, size=(samples, m))], 1)
+    observed = gain(together.sum(0), np.arange(n + m))
+    return paired_result(float(observed), gain(resample(together, samples, 0), chosen))
+
+
+# ---- figures --------------------------------------------------------------------------------------------------------
+
+
+def _threshold_figure(options: argparse.Namespace, figure: dict[str, Any], path: Path) -> None:
+    """Figure 8: TAG-F1 by S_thr, a line per seed."""
+    curves = [
+        run.measured["threshold_curve"] for run in _runs(options, figure["config"]) if "threshold_curve" in run.measured
+    ]
+    if not curves:
+        print("no run here has an S_thr curve")
+        return
+    pyplot = headless_pyplot()
+    canvas, axes = pyplot.subplots(figsize=(6, 3.6), layout="constrained")
+    for number, curve in enumerate(curves):
+        axes.plot(
+            [float(at) for at in curve],
+            list(curve.values()),
+            "o-",
+            color="#2b6cb0",
+            alpha=0.5 + 0.5 / (1 + number),
+            markersize=3,
+        )
+    for name, at in figure["best"].items():
+        axes.axvline(at, color="#a0aec0", linestyle="--")
+        axes.annotate(
+            f"best on {name}",
+            (at, 0.02),
+            xycoords=("data", "axes fraction"),
+            rotation=90,
+            xytext=(-11, 0),
+            textcoords="offset points",
+            color="#718096",
+            fontsize=8,
+        )
+    axes.set(xlabel="S_thr", ylabel="TAG-F1", title=f"{options.data.name}, one line per seed")
+    axes.spines[["top", "right"]].set_visible(False)
+    canvas.savefig(path, metadata={"Date": None})
+    pyplot.close(canvas)
+    print(f"S_thr curve: {path}")
+
+
+def _heatmaps(options: argparse.Namespace, names: Sequence[str], path: Path) -> None:
+    """Figures 6 and 7: both models on the first test products with photos."""
+    from attrex.inference.extractor import Extractor
+    from attrex.reports.compose import report_page
+
+    homes = [
+        work_path(
+            options.work,
+            result_path(options.results, options.data, n, options.products, 0.0, options.seeds[0], options.base),
+        )
+        for n in names
+    ]
+    if not all((home / "attrex.json").exists() for home in homes):
+        print("no heat-maps: the models of these runs are not here any more")
+        return
+    shown = [p for p in split(options.data, "test", 200) if p.images][:40]
+    models = [(name, Extractor.load(home)) for name, home in zip(names, homes, strict=True)]
+    print(f"heat-maps: {report_page(path, shown, models, photos=True, most=40)}")
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--base", help="preset that every row starts from, in place of `small`: mepave, mae ...")
+    parser.add_argument("--small", action="store_true", help="the subset and epochs of paper.yaml")
+    parser.add_argument("--only", type=int, nargs="+", help="numbers of tables (1-5) and figures (6, 8)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=Path("paper"))
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
