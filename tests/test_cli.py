@@ -248,6 +248,23 @@ def test_train_without_valid_locates_a_table_and_splits_it_by_group(data: Path, 
     assert Lexicon.load(tmp_path / "model" / "lexicon.yaml")  # as mined, to be edited
 
 
+def test_train_with_products_labelled_by_hand(data: Path, preset: Path, tmp_path: Path) -> None:
+    """One set chooses the best state and S_thr, the other is learned from, as complete."""
+    chosen, learned = tmp_path / "chosen.jsonl", tmp_path / "learned.jsonl"
+    found = [row | {"id": f"gold-{row['id']}", "complete": False} for row in rows(data / "test.jsonl")]
+    for path, part in ((chosen, found[:8]), (learned, found[8:14])):
+        path.write_text("\n".join(map(json.dumps, part)), encoding="utf-8")
+    arguments = ["train", "--train", data / "train.jsonl", "--gold", chosen, "--preset", preset, "--images", data]
+    out = tmp_path / "model"
+    attrex(*arguments, "--train-gold", learned, "--limit", 12, "--set", "training.epochs=0.1", "--out", out)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["validation"]["products"] == 8
+    assert metrics["threshold_curve"]
+    assert metrics["training_products"] == 18
+    assert metrics["supervision"]["complete_products"] >= 6
+    assert "give one of them" in error(*arguments, "--valid", data / "valid.jsonl", "--out", tmp_path / "other")
+
+
 def test_train_with_a_tracker_of_ones_choice(data: Path, preset: Path, tmp_path: Path) -> None:
     arguments = ("train", "--train", data / "train.jsonl", "--out", tmp_path / "shop", "--preset", preset)
     said = error(*arguments, "--tracker", "tensorbord")

@@ -227,6 +227,15 @@ def train(
     valid_file: Annotated[
         str | None, typer.Option("--valid", help="Validation products; default: a tenth of the training groups.")
     ] = None,
+    gold: Annotated[
+        str | None,
+        typer.Option(
+            help="Products labelled in full by hand: the best state and S_thr are chosen on them, not on --valid."
+        ),
+    ] = None,
+    train_gold: Annotated[
+        str | None, typer.Option(help="Products labelled in full by hand to learn from as well.")
+    ] = None,
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
     system: Annotated[str | None, typer.Option(help="What to train, one of `attrex systems`.")] = None,
     overrides: Set = None,
@@ -251,18 +260,24 @@ def train(
     from attrex.schema import Schema
     from attrex.training.train import train as fit
 
-    settings = [*([f"system={system}"] if system else ()), *(overrides or ())]
-    settings += [f"training.seed={seed}"] if seed is not None else []
+    settings = [*([f"system={system}"] if system else ()), *(["range.tune_threshold=true"] if gold else ())]
+    settings += [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
     config = Config.load(preset, settings)
+    if gold and valid_file:
+        raise ConfigError("--gold takes the place of --valid; give one of them")
     known = Schema.load(schema) if schema else None
     source = _read(train_file, images, fields, columns, _part(train_file, "train"), limit)
     products, lexicon = _labelled(_progress(source, "reading"), known)
-    if valid_file:
+    if gold:
+        validation = _by_hand(_read(gold, images, fields, columns))
+    elif valid_file:
         source = _read(valid_file, images, fields, columns, _part(valid_file, "valid"), limit)
         validation, _ = _labelled(_progress(source, "reading"), known, lexicon)
     else:
         products, validation = split_by_group(products, 0.1)
         _note(f"validation: {len(validation):,} of the products, by group, held out of training")
+    if train_gold:
+        products += _by_hand(_read(train_gold, images, fields, columns))
     where = None if not trackers else [] if trackers == ["none"] else trackers
     model = fit(products, validation, out, config=config, schema=known, resume=resume, trackers=where, console=notes)
     if lexicon:
@@ -356,7 +371,7 @@ def evaluate(
     from attrex.evaluation.tables import render
 
     products = list(_read(data, images, fields, columns, split, limit))
-    by_hand = [replace(p, complete=True) for p in _read(gold, images, fields, columns)] if gold else []
+    by_hand = _by_hand(_read(gold, images, fields, columns)) if gold else []
     chosen = [a.strip() for a in attributes.split(",")] if attributes else None
     for labelled in (products, by_hand) if gold else (products,):  # labels that cannot be scored are told at once
         count(labelled, [None] * len(labelled), attributes=chosen)
@@ -695,6 +710,11 @@ def _labelled(
         "`attrex locate` does so with a policy of yours"
     )
     return found, lexicon
+
+
+def _by_hand(products: Iterable[Product]) -> list[Product]:
+    """Products whose labels are all there are."""
+    return [replace(p, complete=True) for p in products]
 
 
 def _mined(products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy, table: str) -> Lexicon:
