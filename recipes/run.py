@@ -169,6 +169,8 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     if gold.exists():
         products = [replace(p, complete=True) for p in read_products(gold)]
         result["gold"] = evaluate(extractor, products, attributes=CORE).to_json()
+        if config.image.model is not None:
+            result["gold_without_photos"] = evaluate(extractor, products, attributes=CORE, photos=False).to_json()
     return result
 
 

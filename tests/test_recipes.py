@@ -96,6 +96,7 @@ def test_a_run_is_measured_once_and_found_again(
     assert result["minutes"] == model["minutes"]
     assert result["test"]["products"] == result["test_without_photos"]["products"] == 8
     assert set(result["gold"]["per_attribute"]) <= set(run.CORE)
+    assert result["gold_without_photos"]["products"] == 8
     assert result["hidden_cells"] == 0
     assert result["threshold_curve"]["0.5"] == pytest.approx(result["test"]["tag"]["f1"])
     assert result["commit"]
@@ -165,6 +166,18 @@ def test_runs_with_hidden_cells_are_drawn_as_lines(tmp_path: Path, capsys: pytes
         "| 60% | 0.4000 | 0.8000 |",
     ]
     assert "negative" in (tmp_path / "plot.svg").read_text()
+
+
+def test_attributes_are_told_before_and_after(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def write(name: str, color: float, without: float | None) -> str:
+        parts = {"gold": color} | ({"gold_without_photos": without} if without is not None else {})
+        found = {p: {"per_attribute": {"Color": {"overlap_f1": f, "gold": 9}}} for p, f in parts.items()}
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"name": name, "test": {"tag": {"f1": 0.5}}} | found))
+        return str(path)
+
+    load("attributes").main(["--before", write("a", 0.5, None), "--after", write("b", 0.8, 0.6), write("c", 0.9, 0.6)])
+    assert capsys.readouterr().out.splitlines()[2:] == ["| Color | 9 | 0.500 | 0.850 | 0.600 |"]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from attrex.errors import DataError
 COLUMNS = ("correct", "predicted", "gold")
 COMPARED = ("tag", "overlap", "cls", "cls_values", "accuracy")
 """Metrics whose counts of every product are kept with a run, so that runs can be compared without their models."""
-PARTS = ("test", "test_given", "test_without_photos", "gold")
+PARTS = ("test", "test_given", "test_without_photos", "gold", "gold_without_photos")
 """What a run may have been measured on; a file of `attrex evaluate` has "test" and, with --gold, "gold"."""
 
 
