@@ -15,11 +15,11 @@ from typing import Any
 
 from run import CORE
 
-from attrex.data.lexicon import NOTHING_MINED, Lexicon
-from attrex.data.locate import LocatePolicy, Locator
-from attrex.data.mining import mine
 from attrex.data.readers import read_products
 from attrex.evaluation.metrics import score
+from attrex.locating.lexicon import NOTHING_MINED, Lexicon
+from attrex.locating.locate import LocatePolicy, Locator
+from attrex.locating.mining import mine
 from attrex.types import ExtractedValue, Prediction, Product
 
 BEFORE: dict[str, Any] = {

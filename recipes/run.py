@@ -27,12 +27,12 @@ import yaml
 from rich.console import Console
 
 from attrex.config import Config
-from attrex.data.locate import Locator
 from attrex.data.readers import read_products
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.threshold import CANDIDATES, threshold_curve
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.locating.locate import Locator
 from attrex.systems import SYSTEMS
 from attrex.training.train import finished, train
 from attrex.types import Product

@@ -24,9 +24,9 @@ from typer.testing import CliRunner
 from attrex.cli import app, main
 from attrex.config import Config
 from attrex.data import readers
-from attrex.data.lexicon import Lexicon
 from attrex.data.synthetic import write_catalogue
 from attrex.inference.output import read_predictions
+from attrex.locating.lexicon import Lexicon
 from attrex.systems import SYSTEMS
 from attrex.types import Product
 

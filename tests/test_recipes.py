@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from attrex.config import Config
-from attrex.data.locate import LocatePolicy
 from attrex.data.synthetic import write_catalogue
 from attrex.evaluation.runs import Run, pack
+from attrex.locating.locate import LocatePolicy
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
 from attrex.types import CellState, Product, Span
 

@@ -19,11 +19,11 @@ from typer.core import TyperGroup
 from attrex.errors import AttrexError, ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
-    from attrex.data.lexicon import Lexicon
-    from attrex.data.locate import LocatePolicy, Locator
     from attrex.data.mapping import ColumnMapping
     from attrex.evaluation.evaluate import Evaluation
     from attrex.inference.extractor import Extractor
+    from attrex.locating.lexicon import Lexicon
+    from attrex.locating.locate import LocatePolicy, Locator
     from attrex.schema import Schema
     from attrex.types import Product
 
@@ -156,9 +156,9 @@ def locate(
 
     With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
     """
-    from attrex.data.lexicon import NOTHING_MINED, Lexicon
-    from attrex.data.locate import LocatePolicy, Locator
     from attrex.data.readers import write_products
+    from attrex.locating.lexicon import NOTHING_MINED, Lexicon
+    from attrex.locating.locate import LocatePolicy, Locator
     from attrex.schema import Schema
 
     _check_out(out, (".jsonl", ".jsonl.gz"), table, *(compare or ()))
@@ -316,7 +316,7 @@ def pretrain(
     Example: [bold]attrex pretrain demo/data/train.jsonl --out runs/encoder[/]
     """
     from attrex.config import Config
-    from attrex.data.locate import Locator
+    from attrex.locating.locate import Locator
     from attrex.training.pretrain import pretrain as go_on
 
     settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
@@ -694,8 +694,8 @@ def _labelled(
 
     Goes by ``lexicon``, or by one mined from the products, which comes with them.
     """
-    from attrex.data.locate import Locator
-    from attrex.data.mining import mine
+    from attrex.locating.locate import Locator
+    from attrex.locating.mining import mine
 
     found = list(products)
     bare = sum(p.spans is None and p.error is None for p in found)
@@ -719,7 +719,7 @@ def _by_hand(products: Iterable[Product]) -> list[Product]:
 
 def _mined(products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy, table: str) -> Lexicon:
     """What the texts call the table's values, also as a file."""
-    from attrex.data.mining import mine
+    from attrex.locating.mining import mine
 
     _check_out(file, (".yaml", ".yml"), table, option="--mine")
     found = mine(_progress(products, "mining"), schema, policy)
@@ -737,7 +737,7 @@ def _extractor(model: str, backend: str = "auto", precision: str | None = None, 
 
 def _agreement(table: Iterable[Product], references: Iterable[Product], locator: Locator) -> dict[str, Any]:
     """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
-    from attrex.data.locate import agreement
+    from attrex.locating.locate import agreement
 
     wanted = {p.id: p for p in references if p.spans is not None}
     located = [

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrex.data.folding import ALIASES, FoldedText, Folder, without_possessive
-from attrex.data.policy import DEFAULT_POLICY
+from attrex.locating.folding import ALIASES, FoldedText, Folder, without_possessive
+from attrex.locating.policy import DEFAULT_POLICY
 from attrex.schema import Schema
 from attrex.types import CellState, Product, Span
 

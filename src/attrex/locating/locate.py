@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from attrex.data.agreement import agreement
-from attrex.data.folding import ALIASES, IS_CJK, FoldedText, Folder, Remembered, fold_plural, without_possessive
-from attrex.data.headings import compositions, headed
-from attrex.data.lexicon import NOTHING_MINED, Lexicon
-from attrex.data.phrases import with_modifiers
-from attrex.data.policy import DEFAULT_POLICY, LocatePolicy
-from attrex.data.wording import Found, Wording, beyond_doubt
+from attrex.locating.agreement import agreement
+from attrex.locating.folding import ALIASES, IS_CJK, FoldedText, Folder, Remembered, fold_plural, without_possessive
+from attrex.locating.headings import compositions, headed
+from attrex.locating.lexicon import NOTHING_MINED, Lexicon
+from attrex.locating.phrases import with_modifiers
+from attrex.locating.policy import DEFAULT_POLICY, LocatePolicy
+from attrex.locating.wording import Found, Wording, beyond_doubt
 from attrex.schema import Schema
 from attrex.types import Product, Span
 

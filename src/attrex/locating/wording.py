@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from attrex.data.folding import FoldedText, Folder
-from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
-from attrex.data.policy import LocatePolicy
+from attrex.locating.folding import FoldedText, Folder
+from attrex.locating.lexicon import Evidence, Lexicon, Vocabulary
+from attrex.locating.policy import LocatePolicy
 from attrex.schema import Schema
 
 SHORTEST = 2

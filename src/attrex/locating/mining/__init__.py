@@ -1,4 +1,4 @@
-"""Mine from a shop's own table and texts what the texts call its values: :class:`attrex.data.lexicon.Lexicon`.
+"""Mine from a shop's own table and texts what the texts call its values: :class:`attrex.locating.lexicon.Lexicon`.
 
 A form is believed when two things agree. It resembles the value, or stands where the value is expected: in the value's
 slot of the title, under a heading, behind a percentage. And where it is said, the filled cells have that value, far
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
-from attrex.data.mining.announced import mine_headed, mine_headings, mine_parts
-from attrex.data.mining.corpus import Corpus, Thresholds
-from attrex.data.mining.modifiers import mine_modifiers
-from attrex.data.mining.synonyms import Candidates, mine_contained, mine_own, mine_resembling
-from attrex.data.mining.titles import mine_titles
-from attrex.data.policy import DEFAULT_POLICY, LocatePolicy
+from attrex.locating.lexicon import Evidence, Lexicon, Vocabulary
+from attrex.locating.mining.announced import mine_headed, mine_headings, mine_parts
+from attrex.locating.mining.corpus import Corpus, Thresholds
+from attrex.locating.mining.modifiers import mine_modifiers
+from attrex.locating.mining.synonyms import Candidates, mine_contained, mine_own, mine_resembling
+from attrex.locating.mining.titles import mine_titles
+from attrex.locating.policy import DEFAULT_POLICY, LocatePolicy
 from attrex.schema import Schema
 from attrex.types import Product
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
 from attrex.errors import DataError
+from attrex.locating.lexicon import Evidence, Lexicon, Vocabulary
 
 
 def test_a_lexicon_is_saved_as_yaml_that_a_person_can_edit(tmp_path: Path) -> None:

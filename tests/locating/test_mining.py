@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from attrex.data.lexicon import Lexicon, Vocabulary
-from attrex.data.locate import LocatePolicy, Locator, agreement
-from attrex.data.mining import Thresholds, mine
 from attrex.data.synthetic import draw_catalogue
+from attrex.locating.lexicon import Lexicon, Vocabulary
+from attrex.locating.locate import LocatePolicy, Locator, agreement
+from attrex.locating.mining import Thresholds, mine
 from attrex.types import Product
 
 

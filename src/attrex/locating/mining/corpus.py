@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from attrex.data.folding import ALIASES, FoldedText, Folder
-from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
-from attrex.data.locate import Locator
-from attrex.data.policy import LocatePolicy
-from attrex.data.wording import Found, Wording
+from attrex.locating.folding import ALIASES, FoldedText, Folder
+from attrex.locating.lexicon import Evidence, Lexicon, Vocabulary
+from attrex.locating.locate import Locator
+from attrex.locating.policy import LocatePolicy
+from attrex.locating.wording import Found, Wording
 from attrex.schema import Schema
 from attrex.types import Product
 

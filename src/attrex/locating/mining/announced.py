@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from attrex.data.folding import FoldedText
-from attrex.data.headings import compositions, headed
-from attrex.data.lexicon import Evidence
-from attrex.data.locate import SHORT
-from attrex.data.mining.corpus import Corpus, Reading
-from attrex.data.mining.synonyms import Candidates
-from attrex.data.wording import PART, PHRASE
+from attrex.locating.folding import FoldedText
+from attrex.locating.headings import compositions, headed
+from attrex.locating.lexicon import Evidence
+from attrex.locating.locate import SHORT
+from attrex.locating.mining.corpus import Corpus, Reading
+from attrex.locating.mining.synonyms import Candidates
+from attrex.locating.wording import PART, PHRASE
 
 SEEN_OFTEN = 10
 """Products that must have a heading before it is one."""

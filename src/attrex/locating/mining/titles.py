@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from attrex.data.lexicon import Evidence
-from attrex.data.mining.corpus import Corpus, Line, Reading, Word
-from attrex.data.mining.synonyms import Candidates
+from attrex.locating.lexicon import Evidence
+from attrex.locating.mining.corpus import Corpus, Line, Reading, Word
+from attrex.locating.mining.synonyms import Candidates
 
 SLOT = 0.5
 """Share of the values between the same neighbours that must be of the attribute."""

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
-from attrex.data.locate import LocatePolicy, Locator
+from attrex.locating.lexicon import Evidence, Lexicon, Vocabulary
+from attrex.locating.locate import LocatePolicy, Locator
 from attrex.types import Product
 
 SURE = Evidence(20, 1.0)

@@ -1,6 +1,6 @@
-"""What a shop's own texts call its values: forms, headings and modifiers, mined by :mod:`attrex.data.mining`.
+"""What a shop's own texts call its values: forms, headings and modifiers, mined by :mod:`attrex.locating.mining`.
 
-Saved as YAML that a person edits; :class:`attrex.data.locate.Locator` goes by what is left in it.
+Saved as YAML that a person edits; :class:`attrex.locating.locate.Locator` goes by what is left in it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import TypeVar
 
-from attrex.data.policy import LocatePolicy
+from attrex.locating.policy import LocatePolicy
 
 WORD_FORMS = {
     # folded word -> the word it is read as, in texts and values alike: spellings, adjectives, irregular plurals

@@ -1,4 +1,4 @@
-"""What counts as a table value being said in a text: the choices of :mod:`attrex.data.locate`, read from YAML."""
+"""What counts as a table value being said in a text: the choices of :mod:`attrex.locating.locate`, read from YAML."""
 
 from __future__ import annotations
 

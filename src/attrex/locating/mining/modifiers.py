@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from attrex.data.lexicon import Evidence
-from attrex.data.mining.corpus import Corpus, Line, Word
+from attrex.locating.lexicon import Evidence
+from attrex.locating.mining.corpus import Corpus, Line, Word
 
 MODIFIED = 0.1
 """Share of an attribute's values that must be another value with a word before it (navy blue ~ blue)."""

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from attrex.data.lexicon import Evidence, Lexicon, Vocabulary
-from attrex.data.locate import LocatePolicy, Locator, agreement, fold_plural
 from attrex.errors import ConfigError, DataError
+from attrex.locating.lexicon import Evidence, Lexicon, Vocabulary
+from attrex.locating.locate import LocatePolicy, Locator, agreement, fold_plural
 from attrex.schema import Attribute, Schema
 from attrex.types import CellState, Product, Span
 

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from attrex.data.lexicon import Evidence
-from attrex.data.mining.corpus import Corpus, Line, Word
+from attrex.locating.lexicon import Evidence
+from attrex.locating.mining.corpus import Corpus, Line, Word
 
 Candidates = dict[tuple[str, str, str], Evidence]
 """(attribute, value, form) -> evidence"""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from attrex.data.headings import compositions, headed
+from attrex.locating.headings import compositions, headed
 
 
 def under(text: str) -> list[tuple[str, str]]:
