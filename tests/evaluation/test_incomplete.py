@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from attrex.data.mentions import Mentions
-from attrex.evaluation.incomplete import Incomplete, incomplete
+from attrex.evaluation.incomplete import Incomplete, incomplete, without_unknown
 from attrex.evaluation.metrics import score
 from attrex.schema import Attribute, Schema
 from attrex.types import ExtractedValue, Prediction, Product, Span
@@ -90,3 +90,17 @@ def test_a_person_is_told_not_to_tune_towards_missing_values() -> None:
     assert "recall 1.000, precision between 0.500 and 1.000" in said
     assert "1 finds may be values that the table lacks (1 in blank cells, 0 on other words of filled ones)" in said
     assert "give them with --gold" in said
+
+
+def test_what_nobody_can_call_right_or_wrong_is_left_out() -> None:
+    said = (("Color", "red"), ("Color", "blue"), ("Color", "jeans"), ("Fit", "slim"))
+    values = tuple(ExtractedValue(a, TEXT[b:e], "text", b, e, 0.9) for a, b, e in (place(*s) for s in said))
+    prediction = Prediction("p", values, range={"Color": 0.9, "Fit": 0.8})
+    gold, mentions = product(("Color", "red")), Mentions.learn([], SCHEMA)
+    (known,) = without_unknown([gold], [prediction], mentions)
+    assert [v.text for v in known.values] == ["red", "jeans"]  # a mention of Color, and a blank cell, are unknown
+    assert dict(known.range) == {"Color": 0.9}
+    found = bounds(gold, *said)
+    assert found.precision_known == score([gold], [known], bootstrap=0).tag.precision == 0.5
+    complete = replace(gold, complete=True)
+    assert without_unknown([complete], [prediction], mentions) == [prediction]

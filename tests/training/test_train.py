@@ -18,7 +18,10 @@ from rich.console import Console
 from transformers import Trainer
 
 from attrex.config import Config
+from attrex.data.mentions import Mentions
 from attrex.errors import CheckpointError, ConfigError, DataError
+from attrex.evaluation.incomplete import without_unknown
+from attrex.evaluation.metrics import score
 from attrex.inference import checkpoint
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
@@ -411,6 +414,19 @@ def test_a_partly_filled_table_is_learned_from(
     known = [(p, q) for p, q in zip(expected, model.network.get_buffer("class_prior").tolist(), strict=True) if p]
     assert known
     assert all(p == pytest.approx(q, abs=1e-4) for p, q in known)
+
+
+def test_a_state_is_not_the_better_one_for_missing_what_the_table_misses(
+    few: list[Product], tiny: Config, tmp_path: Path
+) -> None:
+    blank = partly_filled(few)
+    model = run(blank, tmp_path, having(tiny, TEXT_ONLY, {"range": {"unknown": "masked", "tune_threshold": False}}))
+    found = list(Extractor(model, device="cpu").extract(blank[:6], evidence=False))
+    mentions = Mentions.learn(blank, model.schema, min_share=model.config.range.mention_share)
+    known = score(blank[:6], without_unknown(blank[:6], found, mentions), bootstrap=0).to_json()
+    assert model.metrics["validation"]["tag"]["f1"] == known["tag"]["f1"]
+    assert model.metrics["validation"]["cls"]["f1"] == known["cls"]["f1"]
+    assert known["cls"] != score(blank[:6], found, bootstrap=0).to_json()["cls"]
 
 
 def partly_filled(products: list[Product]) -> list[Product]:

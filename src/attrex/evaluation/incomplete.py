@@ -7,7 +7,7 @@ value that the table lacks; where it counts as wrong, a model that misses what t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from attrex.data.mentions import Mentions
@@ -56,17 +56,10 @@ def incomplete(
     """
     blank = filled = 0
     for product, prediction in zip(products, predictions, strict=True):
-        if product.complete or product.error is not None or prediction is None or prediction.error is not None:
-            continue
-        labels = {s.key for s in product.spans or ()}
-        doubtful = mentions.unknown(product)
-        for value in {v.key: v for v in prediction.values if v.key not in labels}.values():
-            if attributes is not None and value.attribute not in attributes:
-                continue
-            if mentions.schema.cell_state(product, value.attribute) == CellState.BLANK:
-                blank += 1
-            else:
-                filled += _on(value, doubtful) and not _on(value, product.spans or ())
+        for value in _unknown(product, prediction, mentions):
+            if attributes is None or value.attribute in attributes:
+                is_blank = mentions.schema.cell_state(product, value.attribute) == CellState.BLANK
+                blank, filled = blank + is_blank, filled + (not is_blank)
     unknown = blank + filled
     decided = tag.predicted - unknown
     return Incomplete(
@@ -77,6 +70,37 @@ def incomplete(
         finds_in_blank_cells=blank,
         finds_on_mentions=filled,
     )
+
+
+def without_unknown(
+    products: Sequence[Product], predictions: Sequence[Prediction], mentions: Mentions
+) -> list[Prediction]:
+    """Predictions without the finds, and the range scores of blank cells, that nobody can call right or wrong.
+
+    What a model or S_thr is chosen by where labels are not complete: scored as they are, those that find no more than
+    the table has would look best.
+    """
+    out = []
+    for product, prediction in zip(products, predictions, strict=True):
+        left_out = {v.key for v in _unknown(product, prediction, mentions)}
+        values = tuple(v for v in prediction.values if v.key not in left_out)
+        known = {a: s for a, s in prediction.range.items() if mentions.schema.cell_state(product, a) != CellState.BLANK}
+        out.append(replace(prediction, values=values, range=prediction.range if product.complete else known))
+    return out
+
+
+def _unknown(product: Product, prediction: Prediction | None, mentions: Mentions) -> list[ExtractedValue]:
+    """The finds without a label that may be right, each once."""
+    if product.complete or product.error is not None or prediction is None or prediction.error is not None:
+        return []
+    labels = {s.key for s in product.spans or ()}
+    doubtful = mentions.unknown(product)
+    return [
+        value
+        for value in {v.key: v for v in prediction.values if v.key not in labels}.values()
+        if mentions.schema.cell_state(product, value.attribute) == CellState.BLANK
+        or (_on(value, doubtful) and not _on(value, product.spans or ()))
+    ]
 
 
 def _on(value: ExtractedValue, spans: Sequence[Span]) -> bool:

@@ -68,6 +68,11 @@ def _assumed(model: Model) -> list[str]:
             f"- known values that the texts name and the table lacks: in {n['blank_mentioned']} blank cells, in "
             f"{n['not_located_mentioned']} cells filled with another value",
         ]
+    if model.config.range.unknown != "negative":
+        lines.append(
+            "- the best state and S_thr were chosen, and validation scored, without the finds that may be values which "
+            "the table lacks"
+        )
     if rounds := model.metrics.get("rounds"):
         agreed = rounds[-1]["agreement"]
         told = "" if agreed is None else f"; the last two agree in {agreed:.1%} of their finds on validation"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from attrex.data.mentions import Mentions
 from attrex.data.supervision import supervision
 from attrex.data.teacher import Teacher
 from attrex.errors import ConfigError, DataError
+from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
@@ -35,7 +36,7 @@ from attrex.schema import Schema
 from attrex.training.model_card import model_card
 from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, last_complete
-from attrex.types import BEGIN, INSIDE, CellState, Product
+from attrex.types import BEGIN, INSIDE, CellState, Prediction, Product
 
 
 def train(
@@ -109,8 +110,12 @@ def train(
 
     extractor = Extractor(model)
 
+    def read(threshold: float | None = None) -> list[Prediction]:
+        found = list(extractor.extract(validation, evidence=False, threshold=threshold))
+        return without_unknown(validation, found, mentions) if mentions and taught else found
+
     def measure(bootstrap: int = 0) -> dict[str, Any]:
-        return score(validation, list(extractor.extract(validation, evidence=False)), bootstrap=bootstrap).to_json()
+        return score(validation, read(), bootstrap=bootstrap).to_json()
 
     collator = Collator(encoder, extractor.loader)
     trainer = AttrexTrainer(
@@ -127,7 +132,7 @@ def train(
     if collator.warnings:
         product, said = next(iter(collator.warnings.items()))
         console.print(f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}")
-    curve = _tune_threshold(model, extractor, validation) if config.range.tune_threshold else {}
+    curve = _tune_threshold(model, validation, read) if config.range.tune_threshold else {}
     model.metrics = {
         "validation": measure(bootstrap=1000),
         "threshold_curve": curve,
@@ -192,12 +197,13 @@ def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 5
         model.network.calibrate(torch.from_numpy(np.stack(chosen)))
 
 
-def _tune_threshold(model: Model, extractor: Extractor, validation: Sequence[Product]) -> dict[float, float]:
+def _tune_threshold(
+    model: Model, validation: Sequence[Product], read: Callable[[float], list[Prediction]]
+) -> dict[float, float]:
     """Set S_thr to the best on validation products; returns the TAG-F1 of all candidates. Nothing without a range."""
     if not model.network.predicts_range:
         return {}
-    predictions = list(extractor.extract(validation, threshold=min(CANDIDATES), evidence=False))
-    curve = threshold_curve(validation, predictions)
+    curve = threshold_curve(validation, read(min(CANDIDATES)))
     model.thresholds["range"] = best_threshold(curve)
     return curve
 
