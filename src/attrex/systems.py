@@ -61,6 +61,7 @@ class SystemInfo:
         out: dict[str, Any] = {"fusion": {"kind": self.fusion or "none"}, "range": flat}
         if not self.fusion:
             out["decoder"] = {"hidden": None}  # the sizes of its own paper
+            flat["unknown"] = "negative"  # nothing but absent is known to it
         if not self.photos:
             out["image"] = {"model": None}
         if self.fixed:
