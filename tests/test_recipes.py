@@ -16,7 +16,8 @@ import yaml
 
 from attrex.config import Config
 from attrex.data.synthetic import write_catalogue
-from attrex.evaluation.runs import Run, pack
+from attrex.errors import DataError
+from attrex.evaluation.runs import Run, pack, read_runs
 from attrex.locating.locate import LocatePolicy
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
 from attrex.types import CellState, Product, Span
@@ -178,6 +179,26 @@ def test_attributes_are_told_before_and_after(tmp_path: Path, capsys: pytest.Cap
 
     load("attributes").main(["--before", write("a", 0.5, None), "--after", write("b", 0.8, 0.6), write("c", 0.9, 0.6)])
     assert capsys.readouterr().out.splitlines()[2:] == ["| Color | 9 | 0.500 | 0.850 | 0.600 |"]
+
+
+def test_what_another_tool_found_is_scored_as_runs_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "run", load("run"))
+    rows = [
+        {"id": str(i), "text": "red bag", "spans": [{"attribute": "Color", "start": 0, "end": 3, "text": "red"}]}
+        for i in range(2)
+    ]
+    for name in ("test", "gold_dev"):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = tmp_path / "found.json"
+    found.write_text(json.dumps([["0", [["Color", 0, 3]]], ["1", [["Color", 4, 7]]]]))
+    arguments = ["--name", "crf", "--data", str(tmp_path), "--test", str(found), "--gold", str(found)]
+    load("score").main([*arguments, "--out", str(tmp_path / "crf.json")])
+    (run,) = read_runs([tmp_path / "crf.json"])
+    assert run.value("test", "tag", "f1") == run.value("gold", "tag", "f1") == 0.5
+    assert run.counts("gold", "tag").tolist() == [[1, 1, 1], [0, 1, 1]]
+    found.write_text(json.dumps([["1", []], ["0", []]]))
+    with pytest.raises(DataError, match="same products in the same order"):
+        load("score").main([*arguments, "--out", str(tmp_path / "crf.json")])
 
 
 @pytest.fixture
