@@ -70,6 +70,12 @@ def test_a_row_has_the_mean_of_its_seeds_and_how_far_they_lie_apart(runs: list[R
 def test_what_sets_runs_of_one_name_apart_is_told(tmp_path: Path) -> None:
     paths = [write(tmp_path, "a", n, 0.5, training_products=1000 * n, data="shop", hidden_cells=0.0) for n in (1, 8)]
     assert sorted(row.name for row in compare(read_runs(paths))) == ["a (1,000 products)", "a (8,000 products)"]
+    paths = [
+        write(tmp_path, "b", 0, 0.5),
+        write(tmp_path, "b", 1, 0.5, hidden_cells=0.0),
+        write(tmp_path, "b", 2, 0.5, hidden_cells=0.3),
+    ]
+    assert sorted(row.name for row in compare(read_runs(paths))) == ["b", "b (30% hidden)"]
 
 
 def test_with_one_run_each_it_is_the_paired_bootstrap_of_their_predictions(runs: list[Run]) -> None:

@@ -168,12 +168,11 @@ def plot(rows: Sequence[Row], path: Path, figure: str = "TAG-F1") -> None:
 
 def _label(run: Run, runs: Sequence[Run]) -> str:
     """A run's name, with what sets it apart from others of the same name."""
-    known = [
-        (key, str(run.measured[key]) if key == "data" else f"{run.measured[key]:,} {what}")
-        for key, what in (("training_products", "products"), ("hidden_cells", "of the cells hidden"), ("data", ""))
-        if key in run.measured and len({str(other.measured.get(key)) for other in runs}) > 1
+    told = [
+        what.format(run.measured[key])
+        for key, what in (("training_products", "{:,} products"), ("hidden_cells", "{:.0%} hidden"), ("data", "{}"))
+        if run.measured.get(key) and len({str(other.measured.get(key) or "") for other in runs}) > 1
     ]
-    told = [text for _, text in known]
     return f"{run.name} ({', '.join(told)})" if told else run.name
 
 
