@@ -119,3 +119,22 @@ def test_many_forms_cost_no_more_than_few() -> None:
     many = Schema((Attribute("Code", options=tuple(f"code {i}" for i in range(5000))),))
     mentions = Mentions.learn([], many)
     assert named(mentions.find(product("code 17 beside code 4999"))) == [("Code", "code 17"), ("Code", "code 4999")]
+
+
+def test_nothing_behind_a_not_is_a_mention() -> None:
+    assert find("a red bag, not blue or red, blue inside") == [("Color", "red"), ("Color", "blue")]
+
+
+def test_beside_a_word_where_it_is_seldom_labelled_a_form_is_no_mention() -> None:
+    """In filled cells "red" is the color but before "tape"; "blue with" is the color now and then."""
+    bags = [product("a red bag", ("Color", "red"), table={"Color": ("Red",)}) for _ in range(20)]
+    tapes = [product(f"shoes\nred tape {n}", table={"Color": ("Blue",)}) for n in range(12)]
+    mixed = [product("blue with red", ("Color", "red"), ("Color", "blue"), table={"Color": ("Red",)})] * 4
+    mixed += [product("blue with red", ("Color", "red"), table={"Color": ("Red",)})] * 8
+    mentions = Mentions.learn([*bags, *tapes, *mixed], SCHEMA)
+    assert named(mentions.find(product("a blue bag by red tape"))) == [("Color", "blue"), ("Brand", "red tape")]
+    assert named(mentions.find(product("tape\nred"))) == [("Color", "red")]  # the end of a line tells nothing
+    assert named(mentions.find(product("in red"))) == [("Color", "red")]
+    assert named(mentions.find(product("blue with red"))) == [("Color", "blue"), ("Color", "red")]
+    few = Mentions.learn([*bags, *tapes[:5]], SCHEMA)
+    assert ("Color", "red") in named(few.find(product("by red tape")))  # too few to tell

@@ -6,27 +6,38 @@ are as safe a negative as any. The forms searched are the schema's options and a
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from attrex.locating.folding import ALIASES, FoldedText, Folder, without_possessive
 from attrex.locating.policy import DEFAULT_POLICY
+from attrex.locating.wording import denied
 from attrex.schema import Schema
 from attrex.types import CellState, Product, Span
 
 SHORTEST = 2
 """Characters of a form, folded: single letters and signs name sizes, units and much else."""
+OFTEN = 10
+"""Places of a form beside the same word from which on that word may rule it out."""
+Beside = tuple[str, str, str]
+"""A neighbouring word: attribute, form, and the word with a space on the form's side; folded."""
 
 
 class Mentions:
     """Finds known values of all attributes in texts; the cost grows with the texts, not with the number of forms.
 
-    ``forms``: folded form -> attribute -> the value it stands for.
+    ``forms``: folded form -> attribute -> the value it stands for. ``never``: neighbours beside which a form is no
+    value: "red" before "tape" is a part of a brand. Nothing behind a "not" is a mention.
     """
 
-    def __init__(self, forms: Mapping[str, Mapping[str, str]], schema: Schema) -> None:
-        self.forms, self.schema = forms, schema
+    def __init__(
+        self, forms: Mapping[str, Mapping[str, str]], schema: Schema, never: AbstractSet[Beside] = frozenset()
+    ) -> None:
+        self.forms, self.schema, self.never = forms, schema, never
         self._folder = Folder(DEFAULT_POLICY)
+        self._negations = tuple(map(self._folder.fold, DEFAULT_POLICY.negations))
         self._longest: dict[str, int] = {}
         for form in forms:
             start = form[:SHORTEST]
@@ -40,27 +51,36 @@ class Mentions:
 
         A form that is no option or alias must be labelled ``min_count`` times. A form that is seldom a value where the
         table is filled ("only", the brand, in "hand wash only") is left out: of its places in products whose cell is
-        known, at least ``min_share`` must be labelled (one more of each kind is added, so that few prove nothing).
+        known, at least ``min_share`` must be labelled (one more of each kind is added, so that few prove nothing). The
+        same holds beside each of the words that it often stands beside.
         """
         readable = [p for p in products if p.error is None and p.spans is not None]  # None: nobody has looked
         forms = _known_forms(schema)
         for (attribute, form), (count, said) in _labelled_forms(readable, schema).items():
             if count >= min_count:
                 forms[form].setdefault(attribute, said)
-        named: Counter[tuple[str, str]] = Counter()
-        right: Counter[tuple[str, str]] = Counter()
+        named: Counter[tuple[str, ...]] = Counter()
+        right: Counter[tuple[str, ...]] = Counter()
         everything = cls(forms, schema)
         for product in readable:
             labelled = _places(product)
-            for form, span in everything._search(product):
+            for form, beside, span in everything._search(product):
                 if product.cell_state(span.attribute) != CellState.BLANK:
-                    named[span.attribute, form] += 1
-                    right[span.attribute, form] += _touches(span, labelled[span.attribute, span.field])
-        kept = {
-            form: {a: v for a, v in by.items() if right[a, form] + 1 >= min_share * (named[a, form] + 2)}
-            for form, by in forms.items()
+                    keys = [(span.attribute, form), *beside]
+                    named.update(keys)
+                    if _touches(span, labelled[span.attribute, span.field]):
+                        right.update(keys)
+
+        def seldom(*key: str) -> bool:
+            return right[key] + 1 < min_share * (named[key] + 2)
+
+        kept = {form: {a: v for a, v in by.items() if not seldom(a, form)} for form, by in forms.items()}
+        never = {
+            (a, f, word)
+            for a, f, word in (k for k in named if len(k) == 3)
+            if named[a, f, word] >= OFTEN and seldom(a, f, word)
         }
-        return cls({form: by for form, by in kept.items() if by}, schema)
+        return cls({form: by for form, by in kept.items() if by}, schema, never)
 
     def find(self, product: Product) -> list[Span]:
         """Every mention of a value that is not labelled, in reading order; ``value`` is what it stands for.
@@ -71,7 +91,11 @@ class Mentions:
         taken: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for (_, name), places in labelled.items():
             taken[name] += places
-        return [span for _, span in self._search(product) if not _touches(span, taken[span.field])]
+        return [
+            span
+            for _, beside, span in self._search(product)
+            if self.never.isdisjoint(beside) and not _touches(span, taken[span.field])
+        ]
 
     def unknown(self, product: Product) -> list[Span]:
         """The mentions that may be an unlabelled value.
@@ -85,22 +109,37 @@ class Mentions:
         found = self.find(product)
         return [s for s in found if self.schema.cell_state(product, s.attribute) != CellState.ABSENT]
 
-    def _search(self, product: Product) -> Iterator[tuple[str, Span]]:
-        """(form, span) of every mention; of those of one attribute that overlap, the longest."""
+    def _search(self, product: Product) -> Iterator[tuple[str, list[Beside], Span]]:
+        """(form, neighbours, span) of every mention; of those of one attribute that overlap, the longest."""
         for name, text in product.fields.items():
-            found = FoldedText(text, self._folder).search(self._longest)
+            folded = FoldedText(text, self._folder)
+            ruled_out = list(denied(text, folded, self._negations))
+            words = list(folded.words())
+            starts, ends = [w[1] for w in words], [w[2] for w in words]
             places = [
-                (attribute, start, without_possessive(text, start, end, value), form, value)
-                for form, start, end in found
+                (attribute, start, end, form, value)
+                for form, start, end in folded.search(self._longest)
                 for attribute, value in self.forms.get(form, {}).items()
+                if not any(low <= start < high for low, high in ruled_out)
             ]
             reached: dict[str, list[tuple[int, int]]] = defaultdict(list)
             kept = []
-            for attribute, start, end, form, value in sorted(places, key=lambda p: p[1] - p[2]):
+            for attribute, start, last, form, value in sorted(places, key=lambda p: p[1] - p[2]):
+                end = without_possessive(text, start, last, value)
                 if all(end <= low or high <= start for low, high in reached[attribute]):
                     reached[attribute].append((start, end))
-                    kept.append((form, Span(attribute, start, end, text[start:end], name, value)))
-            yield from sorted(kept, key=lambda item: (item[1].start, -item[1].end, item[1].attribute))
+                    before, after = bisect_right(ends, start) - 1, bisect_left(starts, last)
+                    left = _within_line(words, before, text[ends[before] : start] if before >= 0 else "\n")
+                    right = _within_line(words, after, text[last : starts[after]] if after < len(words) else "\n")
+                    beside = [(attribute, form, f"{left} ")] if left else []
+                    beside += [(attribute, form, f" {right}")] if right else []
+                    kept.append((form, beside, Span(attribute, start, end, text[start:end], name, value)))
+            yield from sorted(kept, key=lambda item: (item[2].start, -item[2].end, item[2].attribute))
+
+
+def _within_line(words: Sequence[tuple[str, int, int]], at: int, between: str) -> str:
+    """The folded neighbour; nothing where a line begins or ends."""
+    return "" if "\n" in between else words[at][0].strip()
 
 
 def _known_forms(schema: Schema) -> defaultdict[str, dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from attrex.locating.folding import FoldedText, Folder
@@ -39,6 +39,14 @@ def beyond_doubt(found: Collection[Found]) -> Iterator[Found]:
     for f, n in agreeing.items():
         most[f.start, f.end] = max(n, most.get((f.start, f.end), 0.0))
     yield from (f for f, n in agreeing.items() if n and n == most[f.start, f.end])
+
+
+def denied(text: str, folded: FoldedText, negations: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """From behind every "not" to where its clause ends: do not iron on the print. ``negations`` are folded."""
+    for negation in negations:
+        for _, end in folded.find(negation) if negation in folded.folded else ():
+            clause = re.match(r"[^,;.，；。\n\r]*", text[end:])
+            yield end, end + len(clause[0] if clause else "")
 
 
 class Forms:
@@ -138,11 +146,8 @@ class Wording:
             self.headings.setdefault(self._folder.fold(name), attribute)
 
     def denied(self, text: str, folded: FoldedText) -> Iterator[tuple[int, int]]:
-        """From behind every "not" to where its clause ends: do not iron on the print."""
-        for negation in self.negations:
-            for _, end in folded.find(negation) if negation in folded.folded else ():
-                clause = re.match(r"[^,;.，；。\n\r]*", text[end:])
-                yield end, end + len(clause[0] if clause else "")
+        """What the text says is not so."""
+        return denied(text, folded, self.negations)
 
     def new_values(
         self, attribute: str, content: str, values: Collection[str], filled: bool
