@@ -57,11 +57,11 @@ class SystemInfo:
 
     def implied(self) -> dict[str, Any]:
         """The settings that choosing this system in place of ULS-DRAM brings with it, by section."""
-        flat = {"kind": "none"} if not self.attribute_given else {}
-        out: dict[str, Any] = {"fusion": {"kind": self.fusion or "none"}, "range": flat}
+        # What is not labelled is absent to all of them.
+        tagged = {"unknown": "negative"} | ({} if self.attribute_given else {"kind": "none"})
+        out: dict[str, Any] = {"fusion": {"kind": self.fusion or "none"}, "range": tagged}
         if not self.fusion:
             out["decoder"] = {"hidden": None}  # the sizes of its own paper
-            flat["unknown"] = "negative"  # nothing but absent is known to it
         if not self.photos:
             out["image"] = {"model": None}
         if self.fixed:
