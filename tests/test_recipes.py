@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -245,6 +246,24 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
     assert "K-PLUG" not in page  # not measured
     assert (tmp_path / "out" / "figure8.svg").read_text().startswith("<?xml")
     assert not (tmp_path / "out" / "figure6.html").exists()  # no models, and that is said
+
+
+def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
+    paper: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def failed(command: list[str], check: bool) -> Any:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(paper.subprocess, "run", failed)
+    with pytest.raises(SystemExit, match=r"uls-vl, seed 4, did not finish; what is done stays"):
+        paper.main(["--data", str(tmp_path), "--small", "--only", "2", "--seeds", "4", "--base", "mae"])
+    (command,) = asked
+    assert command[2].endswith("uls-vl.yaml")
+    assert command[command.index("--base") + 1] == "mae"
+    assert command[command.index("--products") + 1] == "1200"
 
 
 def test_precision_over_recall_is_what_it_says(paper: ModuleType, tmp_path: Path) -> None:

@@ -423,14 +423,16 @@ def compare(
     for value, known, option in ((part, PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
             raise ConfigError(f"{option} {value!r}{did_you_mean(value, known)}; expected one of {', '.join(known)}")
+    for out, suffixes, option in ((csv_file, (".csv",), "--csv"), (plot, (".svg", ".png", ".pdf"), "--plot")):
+        if out:
+            _check_out(out, suffixes, *map(str, files), option=option)
+            out.parent.mkdir(parents=True, exist_ok=True)
     rows = side_by_side(read_runs(files), against, part=part, metric=metric)
     print(markdown(rows), end="")
     if csv_file:
-        _check_out(csv_file, (".csv",), *map(str, files), option="--csv")
         csv_file.write_text(csv_text(rows), encoding="utf-8")
         _note(f"runs: {csv_file}")
     if plot:
-        _check_out(plot, (".svg", ".png", ".pdf"), *map(str, files), option="--plot")
         draw(rows, plot, figure_of(part, metric))
         _note(f"plot: {plot}")
 

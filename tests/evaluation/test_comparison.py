@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,18 @@ def test_what_is_no_run_is_refused(tmp_path: Path, content: str) -> None:
         read_runs([path])
     with pytest.raises(DataError, match="cannot be read"):
         read_runs([tmp_path / "missing.json"])
+
+
+def test_a_row_that_is_not_alone_under_its_name_is_named_in_full(tmp_path: Path) -> None:
+    runs = read_runs([write(tmp_path, "a", n, 0.5, training_products=1000 * n) for n in (1, 8)])
+    with pytest.raises(ConfigError, match=r"several rows are named 'a'.*'a \(8,000 products\)'"):
+        compare(runs, "a")
+    assert compare(runs, "a (1,000 products)", samples=50)
+
+
+def test_without_matplotlib_it_is_told_how_to_get_it(
+    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ConfigError, match=r"pip install 'attrex\[plots\]'"):
+        plot(compare(runs), tmp_path / "runs.svg")

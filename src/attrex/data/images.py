@@ -109,7 +109,7 @@ def decode(source: ImageSource | str, size: int, *, max_bytes: int = MAX_BYTES, 
 def decode_whole(
     source: ImageSource | str, side: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
 ) -> Pixels:
-    """As :func:`decode`, but in the photo's own proportions: its longer side is ``side`` pixels at most."""
+    """As :func:`decode`, but (H, W, 3) in the photo's own proportions: its longer side is ``side`` pixels at most."""
 
     def fit(size: tuple[int, int]) -> tuple[int, int]:
         scale = min(1, side / max(size))
