@@ -170,6 +170,24 @@ def test_locate_mines_a_lexicon_and_goes_by_an_edited_one(data: Path, tmp_path: 
     assert (tmp_path / "edited.jsonl").read_text() == (tmp_path / "plain.jsonl").read_text()
 
 
+def test_a_model_is_asked_about_a_lexicon(data: Path, tmp_path: Path) -> None:
+    table, found = tmp_path / "table.jsonl", tmp_path / "found.jsonl"
+    lexicon, out = tmp_path / "lexicon.yaml", tmp_path / "new" / "reviewed.yaml"
+    products = [{"id": str(i), "text": "crimson shoe", "attributes": {"Color": ["Red"]}} for i in range(10)]
+    find = {"attribute": "Color", "text": "crimson", "field": "text", "start": 0, "end": 7, "confidence": 0.9}
+    table.write_text("\n".join(map(json.dumps, products)))
+    found.write_text("\n".join(json.dumps({"id": p["id"], "values": [find]}) for p in products))
+    lexicon.write_text("Color: {suggested: {Red: {crimson: [10, 0.6]}}}")
+    said = attrex("lexicon", lexicon, table, found, "--out", out).output
+    assert "1 forms were judged" in said
+    assert re.search(r"Color +│ Red +│ crimson +│ accepted +│ +60% │ +100%", said)
+    assert f"lexicon: {out}" in said
+    assert Lexicon.load(out).attributes["Color"].accepted == {"Red": {"crimson": (10, 0.6, None, 1.0)}}
+    assert "give the file that `attrex extract` wrote" in error(
+        "lexicon", lexicon, data / "valid.jsonl", found, "--out", tmp_path / "x.yaml"
+    )
+
+
 def test_locate_labels_anew_on_request_but_not_what_is_complete(tmp_path: Path) -> None:
     row = {"id": "1", "text": "red shoe", "attributes": {"Color": ["red"]}, "spans": []}
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, (row, row | {"id": "2", "complete": True}))))

@@ -185,6 +185,46 @@ def locate(
 
 
 @app.command()
+def lexicon(
+    words: Annotated[Path, typer.Argument(help="What `attrex locate --mine` has written.")],
+    table: Annotated[str, typer.Argument(help="Products with their table, as `attrex locate` reads or writes them.")],
+    found: Annotated[Path, typer.Argument(help="What `attrex extract` has found in them: .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option(help="The lexicon with the model's opinion, YAML to edit.")],
+    policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,
+    promote: Annotated[
+        float, typer.Option(min=0, max=1, help="A suggested form is accepted if so much of its places is read.")
+    ] = 0.5,
+    demote: Annotated[
+        float, typer.Option(min=0, max=1, help="An accepted form is only suggested if less of its places is read.")
+    ] = 0.1,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+) -> None:
+    """Ask a trained model about a lexicon: are its forms read as values where the table says they are?
+
+    Example: [bold]attrex lexicon lexicon.yaml located.jsonl found.jsonl --out reviewed.yaml[/]
+
+    Then locate anew with --lexicon reviewed.yaml.
+    """
+    from attrex.inference.output import read_predictions
+    from attrex.locating.lexicon import Lexicon
+    from attrex.locating.locate import LocatePolicy, Locator
+    from attrex.locating.second_opinion import second_opinion
+
+    _check_out(out, (".yaml", ".yml"), str(words), table, str(found))
+    known = Lexicon.load(words)
+    products = _progress(_read(table, None, fields, columns, split, limit), "comparing")
+    locator = Locator(None, LocatePolicy.load(policy) if policy else LocatePolicy())
+    opinion = second_opinion(known, products, read_predictions(found), locator, promote=promote, demote=demote)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    opinion.lexicon.save(out)
+    console.print(opinion.render())
+    _note(f"lexicon: {out}")
+
+
+@app.command()
 def ocr(
     data: Annotated[str, typer.Argument(help="Products with photos, from any reader.")],
     out: Annotated[Path, typer.Option(help="The same products with a field photo_text, JSONL.")],

@@ -16,7 +16,8 @@ from attrex.errors import DataError, did_you_mean
 
 _HEADER = """\
 # What the texts call the values of the table, mined from them by `attrex locate --mine`. Edit freely.
-# Behind every form: [products with a filled cell that say it, how often the cell agrees, the same for titles if known].
+# Behind every form: [products with a filled cell that say it, how often the cell agrees, the same for titles if known,
+# how often a model reads it there if it was asked].
 #   accepted    value -> forms that are labelled where the cell has the value; where it is blank, if they are right
 #               as often as the policy's `trust` asks
 #   headed      value -> forms that are only labelled under a heading of the attribute
@@ -34,12 +35,13 @@ class Evidence(NamedTuple):
     support: int  #: products that say it
     precision: float  #: share of those with a filled cell whose cell agrees, 0..1
     in_titles: float | None = None  #: the same of those that say it in the title; None: too few
+    by_model: float | None = None  #: share of its places in products with the value that a model reads; None: not asked
 
     @classmethod
     def read(cls, given: Any, where: str) -> Evidence:
         try:
-            support, *shares = given
-            return cls(int(support), *map(float, shares))
+            support, precision, *more = given
+            return cls(int(support), float(precision), *(None if s == "null" else float(s) for s in more))
         except (TypeError, ValueError):
             raise DataError(f"{where} should be [support, precision] such as [12, 0.95], found {given!r}") from None
 
@@ -146,4 +148,9 @@ _Dumper.add_representer(_Line, lambda dumper, line: dumper.represent_sequence("t
 
 
 def _listed(forms: Forms) -> dict[str, _Line]:
-    return {form: _Line(n for n in evidence if n is not None) for form, evidence in forms.items()}
+    """What is not known is left out at the end of a line, and null before what is."""
+    lines = {form: list(evidence) for form, evidence in forms.items()}
+    for line in lines.values():
+        while line[-1] is None:
+            line.pop()
+    return {form: _Line(line) for form, line in lines.items()}
