@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attrex.errors import DataError
-from attrex.types import CellState, Evidence, ExtractedValue, Prediction, Product, Span, attributes_of
+from attrex.types import CellState, Evidence, ExtractedValue, Prediction, Product, Span
 
 SHIRT = {"title": "Blue cotton shirt 👕", "text": "Long sleeve, blue."}
 BLUE = Span("colour", 0, 4, "Blue", "title", value="Navy Blue")
@@ -114,8 +114,3 @@ def test_a_row_that_is_no_prediction_names_the_missing_key():
         Prediction.from_json({"id": "1", "title": "Blue shirt"})
     with pytest.raises(DataError, match="key 'text' is missing"):
         Prediction.from_json({"id": "1", "values": [{"attribute": "colour"}]})
-
-
-def test_attributes_come_from_spans_and_cells_sorted():
-    products = [Product("1", SHIRT, spans=(BLUE,)), Product("2", SHIRT, table={"type": ("shirt",), "brand": ()})]
-    assert attributes_of(products) == ["brand", "colour", "type"]

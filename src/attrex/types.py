@@ -6,7 +6,7 @@ exclusive; ``product.fields[span.field][span.start:span.end] == span.text`` alwa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
@@ -192,9 +192,3 @@ class Prediction:
             )
         except KeyError as exc:
             raise DataError(f"not a prediction row: key {exc} is missing, found {sorted(row)}") from exc
-
-
-def attributes_of(products: Sequence[Product]) -> list[str]:
-    """Sorted names of every attribute that occurs in a span or a table cell."""
-    names = {s.attribute for p in products for s in p.spans or ()} | {a for p in products for a in p.table}
-    return sorted(names)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from attrex.data import images
-from attrex.data.images import ImageLoader, ImageTransform, decode, normalise
+from attrex.data.images import ImageLoader, ImageTransform, decode
 from attrex.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")  # what Pillow remarks on damaged metadata
@@ -340,24 +340,7 @@ def test_something_that_is_no_source_at_all() -> None:
         decode(None, 8)  # type: ignore[arg-type]
 
 
-# Normalising, and the transform that a checkpoint stores
-
-
-def test_normalise_puts_channels_first_and_scales() -> None:
-    transform = ImageTransform(size=4, mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 2.0))
-    pixels = np.zeros((2, 4, 5, 3), np.uint8)
-    pixels[1] = (255, 0, 255)
-    out = normalise(pixels, transform)
-    assert out.shape == (2, 3, 4, 5)
-    assert out.dtype == np.float32
-    np.testing.assert_allclose(out[0, :, 0, 0], [-1, -1, 0], atol=1e-6)
-    np.testing.assert_allclose(out[1, :, 3, 4], [1, -1, 0.5], atol=1e-6)
-
-
-def test_normalise_refuses_other_shapes_and_types() -> None:
-    for pixels in (np.zeros((8, 8, 3), np.float32), np.zeros((3, 8, 8), np.uint8), np.zeros((8, 3), np.uint8)):
-        with pytest.raises(DataError, match=r"expected uint8 pixels .*, came .*; pass pixels before normalising"):
-            normalise(pixels, TRANSFORM)
+# The transform that a checkpoint stores
 
 
 def test_transform_survives_json() -> None:

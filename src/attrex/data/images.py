@@ -1,8 +1,7 @@
 """Photos in: any file a shop may have, safely decoded to small RGB squares, and cached by what is in the file.
 
-``decode`` turns one photo into uint8 (size, size, 3); ``ImageLoader`` does so once per distinct photo; ``normalise``
-turns such pixels into the float32 (3, size, size) that an image encoder reads. Every fault of a photo is a
-:class:`DataError`.
+``decode`` turns one photo into uint8 (size, size, 3); ``ImageLoader`` does so once per distinct photo. Every fault of
+a photo is a :class:`DataError`.
 """
 
 from __future__ import annotations
@@ -118,22 +117,6 @@ def decode_whole(
 
     with _naming(source):
         return _decode_bytes(_read(source, max_bytes), fit, max_pixels)
-
-
-def normalise(pixels: Pixels, transform: ImageTransform) -> npt.NDArray[np.float32]:
-    """uint8 (..., H, W, 3) -> float32 (..., 3, H, W), minus the mean, over the standard deviation.
-
-    The result is a view with channels last in memory, the layout convolutions on a CPU prefer.
-    Raises :class:`DataError` for another type or shape.
-    """
-    if pixels.dtype != np.uint8 or pixels.ndim < 3 or pixels.shape[-1] != 3:
-        raise DataError(
-            f"expected uint8 pixels (..., height, width, 3) as decode() gives them, came {pixels.dtype} "
-            f"{pixels.shape}; pass pixels before normalising and with channels last"
-        )
-    std = np.asarray(transform.std, np.float32)
-    mean = np.asarray(transform.mean, np.float32)
-    return np.moveaxis(pixels * (1 / (255 * std)) - mean / std, -1, -3)
 
 
 class ImageLoader:
