@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> None:
     options.products, options.set = None, []
     if options.small:
         options.products, options.set = plan["small"]["products"], plan["small"]["settings"]
-    tables = {n: t for n, t in plan["tables"].items() if not options.only or n in options.only}
-    figures = {n: f for n, f in plan["figures"].items() if not options.only or n in options.only}
+    tables = {n: t for n, t in plan["tables"].items() if not options.only or str(n) in options.only}
+    figures = {n: f for n, f in plan["figures"].items() if not options.only or str(n) in options.only}
     for config in dict.fromkeys([*_configs(tables), *_figure_configs(figures)]):
         for seed in options.seeds:
             _run(options, config, seed)
@@ -100,8 +100,8 @@ def _runs(options: argparse.Namespace, config: str) -> list[Run]:
 # ---- tables ---------------------------------------------------------------------------------------------------------
 
 
-def _table(options: argparse.Namespace, number: int, table: dict[str, Any]) -> str:
-    """Each row with what the paper prints, and what was measured here."""
+def _table(options: argparse.Namespace, number: int | str, table: dict[str, Any]) -> str:
+    """Each row with what the paper prints, what was measured here, and how far it is from the row ``against``."""
     rows = {name: (row, _runs(options, row["config"])) for name, row in table["rows"].items()}
     printed = [k for k in PRINTED if any(k in row for row, _ in rows.values())]
     beside = [
@@ -109,7 +109,9 @@ def _table(options: argparse.Namespace, number: int, table: dict[str, Any]) -> s
         for k, keys in BESIDE.items()
         if any(run.value(*keys) is not None for _, runs in rows.values() for run in runs)
     ]
+    against = _runs(options, table["against"]) if "against" in table else []
     head = ["", *(f"{PRINTED[k]}, paper" for k in printed), *(PRINTED[k] for k in printed), *beside, "seeds"]
+    head += [f"TAG-F1 beside {table['against']}, 95 % interval"] if against else []
     lines = [head, ["---"] * len(head)]
     for name, (row, runs) in rows.items():
         paper = [f"{row[k]:.2f}" if k in row else "-" for k in printed]
@@ -117,9 +119,22 @@ def _table(options: argparse.Namespace, number: int, table: dict[str, Any]) -> s
         more = [
             _number(runs, BESIDE[k]) if k in ("sequences", "minutes") else _percent(runs, BESIDE[k]) for k in beside
         ]
-        lines.append([name, *paper, *ours, *more, str(len(runs))])
+        apart = [_apart(runs, against) if row["config"] != table["against"] else "-"] if against else []
+        lines.append([name, *paper, *ours, *more, str(len(runs)), *apart])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"## Table {number}: {table['title']}\n\n{text}"
+    called = f"Table {number}" if isinstance(number, int) else str(number).capitalize()
+    return f"## {called}: {table['title']}\n\n{text}"
+
+
+def _apart(runs: Sequence[Run], others: Sequence[Run]) -> str:
+    try:
+        found = _tag_difference(runs, others) if runs else None
+    except DataError:  # runs of the time before counts were kept with them
+        found = None
+    if found is None:
+        return "-"
+    low, high = found.ci95
+    return f"{100 * found.difference:+.2f} ({100 * low:+.2f} to {100 * high:+.2f})"
 
 
 def _values(runs: Sequence[Run], keys: tuple[str, ...]) -> list[float]:
@@ -247,7 +262,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--base", help="preset that every row starts from, in place of `small`: mepave, mae ...")
     parser.add_argument("--small", action="store_true", help="the subset and epochs of paper.yaml")
-    parser.add_argument("--only", type=int, nargs="+", help="numbers of tables (1-5) and figures (6, 8)")
+    parser.add_argument("--only", nargs="+", help="tables (1-5, release) and figures (6, 8)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=HERE / "results")

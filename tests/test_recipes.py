@@ -247,6 +247,12 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
     assert (tmp_path / "out" / "figure8.svg").read_text().startswith("<?xml")
     assert not (tmp_path / "out" / "figure6.html").exists()  # no models, and that is said
 
+    paper.main(["--data", str(tmp_path / "shop"), "--small", "--only", "release", "--seeds", "0", "1", *places])
+    page = (tmp_path / "out" / "tables.md").read_text()
+    assert "## Release: what the oddities" in page
+    assert re.search(r"\| no padding masks \| - \| \d.* \| 2 \| -\d\d?\.\d\d \(-.* to -.*\) \|", page)
+    assert re.search(r"\| ULS-DRAM \| 96.86 \| .* \| 2 \| - \|", page)
+
 
 def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
     paper: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
