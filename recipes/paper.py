@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     figures = {n: f for n, f in plan["figures"].items() if not options.only or str(n) in options.only}
     for config in dict.fromkeys([*_configs(tables), *_figure_configs(figures)]):
         for seed in options.seeds:
-            _run(options, config, seed)
+            _run(options, config, seed, curve=config == plan["figures"][8]["config"])
     options.out.mkdir(parents=True, exist_ok=True)
     pages = [_table(options, number, table) for number, table in tables.items()]
     pages.append(_claims(options, plan["claims"]))
@@ -76,13 +76,14 @@ def _figure_configs(figures: dict[int, Any]) -> Iterator[str]:
     yield from (name for figure in figures.values() for name in figure.get("models", [figure.get("config")]))
 
 
-def _run(options: argparse.Namespace, config: str, seed: int) -> None:
+def _run(options: argparse.Namespace, config: str, seed: int, curve: bool) -> None:
     """In a process of its own, so that time and memory are that run's."""
     command = [sys.executable, str(HERE / "run.py"), str(HERE / "configs" / f"{config}.yaml")]
     command += ["--data", str(options.data), "--seed", str(seed), "--work", str(options.work)]
     command += ["--results", str(options.results)]
     command += ["--base", options.base] if options.base else []
     command += ["--products", str(options.products)] if options.products else []
+    command += ["--curve"] if curve else []
     for setting in options.set:
         command += ["--set", setting]
     if subprocess.run(command, check=False).returncode:

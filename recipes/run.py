@@ -160,7 +160,7 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     }
     if config.image.model is not None:
         result["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
-    if extractor.model.network.predicts_range:
+    if options.curve and extractor.model.network.predicts_range:
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
         result["threshold_curve"] = threshold_curve(test, low)
     if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
@@ -205,6 +205,7 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hide", type=float, default=0.0, help="share of the training table's cells to take away")
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--curve", action="store_true", help="also TAG-F1 by S_thr, one more pass over the test data")
     parser.add_argument("--set", action="append", default=[], help="override a setting, as in attrex train")
     return parser.parse_args(arguments)
 

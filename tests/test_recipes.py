@@ -88,7 +88,7 @@ def test_a_run_is_measured_once_and_found_again(
     config.write_text(tiny.to_yaml(), encoding="utf-8")
     arguments = [str(config), "--data", str(data), "--seed", "5", "--products", "8", "--set", "training.epochs=1"]
     places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
-    run.main([*arguments, *places])
+    run.main([*arguments, *places, "--curve"])
 
     target = tmp_path / "results" / "drawn" / "tiny-8-seed5.json"
     result = json.loads(target.read_text())
@@ -222,8 +222,9 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
     asked: list[tuple[str, int]] = []
     rng = np.random.default_rng(0)
 
-    def measured(options: Any, config: str, seed: int) -> None:
+    def measured(options: Any, config: str, seed: int, curve: bool) -> None:
         asked.append((config, seed))
+        assert curve == (config == "uls-dram")
         correct = rng.binomial(4, {"uls-dram": 0.9, "uls-vl": 0.5}.get(config, 0.7), 200)
         counts = np.stack([correct, np.full(200, 4), np.full(200, 4)], 1)
         share = correct.sum() / 800
@@ -270,6 +271,7 @@ def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
     assert command[2].endswith("uls-vl.yaml")
     assert command[command.index("--base") + 1] == "mae"
     assert command[command.index("--products") + 1] == "1200"
+    assert "--curve" not in command
 
 
 def test_precision_over_recall_is_what_it_says(paper: ModuleType, tmp_path: Path) -> None:
