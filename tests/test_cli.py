@@ -312,7 +312,7 @@ def test_another_system_is_trained_scored_and_extracted_with_alike(data: Path, p
 
 
 def test_the_systems_are_listed_with_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attrex.cli.console", Console(width=200))
+    monkeypatch.setattr("attrex.cli.training.console", Console(width=200))
     shown = attrex("systems").output
     assert all(name in shown for name in SYSTEMS)
     row = next(line for line in shown.splitlines() if "m-jave-bert" in line)

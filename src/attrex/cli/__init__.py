@@ -1,0 +1,68 @@
+"""The command line: parse, call, print. Heavy imports live inside the commands, so that --help is quick."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from attrex.cli import labels, measuring, training, using
+from attrex.cli.console import fail, note
+from attrex.errors import AttrexError
+
+COMMANDS = (
+    labels.check,
+    labels.locate,
+    labels.lexicon,
+    labels.ocr,
+    training.train,
+    training.pretrain,
+    measuring.evaluate,
+    measuring.compare,
+    using.extract,
+    using.export,
+    using.report,
+    measuring.benchmark,
+    training.demo,
+    training.systems,
+    training.settings,
+    using.push,
+)
+
+
+class Commands(TyperGroup):
+    """Errors about the user's input are one line, not a traceback, and end with code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AttrexError as exc:
+            fail(str(exc))
+        except OSError as exc:  # disk full, no right to write there ...
+            if exc.errno == errno.EPIPE:  # `attrex settings | head`
+                raise
+            fail(f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc))
+        except KeyboardInterrupt:
+            resumable = ctx.invoked_subcommand in ("train", "pretrain", "extract")
+            note("interrupted" + ("; what was finished is kept, go on with --resume" if resumable else ""))
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    name="attrex",
+    cls=Commands,
+    help="Fill a shop's attribute table from product titles, descriptions and photos, with evidence for every value.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+for command in COMMANDS:
+    app.command()(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point; ends the process with the command's exit code."""
+    app(arguments)

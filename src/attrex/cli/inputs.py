@@ -1,0 +1,99 @@
+"""What commands read: products, labels located on the way, lexicons, models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrex.cli.console import note, notes, with_progress
+from attrex.cli.outputs import check_out
+
+if TYPE_CHECKING:
+    from attrex.data.mapping import ColumnMapping
+    from attrex.inference.extractor import Extractor
+    from attrex.locating.lexicon import Lexicon
+    from attrex.locating.locate import LocatePolicy
+    from attrex.schema import Schema
+    from attrex.types import Product
+
+
+def read_rows(
+    source: str,
+    images: Path | None = None,
+    fields: str | None = None,
+    columns: Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Product]:
+    """Products from any source, marked rows among them."""
+    from attrex.data.readers import read_products
+
+    return read_products(source, mapping=_mapping(fields, columns), images=images, split=split, limit=limit)
+
+
+def _mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
+    """The column mapping of a YAML file, with --fields on top."""
+    from attrex.data.mapping import ColumnMapping
+
+    mapping = ColumnMapping.load(columns) if columns else ColumnMapping()
+    return replace(mapping, fields=tuple(f.strip() for f in fields.split(","))) if fields else mapping
+
+
+def part_of(source: str, split: str) -> str | None:
+    """The split to take from a source that has several; a file has none."""
+    return split if source.startswith("hf:") or Path(source).is_dir() else None
+
+
+def labelled_products(
+    products: Iterable[Product], schema: Schema | None, lexicon: Lexicon | None = None
+) -> tuple[list[Product], Lexicon | None]:
+    """Products with spans; those without, but with a table, get its values located with the default policy.
+
+    Goes by ``lexicon``, or by one mined from the products, which comes with them.
+    """
+    from attrex.locating.locate import Locator
+    from attrex.locating.mining import mine
+
+    found = list(products)
+    bare = sum(p.spans is None and p.error is None for p in found)
+    if not bare:
+        return found, None
+    lexicon = lexicon or mine(with_progress(found, "mining"), schema)
+    locator = Locator(schema, lexicon=lexicon)
+    found = [locator.locate(p) for p in found]
+    notes.print(locator.report.render(), markup=False)
+    note(
+        f"{bare:,} of {len(found):,} products had no labelled spans: their table's values were located in the texts; "
+        "`attrex locate` does so with a policy of yours"
+    )
+    return found, lexicon
+
+
+def labelled_by_hand(products: Iterable[Product]) -> list[Product]:
+    """Products whose labels are all there are."""
+    return [replace(p, complete=True) for p in products]
+
+
+def mined_lexicon(
+    products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy, table: str
+) -> Lexicon:
+    """What the texts call the table's values, also as a file."""
+    from attrex.locating.mining import mine
+
+    check_out(file, (".yaml", ".yml"), table, option="--mine")
+    found = mine(with_progress(products, "mining"), schema, policy)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    found.save(file)
+    note(f"lexicon: {file}")
+    return found
+
+
+def load_extractor(
+    model: str, backend: str = "auto", precision: str | None = None, cache: Path | None = None
+) -> Extractor:
+    """A model or an export, ready to run."""
+    from attrex.inference.extractor import Extractor
+
+    return Extractor.load(model, backend=backend, precision=precision, cache_dir=cache)

@@ -1,0 +1,231 @@
+"""Commands about data and labels: check, locate, lexicon, ocr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from attrex.cli.console import console, note, with_progress
+from attrex.cli.inputs import mined_lexicon, read_rows
+from attrex.cli.options import Columns, Fields, Images, Limit, Split
+from attrex.cli.outputs import check_out, save_json
+from attrex.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from attrex.locating.locate import Locator
+    from attrex.types import Product
+
+
+def check(
+    data: Annotated[list[str], typer.Argument(help="Data files; several are taken as splits of one data set.")],
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    preset: Annotated[str, typer.Option(help="Whose text encoder and window size to measure lengths with.")] = "small",
+    no_photos: Annotated[bool, typer.Option("--no-photos", help="Do not decode the photos.")] = False,
+    split: Split = None,
+    limit: Limit = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON too.")] = None,
+) -> None:
+    """What to know of a data set before training: fill rates, lengths, photos, leaks between splits, and advice.
+
+    Ends with code 1 where something is wrong with the data, with 0 where there is only advice.
+
+    Example: [bold]attrex check demo/data/train.jsonl demo/data/valid.jsonl[/]
+    """
+    from attrex.config import Config
+    from attrex.data.checks import check as look
+    from attrex.data.mentions import Mentions
+    from attrex.inference.checkpoint import load_tokenizer
+    from attrex.model.text_encoder import resolve_text_model
+    from attrex.schema import Schema
+
+    config = Config.load(preset)
+    splits = {Path(d).name: read_rows(d, images, fields, columns, split, limit) for d in data}
+    if len(splits) < len(data):
+        raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
+    texts = [p.without_images() for d in data for p in read_rows(d, images, fields, columns, split, limit)]
+    mentions = Mentions.learn(texts, Schema.learn(texts), min_share=config.range.mention_share)
+    backend = load_tokenizer(resolve_text_model(config.text.model)).backend_tokenizer
+    backend.no_truncation()
+    report = look(
+        splits,
+        count_tokens=lambda text: len(backend.encode(text, add_special_tokens=False).ids),
+        max_tokens=config.text.max_tokens,
+        overlap=config.text.overlap,
+        check_images=not no_photos,
+        image_size=config.image.size,
+        mentions=mentions,
+    )
+    console.print(report.render(), markup=False)
+    save_json(json_file, report.to_json(), "report")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def locate(
+    table: Annotated[str, typer.Argument(help="Products with their table: JSONL, CSV, TSV, Parquet, MAE directory.")],
+    out: Annotated[Path, typer.Option(help="Labelled products, JSONL.")],
+    policy: Annotated[Path | None, typer.Option(help="YAML policy: case, inflection, columns to merge ...")] = None,
+    schema: Annotated[Path | None, typer.Option(help="Schema with aliases and merged columns.")] = None,
+    mine: Annotated[
+        Path | None,
+        typer.Option(help="First find out what the texts call the values, write it as YAML to edit, and go by it."),
+    ] = None,
+    lexicon: Annotated[Path | None, typer.Option(help="Go by what --mine has written and you have edited.")] = None,
+    relabel: Annotated[
+        bool, typer.Option("--relabel", help="Label anew what has labels already, but for complete ones.")
+    ] = False,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+    report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(help="Labelled products: how far would the policy agree with their labels? May be repeated."),
+    ] = None,
+) -> None:
+    """Find the table's values in the texts: labels for training, without anybody labelling.
+
+    Example: [bold]attrex locate demo/data/catalog.jsonl --out located.jsonl --mine lexicon.yaml[/]
+
+    With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
+    """
+    from attrex.data.readers import write_products
+    from attrex.locating.lexicon import NOTHING_MINED, Lexicon
+    from attrex.locating.locate import LocatePolicy, Locator
+    from attrex.schema import Schema
+
+    check_out(out, (".jsonl", ".jsonl.gz"), table, *(compare or ()))
+    if mine and lexicon:
+        raise ConfigError("--mine writes a lexicon and --lexicon reads one; give one of them")
+    known = Schema.load(schema) if schema else None
+    how = LocatePolicy.load(policy) if policy else LocatePolicy()
+    words = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
+    if mine:
+        words = mined_lexicon(read_rows(table, images, fields, columns, split, limit), mine, known, how, table)
+    locator = Locator(known, how, words)
+    source = read_rows(table, images, fields, columns, split, limit)
+    bare = (replace(p, spans=None) if relabel and not p.complete else p for p in source)
+    count = write_products(out, (locator.locate(p) for p in with_progress(bare, "locating")))
+    console.print(locator.report.render(), markup=False)
+    found = locator.report.to_json()
+    if compare:
+        source = read_rows(table, images, fields, columns, split, limit)
+        references = [p for name in compare for p in read_rows(name)]
+        found["agreement"] = _agreement(with_progress(source, "comparing"), references, Locator(known, how, words))
+        console.print(_agreement_table(found["agreement"]))
+    save_json(report, found, "report")
+    note(f"{count:,} labelled products: {out}")
+
+
+def lexicon(
+    words: Annotated[Path, typer.Argument(help="What `attrex locate --mine` has written.")],
+    table: Annotated[str, typer.Argument(help="Products with their table, as `attrex locate` reads or writes them.")],
+    found: Annotated[Path, typer.Argument(help="What `attrex extract` has found in them: .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option(help="The lexicon with the model's opinion, YAML to edit.")],
+    policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,
+    promote: Annotated[
+        float, typer.Option(min=0, max=1, help="A suggested form is accepted if so much of its places is read.")
+    ] = 0.5,
+    demote: Annotated[
+        float, typer.Option(min=0, max=1, help="An accepted form is only suggested if less of its places is read.")
+    ] = 0.1,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+) -> None:
+    """Ask a trained model about a lexicon: are its forms read as values where the table says they are?
+
+    Example: [bold]attrex lexicon lexicon.yaml located.jsonl found.jsonl --out reviewed.yaml[/]
+
+    Then locate anew with --lexicon reviewed.yaml.
+    """
+    from attrex.inference.output import read_predictions
+    from attrex.locating.lexicon import Lexicon
+    from attrex.locating.locate import LocatePolicy, Locator
+    from attrex.locating.second_opinion import second_opinion
+
+    check_out(out, (".yaml", ".yml"), str(words), table, str(found))
+    known = Lexicon.load(words)
+    products = with_progress(read_rows(table, None, fields, columns, split, limit), "comparing")
+    locator = Locator(None, LocatePolicy.load(policy) if policy else LocatePolicy())
+    opinion = second_opinion(known, products, read_predictions(found), locator, promote=promote, demote=demote)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    opinion.lexicon.save(out)
+    console.print(opinion.render())
+    note(f"lexicon: {out}")
+
+
+def ocr(
+    data: Annotated[str, typer.Argument(help="Products with photos, from any reader.")],
+    out: Annotated[Path, typer.Option(help="The same products with a field photo_text, JSONL.")],
+    min_score: Annotated[float, typer.Option(help="Leave out lines that are less sure.", min=0, max=1)] = 0.8,
+    photos: Annotated[int, typer.Option(help="Photos of a product that are read at most.", min=1)] = 4,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+) -> None:
+    """Read what the photos say: text on products and packaging becomes a field, to find values in as in all others.
+
+    Labels that are there do not know the new field: locate anew, with --relabel.
+
+    Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
+    """
+    from attrex.data.ocr import FIELD, PhotoReader
+    from attrex.data.readers import write_products
+
+    check_out(out, (".jsonl", ".jsonl.gz"), data)
+    reader, found = PhotoReader(min_score=min_score, photos=photos), 0
+
+    def read() -> Iterator[Product]:
+        nonlocal found
+        source = read_rows(data, images, fields, columns, split, limit)
+        for product in map(reader.read, with_progress(source, "reading photos")):
+            found += FIELD in product.fields
+            yield product
+
+    count = write_products(out, read())
+    console.print(f"{count:,} products, {found:,} of which have text in their photos")
+    note(f"products: {out}")
+
+
+def _agreement(table: Iterable[Product], references: Iterable[Product], locator: Locator) -> dict[str, Any]:
+    """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
+    from attrex.locating.locate import agreement
+
+    wanted = {p.id: p for p in references if p.spans is not None}
+    located = [
+        locator.locate(replace(p, fields=wanted[p.id].fields, spans=None))
+        for p in table
+        if p.id in wanted and p.error is None
+    ]
+    if not located:
+        raise DataError(
+            f"--compare: none of the {len(wanted)} labelled reference products is in the table; "
+            "compare with the labels of the same products (the same ids)"
+        )
+    return agreement(located, [wanted[p.id] for p in located])
+
+
+def _agreement_table(found: dict[str, Any]) -> Table:
+    numbers = ("precision", "recall", "f1", "reference", "located")
+    table = Table("attribute", title=f"Agreement with the labels of {found['products']:,} products")
+    for name in (*numbers, "differences"):
+        table.add_column(name, justify="right" if name in numbers else "left")
+    for name, row in [("all", found), *found["per_attribute"].items()]:
+        differences = ", ".join(f"{kind} {n}" for kind, n in row["differences"].items())
+        scores = (f"{row[n]:.4f}" for n in numbers[:3])
+        table.add_row(escape(name), *scores, *(f"{row[n]:,}" for n in numbers[3:]), differences)
+    return table

@@ -1,0 +1,30 @@
+"""Where commands write: never over what is read, nor under a wrong name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrex.cli.console import note
+from attrex.errors import DataError
+
+
+def check_out(out: Path, suffixes: Sequence[str], *inputs: str, option: str = "--out") -> None:
+    """Nothing is written over what is read, nor under a name that says it is something else."""
+    if suffixes and not out.name.lower().endswith(tuple(suffixes)):
+        raise DataError(f"{option} should end in {' or '.join(suffixes)}, got {out.name!r}")
+    if out.is_dir():
+        raise DataError(f"{option} should be a file, but {out} is a directory; name a file in it")
+    if any(out.resolve() == Path(name).resolve() for name in inputs):
+        raise DataError(f"{option} {out} is the file that is read, and would be written over; choose another name")
+
+
+def save_json(path: Path | None, content: Any, what: str) -> None:
+    """Where a file is asked for; says where it is."""
+    from attrex.inference.directory import write_json
+
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, content)
+        note(f"{what}: {path}")

@@ -1,0 +1,150 @@
+"""Commands that use a model: extract, export, report, push."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attrex.cli.console import console, note, with_progress
+from attrex.cli.inputs import load_extractor, read_rows
+from attrex.cli.options import Batch, Columns, Fields, Images, Limit, NoPhotos, Split
+from attrex.cli.outputs import check_out
+from attrex.errors import ConfigError
+
+
+def extract(
+    model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
+    data: Annotated[str, typer.Argument(metavar="INPUT", help="Products: JSONL, CSV, TSV, Parquet, a directory ...")],
+    out: Annotated[Path, typer.Option(help="Where the values go, .jsonl or .parquet.")],
+    threshold: Annotated[float | None, typer.Option(help="S_thr instead of the model's.", min=0, max=1)] = None,
+    min_confidence: Annotated[float | None, typer.Option(help="Leave out values below it.", min=0, max=1)] = None,
+    no_photos: NoPhotos = False,
+    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Leave out the region weights.")] = False,
+    backend: Annotated[str, typer.Option(help="torch for a model, onnx for an export, auto: what is there.")] = "auto",
+    precision: Annotated[
+        str | None, typer.Option(help="Of torch: fp32, bf16, or auto: bf16 where the processor has it.")
+    ] = None,
+    batch_size: Batch = None,
+    cache: Annotated[Path | None, typer.Option(help="Keep encoded photos here, for the next run.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted extraction.")] = False,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+) -> None:
+    """Extract attribute values with offsets, confidence and image evidence; one row per product, in order.
+
+    Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
+    """
+    from attrex.inference.extractor import CHUNK
+    from attrex.inference.output import PredictionFile
+
+    check_out(out, (), data)
+    target = PredictionFile(out, resume=resume)
+    if target.finished:
+        note(f"{out} is finished already: nothing left to do; delete it to extract again")
+        return
+    source = read_rows(data, images, fields, columns, split, limit)
+    extractor = load_extractor(model, backend, precision, cache)
+    rows = batch_size or extractor.model.config.training.eval_batch_size
+    predictions = extractor.extract(
+        target.left(source, step=rows * CHUNK),
+        batch_size=rows,
+        threshold=threshold,
+        min_confidence=min_confidence,
+        evidence=not no_evidence,
+        photos=not no_photos,
+    )
+    target.write(with_progress(predictions, "extracting", done=target.tally.rows))
+    tally = target.tally
+    console.print(
+        f"{tally.rows:,} products, {tally.values:,} values; {tally.warnings:,} products with warnings, "
+        f"{tally.errors:,} rows that could not be read (marked in the output)",
+        soft_wrap=True,
+    )
+    note(f"values: {out}")
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
+    out: Annotated[Path, typer.Option(help="Directory of the export.")],
+    int8: Annotated[bool, typer.Option("--int8", help="Text encoder in 8 bits: smaller and faster.")] = False,
+    sample: Annotated[
+        str | None, typer.Option(help="Products of yours, best labelled, to compare on; default: drawn ones.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="TAG-F1 that may be lost, 0..1.", min=0, max=1)] = 0.002,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = 500,
+) -> None:
+    """Export a model to ONNX: extraction without torch, and faster. Refused if it finds other values than the model.
+
+    Example: [bold]attrex export demo/model --out demo/onnx --sample demo/data/valid.jsonl[/]
+    """
+    from attrex.data.synthetic import draw_catalogue
+    from attrex.evaluation.parity import export_checked
+    from attrex.inference.checkpoint import load_model
+
+    if sample:
+        products = list(read_rows(sample, images, fields, columns, split, limit))
+    else:  # their labels say nothing of this model's attributes
+        products = [replace(d.product, spans=None) for d in draw_catalogue(100, seed=0)]
+        note("no --sample: compared on 100 drawn products; give products of your own to be sure")
+    parity = export_checked(load_model(model), out, products, int8=int8, tolerance=tolerance)
+    against = f", TAG-F1 {parity.model_f1:.4f} -> {parity.export_f1:.4f}" if parity.model_f1 is not None else ""
+    console.print(
+        f"{parity.products:,} products: agreement with the model F1 {parity.agreement_f1:.4f}{against}", soft_wrap=True
+    )
+    note(f"export: {out}\nnext: attrex extract {out} INPUT --out values.jsonl")
+
+
+def report(
+    model: Annotated[str, typer.Argument(help="Model directory.")],
+    others: Annotated[
+        list[str], typer.Argument(metavar="[MODEL2] DATA", help="A second model if wanted, then the data.")
+    ],
+    out: Annotated[Path, typer.Option(help="The page, .html.")],
+    most: Annotated[int, typer.Option("--products", help="At most so many products on the page.", min=1)] = 200,
+    no_photos: NoPhotos = False,
+    images: Images = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+) -> None:
+    """One self-contained HTML page: values in the text, the photo's heat-map for each, two models side by side.
+
+    Example: [bold]attrex report demo/model demo/data/test.jsonl --out report.html[/]
+    """
+    from attrex.reports.compose import report_page
+
+    if len(others) > 2:
+        raise ConfigError(
+            f"attrex report takes MODEL, at most one more MODEL2, and DATA; got {len(others) + 1} arguments"
+        )
+    *second, data = others
+    check_out(out, (".html", ".htm"), data)
+    products = list(read_rows(data, images, fields, columns, split, limit))
+    models = [(name, load_extractor(name)) for name in [model, *second]]
+    path = report_page(out, products, models, photos=not no_photos, most=most)
+    note(f"report: {path}")
+
+
+def push(
+    model: Annotated[Path, typer.Argument(help="Model directory.")],
+    name: Annotated[str, typer.Argument(help="Name on the Hugging Face hub, owner/model.")],
+    public: Annotated[bool, typer.Option("--public", help="Make it public; default: private.")] = False,
+) -> None:
+    """Upload a model to the Hugging Face hub; it is loaded from there by its name.
+
+    Example: [bold]attrex push runs/first my-shop/attributes[/]
+    """
+    from attrex.inference.checkpoint import push_model
+
+    note(f"uploaded: {push_model(model, name, private=not public)}")
