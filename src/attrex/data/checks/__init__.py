@@ -1,0 +1,62 @@
+"""What a person should know about a data set before training on it, each with the advice that follows.
+
+One class per question in the files beside; each sees every product once (``add``), so that a catalogue of any size can
+stream by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from attrex.data.checks.cells import Cells, Unlabelled, Words
+from attrex.data.checks.leaks import Duplicates
+from attrex.data.checks.lengths import Lengths
+from attrex.data.checks.photos import Photos
+from attrex.data.checks.report import STYLES, CheckReport, Finding
+from attrex.data.checks.rows import Rows
+from attrex.data.mentions import Mentions
+from attrex.schema import Schema
+from attrex.types import Product
+
+__all__ = ["CheckReport", "Finding", "check"]
+
+
+def check(
+    products_by_split: Mapping[str, Iterable[Product]],
+    *,
+    schema: Schema | None = None,
+    count_tokens: Callable[[str], int] | None = None,
+    max_tokens: int | None = None,
+    overlap: int = 0,
+    check_images: bool = True,
+    image_size: int = 224,
+    mentions: Mentions | None = None,
+) -> CheckReport:
+    """Look at every product once and report what matters before training.
+
+    ``products_by_split``: such as ``{"train": ..., "valid": ...}``; one split is fine. ``count_tokens`` counts one
+    text's tokens without special ones; with ``max_tokens`` (special ones included) and ``overlap``, both in tokens,
+    it tells how many windows the texts take. ``check_images`` decodes every photo at ``image_size`` pixels.
+    ``mentions``, learned from the same products, tell what the texts say that the table lacks.
+    """
+    duplicates = Duplicates()
+    rows, cells, words = Rows(), Cells(schema), Words()
+    unsaid = Unlabelled(mentions)
+    lengths = Lengths(count_tokens, max_tokens, overlap)
+    photos = Photos(image_size if check_images else None, duplicates)
+    for split, products in products_by_split.items():
+        rows.open(split)
+        for product in products:
+            rows.add(split, product)
+            if product.error is None:
+                for part in (cells, unsaid, words, lengths, photos, duplicates):
+                    part.add(split, product)
+    found = [f for part in (rows, cells, unsaid, words, lengths, photos, duplicates) for f in part.findings()]
+    gravity = list(STYLES)
+    return CheckReport(
+        splits=rows.splits,
+        attributes=cells.summary(),
+        lengths=lengths.summary(),
+        images=dict(photos.counts),
+        findings=tuple(sorted(found, key=lambda f: gravity.index(f.severity))),
+    )
