@@ -136,10 +136,6 @@ def hide_cells(products: Iterable[Product], share: float, seed: int) -> Iterator
 
 
 def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
-    test = list(split(options.data, "test"))
-    started = time.monotonic()
-    with_photos = evaluate(extractor, test)
-    per_second = len(test) / (time.monotonic() - started)
     result: dict[str, Any] = {
         "name": options.config.stem + (f"@{options.base}" if options.base else ""),
         "system": config.system_name,
@@ -153,25 +149,32 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
         "machine": _machine(),
         "threads": torch.get_num_threads(),
         "minutes": extractor.model.metrics["minutes"],
-        "products_per_second": round(per_second, 1),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "validation_history": extractor.model.metrics["history"],
-        "test": with_photos.to_json(),
     }
-    if config.image.model is not None:
-        result["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
-    if options.curve and extractor.model.network.predicts_range:
-        low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
-        result["threshold_curve"] = threshold_curve(test, low)
-    if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
-        result["test_given"] = evaluate(extractor, test, given=True).to_json()
+    if not options.gold_only:
+        result |= _on_test(extractor, options, config)
     gold = options.data / "gold_dev.jsonl"
     if gold.exists():
         products = [replace(p, complete=True) for p in read_products(gold)]
         result["gold"] = evaluate(extractor, products, attributes=CORE).to_json()
         if config.image.model is not None:
             result["gold_without_photos"] = evaluate(extractor, products, attributes=CORE, photos=False).to_json()
-    return result
+    return result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+
+
+def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
+    test = list(split(options.data, "test"))
+    started = time.monotonic()
+    found: dict[str, Any] = {"test": evaluate(extractor, test).to_json()}
+    found["products_per_second"] = round(len(test) / (time.monotonic() - started), 1)
+    if config.image.model is not None:
+        found["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
+    if options.curve and extractor.model.network.predicts_range:
+        low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
+        found["threshold_curve"] = threshold_curve(test, low)
+    if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
+        found["test_given"] = evaluate(extractor, test, given=True).to_json()
+    return found
 
 
 def _commit() -> str:
@@ -206,6 +209,9 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--curve", action="store_true", help="also TAG-F1 by S_thr, one more pass over the test data")
+    parser.add_argument(
+        "--gold-only", action="store_true", help="measure on gold_dev.jsonl and leave the test data out"
+    )
     parser.add_argument("--set", action="append", default=[], help="override a setting, as in attrex train")
     return parser.parse_args(arguments)
 

@@ -104,6 +104,11 @@ def test_a_run_is_measured_once_and_found_again(
     assert result["commit"]
     assert "torch" in result["machine"]
 
+    run.main([*arguments, *places, "--hide", "0.5", "--gold-only"])
+    hidden = json.loads((target.parent / "tiny-8-hide50-seed5.json").read_text())
+    assert "test" not in hidden
+    assert hidden["gold"]["products"] == 8
+
     before = target.stat().st_mtime_ns
     run.main([*arguments, *places])
     assert "done already" in capsys.readouterr().out
