@@ -77,6 +77,13 @@ def test_the_prior_is_never_certain() -> None:
     assert count(*[reworded] * 500).prior("Color") == PRIOR_BOUNDS[0]
 
 
+def test_cells_in_doubt_count_less_where_they_outnumber_the_located_ones() -> None:
+    assert count(*ROWS).doubt_share == 1 / 4
+    assert count(*ROWS).to_json()["doubt_share"] == 0.25
+    assert count(*ROWS[:2], ROWS[0]).doubt_share == 1  # two located, one in doubt
+    assert count(ROWS[0]).doubt_share == 1  # none in doubt
+
+
 def test_complete_products_are_recognised() -> None:
     found = count(*(replace(p, complete=True) for p in ROWS))
     assert found.table == "complete"

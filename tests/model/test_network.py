@@ -450,6 +450,16 @@ def test_cells_count_as_told(build: Build, doubtful: Batch, unknown: str, blank:
     torch.testing.assert_close(losses.tag_loss, (seen["nll"] * each).mean())
 
 
+def test_the_tags_of_cells_in_doubt_count_less_where_these_are_many(build: Build, doubtful: Batch):
+    network = choose(build("range.unknown=masked", "range.unknown_weight=0.25"), [9.0] * 4)
+    network.doubt_at(torch.full((4,), 0.5), share=0.2)
+    seen = observe(network)
+    losses = network(**doubtful.tensors())
+    weights = {**dict.fromkeys(BLANKS, 0.25), **dict.fromkeys(IN_DOUBT, 0.05)}
+    each = torch.tensor([weights.get(pair, 1.0) for pair in seen["pairs"]])
+    torch.testing.assert_close(losses.tag_loss, (seen["nll"] * each).mean())
+
+
 def test_without_partial_labels_words_in_doubt_are_no_values(build: Build, doubtful: Batch):
     network = choose(build("range.unknown=masked", "range.partial_labels=false"), [9.0] * 4)
     seen = observe(network)

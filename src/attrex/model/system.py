@@ -70,8 +70,11 @@ class System(nn.Module, ABC):
     def start_at(self, frequency: Tensor) -> None:
         """Take each attribute's training frequency (C,) as what is to be expected; nothing for most systems."""
 
-    def doubt_at(self, prior: Tensor) -> None:
-        """Take how often each attribute's cells in doubt have a value, (C,); nothing for most systems."""
+    def doubt_at(self, prior: Tensor, share: float) -> None:
+        """Take how often each attribute's cells in doubt have a value, (C,), and what they count beside blank ones.
+
+        Nothing for most systems.
+        """
 
     def learn_values(self, said: Iterable[tuple[int, tuple[int, ...]]]) -> None:
         """Take the values that the training texts say, (attribute, token ids) each; for a closed vocabulary."""
