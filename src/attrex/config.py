@@ -128,7 +128,7 @@ class RangeConfig(_Section):
     A flat tagger has no range, so that `masked` is all it can do. Complete products have nothing unknown."""
     unknown_weight: float = Field(0.3, ge=0, le=1)
     """How much a blank cell counts, against 1 for a known one, unless `unknown` is `negative`. The tags of cells in
-    doubt, whose text names a known value, count less where such cells outnumber the located ones: as much in all."""
+    doubt, whose text names a known value, count nothing where such cells outnumber the located ones."""
     partial_labels: bool = True
     """Unless `unknown` is `negative`, the tags of words that may be an unlabelled value are summed over in the CRF's
     likelihood; without it they are taken for no value."""

@@ -77,11 +77,11 @@ def test_the_prior_is_never_certain() -> None:
     assert count(*[reworded] * 500).prior("Color") == PRIOR_BOUNDS[0]
 
 
-def test_cells_in_doubt_count_less_where_they_outnumber_the_located_ones() -> None:
-    assert count(*ROWS).doubt_share == 1 / 4
-    assert count(*ROWS).to_json()["doubt_share"] == 0.25
-    assert count(*ROWS[:2], ROWS[0]).doubt_share == 1  # two located, one in doubt
-    assert count(ROWS[0]).doubt_share == 1  # none in doubt
+def test_it_is_told_when_more_cells_are_in_doubt_than_located() -> None:
+    assert count(*ROWS).mostly_in_doubt  # four of one
+    assert count(*ROWS).to_json()["mostly_in_doubt"] is True
+    assert not count(*ROWS[:2]).mostly_in_doubt  # one of each
+    assert not count(ROWS[0]).mostly_in_doubt  # none in doubt
 
 
 def test_complete_products_are_recognised() -> None:

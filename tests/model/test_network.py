@@ -450,13 +450,17 @@ def test_cells_count_as_told(build: Build, doubtful: Batch, unknown: str, blank:
     torch.testing.assert_close(losses.tag_loss, (seen["nll"] * each).mean())
 
 
-def test_the_tags_of_cells_in_doubt_count_less_where_these_are_many(build: Build, doubtful: Batch):
+def test_the_tags_of_cells_in_doubt_can_be_left_out(build: Build, doubtful: Batch):
     network = choose(build("range.unknown=masked", "range.unknown_weight=0.25"), [9.0] * 4)
-    network.doubt_at(torch.full((4,), 0.5), share=0.2)
     seen = observe(network)
+    network(**doubtful.tensors())
+    assert set(seen["pairs"]) > {*BLANKS, *IN_DOUBT}
+    network.doubt_at(torch.full((4,), 0.5), leave_out=True)
     losses = network(**doubtful.tensors())
-    weights = {**dict.fromkeys(BLANKS, 0.25), **dict.fromkeys(IN_DOUBT, 0.05)}
-    each = torch.tensor([weights.get(pair, 1.0) for pair in seen["pairs"]])
+    certain = {*BLANKS} - {*IN_DOUBT}
+    assert set(seen["pairs"]).isdisjoint(IN_DOUBT)
+    assert set(seen["pairs"]) > certain
+    each = torch.tensor([0.25 if pair in certain else 1.0 for pair in seen["pairs"]])
     torch.testing.assert_close(losses.tag_loss, (seen["nll"] * each).mean())
 
 

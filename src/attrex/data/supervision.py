@@ -41,10 +41,10 @@ class Supervision:
         return min(max(share, PRIOR_BOUNDS[0]), PRIOR_BOUNDS[1])
 
     @property
-    def doubt_share(self) -> float:
-        """Located cells for each cell in doubt, 1 at most: where fewer are filled than forgotten, doubt counts less."""
+    def mostly_in_doubt(self) -> bool:
+        """Whether more cells are in doubt than located: the tags of those in doubt then teach nothing."""
         doubtful = self.blank_mentioned.total() + self.not_located_mentioned.total()
-        return min(1.0, self.located.total() / doubtful) if doubtful else 1.0
+        return doubtful > self.located.total()
 
     @property
     def table(self) -> str:
@@ -64,7 +64,7 @@ class Supervision:
             "complete_products": self.complete,
             "cells": self.totals(),
             "mentions_in_blank_cells": dict((+self.blank_mentioned).most_common()),
-            "doubt_share": round(self.doubt_share, 4),
+            "mostly_in_doubt": self.mostly_in_doubt,
             "class_prior": {a: round(self.prior(a), 4) for a, _ in doubtful.most_common()},
         }
 

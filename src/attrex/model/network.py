@@ -91,7 +91,7 @@ class Network(System):
 
         # Share of the cells in doubt that have a value, measured before training; needed by `range.unknown=pu` alone.
         self.register_buffer("class_prior", torch.full((attributes,), 0.5), persistent=False)
-        self.doubt_share = 1.0  # and how much they count beside other blank cells, likewise
+        self.leave_out_doubt = False  # of the decoder's loss; likewise
         guided = config.range.kind == "predicted"
         self.classifier = RangeClassifier(width, attributes + config.range.no_attribute_class) if guided else None
         self.guidance = self._guidance(width, guide, names) if guided else None
@@ -163,8 +163,9 @@ class Network(System):
 
         scores = encoded.range_logits[:, : self.attributes].detach().sigmoid()
         weight = self._cell_weight((batch.cells == BLANK) | doubt)
-        # Sequences of which nearly all is known to be O, and the rest open, teach O where they outnumber the others.
-        weight = torch.where(doubt, weight * self.doubt_share, weight)
+        if self.leave_out_doubt:
+            # Nearly all of such a sequence is known to be O and the rest is open: more of these than of others teach O.
+            weight = weight.masked_fill(doubt, 0)
         if batch.pair_weights is not None:
             weight, gold = self._taught(batch, weight, gold)
         selected = select(scores, settings.threshold) if settings.train_on != "gold" else gold
@@ -358,9 +359,9 @@ class Network(System):
         if self.classifier is not None:
             self.classifier.start_at(frequency)
 
-    def doubt_at(self, prior: Tensor, share: float) -> None:
+    def doubt_at(self, prior: Tensor, leave_out: bool) -> None:
         self.get_buffer("class_prior").copy_(prior)
-        self.doubt_share = share
+        self.leave_out_doubt = leave_out
 
     def text_encoders(self) -> Iterator[TextEncoder]:
         yield self.text

@@ -70,10 +70,10 @@ class System(nn.Module, ABC):
     def start_at(self, frequency: Tensor) -> None:
         """Take each attribute's training frequency (C,) as what is to be expected; nothing for most systems."""
 
-    def doubt_at(self, prior: Tensor, share: float) -> None:
-        """Take how often each attribute's cells in doubt have a value, (C,), and what they count beside blank ones.
+    def doubt_at(self, prior: Tensor, leave_out: bool) -> None:
+        """Take how often each attribute's cells in doubt have a value, (C,), and whether their tags teach nothing.
 
-        Nothing for most systems.
+        Most systems need neither.
         """
 
     def learn_values(self, said: Iterable[tuple[int, tuple[int, ...]]]) -> None:

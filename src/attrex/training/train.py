@@ -97,7 +97,7 @@ def train(
         mentions = Mentions.learn(products, schema, min_share=config.range.mention_share)
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
-    model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.doubt_share)
+    model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
     taught = config.range.unknown != "negative"
     encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
     train_set = LabelledProducts(products, encoder)
