@@ -108,6 +108,7 @@ def test_a_run_is_measured_once_and_found_again(
     hidden = json.loads((target.parent / "tiny-8-hide50-seed5.json").read_text())
     assert "test" not in hidden
     assert hidden["gold"]["products"] == 8
+    assert read_runs([target.parent / "tiny-8-hide50-seed5.json"])[0].value("test", "tag", "f1") is None
 
     before = target.stat().st_mtime_ns
     run.main([*arguments, *places])

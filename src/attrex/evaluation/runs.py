@@ -72,6 +72,7 @@ def _read(path: Path) -> Run:
     if isinstance(found, dict) and "tag" in found:  # of `attrex evaluate`
         gold = found.pop("gold", None)
         found = {"name": path.stem, "test": found} | ({"gold": gold} if gold else {})
-    if not isinstance(found, dict) or not isinstance(found.get("test"), dict) or "tag" not in found["test"]:
+    parts = [found[part] for part in PARTS if part in found] if isinstance(found, dict) else []
+    if not any(isinstance(part, dict) and "tag" in part for part in parts):
         raise DataError(f"{path} is no file of a run; name files that attrex evaluate --json has written")
     return Run(path, str(found.get("name", path.stem)), found)
