@@ -51,7 +51,7 @@ def test_another_head_word_for_a_value() -> None:
     )
     found = vocabulary(products, "Neckline")
     assert forms(found.accepted)["Polo Collar"] == ["Polo Collar", "polo neck"]
-    assert found.accepted["Polo Collar"]["polo neck"] == (10, 0.9, None)
+    assert found.accepted["Polo Collar"]["polo neck"] == (10, 0.9, None, None)
     assert forms(found.accepted)["Boat Neck"] == ["Boat Neck"]
 
 
