@@ -263,7 +263,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--base", help="preset that every row starts from, in place of `small`: mepave, mae ...")
     parser.add_argument("--small", action="store_true", help="the subset and epochs of paper.yaml")
-    parser.add_argument("--only", nargs="+", help="tables (1-5, release) and figures (6, 8)")
+    parser.add_argument(
+        "--only", nargs="+", choices=("1", "2", "3", "4", "5", "release", "6", "8"), help="tables, and figures 6 and 8"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=HERE / "results")

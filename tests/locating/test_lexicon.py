@@ -39,6 +39,7 @@ def test_a_lexicon_is_saved_as_yaml_that_a_person_can_edit(tmp_path: Path) -> No
             "Fit: {accepted: {Slim: {slim: often}}}",
             "accepted of Fit, 'Slim': 'slim' should be [support, precision] such as [12, 0.95], found 'often'",
         ),
+        ("Fit: {headings: {fit: [5, null]}}", "headings of Fit: 'fit' should be [support, precision]"),
         ("Fit: {headings: {fit: [5]}}", "headings of Fit: 'fit' should be [support, precision]"),
         ("Fit: {categories: Shirts}", "categories of Fit should be a list such as [Shoes, Bags], found 'Shirts'"),
         ("Fit: [", "is not YAML"),
