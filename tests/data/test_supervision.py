@@ -94,7 +94,6 @@ def test_complete_products_are_recognised() -> None:
 def test_one_line_tells_a_person() -> None:
     assert count(*ROWS).render() == (
         "the table is partly filled: 43% of the cells are blank and unknown; the texts of 3 of them name a known "
-        "value, as do those of 1 cells that are filled with another one; these are more than the located ones, and "
-        "teach no tags"
+        "value, as do those of 1 cells that are filled with another one; these are more than the located ones"
     )
     assert count(*ROWS[:2]).render().endswith("filled with another one")

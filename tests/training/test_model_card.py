@@ -100,6 +100,13 @@ def test_it_says_what_was_known_of_the_cells() -> None:
     ) in lines
 
 
+def test_it_says_when_doubt_outweighs_the_labels() -> None:
+    said = "- these are more than the located cells, so that their tags were left out of the loss\n"
+    assert said in card("range.unknown=masked", supervision=SUPERVISION | {"mostly_in_doubt": True})
+    assert said not in card("range.unknown=masked", supervision=SUPERVISION | {"mostly_in_doubt": False})
+    assert said not in card("range.unknown=negative", supervision=SUPERVISION | {"mostly_in_doubt": True})
+
+
 def test_it_says_how_many_rounds_there_were() -> None:
     text = card(rounds=[{"agreement": None}, {"agreement": 0.9876}])
     assert (

@@ -78,7 +78,7 @@ class Supervision:
             f"the table is partly filled: {n['blank'] / cells:.0%} of the cells are blank and unknown; the texts of "
             f"{n['blank_mentioned']:,} of them name a known value, as do those of {n['not_located_mentioned']:,} cells "
             "that are filled with another one"
-            + ("; these are more than the located ones, and teach no tags" if self.mostly_in_doubt else "")
+            + ("; these are more than the located ones" if self.mostly_in_doubt else "")
         )
 
 

@@ -69,6 +69,8 @@ def _assumed(model: Model) -> list[str]:
             f"{n['not_located_mentioned']} cells filled with another value",
         ]
     if model.config.range.unknown != "negative":
+        if found and found.get("mostly_in_doubt"):  # models of the time before do not say
+            lines.append("- these are more than the located cells, so that their tags were left out of the loss")
         lines.append(
             "- the best state and S_thr were chosen, and validation scored, without the finds that may be values which "
             "the table lacks"
