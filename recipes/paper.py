@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from run import result_path, split, work_path
+from run import extent, result_path, split, work_path
 
 from attrex.errors import DataError
 from attrex.evaluation.comparison import difference, headless_pyplot
@@ -49,9 +49,9 @@ BESIDE: dict[str, tuple[str, ...]] = {
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     plan = yaml.safe_load((HERE / "paper.yaml").read_text(encoding="utf-8"))
-    options.products, options.set = None, []
+    options.products, options.sample, options.hide, options.set = None, None, 0.0, []
     if options.small:
-        options.products, options.set = plan["small"]["products"], plan["small"]["settings"]
+        options.sample, options.set = plan["small"]["sample"], plan["small"]["settings"]
     tables = {n: t for n, t in plan["tables"].items() if not options.only or str(n) in options.only}
     figures = {n: f for n, f in plan["figures"].items() if not options.only or str(n) in options.only}
     for config in dict.fromkeys([*_configs(tables), *_figure_configs(figures)]):
@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace, config: str, seed: int, curve: bool) -> No
     command += ["--data", str(options.data), "--seed", str(seed), "--work", str(options.work)]
     command += ["--results", str(options.results)]
     command += ["--base", options.base] if options.base else []
-    command += ["--products", str(options.products)] if options.products else []
+    command += ["--sample", *map(str, options.sample)] if options.sample else []
     command += ["--curve"] if curve else []
     for setting in options.set:
         command += ["--set", setting]
@@ -92,8 +92,8 @@ def _run(options: argparse.Namespace, config: str, seed: int, curve: bool) -> No
 
 def _runs(options: argparse.Namespace, config: str) -> list[Run]:
     paths = [
-        result_path(options.results, options.data, config, options.products, 0.0, s, options.base)
-        for s in options.seeds
+        result_path(options.results, options.data, config, extent(options), seed, options.base)
+        for seed in options.seeds
     ]
     return read_runs(path for path in paths if path.exists())
 
@@ -246,7 +246,7 @@ def _heatmaps(options: argparse.Namespace, names: Sequence[str], path: Path) -> 
     homes = [
         work_path(
             options.work,
-            result_path(options.results, options.data, n, options.products, 0.0, options.seeds[0], options.base),
+            result_path(options.results, options.data, n, extent(options), options.seeds[0], options.base),
         )
         for n in names
     ]

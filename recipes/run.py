@@ -55,9 +55,7 @@ CORE = (
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     name = options.config.stem
-    target = result_path(
-        options.results, options.data, name, options.products, options.hide, options.seed, options.base
-    )
+    target = result_path(options.results, options.data, name, extent(options), options.seed, options.base)
     console = Console()
     if target.exists():
         overrides = json.loads(target.read_text(encoding="utf-8"))["overrides"]
@@ -68,9 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
     work = work_path(options.work, target)
     config = _config(options)
     if finished(work) is None:
+        train_size, valid_size, _ = options.sample or (None, None, None)
         train(
-            hide_cells(split(options.data, "train", options.products), options.hide, options.seed),
-            hide_cells(split(options.data, "valid"), options.hide, options.seed),
+            hide_cells(split(options.data, "train", options.products, train_size), options.hide, options.seed),
+            hide_cells(split(options.data, "valid", sample=valid_size), options.hide, options.seed),
             work,
             config=config,
             resume=(work / "run.json").exists(),
@@ -82,13 +81,16 @@ def main(arguments: list[str] | None = None) -> None:
     console.print(f"{name}: {target}", soft_wrap=True)
 
 
-def result_path(
-    results: Path, data: Path, name: str, products: int | None, hide: float, seed: int, base: str | None
-) -> Path:
+def extent(options: argparse.Namespace) -> str:
+    """How much of the data a run has seen, for its name: all, 1200, 1200-hide30, sample1200-300-700."""
+    seen = f"sample{'-'.join(map(str, options.sample))}" if options.sample else str(options.products or "all")
+    return seen + (f"-hide{round(100 * options.hide)}" if options.hide else "")
+
+
+def result_path(results: Path, data: Path, name: str, extent: str, seed: int, base: str | None) -> Path:
     """Where the figures of a run are kept; what makes it another run is in the name."""
-    hidden = f"-hide{round(100 * hide)}" if hide else ""
     based = f"@{base}" if base else ""
-    return results / data.name / f"{name}{based}-{products or 'all'}{hidden}-seed{seed}.json"
+    return results / data.name / f"{name}{based}-{extent}-seed{seed}.json"
 
 
 def work_path(work: Path, result: Path) -> Path:
@@ -96,9 +98,10 @@ def work_path(work: Path, result: Path) -> Path:
     return work / result.parent.name / result.stem
 
 
-def split(data: Path, name: str, limit: int | None = None) -> Iterator[Product]:
+def split(data: Path, name: str, limit: int | None = None, sample: int | None = None) -> Iterator[Product]:
     """A part of the data: NAME.jsonl, or the split of a MEPAVE or MAE directory; tables get their values located.
 
+    ``limit``: its first products; ``sample``: so many, evenly spaced, for files are often sorted by age or category.
     Of MAE the paper reports the validation part.
     """
     if (data / "train.jsonl").exists():
@@ -106,6 +109,10 @@ def split(data: Path, name: str, limit: int | None = None) -> Iterator[Product]:
     else:
         mae = name == "test" and (data / "val").exists() and not (data / "test").exists()
         products = read_products(data, split="valid" if mae else name, limit=limit)
+    if sample is not None:
+        every = list(products)
+        size = min(sample, len(every))
+        products = iter([every[i * len(every) // size] for i in range(size)])
     locator = Locator()
     return (locator.locate(p) if p.spans is None else p for p in products)
 
@@ -163,11 +170,11 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
 
 
 def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
-    test = list(split(options.data, "test"))
+    test = list(split(options.data, "test", sample=options.sample and options.sample[2]))
     started = time.monotonic()
     found: dict[str, Any] = {"test": evaluate(extractor, test).to_json()}
     found["products_per_second"] = round(len(test) / (time.monotonic() - started), 1)
-    if config.image.model is not None:
+    if options.without_photos and config.image.model is not None:
         found["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
     if options.curve and extractor.model.network.predicts_range:
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
@@ -203,11 +210,20 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", type=Path, help="configuration of the row, recipes/configs/*.yaml")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--products", type=int, help="train on the first so many products only")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--products", type=int, help="train on the first so many products only")
+    size.add_argument(
+        "--sample",
+        type=int,
+        nargs=3,
+        metavar=("TRAIN", "VALID", "TEST"),
+        help="so many products of each part, evenly spaced over its file",
+    )
     parser.add_argument("--base", help="preset to start from, in place of the configuration's own")
     parser.add_argument("--hide", type=float, default=0.0, help="share of the training table's cells to take away")
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--without-photos", action="store_true", help="measure the test data without photos, too")
     parser.add_argument("--curve", action="store_true", help="also TAG-F1 by S_thr, one more pass over the test data")
     parser.add_argument(
         "--gold-only", action="store_true", help="measure on gold_dev.jsonl and leave the test data out"

@@ -88,7 +88,7 @@ def test_a_run_is_measured_once_and_found_again(
     config.write_text(tiny.to_yaml(), encoding="utf-8")
     arguments = [str(config), "--data", str(data), "--seed", "5", "--products", "8", "--set", "training.epochs=1"]
     places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
-    run.main([*arguments, *places, "--curve"])
+    run.main([*arguments, *places, "--curve", "--without-photos"])
 
     target = tmp_path / "results" / "drawn" / "tiny-8-seed5.json"
     result = json.loads(target.read_text())
@@ -140,7 +140,29 @@ def test_rows_start_from_another_preset_where_one_is_asked_for(tmp_path: Path) -
     config = run._config(options)
     assert (config.range.kind, config.training.seed) == ("none", 7)
     assert config.text.model == Config.load("mepave").text.model
-    assert run.result_path(Path("r"), Path("d"), "x", None, 0.3, 7, "mepave").name == "x@mepave-all-hide30-seed7.json"
+    assert run.result_path(Path("r"), Path("d"), "x", "all", 7, "mepave").name == "x@mepave-all-seed7.json"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extent"),
+    [
+        ([], "all"),
+        (["--products", "9"], "9"),
+        (["--sample", "9", "3", "4"], "sample9-3-4"),
+        (["--hide", "0.3"], "all-hide30"),
+    ],
+)
+def test_how_much_of_the_data_a_run_has_seen_is_in_its_name(arguments: list[str], extent: str) -> None:
+    run = load("run")
+    assert run.extent(run._parse(["x.yaml", "--data", "d", *arguments])) == extent
+
+
+def test_a_sample_is_evenly_spaced_over_its_file(tmp_path: Path) -> None:
+    split = load("run").split
+    data = write_catalogue(tmp_path, train=12, valid=4, test=4, images=False)
+    every = [p.id for p in split(data, "train")]
+    assert [p.id for p in split(data, "train", sample=5)] == [every[i] for i in (0, 2, 4, 7, 9)]
+    assert [p.id for p in split(data, "train", sample=99)] == every
 
 
 def test_a_directory_of_mae_is_split_and_located(tmp_path: Path) -> None:
@@ -237,7 +259,9 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
         tag = {"precision": share, "recall": share, "f1": share}
         test = {"tag": tag, "cls": tag, "accuracy": share, "counts": {"tag": pack(counts)}}
         run = {"name": config, "seed": seed, "test": test, "threshold_curve": {"0.1": 0.5, "0.5": share}}
-        path = load("run").result_path(options.results, options.data, config, options.products, 0, seed, options.base)
+        recipe = load("run")
+        extent = recipe.extent(options)
+        path = recipe.result_path(options.results, options.data, config, extent, seed, options.base)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run))
 
@@ -276,7 +300,7 @@ def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
     (command,) = asked
     assert command[2].endswith("uls-vl.yaml")
     assert command[command.index("--base") + 1] == "mae"
-    assert command[command.index("--products") + 1] == "1200"
+    assert command[command.index("--sample") + 1 :][:3] == ["1200", "300", "700"]
     assert "--curve" not in command
 
 

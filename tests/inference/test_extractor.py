@@ -124,6 +124,28 @@ def test_a_stream_is_read_one_chunk_ahead(extractor: Extractor, products: list[P
     assert taken == 2 * chunk
 
 
+def test_long_texts_are_run_a_part_of_the_chunk_at_a_time(
+    extractor: Extractor, products: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = replace(products[0].without_images(), fields={"text": "A red cotton shirt. " * 120}, spans=None)
+    several = [replace(long, id=str(i)) for i in range(20)]
+    parts: list[int] = []
+    finished = Extractor._finished
+
+    def noting(self: Extractor, drafts: Any, options: Any) -> Any:
+        parts.append(sum(draft.left for draft in drafts))
+        return finished(self, drafts, options)
+
+    monkeypatch.setattr(Extractor, "_finished", noting)
+    monkeypatch.setattr(extractor_module, "CHUNK", 20)
+    found = list(extractor.extract(several, batch_size=1))
+    windows = len(extractor.encoder.encode(long).windows)
+    assert [p.id for p in found] == [p.id for p in several]
+    assert 1 < windows < 20
+    assert sum(parts) == 20 * windows
+    assert all(40 <= rows < 40 + windows for rows in parts[:-1])
+
+
 def test_nothing_in_nothing_out(extractor: Extractor) -> None:
     assert list(extractor.extract([])) == []
 

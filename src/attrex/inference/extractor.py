@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from attrex.inference.onnx_engine import Exported
 
 CHUNK = 16
-"""Batches whose rows are sorted by length together: bounds memory, and how long the first result takes."""
+"""Batches whose rows are sorted by length together, twice as many where texts have several windows: bounds memory, and
+how long the first result takes."""
 
 
 _Places = Sequence[tuple[int, Window]]
@@ -116,12 +117,24 @@ class Extractor:
         return self._stream(iter(products), options)
 
     def _stream(self, products: Iterator[Product], options: _Options) -> Iterator[Prediction]:
-        while chunk := list(islice(products, options.batch_size * CHUNK)):
-            yield from self._chunk(chunk, options)
+        """Products are read a chunk ahead; long texts are encoded and run a part of the chunk at a time.
 
-    def _chunk(self, products: Sequence[Product], options: _Options) -> list[Prediction]:
-        """Encode a chunk, run its rows in batches of similar length, and put each product together again."""
-        drafts = [_Draft(p, self.encoder.encode(p) if p.error is None else _NOTHING) for p in products]
+        Chunks are counted in products, so that a run that is resumed after whole ones is cut where the first run was.
+        """
+        size = options.batch_size * CHUNK
+        while chunk := list(islice(products, size)):
+            drafts: list[_Draft] = []
+            rows = 0
+            for product in chunk:
+                drafts.append(_Draft(product, self.encoder.encode(product) if product.error is None else _NOTHING))
+                rows += drafts[-1].left
+                if rows >= 2 * size:
+                    yield from self._finished(drafts, options)
+                    drafts, rows = [], 0
+            yield from self._finished(drafts, options)
+
+    def _finished(self, drafts: Sequence[_Draft], options: _Options) -> list[Prediction]:
+        """Run the rows of drafts in batches of similar length, and put each product together again."""
         places = [(i, w) for i, draft in enumerate(drafts) for w in draft.encoded.windows]
         places.sort(key=lambda place: -len(place[1].ids))  # the longest first: no core has a long batch left at the end
         batches = [places[at : at + options.batch_size] for at in range(0, len(places), options.batch_size)]
@@ -129,7 +142,7 @@ class Extractor:
             self.count.rows += len(rows)
             self.count.sequences += found.pairs
             self._read(found, rows, drafts)
-        self.count.products += len(products)
+        self.count.products += len(drafts)
         return [self._finish(draft, options) for draft in drafts]
 
     def _run(
