@@ -68,6 +68,18 @@ def test_a_row_has_the_mean_of_its_seeds_and_how_far_they_lie_apart(runs: list[R
     assert "gold" not in head  # not measured
 
 
+def test_runs_measured_on_hand_labels_alone_are_compared_on_them(tmp_path: Path) -> None:
+    better, worse = write(tmp_path, "a", 0, 0.8), write(tmp_path, "b", 0, 0.5)
+    for path in (better, worse):
+        run = json.loads(path.read_text())
+        path.write_text(json.dumps(run | {"gold": run.pop("test")}), encoding="utf-8")
+    rows = compare(read_runs([worse, better]), "b", part="gold")
+    assert [row.name for row in rows] == ["a", "b"]
+    assert rows[0].difference is not None
+    assert rows[0].difference.ci95[0] > 0
+    assert [row.name for row in compare(read_runs([worse, better]))] == ["b", "a"]  # as given: neither has a TAG-F1
+
+
 def test_what_sets_runs_of_one_name_apart_is_told(tmp_path: Path) -> None:
     paths = [write(tmp_path, "a", n, 0.5, training_products=1000 * n, data="shop", hidden_cells=0.0) for n in (1, 8)]
     assert sorted(row.name for row in compare(read_runs(paths))) == ["a (1,000 products)", "a (8,000 products)"]

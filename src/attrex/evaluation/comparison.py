@@ -58,7 +58,7 @@ def compare(
     samples: int = 10_000,
     seed: int = 0,
 ) -> list[Row]:
-    """One row for the runs of each name, the best TAG-F1 first; with ``against``, each compared with that row.
+    """One row for the runs of each name, the best first by what is asked for; with ``against``, compared with that row.
 
     Raises :class:`ConfigError` when no row is named ``against``, :class:`DataError` when the runs were measured on
     different products or have no counts of ``metric`` on ``part``.
@@ -67,7 +67,8 @@ def compare(
     for run in runs:
         groups[_label(run, runs)].append(run)
     rows = [Row(name, group) for name, group in groups.items()]
-    rows.sort(key=lambda row: -mean(row.values("TAG-F1")))
+    shown = figure_of(part, metric)
+    rows.sort(key=lambda row: -mean(row.values(shown) or [-1.0]))
     if against is None:
         return rows
     chosen = [row for row in rows if against in (row.name, row.runs[0].name)]
