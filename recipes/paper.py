@@ -5,7 +5,8 @@
 
 DIR is what run.py takes. Which row is which configuration, and what the paper prints, is in paper.yaml; `--only 2 8`
 makes Table 2 and Figure 8 alone, `--seeds 0` one run a row. `paper/tables.md` has the tables and the claims;
-`figure8.svg` the S_thr curve, `figure6.html` the heat-maps of ULS-VL and ULS-DRAM side by side.
+`figure8.svg` the S_thr curve, `figure6.html` the heat-maps of ULS-VL and ULS-DRAM side by side. Run it from one place:
+encoders that are pretrained further are kept, and looked for, in `runs/`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from typing import Any
 
 import numpy as np
 import yaml
-from run import extent, result_path, split, work_path
+from run import evenly, extent, result_path, split, work_path
 
+from attrex.config import Config
+from attrex.data.readers import read_products
 from attrex.errors import DataError
 from attrex.evaluation.comparison import difference, headless_pyplot
 from attrex.evaluation.metrics import resample
 from attrex.evaluation.runs import Run, read_runs
 from attrex.evaluation.significance import PairedResult, paired_result
+from attrex.training.pretrain import pretrain
 
 HERE = Path(__file__).parent
 PRINTED = {"precision": "P", "recall": "R", "cls": "CLS-F1", "tag": "TAG-F1", "accuracy": "accuracy"}
@@ -54,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
         options.sample, options.set = plan["small"]["sample"], plan["small"]["settings"]
     tables = {n: t for n, t in plan["tables"].items() if not options.only or str(n) in options.only}
     figures = {n: f for n, f in plan["figures"].items() if not options.only or str(n) in options.only}
+    if "pretraining" in tables:
+        _pretrain(options, plan["pretraining"])
     for config in dict.fromkeys([*_configs(tables), *_figure_configs(figures)]):
         for seed in options.seeds:
             _run(options, config, seed, curve=config == plan["figures"][8]["config"])
@@ -66,6 +72,19 @@ def main(arguments: list[str] | None = None) -> None:
         _threshold_figure(options, figures[8], options.out / "figure8.svg")
     if 6 in figures:
         _heatmaps(options, figures[6]["models"], options.out / "figure6.html")
+
+
+def _pretrain(options: argparse.Namespace, plan: dict[str, Any]) -> None:
+    """Make the encoder that rows of the table `pretraining` start from; one that is there already is left as it is."""
+    train_size, valid_size, _ = options.sample or (None, None, None)
+    texts = evenly(read_products(options.texts), plan["texts"]) if options.texts else []
+    pretrain(
+        [*split(options.data, "train", sample=train_size), *texts],
+        plan["out"],
+        validation=split(options.data, "valid", sample=valid_size),
+        config=Config.load(options.base or HERE / "paper-base.yaml", plan["settings"]),
+        resume=Path(plan["out"]).exists(),
+    )
 
 
 def _configs(tables: dict[int, Any]) -> Iterator[str]:
@@ -264,8 +283,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--base", help="preset that every row starts from, in place of `small`: mepave, mae ...")
     parser.add_argument("--small", action="store_true", help="the subset and epochs of paper.yaml")
     parser.add_argument(
-        "--only", nargs="+", choices=("1", "2", "3", "4", "5", "release", "6", "8"), help="tables, and figures 6 and 8"
+        "--only",
+        nargs="+",
+        choices=("1", "2", "3", "4", "5", "release", "pretraining", "6", "8"),
+        help="tables, and figures 6 and 8",
     )
+    parser.add_argument("--texts", type=Path, help="unlabelled products, for the table `pretraining`")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
     parser.add_argument("--results", type=Path, default=HERE / "results")

@@ -110,11 +110,16 @@ def split(data: Path, name: str, limit: int | None = None, sample: int | None = 
         mae = name == "test" and (data / "val").exists() and not (data / "test").exists()
         products = read_products(data, split="valid" if mae else name, limit=limit)
     if sample is not None:
-        every = list(products)
-        size = min(sample, len(every))
-        products = iter([every[i * len(every) // size] for i in range(size)])
+        products = iter(evenly(products, sample))
     locator = Locator()
     return (locator.locate(p) if p.spans is None else p for p in products)
+
+
+def evenly(products: Iterable[Product], size: int) -> list[Product]:
+    """``size`` of the products, or all where there are fewer, evenly spaced."""
+    every = list(products)
+    size = min(size, len(every))
+    return [every[i * len(every) // size] for i in range(size)]
 
 
 def _config(options: argparse.Namespace) -> Config:

@@ -285,6 +285,19 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
     assert re.search(r"\| ULS-DRAM \| 96.86 \| .* \| 2 \| - \|", page)
 
 
+def test_the_encoder_is_made_before_the_rows_that_start_from_it(
+    paper: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_catalogue(tmp_path / "shop", train=12, valid=4, test=4, images=False)
+    read: list[int] = []
+    monkeypatch.setattr(paper, "pretrain", lambda products, out, **more: read.append(len(products)))
+    monkeypatch.setattr(paper, "_run", lambda *row, **more: read.append(0))
+    places = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]
+    arguments = ["--data", str(data), "--small", "--only", "pretraining", "--seeds", "0"]
+    paper.main([*arguments, "--texts", str(data / "valid.jsonl"), *places])
+    assert read == [12 + 4, 0, 0, 0, 0]
+
+
 def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
     paper: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
