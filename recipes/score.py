@@ -28,6 +28,8 @@ from attrex.types import ExtractedValue, Prediction, Product
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     result: dict[str, Any] = {"name": options.name, "data": options.data.name, "seed": options.seed}
+    if options.products:
+        result["training_products"] = options.products
     test = list(read_products(options.data / "test.jsonl"))
     result["test"] = _scored(test, _read(options.test, test))
     if options.gold:
@@ -69,6 +71,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True, help="finds in DIR/test.jsonl")
     parser.add_argument("--gold", type=Path, help="finds in DIR/gold_dev.jsonl")
+    parser.add_argument("--products", type=int, help="how many products the tool has learned from")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(arguments)
