@@ -65,6 +65,7 @@ class Extractor:
         self.loader = ImageLoader(model.transform, cache_dir=cache_dir) if model.transform else None
         self.cache = RegionCache(cache_dir, self.engine.image_weights()) if cache_dir and model.transform else None
         self.names = model.schema.names
+        self.numbers = {name: number for number, name in enumerate(self.names)}
         self.count = Count()
 
     @classmethod
@@ -178,14 +179,20 @@ class Extractor:
     def _allowed(self, products: Sequence[Product]) -> np.ndarray | None:
         if not self.model.config.range.mask_by_category:
             return None
-        allowed = {c: self.model.schema.allowed(c) for c in {p.category for p in products}}
-        return np.array([[name in allowed[p.category] for name in self.names] for p in products])
+        return self._marked(self.model.schema.allowed(p.category) for p in products)
 
     def _asked(self, products: Sequence[Product], options: _Options) -> np.ndarray | None:
         if options.given is None:
             return None
-        asked = {id(p): frozenset(options.given(p)) for p in products}
-        return np.array([[name in asked[id(p)] for name in self.names] for p in products])
+        return self._marked(map(options.given, products))
+
+    def _marked(self, chosen: Iterable[Iterable[str]]) -> np.ndarray:
+        """Names chosen for each of B products -> (B, A) bool; names that the model does not know are left out."""
+        numbers = [[self.numbers[name] for name in names if name in self.numbers] for names in chosen]
+        marked = np.zeros((len(numbers), len(self.names)), bool)
+        for row, columns in zip(marked, numbers, strict=True):
+            row[columns] = True
+        return marked
 
     def _read(self, found: Found, rows: Sequence[Row], drafts: Sequence[_Draft]) -> None:
         """Move a batch's spans and range scores to the drafts of their products."""
