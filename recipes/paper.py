@@ -58,11 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
         options.sample, options.set = plan["small"]["sample"], plan["small"]["settings"]
     tables = {n: t for n, t in plan["tables"].items() if not options.only or str(n) in options.only}
     figures = {n: f for n, f in plan["figures"].items() if not options.only or str(n) in options.only}
-    if "pretraining" in tables:
-        _pretrain(options, plan["pretraining"])
-    for config in dict.fromkeys([*_configs(tables), *_figure_configs(figures)]):
-        for seed in options.seeds:
-            _run(options, config, seed, curve=config == plan["figures"][8]["config"])
+    if not options.show:
+        _make(options, plan, tables, figures)
     options.out.mkdir(parents=True, exist_ok=True)
     pages = [_table(options, number, table) for number, table in tables.items()]
     pages.append(_claims(options, plan["claims"]))
@@ -72,6 +69,15 @@ def main(arguments: list[str] | None = None) -> None:
         _threshold_figure(options, figures[8], options.out / "figure8.svg")
     if 6 in figures:
         _heatmaps(options, figures[6]["models"], options.out / "figure6.html")
+
+
+def _make(options: argparse.Namespace, plan: dict[str, Any], tables: dict[Any, Any], figures: dict[int, Any]) -> None:
+    """Every run that the tables and figures need and that is not there yet; one seed of all before the next."""
+    if "pretraining" in tables:
+        _pretrain(options, plan["pretraining"])
+    for seed in options.seeds:
+        for config in dict.fromkeys([*_configs(tables), *_figure_configs(figures)]):
+            _run(options, config, seed, curve=config == plan["figures"][8]["config"])
 
 
 def _pretrain(options: argparse.Namespace, plan: dict[str, Any]) -> None:
@@ -288,6 +294,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         choices=("1", "2", "3", "4", "5", "release", "pretraining", "6", "8"),
         help="tables, and figures 6 and 8",
     )
+    parser.add_argument("--show", action="store_true", help="make no runs: tables and figures of those that are there")
     parser.add_argument("--texts", type=Path, help="unlabelled products, for the table `pretraining`")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")

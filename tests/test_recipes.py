@@ -278,6 +278,11 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
     assert (tmp_path / "out" / "figure8.svg").read_text().startswith("<?xml")
     assert not (tmp_path / "out" / "figure6.html").exists()  # no models, and that is said
 
+    made = len(asked)
+    paper.main(["--data", str(tmp_path / "shop"), "--small", "--show", *places])
+    assert len(asked) == made
+    assert "## Table 4: other systems" in (tmp_path / "out" / "tables.md").read_text()
+
     paper.main(["--data", str(tmp_path / "shop"), "--small", "--only", "release", "--seeds", "0", "1", *places])
     page = (tmp_path / "out" / "tables.md").read_text()
     assert "## Release: what the oddities" in page
