@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not options.show:
         _make(options, plan, tables, figures)
     options.out.mkdir(parents=True, exist_ok=True)
-    pages = [_table(options, number, table) for number, table in tables.items()]
+    pages = [_head(options), *(_table(options, number, table) for number, table in tables.items())]
     pages.append(_claims(options, plan["claims"]))
     (options.out / "tables.md").write_text("\n\n".join(pages) + "\n", encoding="utf-8")
     print(f"tables and claims: {options.out / 'tables.md'}")
@@ -124,6 +124,21 @@ def _runs(options: argparse.Namespace, config: str) -> list[Run]:
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
+
+
+def _head(options: argparse.Namespace) -> str:
+    """What all tables have in common."""
+    seen = "all products"
+    if options.sample:
+        seen = "{:,} products to train on, {:,} to choose on, {:,} to report on".format(*options.sample)
+    settings = f", {', '.join(options.set)}" if options.set else ""
+    return (
+        f"# The paper's tables on {options.data.name}\n\n"
+        f"Made by `recipes/paper.py`: {seen}{settings}. In percent, mean and half the range over the seeds. "
+        '"Paper": what is printed there, on its own data (MEPAVE; Table 5: MAE). "Attribute given": systems that are '
+        "asked about an attribute, asked for those that a product has, and not for all. Gold: products labelled in "
+        "full by hand. Sequences: decoded per product. Minutes: of a training, on one core."
+    )
 
 
 def _table(options: argparse.Namespace, number: int | str, table: dict[str, Any]) -> str:
