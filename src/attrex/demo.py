@@ -35,7 +35,7 @@ SETTINGS = (
     "training.fusion_learning_rate=5e-4",  # the photo is learned within a few hundred steps ...
     "training.image_learning_rate=1e-5",  # ... unless the image encoder silences its features before
 )
-"""Preset `small`, cut down so that two CPU cores need about two minutes."""
+"""Preset `small`, cut down so that two CPU cores need two to three minutes."""
 AMBIGUOUS_SHARE = 0.75
 """Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
 
@@ -43,7 +43,7 @@ AMBIGUOUS_SHARE = 0.75
 def run(
     out: Path,
     *,
-    products: int = 1000,
+    products: int = 800,
     unseen: int = 200,
     seed: int = 0,
     config: Config | None = None,

@@ -141,7 +141,7 @@ def pretrain(
 
 def demo(
     out: Annotated[Path, typer.Option(help="Directory for data, model and report.")] = Path("demo"),
-    products: Annotated[int, typer.Option(help="Training products to draw.", min=50)] = 1000,
+    products: Annotated[int, typer.Option(help="Training products to draw.", min=50)] = 800,
     seed: Annotated[int, typer.Option(help="Seed of the catalogue and the training.")] = 0,
 ) -> None:
     """Draw a catalogue, train on it, extract from unseen products, evaluate, and write a report to look at.
