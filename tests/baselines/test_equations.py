@@ -546,16 +546,17 @@ def test_pam_sums_over_all_ways_to_the_right_piece(pam: Model):
 
 
 def test_pam_writes_the_likeliest_piece_until_the_end(pam: Model, monkeypatch: pytest.MonkeyPatch):
-    """Piece 11 is the likeliest only with both its ways together; pair 1 ends at once."""
+    """Piece 11 is the likeliest only with both its ways together; pair 0 ends at once and is not asked again."""
     network = pam.network
-    plan = {0: [[0.3, 0.25, 0.25, 0.2], [0.1, 0.1, 0.1, 0.7]], 1: [[0.1, 0.1, 0.1, 0.7]] * 2}
-    ids = torch.tensor([[10, 11, 11, END]] * 2)
+    plan = {0: [[0.1, 0.1, 0.1, 0.7]], 1: [[0.3, 0.25, 0.25, 0.2], [0.1, 0.1, 0.1, 0.7]]}
 
     def choices(reading: object, rows: Tensor, attributes: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         step = before.shape[1]
-        return ids, torch.tensor([[plan[pair][step]] for pair in (0, 1)]).log()
+        assert step == 0 or (before == 11).all()
+        ids = torch.tensor([[10, 11, 11, END]] * len(rows))
+        return ids, torch.tensor([[plan[pair][step]] for pair in rows.tolist()]).log()
 
     monkeypatch.setattr(network, "choices", choices)
     values, probability = network.write(None, torch.tensor([0, 1]), torch.tensor([0, 0]))
-    assert values == [(11,), ()]
-    torch.testing.assert_close(probability, torch.tensor([0.5 * 0.7, 0.7]))
+    assert values == [(), (11,)]
+    torch.testing.assert_close(probability, torch.tensor([0.7, 0.5 * 0.7]))

@@ -164,20 +164,18 @@ class PAM(QuerySystem):
 
     def write(self, reading: Reading, rows: Tensor, attributes: Tensor) -> tuple[list[Value], Tensor]:
         """The most likely piece, step after step: the values of pairs (N,), and their probabilities."""
-        before = rows.new_empty(len(rows), 0)
+        values = torch.full((len(rows), self.longest + 1), END, device=rows.device)
         probability = torch.ones(len(rows), device=rows.device)
-        ended = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
-        for _ in range(self.longest + 1):
-            ids, log_p = self.choices(reading, rows, attributes, before)
+        going = torch.arange(len(rows), device=rows.device)  # most pairs end at once: only the others go on
+        for step in range(self.longest + 1):
+            ids, log_p = self.choices(reading, rows[going], attributes[going], values[going, :step])
             piece, likely = _best_piece(ids, log_p[:, -1].exp())
-            probability = torch.where(ended, probability, probability * likely)
-            piece = piece.masked_fill(ended, END)
-            before = torch.cat([before, piece[:, None]], 1)
-            ended |= piece == END
-            if ended.all():
+            probability[going] *= likely
+            values[going, step] = piece
+            going = going[piece != END]
+            if not len(going):
                 break
-        values = [tuple(i for i in row if i != END) for row in before[:, : self.longest].tolist()]
-        return values, probability
+        return [tuple(i for i in value if i != END) for value in values[:, : self.longest].tolist()], probability
 
 
 def _best_piece(ids: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
