@@ -46,6 +46,9 @@ def tiny_text(tmp_path_factory: pytest.TempPathFactory, products: list[Product])
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters), *frequent]
     (directory / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)), encoding="utf-8")
     tokenizer = BertTokenizerFast(vocab=str(directory / "vocab.txt"))
+    # As those of sentence encoders come: set to cut and pad every text to one length.
+    tokenizer.backend_tokenizer.enable_truncation(128)
+    tokenizer.backend_tokenizer.enable_padding(length=128)
     tokenizer.save_pretrained(directory)
     set_seed(0)
     BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=128, **TINY)).save_pretrained(directory)

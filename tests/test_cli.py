@@ -25,6 +25,7 @@ from attrex.cli import app, main
 from attrex.config import Config
 from attrex.data import readers
 from attrex.data.synthetic import write_catalogue
+from attrex.inference.checkpoint import load_tokenizer
 from attrex.inference.output import read_predictions
 from attrex.locating.lexicon import Lexicon
 from attrex.systems import SYSTEMS
@@ -126,6 +127,11 @@ def test_check_ends_with_0_when_there_is_only_advice(data: Path, preset: Path, t
     report = json.loads(target.read_text())
     assert report["ok"] is True
     assert report["splits"]["train.jsonl"]["products"] == 48
+    read = load_tokenizer(Config.load(str(preset)).text.model)
+    texts = [list(p.fields.values()) for n in ("train", "valid") for p in readers.read_products(data / f"{n}.jsonl")]
+    tokens = [sum(len(read(t, add_special_tokens=False).input_ids) for t in ts) + len(ts) - 1 for ts in texts]
+    assert report["lengths"]["tokens"]["longest"] == max(tokens)
+    assert report["lengths"]["tokens"]["mean"] == pytest.approx(sum(tokens) / len(tokens), abs=0.01)
 
 
 def test_check_ends_with_1_when_a_product_is_in_two_splits(data: Path, preset: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def check(
     """
     from attrex.config import Config
     from attrex.data.checks import check as look
+    from attrex.data.encoding import whole_texts
     from attrex.data.mentions import Mentions
     from attrex.inference.checkpoint import load_tokenizer
     from attrex.model.text_encoder import resolve_text_model
@@ -52,8 +53,7 @@ def check(
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
     texts = [p.without_images() for d in data for p in read_rows(d, images, fields, columns, split, limit)]
     mentions = Mentions.learn(texts, Schema.learn(texts), min_share=config.range.mention_share)
-    backend = load_tokenizer(resolve_text_model(config.text.model)).backend_tokenizer
-    backend.no_truncation()
+    backend = whole_texts(load_tokenizer(resolve_text_model(config.text.model)))
     report = look(
         splits,
         count_tokens=lambda text: len(backend.encode(text, add_special_tokens=False).ids),

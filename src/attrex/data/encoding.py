@@ -109,7 +109,7 @@ class ProductEncoder:
     ) -> None:
         self.tokenizer, self.config, self.schema = tokenizer, config, schema
         self.mentions, self.teacher = mentions, teacher
-        self.backend = _own_backend(tokenizer)
+        self.backend = whole_texts(tokenizer)
         self.cls = _special(tokenizer, "cls_token")
         self.sep = _special(tokenizer, "sep_token")
         self.pad = _special(tokenizer, "pad_token")
@@ -299,8 +299,11 @@ class ProductEncoder:
         return [BEGIN, *(inside if u is not None and u.continues else INSIDE for u in window.units[first + 1 : last])]
 
 
-def _own_backend(tokenizer: Any) -> Any:
-    """A copy of the fast tokenizer inside: whoever calls the original changes its truncation and padding."""
+def whole_texts(tokenizer: Any) -> Any:
+    """A copy of the fast tokenizer inside that neither cuts texts nor pads them, as some come set to.
+
+    A copy, for whoever calls the original changes its truncation and padding.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         raise ConfigError(
