@@ -35,7 +35,7 @@ SETTINGS = (
     "training.fusion_learning_rate=5e-4",  # the photo is learned within a few hundred steps ...
     "training.image_learning_rate=1e-5",  # ... unless the image encoder silences its features before
 )
-"""Preset `small`, cut down so that two CPU cores need two to three minutes."""
+"""Preset `small`, cut down so that two CPU cores need about three minutes."""
 AMBIGUOUS_SHARE = 0.75
 """Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
 
