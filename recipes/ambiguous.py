@@ -22,7 +22,7 @@ from attrex.demo import AMBIGUOUS_SHARE, SETTINGS, photo_use
 from attrex.evaluation.evaluate import evaluate
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
-from attrex.training.train import finished, train
+from attrex.training.train import train
 
 UNSEEN = 400
 
@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
         console.print(f"done already: {target}", soft_wrap=True)
         return
     config = Config.load(options.config, [*SETTINGS, f"training.seed={options.seed}", *options.set])
-    data, model = options.work / f"drawn-{options.products}", options.work / "drawn" / target.stem
+    data = options.work / f"drawn-{options.products}-seed{options.seed}"
+    model = options.work / "drawn" / target.stem
     if not (data / "test.jsonl").exists():
         write_catalogue(
             data,
@@ -47,16 +48,15 @@ def main(arguments: list[str] | None = None) -> None:
             image_size=96,
             ambiguous_share=AMBIGUOUS_SHARE,
         )
-    if finished(model) is None:
-        train(
-            read_products(data / "train.jsonl"),
-            read_products(data / "valid.jsonl"),
-            model,
-            config=config,
-            resume=(model / "run.json").exists(),
-            console=console,
-            trackers=[],
-        )
+    train(  # of a finished run only what it was made of is compared
+        read_products(data / "train.jsonl"),
+        read_products(data / "valid.jsonl"),
+        model,
+        config=config,
+        resume=(model / "run.json").exists(),
+        console=console,
+        trackers=[],
+    )
     extractor = Extractor.load(model)
     test = list(read_products(data / "test.jsonl"))
     result = evaluate(extractor, test)

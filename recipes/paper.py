@@ -203,8 +203,8 @@ def _claims(options: argparse.Namespace, claims: Sequence[dict[str, str]]) -> st
     """What the paper says, and what the runs here say of it."""
     lines = ["| the paper says | difference in points | 95 % interval | |", "| --- | --- | --- | --- |"]
     for claim in claims:
-        better, worse = _runs(options, claim["better"]), _runs(options, claim["worse"])
-        if not better or not worse:
+        better, worse = _same_seeds(_runs(options, claim["better"]), _runs(options, claim["worse"]))
+        if not better:
             continue
         compared = precision_over_recall if claim.get("by") == "precision over recall" else _tag_difference
         try:
@@ -219,6 +219,12 @@ def _claims(options: argparse.Namespace, claims: Sequence[dict[str, str]]) -> st
     return "## Claims\n\n" + "\n".join(lines)
 
 
+def _same_seeds(ours: Sequence[Run], theirs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """The runs whose seed either side has: while runs are missing, a lucky seed is no advantage."""
+    seeds = {run.measured["seed"] for run in ours} & {run.measured["seed"] for run in theirs}
+    return tuple([run for run in side if run.measured["seed"] in seeds] for side in (ours, theirs))  # type: ignore[return-value]
+
+
 def _tag_difference(ours: Sequence[Run], theirs: Sequence[Run]) -> PairedResult:
     return difference(ours, theirs, "test", "tag")
 
@@ -229,7 +235,8 @@ def precision_over_recall(ours: Sequence[Run], theirs: Sequence[Run], samples: i
 
     def gain(counts: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """(..., runs, 3), and the runs (..., n + m) that count -> (...)"""
-        lead = counts[..., 0] / counts[..., 1] - counts[..., 0] / counts[..., 2]  # precision - recall
+        precision, recall = (counts[..., 0] / np.maximum(counts[..., i], 1) for i in (1, 2))  # 0 without finds
+        lead = precision - recall
         lead = np.take_along_axis(lead, chosen, -1)
         return lead[..., : len(ours)].mean(-1) - lead[..., len(ours) :].mean(-1)
 

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +18,7 @@ import yaml
 
 from attrex.config import Config
 from attrex.data.synthetic import write_catalogue
-from attrex.errors import DataError
+from attrex.errors import ConfigError, DataError
 from attrex.evaluation.runs import Run, pack, read_runs
 from attrex.locating.locate import LocatePolicy
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
@@ -116,6 +117,9 @@ def test_a_run_is_measured_once_and_found_again(
     assert target.stat().st_mtime_ns == before
     with pytest.raises(SystemExit, match=r"was made with --set .*epochs=1.*; give this run a configuration file"):
         run.main([str(config), "--data", str(data), "--seed", "5", "--products", "8", *places])
+    target.unlink()
+    with pytest.raises(ConfigError, match=r"holds another run: training\.epochs was 1\.0 and is now 2\.0"):
+        run.main([*arguments, *places, "--set", "training.epochs=2"])
 
 
 def test_hidden_cells_are_blank_and_stay_so_when_more_are_hidden() -> None:
@@ -132,6 +136,9 @@ def test_hidden_cells_are_blank_and_stay_so_when_more_are_hidden() -> None:
     assert not blanks[0]
     assert blanks[1] < blanks[2]
     assert [len(b) / 6000 for b in blanks] == pytest.approx([0, 0.3, 0.6], abs=0.02)
+    (whole,), (half,) = (hide([replace(products[0], complete=True)], share, seed=1) for share in (0, 1))
+    assert whole.cell_state("Other") == CellState.ABSENT
+    assert half.cell_state("Color") == CellState.BLANK
 
 
 def test_rows_start_from_another_preset_where_one_is_asked_for(tmp_path: Path) -> None:
@@ -166,15 +173,21 @@ def test_a_sample_is_evenly_spaced_over_its_file(tmp_path: Path) -> None:
 
 
 def test_a_directory_of_mae_is_split_and_located(tmp_path: Path) -> None:
+    """Chosen on a part of the training products, reported on the validation part: the test part is not published."""
     for part in ("train", "val"):
         (tmp_path / part).mkdir()
-        row = {"diffbotUri": part, "title": "Bag", "text": f"A red {part} bag", "images": [], "specs": {"Color": "red"}}
-        (tmp_path / part / "part-000.json").write_text(json.dumps([row]))
+        rows = [
+            {"diffbotUri": f"{part}{i}", "title": "Bag", "text": f"A red {part} bag {i}", "specs": {"Color": "red"}}
+            for i in range(9)
+        ]
+        (tmp_path / part / "part-000.json").write_text(json.dumps([row | {"images": []} for row in rows]))
     run = load("run")
-    for name, said in (("train", "train"), ("valid", "val"), ("test", "val")):
-        (product,) = run.split(tmp_path, name)
-        assert said in str(product.fields)
-        assert [s.text for s in product.spans or ()] == ["red"]
+    parts = {name: list(run.split(tmp_path, name)) for name in ("train", "valid", "test")}
+    assert {s.text for products in parts.values() for p in products for s in p.spans or ()} == {"red"}
+    train, valid, test = ({p.id for p in products} for products in parts.values())
+    assert train | valid == {f"train{i}" for i in range(9)}
+    assert len(train) + len(valid) == 9
+    assert test == {f"val{i}" for i in range(9)}
 
 
 def test_runs_with_hidden_cells_are_drawn_as_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

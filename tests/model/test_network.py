@@ -584,9 +584,14 @@ class Paths:
         return sum(p for p, path in zip(self.probabilities, self.tags, strict=True) if accept(path))
 
     def segment(self, start: int, end: int, begin: int = 1, inside: int = 2) -> float:
-        """That of B I ... I from start to end, and no further."""
-        wanted = (begin, *[inside] * (end - start - 1))
-        return self.sum(lambda path: path[start:end] == wanted and path[end : end + 1] != (inside,))
+        """That of B I ... I from start to end and no further, or of I ... I that continues nothing."""
+
+        def is_it(path: Sequence[int]) -> bool:
+            opens = path[start] == begin or (path[start] == inside and not {*path[:start][-1:]} & {begin, inside})
+            goes_on = path[start + 1 : end] == (inside,) * (end - start - 1)
+            return opens and goes_on and path[end : end + 1] != (inside,)
+
+        return self.sum(is_it)
 
 
 @pytest.fixture
@@ -615,12 +620,14 @@ def test_flat_spans_are_those_of_seqeval_and_their_probability_is_the_segments(b
     torch.testing.assert_close(found.probability, torch.tensor(exact), atol=1e-5, rtol=1e-4)
 
 
-def test_a_pairs_probability_is_that_of_its_segment(build: Build, short: Batch):
-    network = choose(build(), [9, -9, -9, -9]).eval()
+@pytest.mark.parametrize("constrained", ["true", "false"])
+def test_a_pairs_probability_is_that_of_its_segment(build: Build, short: Batch, constrained: str):
+    network = choose(build(f"decoder.constrained={constrained}"), [9, -9, -9, -9]).eval()
     emissions = 2 * torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(5))
+    emissions[0] = torch.tensor([[4, 0, 0], [0, 1, 4], [0, 0, 4], [4, 0, 0]])  # O I I O
     network.emissions = lambda *_: emissions  # type: ignore[method-assign]
     found = network.extract(short)
-    assert len(found.rows)
+    assert (0, 0, 1, 3) in spans(found)
     exact = [Paths(network, emissions[row]).segment(start, end) for row, _, start, end in spans(found)]
     torch.testing.assert_close(found.probability, torch.tensor(exact), atol=1e-5, rtol=1e-4)
 

@@ -1,6 +1,7 @@
 """Which parameters each training scheme leaves alone."""
 
 import pytest
+import torch
 
 from attrex.config import Config
 from attrex.errors import ConfigError
@@ -28,9 +29,26 @@ def test_the_guiding_encoder_is_frozen_like_the_reading_one(tiny, schema: Schema
     freeze(network, config.training)
 
     assert isinstance(network.guidance, TextGuidance)
+    network.train()
     for encoder in (network.text, network.guidance.encoder):
         assert [all(p.requires_grad for p in layer.parameters()) for layer in encoder.layers] == trained_layers
+        assert [layer.training for layer in encoder.layers] == trained_layers
+        assert encoder.embeddings.training == (scheme == "uls")
     assert all(p.requires_grad for p in network.decoder.parameters())
+    assert network.decoder.training
+
+
+def test_frozen_encoders_read_the_same_in_every_step(tiny, schema: Schema):
+    """No dropout, and no batch statistics that move."""
+    raw = tiny.model_dump()
+    raw["training"]["scheme"], raw["text"]["hidden_dropout"], raw["image"]["freeze_batchnorm"] = "fixed", 0.5, False
+    config = Config.parse(raw)
+    network = new_model(config, schema).network
+    freeze(network, config.training)
+    network.train()
+    ids, photos = torch.arange(6)[None], torch.randint(256, (2, 64, 64, 3), dtype=torch.uint8)
+    for read in (lambda: network.text.encode(network.text.embed(ids), None)[0], lambda: network.see(photos)):
+        assert torch.equal(read(), read())
 
 
 def test_a_text_model_without_tokenizer_is_an_error_that_names_it(tmp_path):

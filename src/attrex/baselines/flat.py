@@ -93,7 +93,7 @@ class FlatTagger(System):
         ``only`` (B, C) leaves the other attributes' spans out; ``threshold`` is of no use here.
         """
         reading = self.read(batch)
-        found = flat_spans(self.layer, reading.emissions, batch.unit_mask, only)
+        found = flat_spans(self.layer, reading.emissions, batch.unit_mask, self.asked(batch, only))
         scores = selected = None
         if reading.labels is not None:
             scores = reading.labels.float().sigmoid()

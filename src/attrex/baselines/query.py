@@ -67,10 +67,10 @@ class QuerySystem(System):
         self, batch: Batch, *, threshold: float | None = None, region_weights: bool = False, only: Tensor | None = None
     ) -> Decoded:
         """Answers for ``only`` (B, C), or for all attributes (that the category has, with `range.mask_by_category`)."""
-        asked = torch.ones(len(batch.input_ids), self.attributes, dtype=torch.bool, device=batch.input_ids.device)
-        if batch.allowed is not None and self.settings.range.mask_by_category:
-            asked = batch.allowed
-        rows, attributes = (asked if only is None else only).nonzero(as_tuple=True)
+        asked = self.asked(batch, only)
+        if asked is None:
+            asked = torch.ones(len(batch.input_ids), self.attributes, dtype=torch.bool, device=batch.input_ids.device)
+        rows, attributes = asked.nonzero(as_tuple=True)
         reading = self.read(batch)
         parts = [
             self.find(reading, batch, r, a) if len(r) else (r, a, r, r, r.float())

@@ -184,10 +184,7 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
     for row in rows:
         line = [row.name, str(len(row.runs)), *(_spread(row.values(name)) for name in figures)]
         if compared:
-            d = row.difference
-            line += (
-                [f"{d.difference:+.4f}", "{:+.4f} to {:+.4f}".format(*d.ci95), f"{d.p_value:.4f}"] if d else ["-"] * 3
-            )
+            line += _told(row.difference)
         table.append(line)
     return table
 

@@ -118,9 +118,11 @@ def score(
     - ``overlap``: a predicted and a gold span of one attribute and field that share a character count as correct, each
       span at most once (a maximum one-to-one matching), in precision and in recall.
     - ``cls`` (CLS-F1): which attributes a product has. Gold: those with a span. Predicted: range score above 0.5 where
-      the model predicts a range (some prediction has one), otherwise those with a value.
+      the model predicts a range (some prediction has one), otherwise those with a value. (Extracted with an S_thr above
+      0.5, predictions hold only what is above that.)
     - ``cls_with_none``: the same with "no attribute" as one more class: gold for products that have none, predicted for
-      readable products with none predicted (the released code of the paper counts so; JAVE's does not).
+      readable products with none predicted (as the released code of the paper counts, which has a score of its own
+      for that class; it is not used here. JAVE's code does not count so).
     - ``cls_values``: as ``cls``, with the attributes that have a value, whatever the model's range.
     - ``accuracy`` (Eq. 9, appendix A.3): for each gold attribute of a product the set of distinct predicted strings
       must equal the gold one; weighted by the number of gold strings. Attributes without gold are ignored. Strings are
@@ -142,7 +144,8 @@ def score(
     table = np.concatenate([counts.per_product(name) for name in families], axis=1)
     intervals = _intervals(table, bootstrap, seed, confidence)
     micro = {n: PRF.of(t, i) for n, t, i in zip(families, table.sum(0), intervals, strict=True)}
-    macro = counts.per_product("macro", min_support)
+    spans = counts.per_attribute()[:, :3]
+    macro = spans[spans[:, 2] >= max(min_support, 1)]
     return Scores(
         products=counts.products,
         errors=counts.errors,
@@ -152,8 +155,8 @@ def score(
         cls_with_none=micro["cls_with_none"],
         cls_values=micro["cls_values"],
         accuracy=float(mean_f1(counts.per_product("accuracy").sum(0))),
-        macro_f1=float(mean_f1(macro.sum(0))),
-        macro_attributes=macro.shape[1],
+        macro_f1=float(mean_f1(macro)),
+        macro_attributes=len(macro),
         per_attribute=_per_attribute(counts),
         min_support=min_support,
         confidence=confidence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from attrex.evaluation.metrics import score
+from attrex.evaluation.metrics import RANGE_THRESHOLD, score
 from attrex.types import Prediction, Product
 
 CANDIDATES = tuple(round(0.05 * i, 2) for i in range(1, 15))
@@ -24,8 +24,12 @@ def threshold_curve(
 
 
 def best_threshold(curve: Mapping[float, float]) -> float:
-    """The candidate with the highest TAG-F1; on a tie the highest threshold, which decodes the fewest sequences."""
-    return max(curve, key=lambda at: (curve[at], at))
+    """The candidate with the highest TAG-F1; on a tie the highest threshold, which decodes the fewest sequences.
+
+    None above 0.5 where there are lower ones: predictions hold only what is above S_thr, and CLS-F1 counts at 0.5.
+    """
+    choice = [at for at in curve if at <= RANGE_THRESHOLD] or list(curve)
+    return max(choice, key=lambda at: (curve[at], at))
 
 
 def _within(prediction: Prediction, threshold: float) -> Prediction:

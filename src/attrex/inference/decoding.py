@@ -79,7 +79,7 @@ def span_probability(
     starts: np.ndarray,
     ends: np.ndarray,
 ) -> np.ndarray:
-    """Posterior probability that a segment is tagged B I ... I and goes no further: (M,), as in the torch CRF.
+    """Posterior probability that exactly this segment is read off the tags: (M,), as in the torch CRF.
 
     ``rows``, ``attributes``, ``starts``, ``ends`` (M,) are what :func:`spans` gives.
     """
@@ -87,19 +87,26 @@ def span_probability(
     scores = np.where(mask.T[:, None], scores - scores.max(1, keepdims=True), 0.0)
     alpha, beta = _forward(scores, mask, crf), _backward(scores, mask, crf)
     begin, inside = 2 * attributes + BEGIN, 2 * attributes + INSIDE
+    number = np.arange(len(rows))
+
+    before = alpha[np.maximum(starts, 1) - 1, :, rows] + crf.between.T[inside]  # (M, K)
+    before[number, begin] = before[number, inside] = -np.inf
+    fresh = np.where(starts > 0, _log_sum(before.T), crf.start[inside]) + scores[starts, inside, rows]
 
     running = scores.cumsum(0)
-    steps = crf.between[begin, inside] + (ends - starts - 2) * crf.between[inside, inside]
-    run = running[ends - 1, inside, rows] - running[starts, inside, rows] + steps
-    several = ends - starts > 1
-    within = alpha[starts, begin, rows] + np.where(several, run, 0)
+    run = running[ends - 1, inside, rows] - running[starts, inside, rows]
+    several, closes = ends - starts > 1, ends == mask.sum(1)[rows]
+    next_unit = (scores + beta)[np.minimum(ends, mask.shape[1] - 1), :, rows]
+    next_unit[number, inside] = -np.inf
 
-    last = np.where(several, inside, begin)
-    after = np.minimum(ends, mask.shape[1] - 1)
-    onward = crf.between[last] + (scores + beta)[after, :, rows]
-    onward[np.arange(len(rows)), inside] = -np.inf
-    closed = np.where(ends < mask.sum(1)[rows], _log_sum(onward.T), crf.end[last])
-    return np.exp(within + closed - _log_sum(alpha[-1] + crf.end[:, None])[rows])
+    def tagged(first: np.ndarray, opened: np.ndarray) -> np.ndarray:
+        steps = crf.between[first, inside] + (ends - starts - 2) * crf.between[inside, inside]
+        last = np.where(several, inside, first)
+        onward = _log_sum((crf.between[last] + next_unit).T)
+        return opened + np.where(several, run + steps, 0) + np.where(closes, crf.end[last], onward)
+
+    either = np.logaddexp(tagged(begin, alpha[starts, begin, rows]), tagged(inside, fresh))
+    return np.exp(either - _log_sum(alpha[-1] + crf.end[:, None])[rows])
 
 
 def _forward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:

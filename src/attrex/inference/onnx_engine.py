@@ -115,8 +115,9 @@ class OnnxEngine:
         if self.flat:
             emissions = self.decoder.run(["emissions"], {"features": features, "unit_mask": mask})[0]
             spans = self._spans(emissions, mask)
-            if "asked" in arrays:
-                asked = arrays["asked"][spans[0], spans[1]]
+            among = arrays.get("asked", arrays.get("allowed") if self.config.range.mask_by_category else None)
+            if among is not None:
+                asked = among[spans[0], spans[1]]
                 spans = (spans[0][asked], spans[1][asked], spans[2][asked], spans[3][asked], spans[4][asked])
             return Found(*spans, None, None, len(features), weights)
         scores = 1 / (1 + np.exp(-outputs["range_logits"].astype(np.float32)))

@@ -106,31 +106,38 @@ class CRF(nn.Module):
         begin_tag: int | Tensor = 1,
         inside_tag: int | Tensor = 2,
     ) -> Tensor:
-        """log of the posterior probability that a segment is tagged B I ... I and goes no further: (M,).
+        """log of the posterior probability that exactly this segment is read off the tags: (M,).
 
-        ``rows``, ``starts``, ``ends`` (M,) long, ends exclusive; tags are ints or (M,) long. Sums over all tags outside
-        of the segment, except that the unit after it (if there is one) is not ``inside_tag``. The cost does not depend
-        on the segments' lengths.
+        It opens with its B, or with an I that continues nothing (what a constrained CRF forbids), goes on with I, and
+        the unit after it, if there is one, is no I. Sums over all other tags. ``rows``, ``starts``, ``ends`` (M,) long,
+        ends exclusive; tags are ints or (M,) long. The cost does not depend on the segments' lengths.
         """
         with _no_autocast(emissions):
             scores, _ = _shift(emissions, mask)
-            _, transitions, end = self._transition_scores(scores)
+            start, transitions, end = self._transition_scores(scores)
             begin = torch.as_tensor(begin_tag, device=rows.device).expand_as(rows)
             inside = torch.as_tensor(inside_tag, device=rows.device).expand_as(rows)
             alpha, beta = self._forward(scores, mask), self._backward(scores, mask)
 
+            before = alpha[starts.clamp(min=1) - 1, :, rows] + transitions.t()[inside]  # (M, K)
+            before = before.scatter(1, torch.stack([begin, inside], 1), -torch.inf).logsumexp(1)
+            fresh = torch.where(starts > 0, before, start[inside]) + scores[starts, inside, rows]
+
             running = scores.double().cumsum(0)  # differences of long sums lose digits: float64
             run = (running[ends - 1, inside, rows] - running[starts, inside, rows]).to(scores.dtype)
-            steps = transitions[begin, inside] + (ends - starts - 2) * transitions[inside, inside]
-            several = ends - starts > 1
-            within = alpha[starts, begin, rows] + torch.where(several, run + steps, 0)
+            several, closes = ends - starts > 1, ends == mask.sum(1)[rows]
+            next_unit = (scores + beta)[ends.clamp(max=mask.shape[1] - 1), :, rows].scatter(
+                1, inside[:, None], -torch.inf
+            )
 
-            last = torch.where(several, inside, begin)
-            after = ends.clamp(max=mask.shape[1] - 1)
-            onward = transitions[last] + (scores + beta)[after, :, rows]
-            onward = onward.scatter(1, inside[:, None], -torch.inf).logsumexp(1)
-            closed = torch.where(ends < mask.sum(1)[rows], onward, end[last])
-            return within + closed - torch.logsumexp(alpha[-1] + end[:, None], 0)[rows]
+            def tagged(first: Tensor, opened: Tensor) -> Tensor:
+                steps = transitions[first, inside] + (ends - starts - 2) * transitions[inside, inside]
+                last = torch.where(several, inside, first)
+                onward = (transitions[last] + next_unit).logsumexp(1)
+                return opened + torch.where(several, run + steps, 0) + torch.where(closes, end[last], onward)
+
+            either = torch.logaddexp(tagged(begin, alpha[starts, begin, rows]), tagged(inside, fresh))
+            return either - torch.logsumexp(alpha[-1] + end[:, None], 0)[rows]
 
     def _transition_scores(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         start = self.start_transitions.to(like) + self.forbidden_start.to(like)

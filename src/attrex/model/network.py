@@ -302,7 +302,11 @@ class Network(System):
         encoded = self.encode(batch, region_weights=region_weights)
         if self.classifier is None:
             return Decoded(
-                *self._extract_flat(encoded, only), None, None, len(encoded.features), encoded.region_weights
+                *self._extract_flat(encoded, self.asked(batch, only)),
+                None,
+                None,
+                len(encoded.features),
+                encoded.region_weights,
             )
         assert encoded.range_logits is not None
         scores = encoded.range_logits[:, : self.attributes].float().sigmoid()

@@ -293,9 +293,3 @@ def _differences(before: Any, now: Any, name: str = "") -> list[str]:
     if "." not in name:  # a hash says nothing to a person
         return [f"its {name} are other ones" if name.endswith("s") else f"its {name} is another one"]
     return [f"{name.removeprefix('settings.')} was {before!r} and is now {now!r}"]
-
-
-def finished(directory: str | Path) -> dict[str, Any] | None:
-    """Metrics of a finished run, or None: lets runners skip what is done."""
-    path = Path(directory) / "metrics.json"
-    return json.loads(path.read_text(encoding="utf-8")) if (Path(directory) / "attrex.json").exists() else None
