@@ -56,7 +56,9 @@ def name_tokens(names: Sequence[str], tokenizer: Any) -> tuple[Tensor, Tensor]:
     """Attribute names as tokens: ids and mask, each (C, at most NAME_TOKENS)."""
     rows = []
     for name in names:
-        tokens = tokenizer.backend_tokenizer.encode(name, add_special_tokens=False).ids[: NAME_TOKENS - 2]
+        # Said outright, for some tokenizers come set to pad every text to one length.
+        encoded = tokenizer(name, add_special_tokens=False, padding=False, truncation=False)
+        tokens = encoded.input_ids[: NAME_TOKENS - 2]
         rows.append([tokenizer.cls_token_id, *tokens, tokenizer.sep_token_id])
     width = max(map(len, rows), default=2)
     ids = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in rows])
