@@ -81,19 +81,20 @@ def _make(options: argparse.Namespace, plan: dict[str, Any], tables: dict[Any, A
 
 
 def _pretrain(options: argparse.Namespace, plan: dict[str, Any]) -> None:
-    """Make the encoder that rows of the table `pretraining` start from; one that is there already is left as it is."""
+    """Make the encoder that rows of the table `pretraining` start from; one that is there already is left as it is.
+
+    Raises :class:`ConfigError` where that has read other products, or by other settings.
+    """
     train_size, valid_size, _ = options.sample or (None, None, None)
     texts = evenly(read_products(options.texts), plan["texts"]) if options.texts else []
     products = [*split(options.data, "train", sample=train_size), *texts]
-    found = pretrain(
+    pretrain(
         products,
         plan["out"],
         validation=split(options.data, "valid", sample=valid_size),
         config=Config.load(options.base or HERE / "paper-base.yaml", plan["settings"]),
         resume=Path(plan["out"]).exists(),
     )
-    if found["products"] != len(products):
-        sys.exit(f"{plan['out']} has read {found['products']:,} products, not these {len(products):,}; move it away")
 
 
 def _configs(tables: dict[int, Any]) -> Iterator[str]:

@@ -632,8 +632,26 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("evaluate {data}/nothing {data}/test.jsonl", "no model directory"),
         ("evaluate {data} {data}/test.jsonl", "is not an Attrex model"),
         ("extract {model} {data}/test.jsonl --out v.csv", "--out should end in .jsonl or .parquet, got 'v.csv'"),
-        ("extract {model} {data}/test.jsonl --out {data}/test.jsonl", "is the file that is read"),
-        ("locate {data}/catalog.jsonl --out {data}/catalog.jsonl", "is the file that is read"),
+        (
+            "extract {model} {data}/test.jsonl --out {data}/test.jsonl",
+            "is a file that this command reads or writes already",
+        ),
+        (
+            "locate {data}/catalog.jsonl --out {data}/catalog.jsonl",
+            "is a file that this command reads or writes already",
+        ),
+        ("check {data}/train.jsonl --json {data}/train.jsonl", "train.jsonl is a file that this command reads"),
+        ("evaluate {model} {data}/test.jsonl --json {data}/test.jsonl", "is a file that this command reads"),
+        ("evaluate {model} {data}/test.jsonl --json {data}", "--json should be a file, but {data} is a directory"),
+        ("benchmark {model} {data}/test.jsonl --json {data}/test.jsonl", "is a file that this command reads"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --report l.jsonl", "--report l.jsonl is a file that this command"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --policy p.yaml --mine p.yaml", "--mine p.yaml is a file that"),
+        (
+            "train --train {data}/train.jsonl --out m --seed -1",
+            "training.seed: Input should be greater than or equal to",
+        ),
+        ("train --train {data}/train.jsonl --out {data}/train.jsonl", "--out should be a directory, but"),
+        ("extract {model} {data}/test.jsonl --out v.jsonl --cache {data}/test.jsonl", "should be a directory, but"),
         ("locate {data}/catalog.jsonl --out l.csv", "--out should end in .jsonl or .jsonl.gz, got 'l.csv'"),
         ("locate {data}/catalog.jsonl --out l.jsonl --policy {data}/none.yaml", "no policy file"),
         ("locate {data}/catalog.jsonl --out l.jsonl --schema {data}/none.yaml", "no schema file"),
@@ -650,7 +668,9 @@ def test_mistakes_are_told_in_one_line(
     arguments: str, words: str, model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert words in error(*shlex.split(arguments.format(data=data, model=model)))
+    before = {path: path.read_bytes() for path in data.iterdir() if path.is_file()}
+    assert words.format(data=data) in error(*shlex.split(arguments.format(data=data, model=model)))
+    assert {path: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
 
 
 def test_an_output_that_is_a_directory_or_under_a_file(model: Path, data: Path, tmp_path: Path) -> None:

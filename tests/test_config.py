@@ -146,6 +146,11 @@ def test_every_wrong_value_is_reported_at_once_with_what_came():
     assert "text.max_tokens: Input should be greater than or equal to 8, got 4" in said
 
 
+def test_numbers_are_finite():
+    said = fault_of("training.learning_rate=inf", "training.epochs=nan")
+    assert said.count("Input should be a finite number") == 2
+
+
 def test_heads_must_divide_the_width():
     assert "fusion.heads=3 must divide fusion.width=200" in fault_of("fusion.heads=3")
 

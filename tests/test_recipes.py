@@ -309,18 +309,12 @@ def test_the_encoder_is_made_before_the_rows_that_start_from_it(
     data = write_catalogue(tmp_path / "shop", train=12, valid=4, test=4, images=False)
     read: list[int] = []
 
-    def pretrained(products: list[Product], out: str, **more: Any) -> dict[str, int]:
-        read.append(len(products))
-        return {"products": 16}
-
-    monkeypatch.setattr(paper, "pretrain", pretrained)
+    monkeypatch.setattr(paper, "pretrain", lambda products, out, **more: read.append(len(products)))
     monkeypatch.setattr(paper, "_run", lambda *row, **more: read.append(0))
     places = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "out")]
     arguments = ["--data", str(data), "--small", "--only", "pretraining", "--seeds", "0"]
     paper.main([*arguments, "--texts", str(data / "valid.jsonl"), *places])
     assert read == [12 + 4, 0, 0, 0, 0]
-    with pytest.raises(SystemExit, match=r"runs/encoder has read 16 products, not these 12; move it away"):
-        paper.main([*arguments, *places])
 
 
 def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(

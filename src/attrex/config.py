@@ -20,7 +20,7 @@ from attrex.systems import SYSTEMS, SystemName
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class TextConfig(_Section):
@@ -231,7 +231,7 @@ class TrainingConfig(_Section):
     """Stop after so many validations without a better TAG-F1; 0: never."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto`: bf16 where the processor multiplies it natively, else fp32."""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     """Of everything random: first weights, order, dropout."""
     rounds: int = Field(1, ge=1, le=10)
     """Trainings one after the other: each but the first also learns from what the one before read in the cells that the

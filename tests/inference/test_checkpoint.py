@@ -137,6 +137,11 @@ def more_attributes(path: Path) -> None:
         ("attrex.json", lambda p: edit_json(p, format=9), r"has format 9, this version reads 1; train it again or upg"),
         ("attrex.json", lambda p: p.write_text("{"), r"attrex\.json is damaged: .*; copy the model again"),
         ("attrex.json", lambda p: p.write_bytes(b"\xff\xfe"), r"attrex\.json is damaged: .*; copy the model again"),
+        (
+            "thresholds.json",
+            lambda p: edit_json(p, range="abc"),
+            r"range should be a number between 0 and 1, found 'abc'",
+        ),
         ("thresholds.json", lambda p: p.write_text("[]"), r"damaged: it should hold a JSON object, found \[\]; copy"),
         ("config.yaml", lambda p: p.write_text("text: [1"), r"is damaged: its network cannot be built from config"),
         ("config.yaml", lambda p: p.write_text("texts: {}"), r"unknown key texts; did you mean 'text'"),
@@ -152,6 +157,7 @@ def more_attributes(path: Path) -> None:
         ("image.json", lambda p: edit_json(p, size=-1), r"size should be a whole number above 0, found -1"),
         ("model.safetensors", truncate, r"model\.safetensors is damaged: .*; copy the model again"),
         ("model.safetensors", lambda p: p.write_bytes(b""), r"model\.safetensors is damaged"),
+        ("tokenizer/tokenizer.json", lambda p: p.unlink(), r"is damaged: tokenizer/tokenizer\.json missing; copy the"),
         ("tokenizer/tokenizer.json", truncate, r"its network cannot be built from .*tokenizer/"),
     ],
 )

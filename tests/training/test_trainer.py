@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from attrex.training.trainer import (
     freeze,
     is_over,
     known_trackers,
-    last_complete,
     parameter_groups,
     training_arguments,
     use_bf16,
@@ -255,28 +253,3 @@ def test_tensorboard_writes_beside_its_own_model(model: Model, products: list[Pr
     for name in ("first", "second"):
         trainer_of(model, products[:8], tmp_path / name, trackers=["tensorboard"]).run()
         assert list((tmp_path / name / "logs").iterdir())
-
-
-# --- checkpoints ------------------------------------------------------------------------------------------------------
-
-
-def checkpoint(directory: Path, step: int, state: str | None = None, without: str = "") -> Path:
-    path = directory / "checkpoints" / f"checkpoint-{step}"
-    path.mkdir(parents=True)
-    for part in {"model.safetensors", "optimizer.pt", "scheduler.pt"} - {without}:
-        (path / part).touch()
-    (path / "trainer_state.json").write_text(json.dumps({"global_step": step}) if state is None else state)
-    return path
-
-
-def test_the_newest_complete_checkpoint_is_found_and_halves_are_removed(tmp_path: Path) -> None:
-    assert last_complete(tmp_path) is None
-    checkpoint(tmp_path, 9)
-    newest = checkpoint(tmp_path, 10)
-    halves = [
-        checkpoint(tmp_path, 11, state='{"global_st'),
-        checkpoint(tmp_path, 12, without="optimizer.pt"),
-        checkpoint(tmp_path, 13, state="{}"),
-    ]
-    assert last_complete(tmp_path) == newest
-    assert not any(path.exists() for path in halves)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrex.cli.console import note, notes, with_progress
-from attrex.cli.outputs import check_out
 
 if TYPE_CHECKING:
     from attrex.data.mapping import ColumnMapping
@@ -76,13 +75,10 @@ def labelled_by_hand(products: Iterable[Product]) -> list[Product]:
     return [replace(p, complete=True) for p in products]
 
 
-def mined_lexicon(
-    products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy, table: str
-) -> Lexicon:
+def mined_lexicon(products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy) -> Lexicon:
     """What the texts call the table's values, also as a file."""
     from attrex.locating.mining import mine
 
-    check_out(file, (".yaml", ".yml"), table, option="--mine")
     found = mine(with_progress(products, "mining"), schema, policy)
     file.parent.mkdir(parents=True, exist_ok=True)
     found.save(file)

@@ -47,6 +47,7 @@ def check(
     from attrex.model.text_encoder import resolve_text_model
     from attrex.schema import Schema
 
+    check_out(json_file, (), *data, option="--json")
     config = Config.load(preset)
     splits = {Path(d).name: read_rows(d, images, fields, columns, split, limit) for d in data}
     if len(splits) < len(data):
@@ -104,14 +105,17 @@ def locate(
     from attrex.locating.locate import LocatePolicy, Locator
     from attrex.schema import Schema
 
-    check_out(out, (".jsonl", ".jsonl.gz"), table, *(compare or ()))
+    read = (table, policy, schema, lexicon, columns, *(compare or ()))
+    check_out(out, (".jsonl", ".jsonl.gz"), *read)
+    check_out(mine, (".yaml", ".yml"), *read, out, option="--mine")
+    check_out(report, (), *read, out, mine, option="--report")
     if mine and lexicon:
         raise ConfigError("--mine writes a lexicon and --lexicon reads one; give one of them")
     known = Schema.load(schema) if schema else None
     how = LocatePolicy.load(policy) if policy else LocatePolicy()
     words = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
     if mine:
-        words = mined_lexicon(read_rows(table, images, fields, columns, split, limit), mine, known, how, table)
+        words = mined_lexicon(read_rows(table, images, fields, columns, split, limit), mine, known, how)
     locator = Locator(known, how, words)
     source = read_rows(table, images, fields, columns, split, limit)
     bare = (replace(p, spans=None) if relabel and not p.complete else p for p in source)
@@ -155,7 +159,7 @@ def lexicon(
     from attrex.locating.locate import LocatePolicy, Locator
     from attrex.locating.second_opinion import second_opinion
 
-    check_out(out, (".yaml", ".yml"), str(words), table, str(found))
+    check_out(out, (".yaml", ".yml"), words, table, found, policy, columns)
     known = Lexicon.load(words)
     products = with_progress(read_rows(table, None, fields, columns, split, limit), "comparing")
     locator = Locator(None, LocatePolicy.load(policy) if policy else LocatePolicy())

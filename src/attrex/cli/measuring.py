@@ -47,6 +47,7 @@ def evaluate(
     from attrex.evaluation.metrics import count
     from attrex.evaluation.tables import render
 
+    check_out(json_file, (), data, gold, columns, option="--json")
     products = list(read_rows(data, images, fields, columns, split, limit))
     by_hand = labelled_by_hand(read_rows(gold, images, fields, columns)) if gold else []
     chosen = [a.strip() for a in attributes.split(",")] if attributes else None
@@ -101,7 +102,7 @@ def compare(
             raise ConfigError(f"{option} {value!r}{did_you_mean(value, known)}; expected one of {', '.join(known)}")
     for out, suffixes, option in ((csv_file, (".csv",), "--csv"), (plot, (".svg", ".png", ".pdf"), "--plot")):
         if out:
-            check_out(out, suffixes, *map(str, files), option=option)
+            check_out(out, suffixes, *files, option=option)
             out.parent.mkdir(parents=True, exist_ok=True)
     rows = side_by_side(read_runs(files), against, part=part, metric=metric)
     print(markdown(rows), end="")
@@ -134,6 +135,7 @@ def benchmark(
     from attrex.benchmark import benchmark as measure
     from attrex.benchmark import render
 
+    check_out(json_file, (), data, columns, option="--json")
     products = list(read_rows(data, images, fields, columns, split, limit))
     with TemporaryDirectory() as work:
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)

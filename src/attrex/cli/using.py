@@ -43,8 +43,17 @@ def extract(
     from attrex.inference.extractor import CHUNK
     from attrex.inference.output import PredictionFile
 
-    check_out(out, (), data)
-    target = PredictionFile(out, resume=resume)
+    check_out(out, (), data, columns)
+    how = {
+        "MODEL": str(Path(model).resolve()) if Path(model).exists() else model,
+        "--threshold": threshold,
+        "--min-confidence": min_confidence,
+        "--no-photos": no_photos,
+        "--no-evidence": no_evidence,
+        "--precision": precision,
+        "--batch-size": batch_size,
+    }
+    target = PredictionFile(out, resume=resume, how=how)
     if target.finished:
         note(f"{out} is finished already: nothing left to do; delete it to extract again")
         return

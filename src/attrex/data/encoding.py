@@ -372,7 +372,7 @@ def _belongs(before: str, char: str) -> bool:
 
 
 def _coverage(texts: Sequence[str], units: Sequence[Unit]) -> float:
-    """Share of non-space characters that belong to a unit."""
+    """Share of non-space characters that belong to a unit; one that the tokenizer has no piece for is [UNK]."""
     total = sum(len(t) - sum(map(str.isspace, t)) for t in texts)
     read = sum(u.end - u.start - sum(map(str.isspace, texts[u.field][u.start : u.end])) for u in units)
     return read / total if total else 1.0

@@ -25,7 +25,15 @@ from attrex.baselines.build import system_from
 from attrex.config import Config
 from attrex.data.images import ImageTransform
 from attrex.errors import CheckpointError, ConfigError
-from attrex.inference.directory import check_complete, locate_model, named_after, read_json, write_json, write_text
+from attrex.inference.directory import (
+    check_complete,
+    locate_model,
+    named_after,
+    read_json,
+    read_thresholds,
+    write_json,
+    write_text,
+)
 from attrex.model.system import System
 from attrex.schema import Schema
 
@@ -37,7 +45,7 @@ REQUIRED = (
     "architecture.json",
     "image.json",
     "thresholds.json",
-    "tokenizer",
+    "tokenizer/tokenizer.json",
     "model.safetensors",
 )
 _PRIVATE = ("checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
@@ -87,7 +95,7 @@ def load_model(source: str | Path) -> Model:
         raise CheckpointError(
             f"{directory} has format {version!r}, this version reads {FORMAT}; train it again or upgrade"
         )
-    thresholds = read_json(directory / "thresholds.json")
+    thresholds = read_thresholds(directory)
     architecture = read_json(directory / "architecture.json")
     metrics = directory / "metrics.json"
     with named_after(directory):

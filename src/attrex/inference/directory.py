@@ -56,6 +56,8 @@ def check_complete(directory: Path, required: Iterable[str]) -> None:
     """Raise :class:`CheckpointError` naming what a model directory lacks."""
     missing = [name for name in required if not (directory / name).exists()]
     if missing:
+        if (directory / "attrex.json").exists():  # the last file that training writes
+            raise CheckpointError(f"{directory} is damaged: {', '.join(missing)} missing; copy the model again")
         going = "; its training is not finished, go on with --resume" if (directory / "run.json").exists() else ""
         raise CheckpointError(
             f"{directory} is not an Attrex model: {', '.join(missing)} missing{going}; "
@@ -71,6 +73,16 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged: {exc}; copy the model again") from exc
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} is damaged: it should hold a JSON object, found {found!r}; copy the model again")
+    return found
+
+
+def read_thresholds(directory: Path) -> dict[str, float]:
+    """S_thr and the like, each between 0 and 1; :class:`CheckpointError` for what is none."""
+    path = directory / "thresholds.json"
+    found = read_json(path)
+    for name, value in found.items():
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise CheckpointError(f"{path}: {name} should be a number between 0 and 1, found {value!r}; correct it")
     return found
 
 

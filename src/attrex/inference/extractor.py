@@ -59,6 +59,8 @@ class Extractor:
         precision: str | None = None,
         cache_dir: Path | None = None,
     ) -> None:
+        if cache_dir is not None and cache_dir.exists() and not cache_dir.is_dir():
+            raise ConfigError(f"the cache of photos should be a directory, but {cache_dir} is a file; choose another")
         self.model = model
         self.engine: Engine = _engine(model, device, precision)
         self.encoder = ProductEncoder(model.tokenizer, model.config, model.schema)

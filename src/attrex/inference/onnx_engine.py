@@ -26,7 +26,7 @@ from attrex.data.batching import Arrays
 from attrex.data.images import ImageTransform
 from attrex.errors import CheckpointError, ConfigError
 from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
-from attrex.inference.directory import check_complete, named_after, read_json
+from attrex.inference.directory import check_complete, named_after, read_json, read_thresholds
 from attrex.inference.engine import Found
 from attrex.schema import Schema
 
@@ -175,7 +175,7 @@ def load_export(directory: Path, cores: int | None = None) -> Exported:
         raise CheckpointError(
             f"{directory} is an export of format {about.get('format')!r}, this version reads {FORMAT}; export it again"
         )
-    thresholds, transform = read_json(directory / "thresholds.json"), read_json(directory / "image.json")
+    thresholds, transform = read_thresholds(directory), read_json(directory / "image.json")
     with named_after(directory):
         from tokenizers import Tokenizer
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
+from attrex.inference.directory import read_json, write_json
 from attrex.types import Prediction, Product
 
 SUFFIXES = (".jsonl", ".parquet")
 _ROWS_AT_ONCE = 2000
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -36,12 +39,13 @@ class Tally:
 class PredictionFile:
     """Collects predictions in ``OUT.part`` and turns it into ``OUT`` (.jsonl or .parquet) when all are there.
 
-    ``resume``: keep the whole rows of an unfinished file; ``finished`` tells that there is nothing left to do. With
-    ``step``, only a multiple of so many rows is kept: rows computed together come out the same only together.
-    Raises :class:`DataError` for another suffix, or for an unfinished file when ``resume`` was not asked for.
+    ``resume``: keep the whole rows of an unfinished file; ``finished`` tells that there is nothing left to do. ``how``
+    is what the predictions depend on, JSON by the name of the option: an unfinished file that was made otherwise is not
+    gone on with. Raises :class:`DataError` for that, for another suffix, or for an unfinished file when ``resume`` was
+    not asked for.
     """
 
-    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+    def __init__(self, path: str | Path, *, resume: bool = False, how: Mapping[str, Any] | None = None) -> None:
         self.path = Path(path)
         if self.path.suffix not in SUFFIXES:
             raise DataError(f"--out should end in {' or '.join(SUFFIXES)}, got {self.path.name!r}")
@@ -52,13 +56,18 @@ class PredictionFile:
             raise DataError(f"{self.part} is an unfinished extraction; go on with --resume, or delete it")
         self.finished = resume and self.path.exists() and not self.part.exists()
         self.tally = Tally()
+        self.how, self.record = dict(how or {}), self.path.with_name(self.path.name + ".part.how")
+        if self.part.exists():
+            self._check_how()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise DataError(f"cannot make the directory {self.path.parent} for --out: {exc.strerror or exc}") from exc
 
     def left(self, products: Iterable[Product], step: int = 1) -> Iterator[Product]:
-        """The products after those that the unfinished file has; ``step`` rows at a time are kept.
+        """The products after those that the unfinished file has.
+
+        Of that only a multiple of ``step`` rows is kept: rows computed together come out the same only together.
 
         Raises :class:`DataError` where the file was made from other products.
         """
@@ -67,7 +76,7 @@ class PredictionFile:
         if done:
             for number, prediction in enumerate(read_predictions(self.part), 1):
                 product = next(left, None)
-                if product is None or product.id != prediction.id:
+                if product is None or _without_surrogates(product.id) != prediction.id:
                     here = f"product {product.id!r}" if product else "the end"
                     raise DataError(
                         f"{self.part} was made from other products: its row {number} is {prediction.id!r}, but the "
@@ -78,16 +87,33 @@ class PredictionFile:
 
     def write(self, predictions: Iterable[Prediction]) -> int:
         """Append predictions, then finish the file; returns how many rows it holds."""
-        with self.part.open("a", encoding="utf-8", errors="backslashreplace", buffering=1) as stream:
+        if self.how:
+            write_json(self.record, self.how)
+        with self.part.open("a", encoding="utf-8", buffering=1) as stream:
             for prediction in predictions:
-                stream.write(json.dumps(prediction.to_json(), ensure_ascii=False) + "\n")
+                stream.write(_without_surrogates(json.dumps(prediction.to_json(), ensure_ascii=False)) + "\n")
                 self.tally.add(prediction)
         if self.path.suffix == ".parquet":
             _to_parquet(self.part, self.path)
             self.part.unlink()
         else:
             os.replace(self.part, self.path)
+        self.record.unlink(missing_ok=True)
         return self.tally.rows
+
+    def _check_how(self) -> None:
+        before = read_json(self.record) if self.record.exists() else {}
+        for name in self.how:
+            if name in before and before[name] != self.how[name]:
+                raise DataError(
+                    f"{self.part} was made with {name} {before[name]!r}, not {self.how[name]!r}; resume with the same, "
+                    "or delete the file to start again"
+                )
+
+
+def _without_surrogates(text: str) -> str:
+    """Half a surrogate pair is no character of a file: U+FFFD stands for it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _SURROGATE.search(text) else text
 
 
 def read_predictions(path: str | Path) -> Iterator[Prediction]:

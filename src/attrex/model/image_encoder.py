@@ -71,8 +71,8 @@ class ImageEncoder(nn.Module):
         return dict(self._spec)
 
     def train(self, mode: bool = True) -> ImageEncoder:
-        """As for every module, but frozen batch norm layers stay in evaluation mode."""
-        super().train(mode)
+        """As for every module, but frozen batch norm layers, and a frozen encoder, stay in evaluation mode."""
+        super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
         if self.freeze_batchnorm:
             for module in self.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,15 +93,6 @@ class System(nn.Module, ABC):
     def pretrained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Those of the text, which learn at `training.learning_rate`; what is new may have a rate of its own."""
         yield from ((n, p) for n, p in self.named_parameters() if n.startswith(("text.", "words.")))
-
-    def train(self, mode: bool = True) -> Self:
-        """As for every module, but frozen parts of the encoders stay in evaluation mode: no dropout, no statistics."""
-        super().train(mode)
-        parts = [part for encoder in self.text_encoders() for part in (encoder.embeddings, *encoder.layers)]
-        for part in (*parts, *([self.image] if self.image is not None else [])):
-            if not any(parameter.requires_grad for parameter in part.parameters()):
-                part.eval()
-        return self
 
     def architecture(self) -> dict[str, Any]:
         """What is needed to build the encoders again without any download. JSON."""

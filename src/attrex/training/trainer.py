@@ -7,9 +7,7 @@ killed one would have.
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -37,10 +35,9 @@ from attrex.errors import CheckpointError, ConfigError, did_you_mean
 from attrex.model.precision import use_bf16
 from attrex.model.system import System
 from attrex.training.progress import METRIC, HumanProgress
+from attrex.training.resuming import STATE
 
-STATE = "trainer_state.json"  # the last file of a checkpoint to be written
 PATIENCE = 20  # steps without a finite gradient that are borne
-_PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
 
 class AttrexTrainer(Trainer):
@@ -98,6 +95,8 @@ class AttrexTrainer(Trainer):
             finally:
                 self.progress.close()
         self._load_best()
+        if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+            raise _diverged("weights that are not finite", self.state.global_step)
 
     @property
     def minutes(self) -> float:
@@ -139,10 +138,7 @@ class AttrexTrainer(Trainer):
         if self.skipped:
             model.zero_grad()
         if self.skipped == PATIENCE:
-            raise ConfigError(
-                f"training has diverged: no finite gradient in {PATIENCE} steps up to step {self.state.global_step}; "
-                "lower training.learning_rate and training.head_learning_rate, or add training.warmup"
-            )
+            raise _diverged(f"no finite gradient in {PATIENCE} steps", self.state.global_step)
         return norm
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
@@ -169,6 +165,13 @@ class AttrexTrainer(Trainer):
                 f"the best state of this run, {path}, cannot be read: {exc}; "
                 f"delete {Path(self.args.output_dir).parent} and train again"
             ) from exc
+
+
+def _diverged(how: str, step: int) -> ConfigError:
+    return ConfigError(
+        f"training has diverged: {how} up to step {step}; lower training.learning_rate and "
+        "training.head_learning_rate, or add training.warmup"
+    )
 
 
 def save_weights(model: torch.nn.Module, directory: Path, state: Mapping[str, Any] | None = None) -> None:
@@ -320,24 +323,3 @@ def grouped(parameters: Iterable[tuple[torch.nn.Parameter, float]], decay: float
         if parameter.requires_grad:
             groups.setdefault((rate, decay if parameter.ndim > 1 else 0.0), []).append(parameter)
     return [{"params": params, "lr": rate, "weight_decay": share} for (rate, share), params in groups.items()]
-
-
-def last_complete(directory: Path) -> Path | None:
-    """The newest resumable checkpoint; half-written ones (a kill while saving) are removed."""
-    found = []
-    for path in (directory / "checkpoints").glob("checkpoint-*"):
-        step = _saved_step(path)
-        if step is None:
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            found.append((step, path))
-    return max(found)[1] if found else None
-
-
-def _saved_step(checkpoint: Path) -> int | None:
-    """The step of a complete checkpoint, None for half of one."""
-    try:
-        state: Mapping[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
-        return int(state["global_step"]) if all((checkpoint / part).exists() for part in _PARTS) else None
-    except (OSError, ValueError, KeyError):
-        return None
