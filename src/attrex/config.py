@@ -58,7 +58,7 @@ class ImageConfig(_Section):
     max_images: int = Field(1, ge=1, le=16)
     """Photos used per product, in the order given; their regions are concatenated."""
     dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of products whose photos are hidden in a training step, so that a missing photo is a normal case."""
+    """Share of text windows whose photos are hidden in a training step, so that a missing photo is a normal case."""
     freeze_batchnorm: bool = True
     """Keep the backbone's BatchNorm statistics as they were pretrained, for small batches spoil them."""
     region_layout: Literal["spatial", "raw"] = "spatial"

@@ -26,6 +26,14 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(2) from None
 
 
+def no_bars_in_logs() -> None:
+    """transformers draws progress bars wherever it writes; in a log they are noise."""
+    from transformers.utils import logging
+
+    if not notes.is_terminal:
+        logging.disable_progress_bar()
+
+
 def with_progress(items: Iterable[T], what: str, done: int = 0) -> Iterator[T]:
     """The items as they come, with a bar on a terminal; ``done`` of them were before."""
     total = len(items) if isinstance(items, Sized) else None

@@ -10,7 +10,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Column, Table
 
-from attrex.cli.console import console, note, notes, with_progress
+from attrex.cli.console import console, no_bars_in_logs, note, notes, with_progress
 from attrex.cli.inputs import labelled_by_hand, labelled_products, part_of, read_rows
 from attrex.cli.options import Columns, Fields, Images, Limit, Set
 from attrex.errors import ConfigError
@@ -58,6 +58,7 @@ def train(
     from attrex.schema import Schema
     from attrex.training.train import train as fit
 
+    no_bars_in_logs()
     settings = [*([f"system={system}"] if system else ()), *(["range.tune_threshold=true"] if gold else ())]
     settings += [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
     config = Config.load(preset, settings)
@@ -116,6 +117,7 @@ def pretrain(
     from attrex.locating.locate import Locator
     from attrex.training.pretrain import pretrain as go_on
 
+    no_bars_in_logs()
     settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
     config, locator = Config.load(preset, settings), Locator(None)
 
@@ -150,6 +152,7 @@ def demo(
     """
     from attrex.demo import run
 
+    no_bars_in_logs()
     run(out, products=products, seed=seed, console=console)
 
 

@@ -24,9 +24,8 @@ from attrex.data.mentions import Mentions
 from attrex.data.teacher import Opinion, Teacher
 from attrex.errors import ConfigError
 from attrex.schema import Schema
-from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
+from attrex.types import BEGIN, CONTINUATION, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
 
-CONTINUATION = 3
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _JOINER = "\u200d"
 _MODIFIER = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # joiner, skin tones, tags of flags

@@ -29,7 +29,6 @@ from attrex.model.positive_unlabelled import pu_risk
 from attrex.model.system import System
 from attrex.model.tags import (
     BEGIN,
-    CONTINUATION,
     INSIDE,
     OUTSIDE,
     forbidden_transitions,
@@ -37,7 +36,7 @@ from attrex.model.tags import (
 )
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
-from attrex.types import UNKNOWN
+from attrex.types import CONTINUATION, UNKNOWN
 
 PAIRS_AT_ONCE = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""

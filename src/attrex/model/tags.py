@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from attrex.types import BEGIN, INSIDE, OUTSIDE
+from attrex.types import BEGIN, CONTINUATION, INSIDE, OUTSIDE
 
 NUM_TAGS = 3
-CONTINUATION = 3
-"""The release's X, where it is switched on; its pad tag is the last one."""
+"""Of one attribute: O, B, I. The release adds CONTINUATION and, as the last one, a pad tag."""
 
 
 def spans_from_tags(
