@@ -189,6 +189,9 @@ def test_a_model_is_asked_about_a_lexicon(data: Path, tmp_path: Path) -> None:
     assert re.search(r"Color +│ Red +│ crimson +│ accepted +│ +60% │ +100%", said)
     assert f"lexicon: {out}" in said
     assert Lexicon.load(out).attributes["Color"].accepted == {"Red": {"crimson": (10, 0.6, None, 1.0)}}
+    (tmp_path / "damaged.jsonl").write_text('{"id": "0", "values": [5]}')
+    said = error("lexicon", lexicon, table, tmp_path / "damaged.jsonl", "--out", tmp_path / "x.yaml")
+    assert "damaged.jsonl line 1 is not a prediction row: expected an object with 'attribute', got 5" in said
     assert "give the file that `attrex extract` wrote" in error(
         "lexicon", lexicon, data / "valid.jsonl", found, "--out", tmp_path / "x.yaml"
     )
@@ -396,6 +399,12 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         (["--plot", "runs.txt"], "--plot should end in .svg or .png or .pdf"),
     ):
         assert words in error("compare", *files, *mistake)
+    said = attrex("compare", files[0], files[0])
+    assert "2 files were named, but only 1 different ones: each counts once" in said.stderr
+    assert "| all | 1 |" in said.stdout
+    (tmp_path / "b").mkdir()
+    again = files[0].rename(tmp_path / "b" / "texts.json")
+    assert f"texts: {files[1]}, {again} do not say their seed" in attrex("compare", files[1], again).stderr
 
 
 def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(

@@ -92,7 +92,7 @@ def compare(
     Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
     """
     from attrex.evaluation.comparison import compare as side_by_side
-    from attrex.evaluation.comparison import csv_text, figure_of, markdown
+    from attrex.evaluation.comparison import csv_text, figure_of, markdown, remarks
     from attrex.evaluation.comparison import plot as draw
     from attrex.evaluation.runs import COMPARED, PARTS, read_runs
 
@@ -103,8 +103,13 @@ def compare(
         if out:
             check_out(out, suffixes, *map(str, files), option=option)
             out.parent.mkdir(parents=True, exist_ok=True)
-    rows = side_by_side(read_runs(files), against, part=part, metric=metric)
+    runs = read_runs(files)
+    if len(runs) < len(files):
+        note(f"{len(files)} files were named, but only {len(runs)} different ones: each counts once")
+    rows = side_by_side(runs, against, part=part, metric=metric)
     print(markdown(rows), end="")
+    for remark in remarks(rows):
+        note(f"note: {remark}")
     if csv_file:
         csv_file.write_text(csv_text(rows), encoding="utf-8")
         note(f"runs: {csv_file}")
