@@ -434,14 +434,29 @@ def test_evaluate_says_at_once_that_gold_has_no_labels(data: Path) -> None:
 
 def test_evaluate_only_some_attributes(model: Path, data: Path, tmp_path: Path) -> None:
     options = ["--attributes", "Color, Brand", "--no-photos", "--json", tmp_path / "m.json"]
-    attrex("evaluate", model, data / "test.jsonl", *options)
+    assert "note:" not in attrex("evaluate", model, data / "test.jsonl", *options).stderr
     assert set(json.loads((tmp_path / "m.json").read_text())["per_attribute"]) == {"Color", "Brand"}
+    said = attrex("evaluate", model, data / "test.jsonl", "--attributes", "Color,Foo", "--no-photos").stderr
+    assert "note: no product has a labelled span of ['Foo']" in said
 
 
 def test_evaluate_says_before_it_extracts_that_there_is_nothing_to_score(data: Path) -> None:
     assert "has no labels to score against" in error("evaluate", "no-model", data / "catalog.jsonl")
     said = error("evaluate", "no-model", data / "test.jsonl", "--attributes", "Colour")
     assert "none of the attributes to score (Colour) has a gold span" in said
+
+
+def test_evaluate_on_rows_none_of_which_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{broken\n{"id": "2", "text": 5\n')
+    said = error("evaluate", "no-model", tmp_path / "t.jsonl")
+    assert "none of the 2 products could be read, the first because of: t.jsonl line 1" in said
+
+
+def test_evaluate_on_attributes_that_the_model_does_not_know(model: Path, tmp_path: Path) -> None:
+    row = {"id": "1", "text": "red shoe", "spans": [{"attribute": "Farbe", "start": 0, "end": 3, "text": "red"}]}
+    (tmp_path / "t.jsonl").write_text(json.dumps(row))
+    said = attrex("evaluate", model, tmp_path / "t.jsonl").stderr
+    assert "note: the model knows none of the labelled attributes, ['Farbe']" in said
 
 
 # --- extract -------------------------------------------------------------------------------------------------------

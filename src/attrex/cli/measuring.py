@@ -44,17 +44,20 @@ def evaluate(
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
     from attrex.evaluation.evaluate import evaluate as measure
+    from attrex.evaluation.evaluate import remarks
     from attrex.evaluation.metrics import count
     from attrex.evaluation.tables import render
 
     products = list(read_rows(data, images, fields, columns, split, limit))
     by_hand = labelled_by_hand(read_rows(gold, images, fields, columns)) if gold else []
-    chosen = [a.strip() for a in attributes.split(",")] if attributes else None
+    chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
     for labelled in (products, by_hand) if gold else (products,):  # labels that cannot be scored are told at once
         count(labelled, [None] * len(labelled), attributes=chosen)
     extractor = load_extractor(model)
 
     def scored(labelled: list[Product]) -> Evaluation:
+        for remark in remarks(labelled, extractor.names, chosen):
+            note(f"note: {remark}")
         result = measure(
             extractor,
             with_progress(labelled, "extracting"),
