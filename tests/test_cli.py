@@ -189,6 +189,9 @@ def test_a_model_is_asked_about_a_lexicon(data: Path, tmp_path: Path) -> None:
     assert re.search(r"Color +│ Red +│ crimson +│ accepted +│ +60% │ +100%", said)
     assert f"lexicon: {out}" in said
     assert Lexicon.load(out).attributes["Color"].accepted == {"Red": {"crimson": (10, 0.6, None, 1.0)}}
+    (tmp_path / "damaged.jsonl").write_text('{"id": "0", "values": [5]}')
+    said = error("lexicon", lexicon, table, tmp_path / "damaged.jsonl", "--out", tmp_path / "x.yaml")
+    assert "damaged.jsonl line 1 is not a prediction row: expected an object with 'attribute', got 5" in said
     assert "give the file that `attrex extract` wrote" in error(
         "lexicon", lexicon, data / "valid.jsonl", found, "--out", tmp_path / "x.yaml"
     )
@@ -396,6 +399,12 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         (["--plot", "runs.txt"], "--plot should end in .svg or .png or .pdf"),
     ):
         assert words in error("compare", *files, *mistake)
+    said = attrex("compare", files[0], files[0])
+    assert "2 files were named, but only 1 different ones: each counts once" in said.stderr
+    assert "| all | 1 |" in said.stdout
+    (tmp_path / "b").mkdir()
+    again = files[0].rename(tmp_path / "b" / "texts.json")
+    assert f"texts: {files[1]}, {again} do not say their seed" in attrex("compare", files[1], again).stderr
 
 
 def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
@@ -425,14 +434,29 @@ def test_evaluate_says_at_once_that_gold_has_no_labels(data: Path) -> None:
 
 def test_evaluate_only_some_attributes(model: Path, data: Path, tmp_path: Path) -> None:
     options = ["--attributes", "Color, Brand", "--no-photos", "--json", tmp_path / "m.json"]
-    attrex("evaluate", model, data / "test.jsonl", *options)
+    assert "note:" not in attrex("evaluate", model, data / "test.jsonl", *options).stderr
     assert set(json.loads((tmp_path / "m.json").read_text())["per_attribute"]) == {"Color", "Brand"}
+    said = attrex("evaluate", model, data / "test.jsonl", "--attributes", "Color,Foo", "--no-photos").stderr
+    assert "note: no product has a labelled span of ['Foo']" in said
 
 
 def test_evaluate_says_before_it_extracts_that_there_is_nothing_to_score(data: Path) -> None:
     assert "has no labels to score against" in error("evaluate", "no-model", data / "catalog.jsonl")
     said = error("evaluate", "no-model", data / "test.jsonl", "--attributes", "Colour")
     assert "none of the attributes to score (Colour) has a gold span" in said
+
+
+def test_evaluate_on_rows_none_of_which_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{broken\n{"id": "2", "text": 5\n')
+    said = error("evaluate", "no-model", tmp_path / "t.jsonl")
+    assert "none of the 2 products could be read, the first because of: t.jsonl line 1" in said
+
+
+def test_evaluate_on_attributes_that_the_model_does_not_know(model: Path, tmp_path: Path) -> None:
+    row = {"id": "1", "text": "red shoe", "spans": [{"attribute": "Farbe", "start": 0, "end": 3, "text": "red"}]}
+    (tmp_path / "t.jsonl").write_text(json.dumps(row))
+    said = attrex("evaluate", model, tmp_path / "t.jsonl").stderr
+    assert "note: the model knows none of the labelled attributes, ['Farbe']" in said
 
 
 # --- extract -------------------------------------------------------------------------------------------------------

@@ -114,3 +114,29 @@ def test_a_row_that_is_no_prediction_names_the_missing_key():
         Prediction.from_json({"id": "1", "title": "Blue shirt"})
     with pytest.raises(DataError, match="key 'text' is missing"):
         Prediction.from_json({"id": "1", "values": [{"attribute": "colour"}]})
+
+
+FIND = {"attribute": "colour", "text": "Blue", "field": "title", "start": 0, "end": 4, "confidence": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"values": 5}, "'values' should be a list, got 5"),
+        ({"values": [5]}, "expected an object with 'attribute', got 5"),
+        ({"values": [FIND | {"start": "0"}]}, "'start' should be a whole number, got '0'"),
+        ({"values": [FIND | {"text": None}]}, "'text' should be text, got None"),
+        ({"values": [FIND | {"evidence": 5}]}, "'evidence' should be a list, got 5"),
+        ({"values": [FIND | {"evidence": [{"image": 0, "weights": [5]}]}]}, r"'weights' should be a list of lists"),
+        ({"range": 5}, "'range' should be an object, got 5"),
+        ({"range": {"colour": "high"}}, "'colour' should be a number, got 'high'"),
+        ({"coverage": "all"}, "'coverage' should be a number, got 'all'"),
+        ({"warnings": 5}, "'warnings' should be a list, got 5"),
+        ({"error": 5}, "'error' should be text, got 5"),
+    ],
+)
+def test_a_row_that_is_no_prediction_says_what_is_wrong(changes: dict[str, object], words: str):
+    row = {"id": "1", "values": [FIND], "range": {"colour": 1}}
+    assert Prediction.from_json(row).values[0].text == "Blue"
+    with pytest.raises(DataError, match=f"not a prediction row: {words}"):
+        Prediction.from_json(row | changes)

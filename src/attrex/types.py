@@ -174,23 +174,41 @@ class Prediction:
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Prediction:
-        """The inverse of :meth:`to_json`. Raises :class:`DataError` naming the key that is missing."""
-        try:
-            return cls(
-                id=str(row["id"]),
-                values=tuple(
-                    ExtractedValue(
-                        **{k: v[k] for k in ("attribute", "text", "field", "start", "end", "confidence")},
-                        evidence=tuple(
-                            Evidence(e["image"], tuple(tuple(r) for r in e["weights"])) for e in v.get("evidence", ())
-                        ),
-                    )
-                    for v in row["values"]
-                ),
-                range=dict(row.get("range", {})),
-                coverage=float(row.get("coverage", 1.0)),
-                warnings=tuple(row.get("warnings", ())),
-                error=row.get("error"),
-            )
-        except KeyError as exc:
-            raise DataError(f"not a prediction row: key {exc} is missing, found {sorted(row)}") from exc
+        """The inverse of :meth:`to_json`. Raises :class:`DataError` naming the key that is missing or wrong."""
+        name, scores = _held(row, "id", object), _held(row, "range", Mapping, {})
+        return cls(
+            id=str(name),
+            values=tuple(_value(v) for v in _held(row, "values", list)),
+            range={a: _held(scores, a, float) for a in scores},
+            coverage=float(_held(row, "coverage", float, 1.0)),
+            warnings=tuple(_held(row, "warnings", list, [])),
+            error=None if row.get("error") is None else _held(row, "error", str),
+        )
+
+
+_KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list", Mapping: "an object"}
+_VALUE = {"attribute": str, "text": str, "field": str, "start": int, "end": int, "confidence": float}
+
+
+def _value(row: Any) -> ExtractedValue:
+    found = {key: _held(row, key, kind) for key, kind in _VALUE.items()}
+    return ExtractedValue(**found, evidence=tuple(_evidence(e) for e in _held(row, "evidence", list, [])))
+
+
+def _evidence(row: Any) -> Evidence:
+    image, weights = _held(row, "image", int), _held(row, "weights", list)
+    if not all(isinstance(line, list) for line in weights):
+        raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {weights!r:.80}")
+    return Evidence(image, tuple(tuple(line) for line in weights))
+
+
+def _held(row: Any, key: str, kind: Any, default: Any = None) -> Any:
+    """What a part of a prediction row has under ``key``; without a default it must be there."""
+    if not isinstance(row, Mapping):
+        raise DataError(f"not a prediction row: expected an object with {key!r}, got {row!r:.80}")
+    if key not in row and default is None:
+        raise DataError(f"not a prediction row: key {key!r} is missing, found {sorted(row)}")
+    found = row.get(key, default)
+    if not isinstance(found, (int, float) if kind is float else kind):
+        raise DataError(f"not a prediction row: {key!r} should be {_KINDS[kind]}, got {found!r:.80}")
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from attrex.errors import ConfigError, DataError
-from attrex.evaluation.comparison import FIGURES, compare, csv_text, difference, figure_of, markdown, plot
+from attrex.evaluation.comparison import FIGURES, compare, csv_text, difference, figure_of, markdown, plot, remarks
 from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
 from attrex.evaluation.runs import COMPARED, Run, pack, read_runs, unpack
@@ -159,14 +159,97 @@ def test_other_products_cannot_be_compared(runs: list[Run], tmp_path: Path) -> N
 
 
 def test_what_was_not_measured_is_told(runs: list[Run], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"was not measured on 'gold', only on test"):
-        compare(runs, "worse", part="gold")
+    for against in (None, "worse"):
+        with pytest.raises(DataError, match=r"no run was measured on 'gold', only on test; choose .* --gold FILE"):
+            compare(runs, against, part="gold")
+    gold = read_runs([write(tmp_path, "other", 0, 0.5, gold=runs[0].measured["test"])])
+    with pytest.raises(DataError, match=r"worse-0\.json was not measured on 'gold', only on test"):
+        compare([*runs, *gold], "worse", part="gold")
     path = write(tmp_path, "old", 0, 0.5)
     found = json.loads(path.read_text())
     del found["test"]["counts"]
     path.write_text(json.dumps(found))
     with pytest.raises(DataError, match="no counts per product of 'tag'"):
         compare([*runs, *read_runs([path])], "worse")
+
+
+LINE = {"correct": "1 0", "predicted": "2 0", "gold": "3 12"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tag": 5}, "tag should be an object with precision, recall and f1, got 5"),
+        ({"tag": {}}, "tag should be an object with precision, recall and f1, got {}"),
+        ({"tag": {"f1": "abc"}}, "tag.f1 should be a number, got 'abc'"),
+        ({"tag": {"f1": 0.5, "recall": None}}, "tag.recall should be a number, got None"),
+        ({"overlap": 5}, "overlap should be an object with precision, recall and f1, got 5"),
+        ({"accuracy": float("nan")}, "accuracy should be a number, got nan"),
+        ({"counts": 5}, "counts should be an object with metrics, got 5"),
+        ({"counts": {"tag": 5}}, "counts.tag should be an object with the lines correct, predicted, gold, got 5"),
+        ({"counts": {"tag": {"gold": "1"}}}, "counts.tag should be an object with the lines correct, predicted, gold"),
+        ({"counts": {"tag": LINE | {"gold": "1 x"}}}, "counts.tag.gold should be text, a whole number for each prod"),
+        ({"counts": {"tag": LINE | {"gold": [1, 2]}}}, "counts.tag.gold should be text, a whole number for each prod"),
+        ({"counts": {"tag": LINE | {"gold": "1"}}}, "counts.tag should have as many numbers in each line .* 2, 1]"),
+        ({"counts": {"tag": dict.fromkeys(LINE, "")}}, "counts.tag should have as many numbers in each line .* 0, 0]"),
+    ],
+)
+def test_a_damaged_run_says_what_is_wrong(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    path = write(tmp_path, "a", 0, 0.5)
+    found = json.loads(path.read_text())
+    damaged = found["test"] | changes
+    for content, at in (
+        (damaged, ""),  # a file of `attrex evaluate`
+        (found["test"] | {"gold": damaged}, "gold."),
+        (found | {"test": damaged}, "test."),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(
+            DataError, match=rf"a-0\.json is damaged: {at}{words}.*; measure again with attrex evaluate"
+        ):
+            read_runs([path])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"gold": 7}, "gold should be an object with metrics, got 7"), ({"minutes": "1"}, "minutes should be a number")],
+)
+def test_what_is_wrong_beside_the_metrics(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(DataError, match=rf"a-0\.json is damaged: {words}"):
+        read_runs([write(tmp_path, "a", 0, 0.5, **changes)])
+
+
+def test_a_macro_f1_over_no_attribute_is_no_figure(tmp_path: Path) -> None:
+    few, many = write(tmp_path, "few", 0, 0.5), write(tmp_path, "many", 0, 0.8)
+    found = json.loads(few.read_text())
+    few.write_text(json.dumps(found | {"test": found["test"] | {"macro_f1": 0.0, "macro_attributes": 0}}))
+    alone, both = (markdown(compare(read_runs(files))).splitlines() for files in ([few], [few, many]))
+    column = alone[0].split(" | ").index("macro-F1")
+    assert [line.split(" | ")[column] for line in (alone[2], both[3])] == ["-", "-"]
+    assert float(both[2].split(" | ")[column]) > 0
+
+
+def test_a_file_counts_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", 0, 0.5)
+    (tmp_path / "link.json").symlink_to(path)
+    (run,) = read_runs([path, tmp_path / "." / "x" / ".." / path.name, tmp_path / "link.json"])
+    assert run.path == path
+
+
+def test_files_of_one_seed_and_rows_of_other_seeds_are_told(runs: list[Run], tmp_path: Path) -> None:
+    assert remarks(compare(runs)) == []
+    said = remarks(compare(runs, "worse", samples=50))
+    assert said == [
+        "better has seeds 0, 1, worse has seed 0: the difference is between all runs of both, and a lucky seed that "
+        "one of them lacks is part of it"
+    ]
+    assert remarks(compare(runs[:2], "worse", samples=50)) == []
+    copy = tmp_path / "copy.json"
+    copy.write_text(runs[0].path.read_text())
+    (said,) = remarks(compare([runs[0], *read_runs([copy])]))
+    assert said == f"worse: {runs[0].path}, {copy} all say seed 0; they count as 2 seeds"
+    seedless = [Run(Path(name), "x", {"test": {"tag": {"f1": 0.5}}}) for name in ("a/x.json", "b/x.json")]
+    assert remarks(compare(seedless)) == ["x: a/x.json, b/x.json do not say their seed; they count as 2 seeds"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"name": "x"}', '{"test": {"f1": 1}}'])

@@ -300,8 +300,17 @@ def test_a_prediction_too_few_is_told():
 
 
 def test_a_product_nobody_has_labelled_cannot_be_scored():
-    with pytest.raises(DataError, match=r"product 'a' has no labels to score against .* `attrex locate`"):
+    words = r"product 'a' has no labels to score against; label it, .* `attrex locate`, .* `\"spans\": \[\]` in a file"
+    with pytest.raises(DataError, match=words):
         score([Product("a", {"text": "red"})], [prediction(id="a")])
+
+
+def test_products_none_of_which_could_be_read_are_an_error_with_the_first_reason():
+    broken = [Product(i, {}, error=f"shop.csv line {i}: no text") for i in "12"]
+    words = "none of the 2 products could be read, the first because of: shop.csv line 1: no text; correct the file"
+    with pytest.raises(DataError, match=words):
+        score(broken, [None, None])
+    assert score([*broken, product(id="a")], [None, None, prediction(id="a")]).errors == 2
 
 
 def test_no_products_is_an_error():

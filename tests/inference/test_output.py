@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from attrex.errors import DataError
@@ -127,13 +129,36 @@ def test_names_that_cannot_be_an_output(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("{broken", "line 2 is not JSON: .*; extract again"),
-        ("[1]", r"line 2 is not a prediction: expected a JSON object, got \[1\]"),
-        ('{"id": "x"}', "key 'values' is missing"),
+        (b"{broken", "line 2 is not JSON: .*; name a file that `attrex extract` wrote, or extract again"),
+        (b'{"id": "\xff"}', "line 2 is not UTF-8: it has the byte 0xff; name a file that `attrex extract` wrote"),
+        (b"[1]", r"line 2 is not a prediction row: expected an object with 'id', got \[1\]; name a file that"),
+        (b'{"id": "x"}', r"line 2 is not a prediction row: key 'values' is missing, found \['id'\]; name a file that"),
     ],
 )
-def test_a_damaged_line_is_named(tmp_path: Path, line: str, words: str) -> None:
+def test_a_damaged_line_is_named(tmp_path: Path, line: bytes, words: str) -> None:
     path = tmp_path / "v.jsonl"
-    path.write_text(json.dumps(PREDICTIONS[1].to_json()) + f"\n{line}\n")
-    with pytest.raises(DataError, match=words):
+    path.write_bytes(json.dumps(PREDICTIONS[1].to_json()).encode() + b"\n" + line + b"\n")
+    with pytest.raises(DataError, match=rf"v\.jsonl {words}"):
+        list(read_predictions(path))
+    path.rename(tmp_path / "v.jsonl.part")
+    with pytest.raises(DataError, match=rf"v\.jsonl\.part {words}"):
+        list(PredictionFile(path, resume=True).left(products("2", "3")))
+
+
+def test_parquet_that_is_damaged_or_holds_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "v.parquet"
+    advice = "name a file that `attrex extract` wrote, or extract again"
+    path.write_bytes(b"no parquet")
+    with pytest.raises(DataError, match=rf"v\.parquet cannot be read as Parquet: .*; {advice}"):
+        list(read_predictions(path))
+    pq.write_table(pa.table({"id": ["1"], "title": ["red"]}), path)
+    with pytest.raises(DataError, match=r"row 1 is not a prediction row: key 'values' is missing.*; " + advice):
+        list(read_predictions(path))
+    pq.write_table(pa.table({"id": ["1"], "values": [[]], "range": [5]}), path)
+    with pytest.raises(DataError, match=r"row 1 is not a prediction row: 'range' should be an object, got 5; name"):
+        list(read_predictions(path))
+    PredictionFile(path).write(PREDICTIONS)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 200 + content[204:])  # the end, which says what is where, is whole
+    with pytest.raises(DataError, match=rf"v\.parquet cannot be read as Parquet: .*; {advice}"):
         list(read_predictions(path))

@@ -44,18 +44,21 @@ def evaluate(
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
     from attrex.evaluation.evaluate import evaluate as measure
+    from attrex.evaluation.evaluate import remarks
     from attrex.evaluation.metrics import count
     from attrex.evaluation.tables import render
 
     check_out(json_file, (), data, gold, columns, option="--json")
     products = list(read_rows(data, images, fields, columns, split, limit))
     by_hand = labelled_by_hand(read_rows(gold, images, fields, columns)) if gold else []
-    chosen = [a.strip() for a in attributes.split(",")] if attributes else None
+    chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
     for labelled in (products, by_hand) if gold else (products,):  # labels that cannot be scored are told at once
         count(labelled, [None] * len(labelled), attributes=chosen)
     extractor = load_extractor(model)
 
     def scored(labelled: list[Product]) -> Evaluation:
+        for remark in remarks(labelled, extractor.names, chosen):
+            note(f"note: {remark}")
         result = measure(
             extractor,
             with_progress(labelled, "extracting"),
@@ -93,7 +96,7 @@ def compare(
     Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
     """
     from attrex.evaluation.comparison import compare as side_by_side
-    from attrex.evaluation.comparison import csv_text, figure_of, markdown
+    from attrex.evaluation.comparison import csv_text, figure_of, markdown, remarks
     from attrex.evaluation.comparison import plot as draw
     from attrex.evaluation.runs import COMPARED, PARTS, read_runs
 
@@ -104,8 +107,13 @@ def compare(
         if out:
             check_out(out, suffixes, *files, option=option)
             out.parent.mkdir(parents=True, exist_ok=True)
-    rows = side_by_side(read_runs(files), against, part=part, metric=metric)
+    runs = read_runs(files)
+    if len(runs) < len(files):
+        note(f"{len(files)} files were named, but only {len(runs)} different ones: each counts once")
+    rows = side_by_side(runs, against, part=part, metric=metric)
     print(markdown(rows), end="")
+    for remark in remarks(rows):
+        note(f"note: {remark}")
     if csv_file:
         csv_file.write_text(csv_text(rows), encoding="utf-8")
         note(f"runs: {csv_file}")

@@ -15,7 +15,7 @@ import numpy as np
 
 from attrex.errors import ConfigError, DataError, did_you_mean
 from attrex.evaluation.metrics import f1, resample
-from attrex.evaluation.runs import Run
+from attrex.evaluation.runs import PARTS, Run
 from attrex.evaluation.significance import PairedResult, paired_result
 
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -60,9 +60,15 @@ def compare(
 ) -> list[Row]:
     """One row for the runs of each name, the best first by what is asked for; with ``against``, compared with that row.
 
-    Raises :class:`ConfigError` when no row is named ``against``, :class:`DataError` when the runs were measured on
-    different products or have no counts of ``metric`` on ``part``.
+    Raises :class:`ConfigError` when no row is named ``against``, :class:`DataError` when none was measured on ``part``,
+    or, with ``against``, when they were measured on different products or have no counts of ``metric`` on ``part``.
     """
+    there = [p for p in PARTS if any(p in run.measured for run in runs)]
+    if part != "test" and part not in there:  # "test" is asked for by default: what there is, is shown
+        raise DataError(
+            f"no run was measured on {part!r}, only on {', '.join(there)}; choose one of these, or measure again "
+            "(gold: with attrex evaluate --gold FILE)"
+        )
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         groups[_label(run, runs)].append(run)
@@ -104,6 +110,29 @@ def difference(
         return np.take_along_axis(group, rng.integers(group.shape[1], size=group.shape), 1).mean(1)
 
     return paired_result(float(observed[:n].mean() - observed[n:].mean()), some(drawn[:, :n]) - some(drawn[:, n:]))
+
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """What a reader of the rows should know: files of the same seed, and differences between rows of other seeds."""
+    said = []
+    for row in rows:
+        files: dict[str | None, list[str]] = defaultdict(list)
+        for run in row.runs:
+            files[run.seed].append(str(run.path))
+        for seed, same in files.items():
+            if len(same) > 1:
+                what = "do not say their seed" if seed is None else f"all say seed {seed}"
+                said.append(f"{row.name}: {', '.join(same)} {what}; they count as {len(same)} seeds")
+    compared = [row for row in rows if row.difference]
+    for other in (row for row in rows if compared and not row.difference):
+        theirs = _seeds(other)
+        said += [
+            f"{row.name} has {ours}, {other.name} has {theirs}: the difference is between all runs of both, and a "
+            "lucky seed that one of them lacks is part of it"
+            for row in compared
+            if (ours := _seeds(row)) and theirs and ours != theirs
+        ]
+    return said
 
 
 def markdown(rows: Sequence[Row]) -> str:
@@ -177,8 +206,15 @@ def _label(run: Run, runs: Sequence[Run]) -> str:
     return f"{run.name} ({', '.join(told)})" if told else run.name
 
 
+def _seeds(row: Row) -> str:
+    """As ``seeds 0, 1``; empty where a run does not say its seed."""
+    seeds = {run.seed for run in row.runs}
+    told = sorted((s for s in seeds if s is not None), key=lambda s: (len(s), s))
+    return "" if None in seeds else f"seed{'s' * (len(told) > 1)} {', '.join(told)}"
+
+
 def _cells(rows: Sequence[Row]) -> list[list[str]]:
-    figures = [name for name in FIGURES if any(row.values(name) for row in rows)]
+    figures = [name for name, keys in FIGURES.items() if any(run.tells(*keys) for row in rows for run in row.runs)]
     compared = any(row.difference for row in rows)
     table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]
     for row in rows:

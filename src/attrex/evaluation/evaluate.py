@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from attrex.data.mentions import Mentions
+from attrex.data.rows import listed
+from attrex.errors import did_you_mean
 from attrex.evaluation.incomplete import Incomplete, incomplete
 from attrex.evaluation.metrics import Scores, score
 from attrex.evaluation.runs import COMPARED, pack
@@ -66,6 +68,38 @@ def evaluate(
         mentions = Mentions.learn(products, extractor.model.schema)
         bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)
+
+
+def remarks(
+    products: Sequence[Product], known: Collection[str], attributes: Collection[str] | None = None
+) -> list[str]:
+    """What to know before one reads the scores: rows that were not read, attributes without labels or without a model.
+
+    ``known``: the model's attributes. ``attributes`` restricts what is scored, as in :func:`evaluate`.
+    """
+    said = []
+    errors = [p.error for p in products if p.error]
+    if errors:
+        said.append(f"{len(errors)} of {len(products)} rows could not be read, the first because of: {errors[0]}")
+    labelled = {s.attribute for p in products for s in p.spans or ()}
+    asked = labelled if attributes is None else set(attributes)
+    bare = sorted(asked - labelled)
+    if bare:
+        hint = did_you_mean(bare[0], labelled)
+        said.append(f"no product has a labelled span of {listed(bare, 5)}: what is found of it counts as wrong{hint}")
+    scored = labelled & asked
+    unknown = sorted(scored - set(known))
+    if unknown and len(unknown) == len(scored):
+        said.append(
+            f"the model knows none of the labelled attributes, {listed(unknown, 5)}, and finds none of their values; "
+            f"it knows {listed(sorted(known), 5)}"
+        )
+    elif unknown:
+        said.append(
+            f"the model does not know {len(unknown)} of the {len(scored)} labelled attributes, {listed(unknown, 5)}: "
+            "their values count as not found"
+        )
+    return said
 
 
 def _has(product: Product) -> set[str]:

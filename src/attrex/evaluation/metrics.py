@@ -264,6 +264,11 @@ def _pairs(
     """Each product with its prediction, None where there is none to count."""
     if not products:
         raise DataError("no products to score: expected at least one with spans; check the file and its filters")
+    if all(product.error for product in products):
+        raise DataError(
+            f"nothing to score: none of the {len(products)} products could be read, the first because of: "
+            f"{products[0].error}; correct the file"
+        )
     for row, (product, prediction) in enumerate(zip(products, predictions, strict=False), start=1):
         if prediction is not None and prediction.id != product.id:
             raise DataError(
@@ -272,8 +277,9 @@ def _pairs(
             )
         if product.spans is None and not product.error:
             raise DataError(
-                f"product {product.id!r} has no labels to score against (its spans are None); label it, make spans "
-                f"from its table with `attrex locate`, or leave it out; labelled and empty is `spans=()`"
+                f"product {product.id!r} has no labels to score against; label it, make spans from its table with "
+                f'`attrex locate`, or leave it out; labelled and without values is `"spans": []` in a file, `spans=()` '
+                f"in Python"
             )
         failed = prediction is None or product.error or prediction.error
         yield product, None if failed else prediction

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attrex.data.rows import short
 from attrex.errors import DataError
 
 COLUMNS = ("correct", "predicted", "gold")
@@ -39,11 +41,21 @@ class Run:
     measured: Mapping[str, Any]  #: part -> metrics, as in :meth:`Evaluation.to_json`, and what is known of the run
 
     def value(self, *keys: str) -> float | None:
-        """A figure of the run, or None where it was not measured."""
-        found: Any = self.measured
-        for key in keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return None if found is None else float(found)
+        """A figure of the run, or None where it was not measured or, of macro-F1, no attribute could be averaged."""
+        found = self._at(*keys)
+        if found is None or (keys[-1] == "macro_f1" and self._at(*keys[:-1], "macro_attributes") == 0):
+            return None
+        return float(found)
+
+    def tells(self, *keys: str) -> bool:
+        """Whether the run has a figure, be it that nothing could be averaged."""
+        return self._at(*keys) is not None
+
+    @property
+    def seed(self) -> str | None:
+        """As it is printed; None where the file does not say."""
+        seed = self.measured.get("seed")
+        return None if seed is None else str(seed)
 
     def counts(self, part: str, metric: str) -> NDArray[np.float64]:
         """(P, 3) of each product. Raises :class:`DataError` where the file does not have them."""
@@ -58,10 +70,19 @@ class Run:
             )
         return unpack(packed[metric])
 
+    def _at(self, *keys: str) -> Any:
+        found: Any = self.measured
+        for key in keys:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return found
+
 
 def read_runs(paths: Iterable[str | Path]) -> list[Run]:
-    """Read files of runs. Raises :class:`DataError` for one that is missing or no such file."""
-    return [_read(Path(path)) for path in paths]
+    """Read files of runs, each once. Raises :class:`DataError` for one that is missing, damaged or no such file."""
+    files: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        files.setdefault(path.resolve(), path)
+    return [_read(path) for path in files.values()]
 
 
 def _read(path: Path) -> Run:
@@ -69,10 +90,62 @@ def _read(path: Path) -> Run:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} cannot be read: {exc}; name files that attrex evaluate --json has written") from exc
-    if isinstance(found, dict) and "tag" in found:  # of `attrex evaluate`
+    evaluated = isinstance(found, dict) and "tag" in found  # by `attrex evaluate`
+    fault = next(_faults(found, evaluated), None) if isinstance(found, dict) else None
+    if fault:
+        raise DataError(f"{path} is damaged: {fault}; measure again with attrex evaluate --json")
+    if evaluated:
         gold = found.pop("gold", None)
         found = {"name": path.stem, "test": found} | ({"gold": gold} if gold else {})
-    parts = [found[part] for part in PARTS if part in found] if isinstance(found, dict) else []
-    if not any(isinstance(part, dict) and "tag" in part for part in parts):
+    if not isinstance(found, dict) or not any("tag" in found.get(part, {}) for part in PARTS):
         raise DataError(f"{path} is no file of a run; name files that attrex evaluate --json has written")
     return Run(path, str(found.get("name", path.stem)), found)
+
+
+def _faults(found: Mapping[str, Any], evaluated: bool) -> Iterator[str]:
+    """What is wrong with a file of a run, by its own keys."""
+    yield from _no_numbers(found, "", "training_products", "hidden_cells", "minutes")
+    if evaluated:
+        yield from _part_faults(found, "")
+    for part in PARTS:
+        if part in found and not isinstance(found[part], Mapping):
+            yield f"{part} should be an object with metrics, got {short(found[part])}"
+        elif part in found:
+            yield from _part_faults(found[part], f"{part}.")
+
+
+def _part_faults(found: Mapping[str, Any], at: str) -> Iterator[str]:
+    for metric in (m for m in ("tag", "overlap", "cls") if m in found):
+        scores = found[metric]
+        if not isinstance(scores, Mapping) or "f1" not in scores:
+            yield f"{at}{metric} should be an object with precision, recall and f1, got {short(scores)}"
+        else:
+            yield from _no_numbers(scores, f"{at}{metric}.", "f1", "precision", "recall")
+    yield from _no_numbers(found, at, "accuracy", "macro_f1", "macro_attributes", "sequences_per_product")
+    counts = found.get("counts", {})
+    if not isinstance(counts, Mapping):
+        yield f"{at}counts should be an object with metrics, got {short(counts)}"
+        return
+    for metric, packed in counts.items():
+        yield from _count_faults(packed, f"{at}counts.{metric}")
+
+
+def _count_faults(packed: Any, at: str) -> Iterator[str]:
+    if not isinstance(packed, Mapping) or any(name not in packed for name in COLUMNS):
+        yield f"{at} should be an object with the lines {', '.join(COLUMNS)}, got {short(packed)}"
+        return
+    for name in COLUMNS:
+        line = packed[name]
+        if not isinstance(line, str) or not all(n.isdecimal() for n in line.split()):
+            yield f"{at}.{name} should be text, a whole number for each product, got {short(line)}"
+            return
+    lengths = [len(packed[name].split()) for name in COLUMNS]
+    if min(lengths) != max(lengths) or not lengths[0]:
+        yield f"{at} should have as many numbers in each line as there are products, got {lengths}"
+
+
+def _no_numbers(found: Mapping[str, Any], at: str, *keys: str) -> Iterator[str]:
+    for key in keys:
+        value = found.get(key, 0)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
+            yield f"{at}{key} should be a number, got {short(value)}"

@@ -18,6 +18,7 @@ from attrex.types import Prediction, Product
 SUFFIXES = (".jsonl", ".parquet")
 _ROWS_AT_ONCE = 2000
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ADVICE = "name a file that `attrex extract` wrote, or extract again"
 
 
 @dataclass(slots=True)
@@ -119,25 +120,51 @@ def _without_surrogates(text: str) -> str:
 def read_predictions(path: str | Path) -> Iterator[Prediction]:
     """Predictions from a ``.jsonl`` or ``.parquet`` file that :class:`PredictionFile` wrote.
 
-    Raises :class:`DataError` naming the line that is broken.
+    Raises :class:`DataError` naming the line, in Parquet the row, that is broken or no prediction.
     """
     path = Path(path)
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
+    rows, place = (_parquet_rows(path), "row") if path.suffix == ".parquet" else (_json_rows(path), "line")
+    for number, row in enumerate(rows, 1):
+        try:
+            prediction = Prediction.from_json(row)
+        except DataError as exc:
+            raise DataError(f"{path} {place} {number} is {exc}; {_ADVICE}") from exc
+        yield prediction
 
-        for batch in pq.ParquetFile(path).iter_batches(_ROWS_AT_ONCE):
-            for row in batch.to_pylist():
-                yield Prediction.from_json(row | {"range": {r["attribute"]: r["score"] for r in row["range"]}})
-        return
-    with path.open(encoding="utf-8") as stream:
+
+def _json_rows(path: Path) -> Iterator[Any]:
+    with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError as exc:
+                byte = f"0x{line[exc.start]:02x}"
+                raise DataError(f"{path} line {number} is not UTF-8: it has the byte {byte}; {_ADVICE}") from exc
             except json.JSONDecodeError as exc:
-                raise DataError(f"{path} line {number} is not JSON: {exc}; extract again") from exc
-            if not isinstance(row, dict):
-                raise DataError(f"{path} line {number} is not a prediction: expected a JSON object, got {row!r}")
-            yield Prediction.from_json(row)
+                raise DataError(f"{path} line {number} is not JSON: {exc}; {_ADVICE}") from exc
+            yield row
+
+
+def _parquet_rows(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as stream:
+        try:
+            for batch in pq.ParquetFile(stream).iter_batches(_ROWS_AT_ONCE):
+                for row in batch.to_pylist():
+                    yield row | {"range": _scores(row["range"])} if "range" in row else row
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
+            what = " ".join(str(exc).split())  # some are several lines
+            raise DataError(f"{path} cannot be read as Parquet: {what}; {_ADVICE}") from exc
+
+
+def _scores(pairs: Any) -> Any:
+    """A range as JSON has it; what is no list of (attribute, score) stays, to be refused as no prediction."""
+    try:
+        return {pair["attribute"]: pair["score"] for pair in pairs}
+    except (TypeError, KeyError):
+        return pairs
 
 
 def _keep_whole_lines(path: Path, step: int) -> int:
