@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from typer.testing import CliRunner
 
 from attrex.cli import app, main
 from attrex.config import Config
-from attrex.data import readers
+from attrex.data import ocr, readers
 from attrex.data.synthetic import write_catalogue
 from attrex.inference.checkpoint import load_tokenizer
 from attrex.inference.output import read_predictions
@@ -254,6 +255,41 @@ def test_ocr_adds_what_photos_say(tmp_path: Path) -> None:
     one, other = rows(tmp_path / "read.jsonl")
     assert one["fields"] == {"title": "A scarf", "photo_text": "100% WOOL"}
     assert "photo_text" not in str(other)
+
+
+@pytest.mark.parametrize("name", ["read.jsonl", "read.jsonl.gz"])
+def test_ocr_keeps_what_it_has_read_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    shown: list[str] = []
+
+    class Reader:
+        """Finds each product's own number in its photos; interrupted at the third."""
+
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def read(self, product: Product) -> Product:
+            shown.append(product.id)
+            if shown == ["1", "2", "3"]:
+                raise KeyboardInterrupt
+            return replace(product, fields={**product.fields, "photo_text": product.id})
+
+    monkeypatch.setattr(ocr, "PhotoReader", Reader)
+    table, out = tmp_path / "shop.csv", tmp_path / name
+    table.write_text("id,title,image\n1,a,1.png\n2,b,2.png\n3,c,\n4,d,\n", encoding="utf-8")
+    assert "what was finished is kept, go on with --resume" in attrex("ocr", table, "--out", out, code=130).output
+    assert [r["id"] for r in rows(tmp_path / f"{name}.part")] == ["1", "2"]
+    assert "is an unfinished reading of photos; go on with --resume, or delete it" in error("ocr", table, "--out", out)
+    other = tmp_path / "other.csv"
+    other.write_text("id,title\n1,a\n7,b\n", encoding="utf-8")
+    assert "its row 2 is '2', but the input has product '7' there" in error("ocr", other, "--out", out, "--resume")
+    said = attrex("ocr", table, "--out", out, "--resume").output
+    assert "4 products, 4 of which have text in their photos" in said
+    assert shown == ["1", "2", "3", "3", "4"]
+    assert "is finished already: nothing left to do" in attrex("ocr", table, "--out", out, "--resume").output
+    whole = tmp_path / f"whole-{name}"
+    attrex("ocr", table, "--out", whole)
+    unpack = gzip.decompress if name.endswith(".gz") else bytes
+    assert unpack(out.read_bytes()) == unpack(whole.read_bytes())
 
 
 # --- train ---------------------------------------------------------------------------------------------------------

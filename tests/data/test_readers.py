@@ -73,6 +73,42 @@ def test_a_json_list(tmp_path, bom):
     assert bad.error == "a.json item 2: expected an object with named columns, got a number 5; correct the row"
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.jsonl.gz"])
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_json_over_several_lines_is_read_by_any_name(tmp_path, name, bom):
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    for content, ids in ([SHIRT, SHIRT | {"id": "2"}], ["1", "2"]), (SHIRT, ["1"]):
+        (tmp_path / name).write_bytes(pack(bom + json.dumps(content, indent=1).encode()))
+        assert [(p.id, p.error) for p in read_products(tmp_path / name)] == [(i, None) for i in ids]
+
+
+def test_objects_over_several_lines_one_after_the_other_are_marked_with_the_remedy(tmp_path):
+    (tmp_path / "a.jsonl").write_text(json.dumps(SHIRT, indent=1) + "\n" + json.dumps(SHIRT) + "\n", encoding="utf-8")
+    *bad, good = read_products(tmp_path / "a.jsonl")
+    assert len(bad) == 4
+    assert all(p.error.endswith("; correct the line, or write each object on one line") for p in bad)
+    assert good.fields == {"text": "Acme Blue Shirt"}
+
+
+def test_csv_below_blank_lines(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\n \r\n\nid,title\n1,red boots\n2\n", encoding="utf-8")
+    good, bad = read_products(path)
+    assert good == Product("1", {"title": "red boots"})
+    assert bad.error.startswith("a.csv line 6: expected 2 cells as in the header, got 1")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize(
+    ("line", "delimiter"), [("sep=;", ";"), ('\ufeff"SEP=|"', "|"), ("sep=\t", "\t"), ("\nsep=^", "^")]
+)
+def test_csv_whose_first_line_names_the_delimiter(tmp_path, name, line, delimiter):
+    row = f"title, long{delimiter}id\nred, blue, white{delimiter}1\n"
+    (tmp_path / name).write_text(f"{line}\n{row}", encoding="utf-8")
+    (product,) = read_products(tmp_path / name, mapping=ColumnMapping(fields=("title, long",)))
+    assert product == Product("1", {"title, long": "red, blue, white"})
+
+
 def test_csv_with_quotes_line_breaks_bom_and_semicolons(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_bytes('\ufeffid;title;Color\r\n1;"Say ""hi""\r\nthere; you";Blue\r\n\r\n2;Rot;NA\r\n'.encode())
@@ -119,6 +155,47 @@ def test_parquet_with_photo_bytes_numbers_and_missing_cells(tmp_path):
     assert (first.images, first.table) == ((b"PNG",), {"W": ("5",)})
     assert second.fields == {"title": "b"}
     assert (second.images, second.table) == ((tmp_path / "b.jpg",), {})
+
+
+def dated() -> pa.Table:
+    days = pa.array([1, 2**31 - 1, None], pa.date32())
+    return pa.table({"id": ["a", "b", "c"], "title": ["x", "y", "z"], "day": days})
+
+
+@pytest.mark.parametrize("kind", ["parquet", "dataset"])
+def test_a_date_that_python_does_not_know_costs_its_cell_only(tmp_path, kind):
+    if kind == "parquet":
+        source = tmp_path / "a.parquet"
+        pq.write_table(dated(), source)
+    else:
+        source = pytest.importorskip("datasets").Dataset(dated())
+    first, second, third = read_products(source, mapping=ColumnMapping(table_columns=("day",)))
+    assert first == Product("a", {"title": "x"}, table={"day": ("1970-01-02",)})
+    assert (second.id, second.fields, second.table, second.error) == ("b", {"title": "y"}, {}, None)
+    (warning,) = second.warnings
+    assert warning.startswith("column 'day': expected a value that can be read, got: days=2147483647")
+    assert warning.endswith("; left out")
+    assert third == Product("c", {"title": "z"})
+
+
+def test_parquet_text_that_is_not_utf8_marks_its_row(tmp_path):
+    buffers = [None, pa.py_buffer(b"\0\0\0\0\3\0\0\0\7\0\0\0"), pa.py_buffer(b"redcaf\xe9")]
+    pq.write_table(
+        pa.table({"id": [1, 2], "title": pa.Array.from_buffers(pa.string(), 2, buffers)}), tmp_path / "a.parquet"
+    )
+    good, bad = read_products(tmp_path / "a.parquet")
+    assert good == Product("1", {"title": "red"})
+    assert bad.error == (
+        "a.parquet row 2: column 'title': expected UTF-8 text, got the byte 0xe9 at position 3; save the file as UTF-8"
+    )
+
+
+def test_parquet_columns_of_one_name(tmp_path):
+    pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, names=["title", "title"]), tmp_path / "a.parquet")
+    with pytest.raises(
+        DataError, match=r"a.parquet: expected column names that differ, got \['title'\] more than once; rename one"
+    ):
+        read_products(tmp_path / "a.parquet")
 
 
 def test_a_hugging_face_dataset_saved_or_loaded(tmp_path):
@@ -246,7 +323,7 @@ def test_bad_json_lines_are_marked_and_the_rest_is_read(tmp_path):
     errors = [p.error for p in products]
     assert errors[0] is errors[4] is None
     assert errors[1].startswith('a.jsonl line 2: expected one JSON object, got b\'{"id": 2, ')
-    assert errors[1].endswith("; correct the line")
+    assert errors[1].endswith("; correct the line, or write each object on one line")
     assert errors[2] == "a.jsonl line 4: expected an object with named columns, got text 'text'; correct the row"
     assert errors[3] == (
         "a.jsonl line 5: expected UTF-8 text, got the byte 0xff at position 19; save the file as UTF-8"
@@ -259,6 +336,28 @@ def test_json_nested_too_deep_is_a_marked_row(tmp_path):
     bad, good = read_products(path)
     assert "expected one JSON object" in bad.error
     assert good.error is None
+
+
+def test_values_nested_too_deep_to_be_checked_are_a_marked_row(tmp_path):
+    """What json can read may still be too deep for the look at half characters that a \\u asks for."""
+    deep = '{"id": 1, "text": "\\u00e9", "x": ' + "[" * 600 + "]" * 600 + "}"
+    (tmp_path / "a.jsonl").write_text(deep + "\n" + json.dumps(SHIRT) + "\n", encoding="utf-8")
+    (tmp_path / "a.json").write_text(f"[{deep}, {json.dumps(SHIRT)}]", encoding="utf-8")
+    for source in (tmp_path / "a.jsonl", tmp_path / "a.json", [json.loads(deep), SHIRT]):
+        bad, good = read_products(source)
+        assert bad.error.endswith(
+            " 1: expected lists and objects in a few levels, got ones nested too deep to be read; correct the row"
+        )
+        assert good == read_one(SHIRT)
+
+
+def test_a_wrong_value_nested_too_deep_is_named_without_being_shown():
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    bad, good = read_products([deep, SHIRT])
+    assert "expected an object with named columns, got a list nested too deep to be shown" in bad.error
+    assert good == read_one(SHIRT)
 
 
 def test_a_text_that_is_a_number_or_missing_marks_the_row():
@@ -329,6 +428,23 @@ def test_spans_in_fields_that_are_not_asked_for_are_no_fault():
             "image: expected a file, got the address 'https://shop/1.jpg'; download it and give the path; "
             "the product goes on without this photo",
         ),
+        ({"category": ["Shoes"]}, "column 'category': expected text or a number, got a list ['Shoes']; left out"),
+        (
+            {"category": {"en": "x"}},
+            "column 'category': expected text or a number, got an object {'en': 'x'}; left out",
+        ),
+        ({"group": [1]}, "column 'group': expected text or a number, got a list [1]; left out"),
+        ({"complete": "yes"}, "column 'complete': expected true or false, got text 'yes'; taken as false"),
+        ({"complete": 2}, "column 'complete': expected true or false, got a number 2; taken as false"),
+        ({"complete": []}, "column 'complete': expected true or false, got a list []; taken as false"),
+        (
+            {"id": [1, 2]},
+            "dataset row 1: column 'id': expected text or a number, got a list [1, 2]; the row number stands in for it",
+        ),
+        (
+            {"fields": {"text": "a"}, "error": [1]},
+            "column 'error': expected text or a number, got a list [1]; left out",
+        ),
         ({"image": 5}, "image: expected a path or bytes, got a number; the product goes on without this photo"),
         ({"image": {"bytes": "no!"}}, "image: expected base64 bytes of a photo, got 'no!'"),
         ({"image": {"bytes": "é"}}, "image: expected base64 bytes of a photo, got 'é'"),
@@ -337,6 +453,21 @@ def test_spans_in_fields_that_are_not_asked_for_are_no_fault():
 def test_other_doubtful_cells_are_warnings(extra, warning):
     (said,) = read_one(SHIRT | extra).warnings
     assert said.startswith(warning)
+
+
+@pytest.mark.parametrize(
+    ("said", "complete"),
+    [(True, True), (1, True), (1.0, True), (" TRUE", True), ("0", False), (0.0, False), ("n/a", True), ("", True)],
+)
+def test_whether_a_row_is_complete(said, complete):
+    product = read_one(SHIRT | {"complete": said}, mapping=ColumnMapping(complete=True))
+    assert (product.complete, product.warnings) == (complete, ())
+
+
+def test_a_word_that_does_not_say_whether_a_row_is_complete_leaves_it_to_the_mapping():
+    product = read_one(SHIRT | {"complete": "no"}, mapping=ColumnMapping(complete=True))
+    assert product.complete
+    assert product.warnings == ("column 'complete': expected true or false, got text 'no'; taken as true",)
 
 
 def test_bad_csv_rows_are_marked(tmp_path):

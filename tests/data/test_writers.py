@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attrex.data.readers import read_products
-from attrex.data.writers import write_products, write_rows
+from attrex.data.writers import RowFile, write_products, write_rows
 from attrex.errors import DataError
 from attrex.types import Product, Span
 
@@ -113,3 +113,70 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_directory_is_no_file_to_write(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected a file to write, got a directory; name a file in it"):
         write_rows(tmp_path, [])
+
+
+# --- rows that are kept when a job is killed -----------------------------------------------------------------------
+
+
+def row_file(path: Path, **options: object) -> RowFile:
+    return RowFile(path, what="reading", key="attributes", **options)  # type: ignore[arg-type]
+
+
+def row(name: str) -> dict[str, object]:
+    return {"id": name, "attributes": {}, "text": "cut \ud83d emoji"}
+
+
+def products(*names: str) -> list[Product]:
+    return [Product(n, {"title": "a"}) for n in names]
+
+
+@pytest.mark.parametrize("name", ["new/a.jsonl", "new/a.jsonl.gz"])
+def test_rows_of_an_interrupted_job_are_kept_and_the_file_ends_the_same(tmp_path: Path, name: str) -> None:
+    def interrupted() -> Iterator[dict[str, object]]:
+        yield row("1")
+        raise KeyboardInterrupt
+
+    path = tmp_path / name
+    with pytest.raises(KeyboardInterrupt):
+        row_file(path).append(interrupted())
+    part = path.with_name(f"{path.name}.part")
+    with part.open("ab") as stream:
+        stream.write(b'{"id": "2", "attr')  # as a kill may leave it
+    with pytest.raises(DataError, match=r"\.part is an unfinished reading; go on with --resume, or delete it"):
+        row_file(path)
+    counted: list[object] = []
+    file = row_file(path, resume=True, count=lambda r: counted.append(r["id"]))
+    assert [p.id for p in file.left(products("1", "2", "3"))] == ["2", "3"]
+    file.append([row("2"), row("3")])
+    assert counted == ["1", "2", "3"]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    write_rows(tmp_path / f"whole-{path.name}", map(row, "123"))
+    unpack = gzip.decompress if path.suffix == ".gz" else bytes
+    assert unpack(path.read_bytes()) == unpack((tmp_path / f"whole-{path.name}").read_bytes())
+    assert row_file(path, resume=True).finished
+    assert not row_file(path).finished  # without resume it is made again
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([row("1"), row("x")], r"made from other products: its row 2 is 'x', but the input has product '2' there"),
+        ([row("1"), row("2"), row("3")], r"its row 3 is '3', but the input has the end there; resume with the same"),
+        (
+            [{"id": "1", "values": []}],
+            r"line 1: expected a row of an unfinished reading, with the key 'attributes', got",
+        ),
+        ([row("1"), 5], r"line 2: expected a row .* got b'5\\n'; delete the file to start again"),
+    ],
+)
+def test_kept_rows_that_do_not_fit_are_refused(tmp_path: Path, lines: list[object], said: str) -> None:
+    (tmp_path / "a.jsonl.part").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    with pytest.raises(DataError, match=said):
+        row_file(tmp_path / "a.jsonl", resume=True).left(products("1", "2"))
+
+
+def test_kept_rows_finish_what_a_link_points_to_as_the_link_is_named(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl.gz").symlink_to(tmp_path / "real")
+    row_file(tmp_path / "link.jsonl.gz").append([{"id": "1"}])
+    assert (tmp_path / "link.jsonl.gz").is_symlink()
+    assert gzip.decompress((tmp_path / "real").read_bytes()) == b'{"id": "1"}\n'

@@ -45,7 +45,7 @@ class Commands(TyperGroup):
                 raise
             fail(f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc))
         except KeyboardInterrupt:
-            resumable = ctx.invoked_subcommand in ("train", "pretrain", "extract")
+            resumable = ctx.invoked_subcommand in ("train", "pretrain", "extract", "ocr")
             note("interrupted" + ("; what was finished is kept, go on with --resume" if resumable else ""))
             raise typer.Exit(130) from None
 

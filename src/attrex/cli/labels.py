@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -175,6 +176,7 @@ def ocr(
     out: Annotated[Path, typer.Option(help="The same products with a field photo_text, JSONL.")],
     min_score: Annotated[float, typer.Option(help="Leave out lines that are less sure.", min=0, max=1)] = 0.8,
     photos: Annotated[int, typer.Option(help="Photos of a product that are read at most.", min=1)] = 4,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted reading (OUT.part).")] = False,
     images: Images = None,
     fields: Fields = None,
     columns: Columns = None,
@@ -183,25 +185,30 @@ def ocr(
 ) -> None:
     """Read what the photos say: text on products and packaging becomes a field, to find values in as in all others.
 
-    Labels that are there do not know the new field: locate anew, with --relabel.
+    Labels that are there do not know the new field: locate anew, with --relabel. While it runs, finished products are
+    in OUT.part; after an interruption the same command with --resume goes on.
 
     Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
     """
     from attrex.data.ocr import FIELD, PhotoReader
-    from attrex.data.readers import write_products
+    from attrex.data.writers import RowFile, product_to_row
 
     check_out(out, (".jsonl", ".jsonl.gz"), data)
-    reader, found = PhotoReader(min_score=min_score, photos=photos), 0
+    found: Counter[str] = Counter()
 
-    def read() -> Iterator[Product]:
-        nonlocal found
-        source = read_rows(data, images, fields, columns, split, limit)
-        for product in map(reader.read, with_progress(source, "reading photos")):
-            found += FIELD in product.fields
-            yield product
+    def count(row: Mapping[str, Any]) -> None:
+        found.update(products=1, read=FIELD in row.get("fields", ()))
 
-    count = write_products(out, read())
-    console.print(f"{count:,} products, {found:,} of which have text in their photos")
+    how = {"--min-score": min_score, "--photos": photos}
+    target = RowFile(out, what="reading of photos", key="attributes", resume=resume, how=how, count=count)
+    if target.finished:
+        note(f"{out} is finished already: nothing left to do; delete it to read the photos again")
+        return
+    reader = PhotoReader(min_score=min_score, photos=photos)
+    left = target.left(read_rows(data, images, fields, columns, split, limit))
+    read = map(reader.read, with_progress(left, "reading photos", done=found["products"]))
+    target.append(product_to_row(product, out.parent) for product in read)
+    console.print(f"{found['products']:,} products, {found['read']:,} of which have text in their photos")
     note(f"products: {out}")
 
 

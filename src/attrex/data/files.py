@@ -8,16 +8,18 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from attrex.data.rows import HALF_CHARACTER, Row, kind_of, not_utf8, record, short
 from attrex.errors import DataError
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
+_OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
+_ABOVE_HEADER = re.compile(r'\s*|"?sep=([^"\r\n])"?\s*', re.IGNORECASE)  # Excel names the delimiter there
 
 
 def file_rows(path: Path) -> Iterator[Row]:
@@ -38,9 +40,9 @@ def _suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def open_binary(path: Path) -> IO[bytes]:
+def open_binary(path: Path) -> io.BufferedReader:
     """A file to read bytes from, unpacked where its name ends in .gz."""
-    return cast(IO[bytes], (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb"))
+    return cast(io.BufferedReader, (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb"))
 
 
 def _until_damage(rows: Iterator[Row], path: Path) -> Iterator[Row]:
@@ -58,10 +60,31 @@ def _until_damage(rows: Iterator[Row], path: Path) -> Iterator[Row]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:
+    """JSON lines; in place of them one list of objects, or one object over several lines, is read, too."""
     with open_binary(path) as file:
-        for number, line in enumerate(file, 1):
+        lines: Iterable[bytes] = file
+        if _OVER_LINES.match(file.peek(1)):
+            content = file.read()
+            if (items := _whole(content)) is not None:
+                yield from _item_rows(path, items)
+                return
+            lines = io.BytesIO(content)
+        for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _json_row(f"{path.name} line {number}", number, line)
+
+
+def _whole(content: bytes) -> list[Any] | None:
+    """The list in a file, or its only object; None where the file as a whole is not JSON."""
+    try:
+        found = json.loads(content.removeprefix(_BOM).decode())
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else [found]
+
+
+def _item_rows(path: Path, items: list[Any]) -> Iterator[Row]:
+    return (record(f"{path.name} item {number}", number, item) for number, item in enumerate(items, 1))
 
 
 def _json_row(where: str, number: int, line: bytes) -> Row:
@@ -71,7 +94,10 @@ def _json_row(where: str, number: int, line: bytes) -> Row:
     except UnicodeDecodeError as exc:
         return Row(where, number, error=not_utf8(exc.object[exc.start], exc.start))
     except (ValueError, RecursionError) as exc:
-        return Row(where, number, error=f"expected one JSON object, got {short(line)} ({exc}); correct the line")
+        error = (
+            f"expected one JSON object, got {short(line)} ({exc}); correct the line, or write each object on one line"
+        )
+        return Row(where, number, error=error)
     return record(where, number, values, check="\\u" in text)
 
 
@@ -82,8 +108,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
     if not start.startswith(b"["):
         yield from _jsonl_rows(path)
         return
-    for number, item in enumerate(load_json_list(path, path.name), 1):
-        yield record(f"{path.name} item {number}", number, item)
+    yield from _item_rows(path, load_json_list(path, path.name))
 
 
 def load_json_list(path: Path, name: str) -> list[Any]:
@@ -106,19 +131,23 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     csv.field_size_limit(2**31 - 1)  # the default refuses texts over 131,072 characters
     # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
     with io.TextIOWrapper(open_binary(path), "utf-8-sig", errors="surrogateescape", newline="") as file:
-        first = file.readline()
-        delimiter = "\t" if _suffix(path) == ".tsv" else _delimiter(first)
-        reader = csv.reader(chain([first] if first else [], file), delimiter=delimiter, strict=True)
+        above, first = 0, file.readline()
+        delimiter = "\t" if _suffix(path) == ".tsv" else ""
+        while first and (line := _ABOVE_HEADER.fullmatch(first)):
+            delimiter = line[1] or delimiter
+            above, first = above + 1, file.readline()
+        reader = csv.reader(chain([first], file), delimiter=delimiter or _delimiter(first), strict=True)
         header = _csv_header(reader, path)
         while True:
-            number = reader.line_num + 1
+            number = above + reader.line_num + 1
             where = f"{path.name} line {number}"
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as exc:
-                error = f'expected cells with closed quotes, got a row to line {reader.line_num} ({exc}); write " as ""'
+                last = above + reader.line_num
+                error = f'expected cells with closed quotes, got a row to line {last} ({exc}); write " as ""'
                 yield Row(where, number, error=error)
                 continue
             if cells:
@@ -132,10 +161,14 @@ def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
         raise DataError(f"{path}: expected a first line with column names, got a broken one ({exc})") from exc
     if bad := HALF_CHARACTER.search("".join(header)):
         raise DataError(f"{path}: {not_utf8(ord(bad[0]) & 0xFF)}")
-    twice = {name for name in header if name and header.count(name) > 1}
+    _check_names(header, path)
+    return header
+
+
+def _check_names(columns: list[str], path: Path) -> None:
+    twice = {name for name in columns if name and columns.count(name) > 1}
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
-    return header
 
 
 def _csv_row(where: str, number: int, header: list[str], cells: list[str]) -> Row:
@@ -160,15 +193,52 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    number = 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=BATCH):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield Row(f"{path.name} row {number}", number, values)
+            _check_names(file.schema_arrow.names, path)
+            yield from arrow_rows(file.iter_batches(batch_size=BATCH), path.name)
     except (pa.ArrowException, UnicodeDecodeError) as exc:
         raise OSError(str(exc)) from exc
+
+
+def arrow_rows(batches: Iterable[Any], name: str) -> Iterator[Row]:
+    """The rows of Arrow tables. A cell that Python cannot hold (a date after the year 9999) is a warning."""
+    number = 0
+    for batch in batches:
+        names, bad = batch.schema.names, set[int]()
+        columns = [_arrow_cells(column, bad) for column in batch.columns]
+        for place, cells in enumerate(zip(*columns, strict=True)):
+            number += 1
+            where, values = f"{name} row {number}", dict(zip(names, cells, strict=True))
+            yield _readable(where, number, values) if place in bad else Row(where, number, values)
+
+
+def _arrow_cells(column: Any, bad: set[int]) -> list[Any]:
+    """The cells of a column; in place of one that cannot be read stands why, and ``bad`` gets its place."""
+    import pyarrow as pa
+
+    unreadable = (pa.ArrowException, OverflowError, ValueError, LookupError)
+    try:
+        return column.to_pylist()
+    except unreadable:
+        cells: list[Any] = []
+    for place, cell in enumerate(column):
+        try:
+            cells.append(cell.as_py())
+        except unreadable as exc:
+            cells.append(exc)
+            bad.add(place)
+    return cells
+
+
+def _readable(where: str, number: int, values: dict[str, Any]) -> Row:
+    """A row some of whose cells are the reason why they cannot be read; as in other files, all text must be UTF-8."""
+    lost = {column: cell for column, cell in values.items() if isinstance(cell, Exception)}
+    for column, exc in lost.items():
+        if isinstance(exc, UnicodeDecodeError):
+            return Row(where, number, error=f"column {column!r}: {not_utf8(exc.object[exc.start], exc.start)}")
+    warnings = [f"column {c!r}: expected a value that can be read, got: {exc}; left out" for c, exc in lost.items()]
+    return Row(where, number, values | dict.fromkeys(lost), warnings=tuple(warnings))
 
 
 _FILE_ROWS = {

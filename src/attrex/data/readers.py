@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrex.data import importers
-from attrex.data.files import BATCH, file_rows
+from attrex.data.files import BATCH, arrow_rows, file_rows
 from attrex.data.mapping import ColumnMapping
 from attrex.data.rows import DEFAULT, Row, listed, record, row_products
 from attrex.data.splitting import choose_split
@@ -108,12 +108,9 @@ def _open_source(source: Source, split: str | None) -> tuple[Iterator[Row], str,
 
 def _dataset_rows(dataset: Any, name: str) -> Iterator[Row]:
     """Rows of a Hugging Face dataset (its photos stay undecoded) or of any iterable of dicts."""
-    rows: Iterable[Any] = dataset
     if hasattr(dataset, "with_format"):
-        batches = dataset.with_format("arrow").iter(BATCH)
-        rows = chain.from_iterable(batch.to_pylist() for batch in batches)
-    for number, values in enumerate(rows, 1):
-        yield record(f"{name} row {number}", number, values)
+        return arrow_rows(dataset.with_format("arrow").iter(BATCH), name)
+    return (record(f"{name} row {number}", number, values) for number, values in enumerate(dataset, 1))
 
 
 def _load_hub(name: str, split: str | None) -> Any:

@@ -24,6 +24,7 @@ from attrex.types import ImageSource, Product, Span
 TEXT_COLUMNS = ("title", "description", "bullets", "text")
 IMAGE_COLUMNS = ("image", "images")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half of a surrogate pair: not text, and no tokenizer takes it
+_FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _HEAD = 100  # rows looked at to know a source's columns; JSON rows may each leave some out
 
 
@@ -49,7 +50,11 @@ def record(where: str, number: int, values: Any, check: bool = True) -> Row:
     if not check:
         return Row(where, number, values)
     halves: list[str] = []
-    values = _plain(values, halves)
+    try:
+        values = _plain(values, halves)
+    except RecursionError:
+        error = "expected lists and objects in a few levels, got ones nested too deep to be read; correct the row"
+        return Row(where, number, error=error)
     warning = "half of a character (a lone surrogate, as in a cut emoji) was replaced by U+FFFD"
     return Row(where, number, values, warnings=(warning,) if halves else ())
 
@@ -107,11 +112,14 @@ def to_product(row: Row, mapping: ColumnMapping, base: Path) -> Product:
     """The product of a row; one that cannot be read is marked with ``error``. Image paths start from ``base``."""
     values = row.values or {}
     warnings = list(row.warnings)
-    name = _name(values.get(mapping.id))
+    try:
+        name, lack = _name(values.get(mapping.id)), f"no id in column {mapping.id!r}"
+    except DataError as exc:
+        name, lack = None, f"column {mapping.id!r}: {exc}"
     if name is None:
         name = f"row-{row.number}"
         if not row.error:
-            warnings.append(f"{row.where}: no id in column {mapping.id!r}; the row number stands in for it")
+            warnings.append(f"{row.where}: {lack}; the row number stands in for it")
     try:
         if row.error:
             raise DataError(row.error)
@@ -123,7 +131,7 @@ def to_product(row: Row, mapping: ColumnMapping, base: Path) -> Product:
 def _read(name: str, values: Mapping[str, Any], mapping: ColumnMapping, base: Path, warnings: list[str]) -> Product:
     texts = _texts(values, mapping)
     spans, all_fit = _spans(_decoded(values.get(mapping.spans)), texts, _own_fields(values) or (), warnings)
-    category = _name(values.get(mapping.category))
+    category = _said_name(values, mapping.category, warnings)
     warnings += [w for w in _items(values.get("warnings")) if isinstance(w, str)] if "warnings" in values else []
     return Product(
         id=name,
@@ -133,10 +141,10 @@ def _read(name: str, values: Mapping[str, Any], mapping: ColumnMapping, base: Pa
         table=_table(values, mapping, warnings),
         spans=spans,
         # where a label was lost, its text no longer says "nothing else here"
-        complete=_flag(values.get("complete"), mapping.complete) and all_fit,
-        group=_name(values.get(mapping.group)),
-        warnings=tuple(warnings),
-        error=None if _own_fields(values) is None else _name(values.get("error")),
+        complete=_flag(values.get("complete"), mapping, warnings) and all_fit,
+        group=_said_name(values, mapping.group, warnings),
+        error=None if _own_fields(values) is None else _said_name(values, "error", warnings),
+        warnings=tuple(warnings),  # when all have been told
     )
 
 
@@ -315,16 +323,33 @@ def _missing(value: Any) -> bool:
 
 
 def _name(value: Any) -> str | None:
-    """An id, category or group as text; None where there is none."""
-    if _missing(value) or value == "" or isinstance(value, Mapping | list | tuple | bytes):
+    """An id, category or group as text; None where there is none. Raises :class:`DataError` for what is no name."""
+    if _missing(value) or value == "":
         return None
+    if isinstance(value, Mapping | list | tuple | bytes):
+        raise DataError(f"expected text or a number, got {kind_of(value)} {short(value)}")
     return str(value)
 
 
-def _flag(value: Any, default: bool) -> bool:
-    if isinstance(value, str):
-        return {"true": True, "1": True, "false": False, "0": False}.get(value.strip().lower(), default)
-    return default if _missing(value) else bool(value)
+def _said_name(values: Mapping[str, Any], column: str, warnings: list[str]) -> str | None:
+    """The name in a column; what is no name is a warning."""
+    try:
+        return _name(values.get(column))
+    except DataError as exc:
+        warnings.append(f"column {column!r}: {exc}; left out")
+        return None
+
+
+def _flag(value: Any, mapping: ColumnMapping, warnings: list[str]) -> bool:
+    """Whether a row is complete; where it does not say so in a word that is known, what the mapping says of all."""
+    word = str(value).strip().lower() if isinstance(value, str | int | float) else None
+    if word in _FLAGS:
+        return _FLAGS[word]
+    if not _missing(value) and not (isinstance(value, str) and _marked(value, ("", *mapping.blank))):
+        default = str(mapping.complete).lower()
+        got = f"{kind_of(value)} {short(value)}"
+        warnings.append(f"column 'complete': expected true or false, got {got}; taken as {default}")
+    return mapping.complete
 
 
 def _decoded(value: Any) -> Any:
@@ -360,7 +385,10 @@ def listed(names: Iterable[str], most: int = 20) -> str:
 
 
 def short(value: Any, most: int = 40) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "nested too deep to be shown"
     return text if len(text) <= most else text[:most] + "..."
 
 
