@@ -149,26 +149,27 @@ def _table(options: argparse.Namespace, number: int | str, table: dict[str, Any]
     """Each row with what the paper prints, what was measured here, and how far it is from the row ``against``."""
     rows = {name: (row, _runs(options, row["config"])) for name, row in table["rows"].items()}
     printed = [k for k in PRINTED if any(k in row for row, _ in rows.values())]
+    ours_too = [k for k in PRINTED if k in printed or k == "tag"]
     beside = [
         k
         for k, keys in BESIDE.items()
         if any(run.value(*keys) is not None for _, runs in rows.values() for run in runs)
     ]
     against = _runs(options, table["against"]) if "against" in table else []
-    head = ["", *(f"{PRINTED[k]}, paper" for k in printed), *(PRINTED[k] for k in printed), *beside, "seeds"]
+    head = ["", *(f"{PRINTED[k]}, paper" for k in printed), *(PRINTED[k] for k in ours_too), *beside, "seeds"]
     head += [f"TAG-F1 beside {table['against']}, 95 % interval"] if against else []
     lines = [head, ["---"] * len(head)]
     for name, (row, runs) in rows.items():
         paper = [f"{row[k]:.2f}" if k in row else "-" for k in printed]
-        ours = [_percent(runs, MEASURED[k]) for k in printed]
+        ours = [_percent(runs, MEASURED[k]) for k in ours_too]
         more = [
             _number(runs, BESIDE[k]) if k in ("sequences", "minutes") else _percent(runs, BESIDE[k]) for k in beside
         ]
         apart = [_apart(runs, against) if row["config"] != table["against"] else "-"] if against else []
         lines.append([name, *paper, *ours, *more, str(len(runs)), *apart])
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    called = f"Table {number}" if isinstance(number, int) else str(number).capitalize()
-    return f"## {called}: {table['title']}\n\n{text}"
+    title = table["title"]
+    return f"## {f'Table {number}: {title}' if isinstance(number, int) else title[0].upper() + title[1:]}\n\n{text}"
 
 
 def _apart(runs: Sequence[Run], others: Sequence[Run]) -> str:

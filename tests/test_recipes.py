@@ -298,7 +298,7 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
 
     paper.main(["--data", str(tmp_path / "shop"), "--small", "--only", "release", "--seeds", "0", "1", *places])
     page = (tmp_path / "out" / "tables.md").read_text()
-    assert "## Release: what the oddities" in page
+    assert "## What the oddities" in page
     assert re.search(r"\| no padding masks \| - \| \d.* \| 2 \| -\d\d?\.\d\d \(-.* to -.*\) \|", page)
     assert re.search(r"\| ULS-DRAM \| 96.86 \| .* \| 2 \| - \|", page)
 
