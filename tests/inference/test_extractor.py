@@ -541,7 +541,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
 ) -> None:
     place = tmp_path / "file"
     place.write_text("no directory")
-    with pytest.raises(ConfigError, match="cache of photos should be a directory, but .*file is a file; choose anoth"):
+    with pytest.raises(ConfigError, match=r"cache of photos should be a directory, but .*file is a file; choose anoth"):
         Extractor(extractor.model, device="cpu", cache_dir=place)
     caching = Extractor(extractor.model, device="cpu", cache_dir=place / "photos")
     with pytest.warns(UserWarning, match="cannot be cached under .*choose another cache_dir"):
