@@ -336,11 +336,20 @@ def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
     assert "--curve" not in command
 
 
+def test_claims_are_judged_by_the_seeds_that_both_rows_have(paper: ModuleType) -> None:
+    ours, theirs = ([Run(Path(f"{s}.json"), "x", {"seed": s}) for s in seeds] for seeds in ((0, 1, 2), (2, 1, 5)))
+    kept = paper._same_seeds(ours, theirs)
+    assert [[run.measured["seed"] for run in side] for side in kept] == [[1, 2], [2, 1]]
+    assert paper._same_seeds(ours, []) == ([], [])
+
+
 def test_precision_over_recall_is_what_it_says(paper: ModuleType, tmp_path: Path) -> None:
     def run(correct: int, predicted: int) -> Run:
         counts = np.tile([correct, predicted, 10], (50, 1)).astype(float)
         return Run(tmp_path, "x", {"test": {"counts": {"tag": pack(counts)}}})
 
+    found = paper.precision_over_recall([run(0, 0)], [run(0, 0)], samples=50)  # of nothing found both are 0
+    assert (found.difference, found.ci95) == (0.0, (0.0, 0.0))
     found = paper.precision_over_recall([run(6, 8)], [run(5, 10)], samples=50)
     assert found.difference == pytest.approx((6 / 8 - 5 / 10) - (6 / 10 - 5 / 10))
     assert found.ci95 == pytest.approx((found.difference, found.difference))

@@ -31,6 +31,11 @@ def test_on_a_tie_the_highest_threshold_wins() -> None:
     assert best_threshold({0.2: 0.0, 0.1: 0.0}) == 0.2
 
 
+def test_no_threshold_hides_what_cls_f1_counts() -> None:
+    assert best_threshold({0.4: 0.8, 0.5: 0.7, 0.55: 0.9}) == 0.4
+    assert best_threshold({0.55: 0.8, 0.6: 0.9}) == 0.6  # no others were asked about
+
+
 def test_the_curve_equals_extracting_again_at_each_threshold(
     tiny: Config, schema: Schema, products: list[Product]
 ) -> None:

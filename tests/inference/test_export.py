@@ -111,6 +111,22 @@ def test_attributes_that_are_given_are_the_only_ones_looked_for(
     assert [[v.key for v in p.values] for p in found] == [[v.key for v in p.values] for p in expected]
 
 
+def test_a_flat_export_keeps_to_the_category(
+    tiny: Config, schema: Schema, sample: list[Product], tmp_path: Path
+) -> None:
+    shoes = [replace(product, category="Shoes") for product in sample]
+    found = {}
+    for mask in (False, True):
+        known = Schema(schema.attributes, {"Shoes": schema.names[:3]})
+        model = build(tiny, known, VARIANTS["flat"] | {"range": {"kind": "none", "mask_by_category": mask}})
+        export = Extractor.load(write_export(model, tmp_path / str(mask)))
+        found[mask] = [[v.key for v in p.values] for p in export.extract(shoes)]
+        assert found[mask] == [[v.key for v in p.values] for p in Extractor(model, device="cpu").extract(shoes)]
+    allowed = [[key for key in keys if key[0] in schema.names[:3]] for keys in found[False]]
+    assert found[True] == allowed != found[False]
+    assert any(allowed)
+
+
 def test_regions_may_be_cached(exported: tuple[Model, Path], sample: list[Product], tmp_path: Path) -> None:
     expected = list(Extractor.load(exported[1]).extract(sample))
     for _ in range(2):

@@ -558,6 +558,18 @@ def test_the_category_can_rule_attributes_out(build: Build, batch: Batch):
     assert torch.equal(network.extract(batch).selected, batch.allowed)
 
 
+def test_a_flat_tagger_keeps_to_the_category(build: Build, batch: Batch):
+    emissions = 9 * torch.randn(3, batch.unit_mask.shape[1], 9, generator=torch.Generator().manual_seed(3))
+    batch.allowed = torch.tensor([[True, False, True, False]] * 3)
+    found = {}
+    for by_category in ("false", "true"):
+        network = build(*FLAT, f"range.mask_by_category={by_category}").eval()
+        network.decoder.flat = lambda features, mask: emissions  # type: ignore[method-assign]
+        found[by_category] = spans(network.extract(batch))
+    assert {a for _, a, _, _ in found["false"]} == {0, 1, 2, 3}
+    assert found["true"] == [span for span in found["false"] if span[1] in (0, 2)]
+
+
 def test_given_attributes_can_be_asked_for(build: Build, batch: Batch):
     network = choose(build(), [-9.0] * 4).eval()
     only = torch.zeros(3, 4, dtype=torch.bool)

@@ -339,6 +339,18 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
     assert suffixes <= {".json", ".yaml", ".md", ".safetensors", ".txt"}
 
 
+def test_photos_that_cannot_be_read_are_told_as_they_are_named(
+    few: list[Product], tiny: Config, tmp_path: Path
+) -> None:
+    """An id may look like markup, which would end the training at its very end."""
+    products = [replace(few[0], id="<b>1</b>[/i]", images=(tmp_path / "[red]none.png",)), *few[1:]]
+    console = Console(file=io.StringIO(), width=400)
+    train(products, few[:6], tmp_path / "run", config=having(tiny, NOISY), trackers=[], console=console)
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "1 products had photos that cannot be read; <b>1</b>[/i]: " in said
+    assert "[red]none.png" in said
+
+
 def test_resuming_a_finished_run_returns_at_once(
     few: list[Product], tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,21 @@ def test_a_diverged_training_stops(
         trainer.run()
 
 
+def test_weights_that_are_not_finite_are_no_model(
+    model: Model, products: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = trainer_of(model, products[:24], tmp_path)
+    step = trainer.training_step
+
+    def spoil(network: Any, *args: Any, **more: Any) -> Any:
+        network.decoder.output.weight.data.fill_(float("nan"))
+        return step(network, *args, **more)
+
+    monkeypatch.setattr(trainer, "training_step", spoil)
+    with pytest.raises(ConfigError, match=r"diverged: weights that are not finite up to step 4; lower training\.learn"):
+        trainer.run()
+
+
 # --- what learns how fast ---------------------------------------------------------------------------------------------
 
 

@@ -52,6 +52,8 @@ def extract(
         "--no-evidence": no_evidence,
         "--precision": precision,
         "--batch-size": batch_size,
+        "--fields": fields,
+        "--columns": str(columns) if columns else None,
     }
     target = PredictionFile(out, resume=resume, how=how)
     if target.finished:

@@ -60,7 +60,7 @@ def evaluate(
     predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold, given=asked))
     count = extractor.count
     seen, rows, sequences = (
-        now - then for now, then in zip((count.products, count.rows, count.sequences), before, strict=True)
+        after - start for after, start in zip((count.products, count.rows, count.sequences), before, strict=True)
     )
     scores = score(products, predictions, bootstrap=bootstrap, attributes=attributes)
     bounds = None
