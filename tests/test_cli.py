@@ -8,6 +8,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,10 @@ def test_locate_labels_a_table_and_says_what_became_of_it(data: Path, tmp_path: 
     assert 0 < counts["Color"]["located"] <= counts["Color"]["cells"]
 
 
+def test_the_version_is_told() -> None:
+    assert attrex("--version").output == f"attrex {version('attrex')}\n"
+
+
 def test_locate_mines_a_lexicon_and_goes_by_an_edited_one(data: Path, tmp_path: Path) -> None:
     out, lexicon = tmp_path / "located.jsonl", tmp_path / "new" / "lexicon.yaml"
     attrex("locate", data / "catalog.jsonl", "--out", tmp_path / "plain.jsonl")
@@ -196,6 +201,46 @@ def test_a_model_is_asked_about_a_lexicon(data: Path, tmp_path: Path) -> None:
     assert "give the file that `attrex extract` wrote" in error(
         "lexicon", lexicon, data / "valid.jsonl", found, "--out", tmp_path / "x.yaml"
     )
+
+
+def test_a_table_is_filled_with_what_was_found(tmp_path: Path) -> None:
+    table, found = tmp_path / "table.csv", tmp_path / "found.jsonl"
+    table.write_text("sku,title,Color\na,crimson shoe,n/a\nb,red shoe,Blue\nc,,\n", encoding="utf-8")
+    (tmp_path / "columns.yaml").write_text("id: sku\ntable_columns: [Color]\n")
+    (tmp_path / "lexicon.yaml").write_text("Color: {accepted: {Red: {crimson: [10, 0.9]}}}")
+    find = {"attribute": "Color", "field": "title", "start": 0, "confidence": 0.9}
+    finds = {"a": [find | {"text": "crimson", "end": 7}], "b": [find | {"text": "red", "end": 3}], "c": []}
+    found.write_text("\n".join(json.dumps({"id": i, "values": v}) for i, v in finds.items()))
+    out, changes, report = (tmp_path / "new" / name for name in ("filled.csv", "changes.csv", "report.json"))
+    more = ["--columns", tmp_path / "columns.yaml", "--lexicon", tmp_path / "lexicon.yaml"]
+    said = attrex("fill", table, found, "--out", out, "--changes", changes, "--report", report, *more).output
+    assert out.read_text() == "sku,Color\na,Red\nb,Blue\nc,\n"
+    assert changes.read_text().splitlines()[1:] == [
+        "a,Color,filled,,Red,True,0.9,crimson,title,0,7",
+        "b,Color,differs,Blue,Red,True,0.9,red,title,0,3",
+    ]
+    assert json.loads(report.read_text())["attributes"]["Color"]["filled"] == 1
+    assert re.search(r"Color +│ +33% │ +67% │ +1 │ +1 │ +0%", said)
+    assert f"changes: {changes}\ntable: {out}" in said
+
+
+def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_path: Path) -> None:
+    table, found, catalog = (tmp_path / f"{name}.jsonl" for name in ("table", "found", "catalog"))
+    table.write_text('{"id": "1", "text": "RED shoe"}')
+    catalog.write_text('{"id": "7", "text": "shoe", "attributes": {"Color": "Red"}}')
+    find = {"attribute": "Color", "text": "RED", "field": "text", "start": 0, "end": 3, "confidence": 0.9}
+    found.write_text(json.dumps({"id": "1", "values": [find]}))
+    out = tmp_path / "filled.jsonl"
+    for options, cells in [
+        ([], {"Color": ["RED"]}),
+        (["--known-only"], {}),
+        (["--catalog", catalog], {"Color": ["Red"]}),
+    ]:
+        attrex("fill", table, found, "--out", out, *options)
+        assert rows(out) == [{"id": "1", "attributes": cells}]
+    assert "would be written over" in error("fill", table, found, "--out", table)
+    assert "--changes should end in .csv or .jsonl" in error("fill", table, found, "--out", out, "--changes", "c.txt")
+    assert "expected finds for the products of the table" in error("fill", catalog, found, "--out", out)
 
 
 def test_locate_labels_anew_on_request_but_not_what_is_complete(tmp_path: Path) -> None:

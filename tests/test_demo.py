@@ -31,7 +31,9 @@ def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny
         assert json.loads((out / "metrics.json").read_text())["products"] == 8
         if attempt == 1:  # as if killed while writing the values
             (out / "values.jsonl.part").write_text("half a li")
-    assert sorted(p.name for p in out.iterdir()) == ["data", "metrics.json", "model", "report.html", "values.jsonl"]
+        assert len((out / "filled.csv").read_text().splitlines()) == 9
+    written = ["changes.csv", "data", "filled.csv", "metrics.json", "model", "report.html", "values.jsonl"]
+    assert sorted(p.name for p in out.iterdir()) == written
 
 
 def test_a_directory_that_is_not_a_model_is_left_alone(tmp_path: Path) -> None:

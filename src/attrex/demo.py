@@ -1,4 +1,4 @@
-"""The main job on a catalogue drawn for it: draw, train, extract from unseen products, evaluate, report."""
+"""The main job on a catalogue drawn for it: draw, train, extract from unseen products, evaluate, fill, report."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from attrex.data.readers import read_products
 from attrex.data.synthetic import write_catalogue
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.tables import render
+from attrex.filling.fill import FillReport, fill_table
+from attrex.filling.names import Names
+from attrex.filling.sheet import write_filled
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.inference.output import PredictionFile
@@ -81,12 +84,33 @@ def run(
     console.print(render(result.scores))
     console.print(_photo_table(photo_use(extractor, data / "test.jsonl", test, result.predictions)))
 
-    _tell(console, 4, "writing the report")
+    filled, changes = out / "filled.csv", out / "changes.csv"
+    _tell(console, 4, f"filling the blank cells of their table, in the words of the shop's: {filled}")
+    console.print(fill_blanks(training, test, result.predictions, filled, changes).render(), markup=False)
+
+    _tell(console, 5, "writing the report")
     models = [(str(model), extractor)]
     report = report_page(out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue")
-    for what, path in ((f"values of {rows} products", values), ("metrics", metrics), ("report", report)):
+    written = {f"values of {rows} products": values, "metrics": metrics, "changes of the table": changes}
+    for what, path in {**written, "filled table": filled, "report": report}.items():
         console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
     return report
+
+
+def fill_blanks(
+    known: Sequence[Product], products: Sequence[Product], found: Sequence[Prediction], out: Path, changes: Path
+) -> FillReport:
+    """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well.
+
+    The products' own labels, which a shop would not have, are left out.
+    """
+    products = [replace(p, spans=None) for p in products]
+    names = Names()
+    for product in known:
+        names.learn(product)
+    for product, prediction in zip(products, found, strict=True):
+        names.learn(product, prediction)
+    return write_filled(fill_table(products, found, names), out, changes, order=names.attributes)
 
 
 def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction], ids: Collection[str]) -> float:
@@ -141,7 +165,7 @@ def _photo_table(found: dict[str, float]) -> Table:
 
 
 def _tell(console: Console, step: int, what: str) -> None:
-    console.print(f"[bold]{step}/4[/] {escape(what)}", highlight=False, soft_wrap=True)
+    console.print(f"[bold]{step}/5[/] {escape(what)}", highlight=False, soft_wrap=True)
 
 
 def _clear(out: Path) -> None:

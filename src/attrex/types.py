@@ -6,9 +6,10 @@ exclusive; ``product.fields[span.field][span.start:span.end] == span.text`` alwa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,18 @@ class Prediction:
             warnings=tuple(_held(row, "warnings", list, [])),
             error=None if row.get("error") is None else _held(row, "error", str),
         )
+
+
+def paired(products: Iterable[Product], predictions: Iterable[Prediction]) -> Iterator[tuple[Product, Prediction]]:
+    """Products with what was found in them. Raises :class:`DataError` where the finds are of other products."""
+    for row, (product, prediction) in enumerate(zip_longest(products, predictions), 1):
+        if product is None or prediction is None or product.id != prediction.id:
+            table, found = (repr(one.id) if one else "none" for one in (product, prediction))
+            raise DataError(
+                f"row {row}: expected finds for the products of the table, in their order, but the table has {table} "
+                f"and the finds are of {found}; give the file that `attrex extract` wrote for this table"
+            )
+        yield product, prediction
 
 
 _KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list", Mapping: "an object"}

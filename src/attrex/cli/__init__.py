@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from attrex import __version__
 from attrex.cli import labels, measuring, training, using
 from attrex.cli.console import fail, note
 from attrex.errors import AttrexError
@@ -22,6 +23,7 @@ COMMANDS = (
     measuring.evaluate,
     measuring.compare,
     using.extract,
+    using.fill,
     using.export,
     using.report,
     measuring.benchmark,
@@ -61,6 +63,21 @@ app = typer.Typer(
 )
 for command in COMMANDS:
     app.command()(command)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"attrex {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """What goes before the command."""
 
 
 def main(arguments: list[str] | None = None) -> None:

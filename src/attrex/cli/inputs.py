@@ -29,10 +29,10 @@ def read_rows(
     """Products from any source, marked rows among them."""
     from attrex.data.readers import read_products
 
-    return read_products(source, mapping=_mapping(fields, columns), images=images, split=split, limit=limit)
+    return read_products(source, mapping=column_mapping(fields, columns), images=images, split=split, limit=limit)
 
 
-def _mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
+def column_mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
     """The column mapping of a YAML file, with --fields on top."""
     from attrex.data.mapping import ColumnMapping
 

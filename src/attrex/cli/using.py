@@ -1,4 +1,4 @@
-"""Commands that use a model: extract, export, report, push."""
+"""Commands that use a model and what it finds: extract, fill, export, report, push."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import load_extractor, read_rows
+from attrex.cli.inputs import column_mapping, load_extractor, read_rows
 from attrex.cli.options import Batch, Columns, Fields, Images, Limit, NoPhotos, Split
-from attrex.cli.outputs import check_out
+from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError
 
 
@@ -78,6 +78,68 @@ def extract(
         soft_wrap=True,
     )
     note(f"values: {out}")
+
+
+def fill(
+    table: Annotated[str, typer.Argument(help="The products that were read, with their table.")],
+    found: Annotated[Path, typer.Argument(help="What `attrex extract` has found in them: .jsonl or .parquet.")],
+    out: Annotated[Path, typer.Option(help="The filled table: .csv, .jsonl or .parquet, a row per product.")],
+    changes: Annotated[
+        Path | None, typer.Option(help="Every find and what became of it, a row each, .csv or .jsonl.")
+    ] = None,
+    catalog: Annotated[
+        list[str] | None,
+        typer.Option(help="More products with their table: the shop's words are learned from it. May be repeated."),
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="Options and aliases, such as the model's schema.yaml.")] = None,
+    lexicon: Annotated[Path | None, typer.Option(help="What the texts call the values: of `locate --mine`.")] = None,
+    min_confidence: Annotated[float, typer.Option(help="Finds below it say nothing.", min=0, max=1)] = 0.5,
+    known_only: Annotated[
+        bool, typer.Option("--known-only", help="Fill in words that the table, schema or lexicon has, and no others.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
+    fields: Fields = None,
+    columns: Columns = None,
+    split: Split = None,
+    limit: Limit = None,
+) -> None:
+    """Fill the blank cells of a table with what was found, in the shop's own words. Filled cells are never changed.
+
+    Example: [bold]attrex fill catalog.jsonl values.jsonl --out filled.csv --changes changes.csv[/]
+    """
+    from attrex.filling import sheet
+    from attrex.filling.fill import fill_table
+    from attrex.filling.names import Names
+    from attrex.inference.output import read_predictions
+    from attrex.locating.lexicon import NOTHING_MINED, Lexicon
+    from attrex.locating.locate import LocatePolicy
+    from attrex.schema import Schema
+    from attrex.types import paired
+
+    read = (table, found, policy, schema, lexicon, columns, *(catalog or ()))
+    check_out(out, sheet.SUFFIXES, *read)
+    check_out(changes, sheet.CHANGES_SUFFIXES, *read, out, option="--changes")
+    check_out(report, (), *read, out, changes, option="--report")
+    names = Names(
+        Schema.load(schema) if schema else None,
+        LocatePolicy.load(policy) if policy else LocatePolicy(),
+        Lexicon.load(lexicon) if lexicon else NOTHING_MINED,
+    )
+    mapping = column_mapping(fields, columns)
+    for source in catalog or ():
+        for product in with_progress(read_rows(source, None, fields, columns), "learning the words"):
+            names.learn(product)
+    pairs = paired(read_rows(table, None, fields, columns, split, limit), read_predictions(found))
+    for product, finds in with_progress(pairs, "learning the words"):
+        names.learn(product, finds)
+    products = with_progress(read_rows(table, None, fields, columns, split, limit), "filling")
+    rows = fill_table(products, read_predictions(found), names, min_confidence=min_confidence, known_only=known_only)
+    separator = mapping.separator or sheet.SEPARATOR
+    counts = sheet.write_filled(rows, out, changes, id_column=mapping.id, order=names.attributes, separator=separator)
+    console.print(counts.render(), markup=False)
+    save_json(report, counts.to_json(), "report")
+    note((f"changes: {changes}\n" if changes else "") + f"table: {out}")
 
 
 def export(

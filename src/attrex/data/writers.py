@@ -56,14 +56,14 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> int:
         raise DataError(f"{path}: expected a file to write, got a directory; name a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     number = 0
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         for number, row in enumerate(rows, 1):  # noqa: B007
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return number
 
 
 @contextmanager
-def _whole_file(path: Path) -> Iterator[TextIO]:
+def whole_file(path: Path) -> Iterator[TextIO]:
     """A text file that is ``NAME.part`` until it is closed without an error."""
     part = path.with_name(f"{path.name}.part")
     try:

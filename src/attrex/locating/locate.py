@@ -166,7 +166,7 @@ class Locator:
             for value, forms in [*ALIASES.items(), *by_hand]:
                 self._aliases[self._folder.fold(value)] += tuple(map(self._folder.fold, forms))
         self._wording = Wording(self._folder, policy, self.columns, schema, lexicon)
-        self._forms = Remembered(self._forms_of)
+        self.forms = Remembered(self._forms_of)
         self._cells = Remembered(self._without_markers)
         self._attributes = Remembered(self._attribute_of)
 
@@ -268,7 +268,7 @@ class Locator:
         for i, (attribute, values) in enumerate(table.items()):
             rank = self._rank.get(attribute, len(self._rank) + i)
             for value in values:
-                for form in self._forms[attribute, value]:
+                for form in self.forms[attribute, value]:
                     if form in folded.folded:
                         yield from (Match(rank, attribute, value, *place, source) for place in folded.find(form))
 
@@ -328,7 +328,7 @@ class Locator:
             found = [f for f in self._wording.headed.find(folded) if f.attribute == attribute]
             for f in found:
                 yield Match(rank, attribute, f.value, start + f.start, start + f.end, "heading")
-            if not found and not any(form in folded.folded for v in values for form in self._forms[attribute, v]):
+            if not found and not any(form in folded.folded for v in values for form in self.forms[attribute, v]):
                 for at, until, value in self._wording.new_values(attribute, content, values, attribute in table):
                     yield Match(rank, attribute, value, start + at, start + until, "heading")
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from attrex.errors import DataError
 from attrex.locating.folding import FoldedText, Folder
 from attrex.locating.lexicon import Evidence, Lexicon, Vocabulary
 from attrex.locating.locate import ENOUGH, Locator
 from attrex.locating.wording import Forms, denied
-from attrex.types import Prediction, Product
+from attrex.types import Prediction, Product, paired
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -75,7 +73,7 @@ def second_opinion(
     words = _Words(lexicon, locator)
     seen: Counter[Form] = Counter()
     read: Counter[Form] = Counter()
-    for product, prediction in _pairs(products, predictions):
+    for product, prediction in paired(products, predictions):
         if product.error is None and prediction.error is None:
             for form, was_read in words.places(product, prediction):
                 seen[form] += 1
@@ -106,17 +104,6 @@ def _forms(attribute: str, vocabulary: Vocabulary) -> Iterator[tuple[Form, Evide
         for value, forms in section.items():
             for form, evidence in forms.items():
                 yield Form(attribute, value, form), evidence, is_accepted
-
-
-def _pairs(products: Iterable[Product], predictions: Iterable[Prediction]) -> Iterator[tuple[Product, Prediction]]:
-    for row, (product, prediction) in enumerate(zip_longest(products, predictions), 1):
-        if product is None or prediction is None or product.id != prediction.id:
-            table, found = (repr(one.id) if one else "none" for one in (product, prediction))
-            raise DataError(
-                f"row {row}: expected finds for the products of the table, in their order, but the table has {table} "
-                f"and the finds are of {found}; give the file that `attrex extract` wrote for this table"
-            )
-        yield product, prediction
 
 
 class _Words:

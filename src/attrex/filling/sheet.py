@@ -1,0 +1,127 @@
+"""Filled tables and what changed in them, as files: CSV for a spreadsheet or a shop's import, JSONL, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from attrex.data.writers import whole_file, write_rows
+from attrex.filling.fill import COLUMNS, Entry, FilledRow, FillReport
+
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+CHANGES_SUFFIXES = (".csv", ".jsonl")
+SEPARATOR = "; "
+_ROWS_AT_ONCE = 2000
+Cells = Mapping[str, Sequence[str]]
+"""attribute -> values: no key where blank, none where known to be absent"""
+
+
+def write_filled(
+    rows: Iterable[FilledRow],
+    out: Path,
+    changes: Path | None = None,
+    *,
+    id_column: str = "id",
+    order: Sequence[str] = (),
+    separator: str = SEPARATOR,
+) -> FillReport:
+    """Rows as a table (:func:`write_sheet`), their entries as changes (:func:`changes_file`); what became of them."""
+    report = FillReport()
+    with changes_file(changes, separator) as write:
+
+        def tables() -> Iterator[tuple[str, Cells]]:
+            for row in rows:
+                report.add(row)
+                write(row.entries)
+                yield row.id, row.table
+
+        write_sheet(out, tables(), id_column=id_column, order=order, separator=separator)
+    return report
+
+
+def write_sheet(
+    path: Path,
+    rows: Iterable[tuple[str, Cells]],
+    *,
+    id_column: str = "id",
+    order: Sequence[str] = (),
+    separator: str = SEPARATOR,
+) -> int:
+    """One row per product, its id and a column per attribute; returns how many.
+
+    In CSV several values of a cell are joined by ``separator``, a cell known to be absent is ``[]``; Parquet has lists.
+    JSONL has the cells under ``attributes``. Columns stand in ``order``, those that it lacks behind, by name. Which
+    there are is known when all rows are; until then they are in ``PATH.rows``.
+    """
+    seen: set[str] = set()
+
+    def noted() -> Iterator[dict[str, Any]]:
+        for name, cells in rows:
+            seen.update(cells)
+            yield {id_column: name, "attributes": {a: list(values) for a, values in cells.items()}}
+
+    if path.suffix == ".jsonl":
+        return write_rows(path, noted())
+    spool = path.with_name(f"{path.name}.rows")
+    try:
+        count = write_rows(spool, noted())
+        columns = [a for a in order if a in seen] + sorted(seen.difference(order))
+        if path.suffix == ".parquet":
+            _to_parquet(spool, path, id_column, columns)
+        else:
+            _to_csv(spool, path, id_column, columns, separator)
+    finally:
+        spool.unlink(missing_ok=True)
+    return count
+
+
+def _to_csv(source: Path, target: Path, id_column: str, columns: Sequence[str], separator: str) -> None:
+    with source.open(encoding="utf-8") as rows, whole_file(target) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([id_column, *columns])
+        for row in map(json.loads, rows):
+            cells = (row["attributes"].get(c) for c in columns)
+            writer.writerow([row[id_column], *("[]" if c == [] else separator.join(c or ()) for c in cells)])
+
+
+def _to_parquet(source: Path, target: Path, id_column: str, columns: Sequence[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    layout = pa.schema([(id_column, pa.string()), *((c, pa.list_(pa.string())) for c in columns)])
+    part = target.with_name(f"{target.name}.part")
+    with source.open(encoding="utf-8") as rows, pq.ParquetWriter(part, layout) as writer:
+        while lines := list(islice(rows, _ROWS_AT_ONCE)):
+            some = [json.loads(line) for line in lines]
+            arrays = [pa.array([row[id_column] for row in some], pa.string())]
+            arrays += [pa.array([row["attributes"].get(c) for row in some], pa.list_(pa.string())) for c in columns]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=layout))
+    os.replace(part, target)
+
+
+@contextmanager
+def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Callable[[Iterable[Entry]], None]]:
+    """Somewhere to write entries to, a row each, CSV or JSONL; the file is there when all are. None: nowhere."""
+    if path is None:
+        yield lambda entries: None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        table = csv.writer(file, lineterminator="\n")
+        if path.suffix == ".csv":
+            table.writerow(COLUMNS)
+
+        def write(entries: Iterable[Entry]) -> None:
+            for row in (entry.to_json() for entry in entries):
+                if path.suffix == ".csv":
+                    table.writerow(separator.join(v) if isinstance(v, list) else v for v in row.values())
+                else:
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+        yield write
