@@ -56,6 +56,16 @@ def test_a_table_is_read_back_as_it_was(tmp_path: Path, suffix: str) -> None:
     assert read == [(name, dict(cells)) for name, cells in ROWS]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "PARQUET"])
+def test_an_attribute_may_be_called_as_the_ids_are(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t.{suffix}"
+    write_sheet(out, [("1", {"id": ("x",)})])
+    if suffix == "csv":
+        assert out.read_text() == "id,id (attribute)\n1,x\n"
+    else:
+        assert pq.read_table(out).to_pylist() == [{"id": "1", "id (attribute)": ["x"]}]
+
+
 def test_no_rows_are_a_table_without_rows(tmp_path: Path) -> None:
     assert write_sheet(tmp_path / "t.csv", []) == 0
     assert write_sheet(tmp_path / "t.parquet", []) == 0
@@ -63,8 +73,9 @@ def test_no_rows_are_a_table_without_rows(tmp_path: Path) -> None:
     assert pq.read_table(tmp_path / "t.parquet").num_rows == 0
 
 
-def test_an_error_among_the_rows_leaves_what_was_there(tmp_path: Path) -> None:
-    out = tmp_path / "t.csv"
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_an_error_among_the_rows_leaves_what_was_there(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"t.{suffix}"
     out.write_text("before")
 
     def breaking() -> Iterator[tuple[str, Cells]]:
@@ -73,7 +84,7 @@ def test_an_error_among_the_rows_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="broken"):
         write_sheet(out, breaking())
-    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"t.csv": "before"}
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {out.name: "before"}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

@@ -6,8 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from attrex.data.rows import HALF_CHARACTER
 from attrex.filling.names import Names
 from attrex.types import ExtractedValue, Prediction, Product, paired
 
@@ -46,6 +47,14 @@ class Entry:
         told = (self.product, self.attribute, self.outcome.value, list(self.cell), self.value, self.known)
         place = (round(found.confidence, 4), found.text, found.field, found.start, found.end)
         return dict(zip(COLUMNS, (*told, *place), strict=True))
+
+
+class Said(NamedTuple):
+    """A value of a cell, as its surest find says it."""
+
+    value: str
+    known: bool
+    found: ExtractedValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,20 +190,24 @@ def _entries(
     known_only: bool,
 ) -> Iterator[Entry]:
     """What the finds of one cell say, each value once; ``cell``: None where it is blank."""
-    said: dict[str, tuple[str | None, ExtractedValue]] = {}
+    said: dict[str, Said] = {}
     for found in finds:
         word = names.of(attribute, found.text, cell or ())
-        value = " ".join(found.text.split()) if word is None else word
-        said.setdefault(names.folded(value), (word, found))
+        value = _written(found.text) if word is None else word
+        said.setdefault(names.folded(value), Said(value, word is not None, found))
     own = {names.folded(value) for value in cell or ()}
     agrees, full = bool(own & said.keys()), False
-    for key, (word, found) in said.items():
+    for key, (value, known, found) in said.items():
         if cell is not None:
             outcome = Outcome.AGREES if key in own else Outcome.FURTHER if agrees else Outcome.DIFFERS
-        elif known_only and word is None:
+        elif known_only and not known:
             outcome = Outcome.UNKNOWN
         else:
             outcome = Outcome.FURTHER if full else Outcome.FILLED
             full = names.takes_one(attribute)
-        value = " ".join(found.text.split()) if word is None else word
-        yield Entry(product, attribute, outcome, cell or (), value, word is not None, found)
+        yield Entry(product, attribute, outcome, cell or (), value, known, found)
+
+
+def _written(text: str) -> str:
+    """A text's words as a cell has them: on one line, and without half characters, which no file can hold."""
+    return HALF_CHARACTER.sub("\ufffd", " ".join(text.split()))

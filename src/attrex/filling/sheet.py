@@ -66,25 +66,36 @@ def write_sheet(
             seen.update(cells)
             yield {id_column: name, "attributes": {a: list(values) for a, values in cells.items()}}
 
-    if path.suffix == ".jsonl":
+    kind = path.suffix.lower()
+    if kind == ".jsonl":
         return write_rows(path, noted())
-    spool = path.with_name(f"{path.name}.rows")
+    spool, part = (path.with_name(f"{path.name}.{end}") for end in ("rows", "part"))
     try:
         count = write_rows(spool, noted())
         columns = [a for a in order if a in seen] + sorted(seen.difference(order))
-        if path.suffix == ".parquet":
-            _to_parquet(spool, path, id_column, columns)
+        if kind == ".parquet":
+            _to_parquet(spool, part, id_column, columns)
         else:
-            _to_csv(spool, path, id_column, columns, separator)
+            _to_csv(spool, part, id_column, columns, separator)
+        os.replace(part, path)
     finally:
         spool.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     return count
 
 
+def _column(attribute: str, id_column: str) -> str:
+    """The name of an attribute's column, which is not that of the ids."""
+    return f"{attribute} (attribute)" if attribute == id_column else attribute
+
+
 def _to_csv(source: Path, target: Path, id_column: str, columns: Sequence[str], separator: str) -> None:
-    with source.open(encoding="utf-8") as rows, whole_file(target) as file:
+    with (
+        source.open(encoding="utf-8") as rows,
+        target.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([id_column, *columns])
+        writer.writerow([id_column, *(_column(c, id_column) for c in columns)])
         for row in map(json.loads, rows):
             cells = (row["attributes"].get(c) for c in columns)
             writer.writerow([row[id_column], *("[]" if c == [] else separator.join(c or ()) for c in cells)])
@@ -94,15 +105,14 @@ def _to_parquet(source: Path, target: Path, id_column: str, columns: Sequence[st
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    layout = pa.schema([(id_column, pa.string()), *((c, pa.list_(pa.string())) for c in columns)])
-    part = target.with_name(f"{target.name}.part")
-    with source.open(encoding="utf-8") as rows, pq.ParquetWriter(part, layout) as writer:
+    values = pa.list_(pa.string())
+    layout = pa.schema([(id_column, pa.string()), *((_column(c, id_column), values) for c in columns)])
+    with source.open(encoding="utf-8") as rows, pq.ParquetWriter(target, layout) as writer:
         while lines := list(islice(rows, _ROWS_AT_ONCE)):
             some = [json.loads(line) for line in lines]
             arrays = [pa.array([row[id_column] for row in some], pa.string())]
-            arrays += [pa.array([row["attributes"].get(c) for row in some], pa.list_(pa.string())) for c in columns]
+            arrays += [pa.array([row["attributes"].get(c) for row in some], values) for c in columns]
             writer.write_table(pa.Table.from_arrays(arrays, schema=layout))
-    os.replace(part, target)
 
 
 @contextmanager
@@ -112,14 +122,15 @@ def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Call
         yield lambda entries: None
         return
     path.parent.mkdir(parents=True, exist_ok=True)
+    as_table = path.suffix.lower() == ".csv"
     with whole_file(path) as file:
         table = csv.writer(file, lineterminator="\n")
-        if path.suffix == ".csv":
+        if as_table:
             table.writerow(COLUMNS)
 
         def write(entries: Iterable[Entry]) -> None:
             for row in (entry.to_json() for entry in entries):
-                if path.suffix == ".csv":
+                if as_table:
                     table.writerow(separator.join(v) if isinstance(v, list) else v for v in row.values())
                 else:
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
