@@ -103,6 +103,8 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
     assert report.to_json() == {
         "products": 5,
         "errors": 1,
+        "filled": 1,
+        "expected": 1 / 3,
         "attributes": {
             "Color": {"before": 3, "after": 4, "filled": 1, "agrees": 2, "differs": 1, "further": 3, "unknown": 0}
             | {"agreement": 1 / 3},
@@ -114,14 +116,26 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
     console = Console(width=100, record=True)
     console.print(report.render(), markup=False)
     said = console.export_text()
-    assert "33%" in said
+    assert "1 blank cells were filled, 33% of them as the shop would have, by their agreement." in said
     assert "Nothing was found of 1 attributes: Size." in said
     assert "1 rows could not be read" in said
     assert "Words that the table lacks: 1, most often Color: blue (1)." in said
+
+
+def test_what_to_expect_of_filled_cells_is_weighted_by_their_number() -> None:
+    report = FillReport()
+    report.outcomes["Color"][Outcome.FILLED] = 30
+    report.surest["Color"].update({True: 9, False: 1})
+    report.outcomes["Fit"][Outcome.FILLED] = 10
+    report.surest["Fit"].update({True: 1, False: 1})
+    report.outcomes["Care"][Outcome.FILLED] = 1000  # of which nobody knows
+    report.surest["Brand"].update({True: 1000})  # never blank
+    assert report.expected == pytest.approx((30 * 0.9 + 10 * 0.5) / 40)
 
 
 def test_attributes_without_filled_cells_have_no_agreement() -> None:
     report = FillReport()
     report.add(filled(product(), read(Color={"red": 0.9}), RED))
     assert report.agreement("Color") is None
+    assert report.expected is None
     assert report.to_json()["attributes"]["Color"]["after"] == 1

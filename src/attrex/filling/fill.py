@@ -103,6 +103,21 @@ class FillReport:
         return cells[True] / cells.total() if cells else None
 
     @property
+    def expected(self) -> float | None:
+        """Share of what was filled in that the shop would have written, by its attributes' agreement; None: no telling.
+
+        Attributes of which no find met a filled cell do not count.
+        """
+        told = [(counts[Outcome.FILLED], self.agreement(a)) for a, counts in self.outcomes.items()]
+        cells = sum(n for n, share in told if share is not None)
+        return sum(n * share for n, share in told if share is not None) / cells if cells else None
+
+    @property
+    def filled(self) -> int:
+        """Cells that were blank, and are not now."""
+        return sum(counts[Outcome.FILLED] for counts in self.outcomes.values())
+
+    @property
     def attributes(self) -> list[str]:
         """Those with anything to tell; those first of which most cells were filled."""
         return sorted({*self.before, *self.outcomes}, key=lambda a: (-self.outcomes[a][Outcome.FILLED], a))
@@ -111,6 +126,8 @@ class FillReport:
         return {
             "products": self.rows,
             "errors": self.errors,
+            "filled": self.filled,
+            "expected": self.expected,
             "attributes": {
                 a: {"before": self.before[a], "after": self.before[a] + self.outcomes[a][Outcome.FILLED]}
                 | {outcome.value: self.outcomes[a][outcome] for outcome in Outcome}
@@ -136,7 +153,10 @@ class FillReport:
             shares = (self.before[name], self.before[name] + counts[Outcome.FILLED])
             cells = [f"{n / read:.0%}" for n in shares] + [f"{counts[o]:,}" for o in shown]
             table.add_row(name, *cells, "-" if agreement is None else f"{agreement:.0%}")
-        notes = [f"{self.errors:,} rows could not be read, and are as they were."] if self.errors else []
+        expected = self.expected
+        hope = "" if expected is None else f", {expected:.0%} of them as the shop would have, by their agreement"
+        notes = [f"{self.filled:,} blank cells were filled{hope}."]
+        notes += [f"{self.errors:,} rows could not be read, and are as they were."] if self.errors else []
         if silent := [a for a in self.attributes if a not in found]:
             notes.append(f"Nothing was found of {len(silent)} attributes: {', '.join(silent)}.")
         if self.unknown:
