@@ -17,8 +17,9 @@ from attrex.data.readers import read_products
 from attrex.data.synthetic import write_catalogue
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.tables import render
-from attrex.filling.fill import FillReport, fill_table
+from attrex.filling.fill import fill_table
 from attrex.filling.names import Names
+from attrex.filling.report import FillReport
 from attrex.filling.sheet import write_filled
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor

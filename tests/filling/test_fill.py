@@ -3,10 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from attrex.errors import DataError
-from attrex.filling.fill import COLUMNS, FilledRow, FillReport, Outcome, fill_table
+from attrex.filling.fill import COLUMNS, FilledRow, Outcome, fill_table
 from attrex.filling.names import Names
 from attrex.types import ExtractedValue, Prediction, Product
 
@@ -89,53 +88,3 @@ def test_a_row_with_an_error_keeps_what_it_has(side: str) -> None:
 def test_finds_of_other_products_are_refused() -> None:
     with pytest.raises(DataError, match="row 1: expected finds for the products of the table"):
         filled(product(), read(7))
-
-
-def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
-    shop = [product(i, Color=("Red",)) for i in range(3)] + [product(3, Size=("XL",)), Product("4", {}, error="broken")]
-    finds = [{"red": 0.9, "blue": 0.5}, {"red": 0.8, "blue": 0.9}, {"blue": 0.9}, {"blue": 0.9, "red": 0.6}, {}]
-    names = Names()
-    for p in shop:
-        names.learn(p)
-    report = FillReport()
-    for row in fill_table(shop, [read(i, Color=f) for i, f in enumerate(finds)], names):
-        report.add(row)
-    assert report.to_json() == {
-        "products": 5,
-        "errors": 1,
-        "filled": 1,
-        "expected": 1 / 3,
-        "attributes": {
-            "Color": {"before": 3, "after": 4, "filled": 1, "agrees": 2, "differs": 1, "further": 3, "unknown": 0}
-            | {"agreement": 1 / 3},
-            "Size": {"before": 1, "after": 1, "filled": 0, "agrees": 0, "differs": 0, "further": 0, "unknown": 0}
-            | {"agreement": None},
-        },
-        "unknown_words": [{"attribute": "Color", "value": "blue", "cells": 1}],
-    }
-    console = Console(width=100, record=True)
-    console.print(report.render(), markup=False)
-    said = console.export_text()
-    assert "1 blank cells were filled, 33% of them as the shop would have, by their agreement." in said
-    assert "Nothing was found of 1 attributes: Size." in said
-    assert "1 rows could not be read" in said
-    assert "Words that the table lacks: 1, most often Color: blue (1)." in said
-
-
-def test_what_to_expect_of_filled_cells_is_weighted_by_their_number() -> None:
-    report = FillReport()
-    report.outcomes["Color"][Outcome.FILLED] = 30
-    report.surest["Color"].update({True: 9, False: 1})
-    report.outcomes["Fit"][Outcome.FILLED] = 10
-    report.surest["Fit"].update({True: 1, False: 1})
-    report.outcomes["Care"][Outcome.FILLED] = 1000  # of which nobody knows
-    report.surest["Brand"].update({True: 1000})  # never blank
-    assert report.expected == pytest.approx((30 * 0.9 + 10 * 0.5) / 40)
-
-
-def test_attributes_without_filled_cells_have_no_agreement() -> None:
-    report = FillReport()
-    report.add(filled(product(), read(Color={"red": 0.9}), RED))
-    assert report.agreement("Color") is None
-    assert report.expected is None
-    assert report.to_json()["attributes"]["Color"]["after"] == 1

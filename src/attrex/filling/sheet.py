@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from attrex.data.writers import whole_file, write_rows
-from attrex.filling.fill import COLUMNS, Entry, FilledRow, FillReport
+from attrex.filling.fill import COLUMNS, Entry, FilledRow
+from attrex.filling.report import FillReport
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 CHANGES_SUFFIXES = (".csv", ".jsonl")
