@@ -22,7 +22,7 @@ from attrex.errors import ConfigError, DataError
 from attrex.evaluation.runs import Run, pack, read_runs
 from attrex.locating.locate import LocatePolicy
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
-from attrex.types import CellState, Product, Span
+from attrex.types import CellState, Evidence, ExtractedValue, Prediction, Product, Span
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 SYSTEMS = {
@@ -390,6 +390,19 @@ def test_the_use_of_the_photo_is_measured_once(
     capsys.readouterr()
     ambiguous.main(arguments)
     assert "done already" in capsys.readouterr().out
+
+
+def test_heat_maps_of_different_words_are_compared() -> None:
+    left, right, flat = ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
+
+    def find(word: str, row: tuple[float, ...], image: int = 0) -> ExtractedValue:
+        return ExtractedValue("Color", word, "text", 0, len(word), 0.9, (Evidence(image, (row,)),))
+
+    same_word = (find("red", left), find("RED", right))
+    others = (find("blue", left), find("plain", flat), find("second photo", left, image=1))
+    unseen = ExtractedValue("Color", "no photo", "text", 0, 8, 0.9)
+    predictions = [Prediction("1", (*same_word, *others, unseen)), Prediction("2", (find("green", left),))]
+    assert list(load("heatmaps").alike(predictions)) == pytest.approx([1.0, -1.0])  # blue beside each red
 
 
 def test_each_step_of_locating_is_scored_against_hand_labels(
