@@ -86,7 +86,7 @@ def run(
     console.print(_photo_table(photo_use(extractor, data / "test.jsonl", test, result.predictions)))
 
     filled, changes = out / "filled.csv", out / "changes.csv"
-    _tell(console, 4, f"filling the blank cells of their table, in the words of the shop's: {filled}")
+    _tell(console, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
     console.print(fill_blanks(training, test, result.predictions, filled, changes).render(), markup=False)
 
     _tell(console, 5, "writing the report")
