@@ -392,6 +392,20 @@ def test_the_use_of_the_photo_is_measured_once(
     assert "done already" in capsys.readouterr().out
 
 
+def test_what_was_filled_in_is_judged_by_hand_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "run", load("run"))
+    span = {"attribute": "Color", "start": 0, "end": 3, "text": "red"}
+    (tmp_path / "gold.jsonl").write_text(json.dumps({"id": "1", "text": "red shoe, blue", "spans": [span]}))
+    changes = [("1", "Color", "filled", 0, 3), ("1", "Color", "filled", 10, 14), ("1", "Size", "filled", 0, 3)]
+    changes += [("1", "Color", "differs", 2, 8), ("1", "Fit", "differs", 0, 3), ("2", "Color", "differs", 0, 3)]
+    lines = [f"{i},{a},{outcome},text,{start},{end}" for i, a, outcome, start, end in changes]
+    (tmp_path / "c.csv").write_text("\n".join(["id,attribute,outcome,field,start,end", *lines]))
+    load("filled").main([str(tmp_path / "c.csv"), "--gold", str(tmp_path / "gold.jsonl")])
+    assert capsys.readouterr().out.splitlines()[2:] == ["| filled | 2 | 1 |", "| differs | 2 | 1 |"]
+
+
 def test_heat_maps_of_different_words_are_compared() -> None:
     left, right, flat = ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
 

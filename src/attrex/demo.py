@@ -101,11 +101,7 @@ def run(
 def fill_blanks(
     known: Sequence[Product], products: Sequence[Product], found: Sequence[Prediction], out: Path, changes: Path
 ) -> FillReport:
-    """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well.
-
-    The products' own labels, which a shop would not have, are left out.
-    """
-    products = [replace(p, spans=None) for p in products]
+    """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well."""
     names = Names()
     for product in known:
         names.learn(product)

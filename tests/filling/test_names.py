@@ -37,6 +37,14 @@ def test_labels_say_what_words_stand_for() -> None:
     assert learned(labelled).of("Color", "Azure") == "Blue"
 
 
+def test_labels_of_a_product_do_not_name_what_was_found_in_it() -> None:
+    span = Span("Color", 0, 5, "azure", value="Blue")
+    labelled = Product("1", {"text": "azure"}, table={"Color": ("Blue",)}, spans=(span,))
+    names = Names()
+    names.learn(labelled, find("azure"))
+    assert (names.of("Color", "azure", cell=("Blue",)), names.of("Color", "blue")) == (None, "Blue")
+
+
 def test_a_lexicon_knows_other_words_and_what_belongs_to_a_value() -> None:
     vocabulary = Vocabulary(
         accepted={"Blue": {"Blue": SURE, "azure": SURE}},

@@ -46,14 +46,17 @@ class Names:
         self._known: dict[tuple[str, str], str] | None = None  #: (attribute, folded form) -> value
 
     def learn(self, product: Product, found: Prediction | None = None) -> None:
-        """Take in a product's filled cells and labels, and what was found beside the cells."""
+        """Take in a product's filled cells, and what was found beside them, else its labels.
+
+        The labels of a product in which something was found would name its own finds, which would agree with its cells.
+        """
         self._known = None
         table = self.table(product)
         for attribute, values in table.items():
             if values:
                 self._cells[attribute][len(values) > 1] += 1
                 self._counts.update((attribute, value) for value in values)
-        for span in product.spans or ():
+        for span in product.spans or () if found is None else ():
             if span.value is not None:
                 self._labels[span.attribute, self._folder.fold(span.text)][span.value] += 1
         for attribute, form in {(v.attribute, self._folder.fold(v.text)) for v in found.values} if found else ():
