@@ -274,6 +274,8 @@ def test_what_stands_beside_a_system_may_change_its_settings(write):
         (["system=opentag", "range.kind=predicted"], "system=opentag predicts no range that S_thr limits; set range"),
         (["system=opentag", "decoder.pad_tag=true"], "belong to the release of uls-dram, not to system=opentag"),
         (["system=open-tag"], "system: Input should be 'uls-dram', 'opentag'"),
+        (["system=OpenTag"], "got 'OpenTag'; did you mean 'opentag'?"),
+        (["range.unknown=mask"], "got 'mask'; did you mean 'masked'?"),
     ],
 )
 def test_settings_that_do_not_fit_a_system(settings: list[str], words: str):

@@ -6,6 +6,7 @@ All faults are reported at once, unknown keys with the nearest known one.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -488,8 +489,8 @@ def _explain(error: Mapping[str, Any]) -> str:
             known = list(fields)
         return f"unknown key {'.'.join(where)}{did_you_mean(where[-1], known)} (known: {', '.join(known)})"
     message = str(error["msg"]).removeprefix("Value error, ")
-    return (
-        f"{'.'.join(where)}: {message}, got {error.get('input')!r}"
-        if where and error["type"] != "value_error"
-        else message
-    )
+    if not where or error["type"] == "value_error":
+        return message
+    came = error.get("input")
+    choices = re.findall(r"'([^']+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
+    return f"{'.'.join(where)}: {message}, got {came!r}{did_you_mean(str(came), choices)}"

@@ -30,6 +30,7 @@ class CheckpointError(AttrexError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A clause such as ``; did you mean 'color'?``, or an empty string when nothing is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    """A clause such as ``; did you mean 'color'?``, or an empty string when nothing is near. Case does not count."""
+    spelt = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=0.6)
+    return f"; did you mean {spelt[near[0]]!r}?" if near else ""
