@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
-from attrex.evaluation.comparison import FIGURES, headless_pyplot
+from attrex.evaluation.comparison import FIGURES, headless_pyplot, spread
 from attrex.evaluation.runs import read_runs
 
 COLORS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568")
@@ -33,8 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     canvas, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     print(f"| cells taken away | {' | '.join(lines)} |\n|{'---|' * (len(lines) + 1)}")
     for share in sorted({share for line in lines.values() for share in line}):
-        cells = [f"{mean(line[share]):.4f}" if share in line else "-" for line in lines.values()]
-        print(f"| {share:.0%} | {' | '.join(cells)} |")
+        print(f"| {share:.0%} | {' | '.join(spread(line.get(share, ()), digits=3) for line in lines.values())} |")
     for color, (name, line) in zip(COLORS * len(lines), lines.items(), strict=False):
         shares, values = list(line), [mean(v) for v in line.values()]
         axes.plot([100 * s for s in shares], values, "o-", color=color, label=name)

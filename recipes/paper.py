@@ -26,7 +26,7 @@ from run import evenly, extent, result_path, split, work_path
 from attrex.config import Config
 from attrex.data.readers import read_products
 from attrex.errors import DataError
-from attrex.evaluation.comparison import difference, headless_pyplot
+from attrex.evaluation.comparison import difference, headless_pyplot, spread
 from attrex.evaluation.metrics import resample
 from attrex.evaluation.runs import Run, read_runs
 from attrex.evaluation.significance import PairedResult, paired_result
@@ -188,9 +188,7 @@ def _values(runs: Sequence[Run], keys: tuple[str, ...]) -> list[float]:
 
 
 def _percent(runs: Sequence[Run], keys: tuple[str, ...]) -> str:
-    values = [100 * v for v in _values(runs, keys)]
-    apart = f" ±{(max(values) - min(values)) / 2:.2f}" if len(values) > 1 else ""
-    return f"{mean(values):.2f}{apart}" if values else "-"
+    return spread([100 * v for v in _values(runs, keys)], digits=2)
 
 
 def _number(runs: Sequence[Run], keys: tuple[str, ...]) -> str:

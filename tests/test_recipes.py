@@ -194,19 +194,20 @@ def test_runs_with_hidden_cells_are_drawn_as_lines(tmp_path: Path, capsys: pytes
     files = []
     for name, f1s in (
         ("negative", {0.0: 0.9, 0.6: 0.4}),
+        ("negative", {0.6: 0.5}),  # another seed
         ("masked", {0.0: 0.91, 0.3: 0.85, 0.6: 0.8}),
         ("once", {0.0: 1.0}),
     ):
         for share, f1 in f1s.items():
-            files.append(tmp_path / f"{name}-{share}.json")
+            files.append(tmp_path / f"{name}-{share}-{len(files)}.json")
             test = {"tag": {"f1": f1}}
             gold = {"overlap": {"f1": f1}}
             files[-1].write_text(json.dumps({"name": name, "hidden_cells": share, "test": test, "gold": gold}))
     load("blanking").main([*map(str, files), "--out", str(tmp_path / "plot.svg")])
     assert capsys.readouterr().out.splitlines()[2:] == [
-        "| 0% | 0.9000 | 0.9100 |",
-        "| 30% | - | 0.8500 |",
-        "| 60% | 0.4000 | 0.8000 |",
+        "| 0% | 0.900 | 0.910 |",
+        "| 30% | - | 0.850 |",
+        "| 60% | 0.450 ±0.050 | 0.800 |",
     ]
     assert "negative" in (tmp_path / "plot.svg").read_text()
 

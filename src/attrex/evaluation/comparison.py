@@ -218,7 +218,7 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
     compared = any(row.difference for row in rows)
     table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]
     for row in rows:
-        line = [row.name, str(len(row.runs)), *(_spread(row.values(name)) for name in figures)]
+        line = [row.name, str(len(row.runs)), *(spread(row.values(name)) for name in figures)]
         if compared:
             line += _told(row.difference)
         table.append(line)
@@ -231,10 +231,11 @@ def _told(found: PairedResult | None) -> list[str]:
     return [f"{found.difference:+.4f}", "{:+.4f} to {:+.4f}".format(*found.ci95), f"{found.p_value:.4f}"]
 
 
-def _spread(values: Sequence[float]) -> str:
-    """The mean, and half the distance between the best and the worst run."""
+def spread(values: Sequence[float], digits: int | None = None) -> str:
+    """The mean, and half the distance between the best and the worst run: "0.9023 ±0.0050"."""
     if not values:
         return "-"
-    digits = 1 if max(values) > 1 else 4
+    if digits is None:
+        digits = 1 if max(values) > 1 else 4
     apart = f" ±{(max(values) - min(values)) / 2:.{digits}f}" if len(values) > 1 else ""
     return f"{mean(values):.{digits}f}{apart}"
