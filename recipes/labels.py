@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _scores(gold: Sequence[Product], policy: LocatePolicy, lexicon: Lexicon) -> str:
     locator = Locator(policy=policy, lexicon=lexicon)
+    locator.know(column for product in gold for column in product.table)
     located = [locator.locate(replace(product, spans=None, complete=False)) for product in gold]
     found = score(gold, [_as_prediction(product) for product in located], attributes=CORE, bootstrap=0)
     return " | ".join(f"{x:.3f}" for s in (found.overlap, found.tag) for x in (s.precision, s.recall, s.f1))

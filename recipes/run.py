@@ -119,8 +119,9 @@ def split(data: Path, name: str, limit: int | None = None, sample: int | None = 
         products = islice(kept if name == "train" else held_out, limit)
     if sample is not None:
         products = iter(evenly(products, sample))
-    locator = Locator()
-    return (locator.locate(p) if p.spans is None else p for p in products)
+    every, locator = list(products), Locator()
+    locator.know(column for p in every for column in p.table)
+    return (locator.locate(p) if p.spans is None else p for p in every)
 
 
 def evenly(products: Iterable[Product], size: int) -> list[Product]:

@@ -252,6 +252,17 @@ def test_locate_labels_anew_on_request_but_not_what_is_complete(tmp_path: Path) 
     assert [len(row["spans"]) for row in rows(tmp_path / "l.jsonl")] == [1, 0]
 
 
+def test_located_labels_do_not_depend_on_which_row_comes_first(tmp_path: Path) -> None:
+    bare = {"id": "1", "text": "Fit: Regular", "attributes": {}}
+    filled = {"id": "2", "text": "Dress", "attributes": {"Fit": "Slim"}}
+    for name, table in (("a", (bare, filled)), ("b", (filled, bare))):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, table)))
+        attrex("locate", tmp_path / f"{name}.jsonl", "--out", tmp_path / f"{name}-out.jsonl")
+    spans = [{row["id"]: row["spans"] for row in rows(tmp_path / f"{name}-out.jsonl")} for name in "ab"]
+    assert spans[0] == spans[1]
+    assert [s["text"] for s in spans[0]["1"]] == ["Regular"]
+
+
 def test_locate_compares_with_labels_by_hand(data: Path, tmp_path: Path) -> None:
     reference, report = data / "train.jsonl", tmp_path / "report.json"
     options = ["--out", tmp_path / "l.jsonl", "--compare", reference, "--compare", data / "test.jsonl"]

@@ -428,7 +428,7 @@ def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, A
         raise ConfigError(f"no preset or file {name!r}; presets: {', '.join(presets())}{did_you_mean(name, presets())}")
     try:
         raw = yaml.safe_load(text) or {}
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, ValueError) as exc:  # ValueError: a date that is none
         raise ConfigError(f"{name} is not YAML: {exc}") from exc
     if not isinstance(raw, dict):
         raise ConfigError(
@@ -463,7 +463,7 @@ def _apply(raw: dict[str, Any], item: str) -> str | None:
         return f"--set takes section.key=value, e.g. training.epochs=2; got {item!r}"
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         parsed = value
     # YAML reads 1e-4 as a string, and a person means a number.
     if isinstance(parsed, str):

@@ -260,6 +260,8 @@ def test_mapped_columns():
         (["no"], ()),
         (None, None),
         (float("nan"), None),
+        (type("NAType", (), {})(), None),  # pandas: pd.NA, pd.NaT
+        (type("NaTType", (), {})(), None),
         ("n/a", None),
         ("", None),
         (["NA"], None),
@@ -493,6 +495,13 @@ def test_a_file_cut_in_the_middle_gives_what_is_there_and_a_marked_row(tmp_path)
     assert not any(p.error for p in good[:-1])
     assert "expected more rows, got: Compressed file ended" in last.error
     assert last.error.endswith("the file is damaged here and cannot be read further, make it again")
+
+
+def test_a_packed_file_that_is_damaged_at_once_is_told_of(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text": "red"}\n')[:10] + b"\xff" * 30)
+    with pytest.raises(DataError, match="while decompressing data"):
+        list(read_products(path))
 
 
 json_values = st.recursive(

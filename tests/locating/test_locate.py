@@ -329,6 +329,35 @@ def test_columns_are_merged_and_a_filled_one_beats_an_absent_one() -> None:
     assert locator.report.dropped_columns == {"SKU": 1}
 
 
+def test_a_policys_marker_for_absent_goes_before_the_blank_ones_that_everybody_has() -> None:
+    policy = LocatePolicy(absent=("Not applicable",))
+    found = Locator(policy=policy).locate(product("x", Fit="not applicable", Cut="unknown"))
+    assert found.table == {"Fit": ()}
+    assert found.cell_state("Fit") is CellState.ABSENT
+
+
+def test_columns_are_headings_before_a_product_fills_them() -> None:
+    bare = product("Fit: Regular\n82% polyamide, 18% elastane")
+    locator = Locator()
+    assert said(locator.locate(bare)) == []
+    locator.know(["Fit", "Material"])
+    assert said(locator.locate(bare)) == [("Fit", "Regular"), ("Material", "polyamide"), ("Material", "elastane")]
+
+
+def test_a_word_that_folds_to_nothing_is_no_part_of_a_value() -> None:
+    assert words("a \u00ad red \u00ad bag", "red") == ["red"]
+    options = Schema((Attribute("A", options=("red",)),))
+    found = Locator(schema=options).locate(product("a \u00ad red \u00ad bag", A="red"))
+    assert said(found) == [("A", "red")]
+
+
+def test_thousands_of_values_in_one_text_take_no_longer_each() -> None:
+    text = "navy blue " * 4_000  # some seconds, if every find were compared with every other
+    lexicon = Lexicon({"Color": Vocabulary(accepted={"Blue": {"blue": EVER}, "Navy Blue": {"navy blue": EVER}})})
+    found = Locator(lexicon=lexicon).locate(product(text, Color="Blue"))
+    assert said(found) == [("Color", "navy blue")] * 4_000
+
+
 def test_labelled_products_keep_their_spans_and_marked_rows_pass() -> None:
     labelled = Product("a", {"text": "red"}, table={"Color": ("Blue",)}, spans=(), complete=True)
     broken = Product("b", {}, error="line 2 is not JSON")
@@ -409,8 +438,11 @@ def test_the_example_policy_merges_a_fashion_shops_columns() -> None:
         ("trust: 80", "trust should be a share from 0 to 1, such as 0.8, not 80.0"),
         ("trust: often", "trust should be a number, not 'often'"),
         ("min_length: true", "min_length should be a whole number, not True"),
-        ("priority: Color", "priority should be a list, not 'Color'"),
-        ("columns: [a, b]", "columns should be a mapping, not"),
+        ("priority: Color", "priority should be a list of words (NO, null and numbers in quotes), not 'Color'"),
+        ("negations: [not, no]", "negations should be a list of words (NO, null and numbers in quotes), not ['not', F"),
+        ("columns: [a, b]", "columns should be a mapping of words to words (NO, null and numbers in quotes), not"),
+        ("columns: {38: Size}", "columns should be a mapping of words to words"),
+        ("blank: [0000-00-00]", "is not YAML: year 0 is out of range"),
         ("- a", "should be a mapping of policy keys"),
         ("a: [", "is not YAML"),
     ],

@@ -9,6 +9,7 @@ from attrex.data.synthetic import draw_catalogue
 from attrex.locating.lexicon import Lexicon, Vocabulary
 from attrex.locating.locate import LocatePolicy, Locator, agreement
 from attrex.locating.mining import Thresholds, mine
+from attrex.schema import Attribute, Schema
 from attrex.types import Product
 
 
@@ -39,6 +40,18 @@ def test_own_words_come_with_how_far_they_can_be_trusted() -> None:
     )
     red = vocabulary(products, "Colour").accepted["Red"]["Red"]
     assert (red.support, red.precision, red.in_titles) == (20, 0.4, 0.8)
+
+
+def test_an_attribute_that_is_only_known_to_be_absent_has_no_vocabulary() -> None:
+    products = [replace(p, table={**p.table, "Pattern": ()}) for p in shop((9, "Red shirt", {"Colour": "Red"}))]
+    assert [*mine(products).attributes] == ["Colour"]
+
+
+def test_an_option_that_no_cell_has_is_still_a_word_for_the_longer_value() -> None:
+    products = shop((9, "Soft cotton shirt #", {"Material": "Pure Cotton"}))
+    schema = Schema((Attribute("Material", options=("Pure Cotton", "Cotton")),))
+    found = mine(products, schema).attributes["Material"]
+    assert forms(found.accepted) == {"Pure Cotton": ["Pure Cotton", "cotton"]}
 
 
 def test_another_head_word_for_a_value() -> None:

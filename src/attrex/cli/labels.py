@@ -117,7 +117,15 @@ def locate(
     words = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
     if mine:
         words = mined_lexicon(read_rows(table, images, fields, columns, split, limit), mine, known, how)
-    locator = Locator(known, how, words)
+    source = read_rows(table, images, fields, columns, split, limit)
+    table_columns = dict.fromkeys(column for p in with_progress(source, "reading") for column in p.table)
+
+    def new_locator() -> Locator:
+        locator = Locator(known, how, words)
+        locator.know(table_columns)
+        return locator
+
+    locator = new_locator()
     source = read_rows(table, images, fields, columns, split, limit)
     bare = (replace(p, spans=None) if relabel and not p.complete else p for p in source)
     count = write_products(out, (locator.locate(p) for p in with_progress(bare, "locating")))
@@ -126,7 +134,7 @@ def locate(
     if compare:
         source = read_rows(table, images, fields, columns, split, limit)
         references = [p for name in compare for p in read_rows(name)]
-        found["agreement"] = _agreement(with_progress(source, "comparing"), references, Locator(known, how, words))
+        found["agreement"] = _agreement(with_progress(source, "comparing"), references, new_locator())
         console.print(_agreement_table(found["agreement"]))
     save_json(report, found, "report")
     note(f"{count:,} labelled products: {out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -214,7 +215,7 @@ def _looks_like_mae(path: Path) -> bool:
     try:
         with open_binary(path) as file:
             start = file.read(65_536)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return False
     return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and b'"diffbotUri"' in start
 

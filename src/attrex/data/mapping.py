@@ -41,7 +41,7 @@ class ColumnMapping:
         where = f"the column mapping {path}"
         try:
             options = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        except (OSError, yaml.YAMLError, ValueError) as exc:  # ValueError: no UTF-8, or a date that is none
             raise ConfigError(f"{where} cannot be read as YAML: {exc}") from exc
         types = {f.name: str(f.type) for f in fields(cls)}
         if not isinstance(options, dict):

@@ -318,8 +318,13 @@ def _image(item: Any, base: Path, blank: tuple[str, ...]) -> ImageSource | None:
 # --- small helpers -------------------------------------------------------------------------------------------------
 
 
+_PANDAS_BLANKS = ("NAType", "NaTType")  # by name: they answer to no comparison, and pandas need not be there
+
+
 def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))  # NaN: how pandas leaves a cell empty
+    """Whether a cell is empty, in any of the ways of JSON and pandas."""
+    nan = isinstance(value, float) and math.isnan(value)
+    return value is None or nan or type(value).__name__ in _PANDAS_BLANKS
 
 
 def _name(value: Any) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate, pairwise
@@ -161,7 +161,8 @@ class FoldedText:
         at = self.folded.find(form)
         while at >= 0:
             end = at + len(form)
-            first, after = bisect_left(starts, at), bisect_left(starts, end)
+            # A word may fold to nothing (a soft hyphen): it is no part of the find, before or behind it.
+            first, after = bisect_right(starts, at) - 1, bisect_left(starts, end)
             whole = starts[first] == at and starts[after] == end
             if whole:
                 yield self._edges[2 * first], self._edges[2 * after - 1]
@@ -179,10 +180,14 @@ class FoldedText:
         """
         starts = self._folded_starts
         for first, at in enumerate(starts[:-1]):
+            if starts[first + 1] == at:
+                continue  # nothing
             most = at + longest.get(self.folded[at : at + 2], 0)
             for after in range(first + 1, len(starts)):
                 if starts[after] > most:
                     break
+                if starts[after] == starts[after - 1]:
+                    continue
                 yield self.folded[at : starts[after]], self._edges[2 * first], self._edges[2 * after - 1]
 
 

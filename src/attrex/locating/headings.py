@@ -18,6 +18,8 @@ _PERCENT = re.compile(
     r"(?P<number>\d{1,3}(?:[.,]\d+)?)\s*[%％]\s*(?:of\s+)?"
     r"(?P<words>[^\W\d][^\n\d%％,;:，；。、.()/|+&]*)"
 )
+PARTS = 12
+"""Percentages of one composition at most."""
 _NEXT_PART = re.compile(r"\s(?:and|with|und|et|y)\s")
 
 
@@ -68,7 +70,7 @@ def _add_up(found: list[re.Match[str]]) -> Iterator[list[re.Match[str]]]:
     """Runs of percentages that add up to 100; what is left over comes one by one."""
     while found:
         total, size = 0.0, 1
-        for n, part in enumerate(found, 1):
+        for n, part in enumerate(found[:PARTS], 1):
             total += float(part["number"].replace(",", "."))
             if 99 <= total <= 101:
                 size = n

@@ -6,8 +6,9 @@ the folded text. Every folded word keeps the place it came from, so offsets are 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -158,8 +159,8 @@ class Locator:
         order = [*policy.priority, *(schema.names if schema else ()), *self.columns.values()]
         self._rank = {a: i for i, a in enumerate(dict.fromkeys(order))}
         self._folder = Folder(policy)
-        self._blank = {b.strip().casefold() for b in policy.blank} | {""}
         self._absent = {a.strip().casefold() for a in policy.absent}
+        self._blank = {b.strip().casefold() for b in (*policy.blank, "")} - self._absent
         self._aliases: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         if policy.aliases:
             by_hand = [item for a in (schema.attributes if schema else ()) for item in a.aliases.items()]
@@ -169,6 +170,11 @@ class Locator:
         self.forms = Remembered(self._forms_of)
         self._cells = Remembered(self._without_markers)
         self._attributes = Remembered(self._attribute_of)
+
+    def know(self, columns: Iterable[str]) -> None:
+        """Take in the table's columns before its products: each is a heading in all texts, whoever fills it first."""
+        for column in columns:
+            self._attributes[column]
 
     def locate(self, product: Product) -> Product:
         """The product with its columns merged and a span wherever the text says one of its values.
@@ -252,8 +258,11 @@ class Locator:
         """Everything in one field that is a value of the product, overlaps and all; ``told``: by its title."""
         folded = FoldedText(text, self._folder)
         known = self._wording.known.find(folded)
-        found = [self._whole(m, known) for m in self._of_cells(folded, table, "table")]
-        found += [self._whole(m, known) for m in self._of_cells(folded, told, "title")]
+        by_attribute: defaultdict[str, list[Found]] = defaultdict(list)
+        for f in known:
+            by_attribute[f.attribute].append(f)
+        of_cells = (*self._of_cells(folded, table, "table"), *self._of_cells(folded, told, "title"))
+        found = [self._whole(m, by_attribute[m.attribute]) for m in of_cells]
         if self.policy.blank_cells:
             found += self._of_blank_cells(known, table, category)
         denied = list(self._wording.denied(text, folded))
@@ -273,12 +282,13 @@ class Locator:
                         yield from (Match(rank, attribute, value, *place, source) for place in folded.find(form))
 
     def _whole(self, match: Match, known: list[Found]) -> Match:
-        """The match, or the longer value of its attribute that it is a part of: "navy blue" where the cell is Blue."""
-        if self.policy.whole_phrases:
-            for f in known:
-                if f.attribute == match.attribute and f.start <= match.start and match.end <= f.end:
-                    return match._replace(start=f.start, end=f.end)
-        return match
+        """The match, or the longer value of its attribute that it is a part of: "navy blue" where the cell is Blue.
+
+        ``known``: the attribute's values in the text, from left to right, none over another.
+        """
+        before = bisect_right(known, match.start, key=lambda f: f.start)
+        around = known[before - 1] if before and self.policy.whole_phrases else None
+        return match if around is None or around.end < match.end else match._replace(start=around.start, end=around.end)
 
     def _told_by_title(
         self, title: str, table: Mapping[str, tuple[str, ...]], category: str | None

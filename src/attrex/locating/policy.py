@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class LocatePolicy:
             body = yaml.safe_load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigError(f"no policy file {path}; LocatePolicy().save() writes one with every key") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as exc:
+        except (OSError, yaml.YAMLError, ValueError) as exc:  # ValueError: no UTF-8, or a date that is none
             raise ConfigError(f"{path} is not YAML: {exc}") from exc
         if not isinstance(body, dict):
             raise ConfigError(f"{path} should be a mapping of policy keys, such as 'overlap: longest'")
@@ -104,17 +104,22 @@ class LocatePolicy:
 
 def _as_type_of(default: Any, value: Any, where: str) -> Any:
     """``value`` from YAML as the type of the policy's default; raises :class:`ConfigError`."""
-    if isinstance(default, tuple) and isinstance(value, list):
-        return tuple(map(str, value))
-    if isinstance(default, dict) and isinstance(value, dict):
-        return {str(k): str(v) for k, v in value.items()}
+    if isinstance(default, tuple) and isinstance(value, list) and _all_words(value):
+        return tuple(value)
+    if isinstance(default, dict) and isinstance(value, dict) and _all_words((*value, *value.values())):
+        return value
     if isinstance(default, float) and type(value) is int:
         return float(value)
-    if type(value) is type(default):
+    if type(value) is type(default) and not isinstance(value, dict):
         return value
-    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", tuple: "a list"}
-    kind = kinds.get(type(default), "a mapping")
-    raise ConfigError(f"{where} should be {kind}, not {value!r}")
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word", tuple: "a list of words"}
+    kind = kinds.get(type(default), "a mapping of words to words")
+    hint = " (NO, null and numbers in quotes)" if isinstance(default, tuple | dict) else ""
+    raise ConfigError(f"{where} should be {kind}{hint}, not {value!r}")
+
+
+def _all_words(items: Iterable[Any]) -> bool:
+    return all(isinstance(item, str) for item in items)
 
 
 DEFAULT_POLICY = LocatePolicy()

@@ -73,11 +73,15 @@ class Forms:
             if form in self._known
             for attribute, known in self._known[form].items()
         ]
-        kept: defaultdict[str, list[Found]] = defaultdict(list)
+        size = max((f.end for f in found), default=0)
+        taken: defaultdict[str, bytearray] = defaultdict(lambda: bytearray(size))  # attribute -> characters
+        kept = []
         for one in sorted(found, key=lambda f: f.start - f.end):
-            if all(one.end <= k.start or k.end <= one.start for k in kept[one.attribute]):
-                kept[one.attribute].append(one)
-        return sorted((f for forms in kept.values() for f in forms), key=lambda f: (f.start, f.end, f.attribute))
+            characters = taken[one.attribute]
+            if not any(characters[one.start : one.end]):
+                characters[one.start : one.end] = b"\1" * (one.end - one.start)
+                kept.append(one)
+        return sorted(kept, key=lambda f: (f.start, f.end, f.attribute))
 
 
 class Wording:

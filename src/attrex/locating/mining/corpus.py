@@ -87,7 +87,8 @@ class Corpus:
         self.options: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for _, table in rows:
             for name, values in table.items():
-                self.options[name].update(values)
+                if values:  # not where an attribute is only ever known to be absent
+                    self.options[name].update(values)
         self.known = self._known_forms(schema, policy)
         self.wording = Wording(self.folder, policy, locator.columns, schema, self._lexicon())
         self.readings = [self._read(p, table) for p, table in rows]

@@ -70,7 +70,8 @@ def mine_contained(corpus: Corpus) -> Candidates:
             }
         )
     for attribute, part, whole in said:
-        for form in corpus.known[attribute, part] if part != whole else ():
+        # A part that only the schema knows has no forms of its own.
+        for form in corpus.known.get((attribute, part), (part,)) if part != whole else ():
             if _inside(split(form), split(whole)):
                 found[attribute, whole, form.lower()] = Evidence(said[attribute, part, whole], 1.0)
     return found
