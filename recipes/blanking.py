@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import mean
 
-from attrex.evaluation.comparison import FIGURES, headless_pyplot, spread
+from attrex.evaluation.comparison import FIGURES, headless_pyplot, label, spread
 from attrex.evaluation.runs import read_runs
 
 COLORS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568")
@@ -18,17 +18,14 @@ COLORS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568")
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
-    points: dict[tuple[str, float | None], dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for run in read_runs(options.files):
+    points: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    runs = read_runs(options.files)
+    for run in runs:
         value = run.value(*FIGURES[options.figure])
-        if value is not None:
-            line = run.name, run.value("training_products")  # runs on other products are no points of this line
+        if value is not None:  # runs that differ in more than the cells are no points of one line
+            line = label(run, runs, leave_out="hidden_cells")
             points[line][run.value("hidden_cells") or 0.0].append(value)
-    lines = {
-        f"{name}, {products:,.0f} products" if products else name: dict(sorted(at.items()))
-        for (name, products), at in points.items()
-        if len(at) > 1
-    }
+    lines = {name: dict(sorted(at.items())) for name, at in points.items() if len(at) > 1}
     pyplot = headless_pyplot()
     canvas, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
     print(f"| cells taken away | {' | '.join(lines)} |\n|{'---|' * (len(lines) + 1)}")

@@ -165,6 +165,7 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
         "training_products": extractor.model.metrics["training_products"],
         "preset": config.preset,
         "overrides": options.set,
+        "sample": " ".join(map(str, options.sample or ())),
         "hidden_cells": options.hide,
         "seed": options.seed,
         "commit": _commit(),

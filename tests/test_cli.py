@@ -243,6 +243,30 @@ def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_pat
     assert "expected finds for the products of the table" in error("fill", catalog, found, "--out", out)
 
 
+def test_a_shops_columns_go_with_its_table_and_with_what_was_located_in_it(tmp_path: Path) -> None:
+    table, columns, labelled, found = (tmp_path / n for n in ("t.csv", "columns.yaml", "labelled.jsonl", "found.jsonl"))
+    table.write_text("sku,name,Colour\na,red shoe,Red\nb,crimson hat,\n", encoding="utf-8")
+    columns.write_text("id: sku\nfields: [name]\ntable_columns: [Colour]\n")
+    attrex("locate", table, "--columns", columns, "--out", labelled)
+    find = {"attribute": "Colour", "text": "red", "field": "name", "start": 0, "end": 3, "confidence": 0.9}
+    found.write_text("\n".join(json.dumps({"id": i, "values": [find]}) for i in "ab"))
+    out = tmp_path / "filled.csv"
+    attrex("fill", table, found, "--columns", columns, "--catalog", labelled, "--out", out)
+    assert out.read_text() == "sku,Colour\na,Red\nb,Red\n"
+    attrex("fill", table, found, "--columns", columns, "--limit", "1", "--out", out)
+    assert out.read_text() == "sku,Colour\na,Red\n"
+
+
+def test_the_cells_of_a_row_whose_text_cannot_be_read_are_kept(tmp_path: Path) -> None:
+    table, found, out = tmp_path / "t.jsonl", tmp_path / "found.jsonl", tmp_path / "filled.csv"
+    cells = {"Color": "Green", "Material": "Suede"}
+    table.write_text(json.dumps({"id": "1", "title": "a"}) + "\n" + json.dumps({"id": "2", "attributes": cells}))
+    found.write_text("\n".join(json.dumps({"id": i, "values": []}) for i in "12"))
+    said = attrex("fill", table, found, "--out", out).output
+    assert "1 rows could not be read, and are as they were" in said
+    assert out.read_text() == "id,Color,Material\n1,,\n2,Green,Suede\n"
+
+
 def test_locate_labels_anew_on_request_but_not_what_is_complete(tmp_path: Path) -> None:
     row = {"id": "1", "text": "red shoe", "attributes": {"Color": ["red"]}, "spans": []}
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, (row, row | {"id": "2", "complete": True}))))
@@ -342,6 +366,8 @@ def test_ocr_keeps_what_it_has_read_and_goes_on(tmp_path: Path, monkeypatch: pyt
     assert "4 products, 4 of which have text in their photos" in said
     assert shown == ["1", "2", "3", "3", "4"]
     assert "is finished already: nothing left to do" in attrex("ocr", table, "--out", out, "--resume").output
+    said = error("ocr", table, "--limit", "3", "--out", out, "--resume")
+    assert "is finished, but of other products: its row 4 is '4', but the input has the end there" in said
     whole = tmp_path / f"whole-{name}"
     attrex("ocr", table, "--out", whole)
     unpack = gzip.decompress if name.endswith(".gz") else bytes
@@ -677,6 +703,25 @@ def test_an_interrupted_extraction_goes_on_to_the_same_file(
     assert out.read_bytes() == before
 
 
+def test_an_extraction_interrupted_before_its_first_row_is_not_the_finished_one_before_it(
+    extracted: Path, model: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "v.jsonl"
+    out.write_text("old\n")
+    assert "no model directory" in error("extract", tmp_path / "gone", data / "test.jsonl", "--out", out)
+    assert [p.name for p in tmp_path.iterdir()] == ["v.jsonl"]  # an error leaves nothing unfinished
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(patch, 0)
+        attrex(*extraction(model, data, out, "--images", data), code=130)
+    assert out.read_text() == "old\n"
+    said = error(*extraction(model, data, out, "--resume"))
+    assert f"was made with --images '{data.resolve()}', not None" in said
+    attrex(*extraction(model, data, out, "--images", data, "--resume"))
+    assert out.read_bytes() == extracted.read_bytes()
+    said = error(*extraction(model, data, out, "--resume", "--limit", "3"))
+    assert "is finished, but of other products: its row 4 is" in said
+
+
 def test_an_interrupted_locate_leaves_no_half_file(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt_after(monkeypatch, 5)
     said = attrex("locate", data / "test.jsonl", "--out", tmp_path / "l.jsonl", code=130).output
@@ -760,6 +805,9 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("evaluate {model} {data}/test.jsonl --json {data}/test.jsonl", "is a file that this command reads"),
         ("evaluate {model} {data}/test.jsonl --json {data}", "--json should be a file, but {data} is a directory"),
         ("benchmark {model} {data}/test.jsonl --json {data}/test.jsonl", "is a file that this command reads"),
+        ("evaluate {model} {data}/test.jsonl --json {model}/metrics.json", "is a file that this command reads"),
+        ("benchmark {model} {data}/test.jsonl --json {model}/image.json", "is a file that this command reads"),
+        ("check {data}/train.jsonl --columns c.yaml --json c.yaml", "is a file that this command reads"),
         ("locate {data}/catalog.jsonl --out l.jsonl --report l.jsonl", "--report l.jsonl is a file that this command"),
         ("locate {data}/catalog.jsonl --out l.jsonl --policy p.yaml --mine p.yaml", "--mine p.yaml is a file that"),
         (

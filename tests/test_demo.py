@@ -6,12 +6,13 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from attrex import demo
 from attrex.config import Config
 from attrex.data.synthetic import write_catalogue
-from attrex.demo import color_accuracy, run, swap_photos, trapped
+from attrex.demo import SETTINGS, color_accuracy, run, swap_photos, trapped
+from attrex.errors import DataError
 from attrex.inference.output import read_predictions
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
@@ -32,15 +33,17 @@ def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny
         if attempt == 1:  # as if killed while writing the values
             (out / "values.jsonl.part").write_text("half a li")
         assert len((out / "filled.csv").read_text().splitlines()) == 9
-    written = ["changes.csv", "data", "filled.csv", "metrics.json", "model", "report.html", "values.jsonl"]
+    written = ["changes.csv", "data", "demo.json", "filled.csv", "metrics.json", "model", "report.html", "values.jsonl"]
     assert sorted(p.name for p in out.iterdir()) == written
 
 
-def test_a_directory_that_is_not_a_model_is_left_alone(tmp_path: Path) -> None:
+def test_a_directory_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "mine.txt").touch()
-    demo._clear(tmp_path)
-    assert (tmp_path / "model" / "mine.txt").exists()
+    (tmp_path / "model" / "run.json").touch()
+    with pytest.raises(DataError, match=r"is not empty and holds no demo .*; choose another --out"):
+        run(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "run.json").exists()
 
 
 def product(name: str, *colors: str) -> Product:
@@ -88,4 +91,4 @@ def test_trapped_products_with_the_number_of_colours_they_mention(tmp_path: Path
 
 
 def test_the_settings_of_the_demo_are_valid() -> None:
-    assert Config.load("small", demo.SETTINGS).system_name == "Partial-DRAM"
+    assert Config.load("small", SETTINGS).system_name == "Partial-DRAM"

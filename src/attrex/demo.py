@@ -15,6 +15,7 @@ from rich.table import Table
 from attrex.config import Config
 from attrex.data.readers import read_products
 from attrex.data.synthetic import write_catalogue
+from attrex.errors import DataError
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.tables import render
 from attrex.filling.fill import fill_table
@@ -40,6 +41,8 @@ SETTINGS = (
     "training.image_learning_rate=1e-5",  # ... unless the image encoder silences its features before
 )
 """Preset `small`, cut down so that two CPU cores need about three minutes."""
+MARKER = "demo.json"
+"""Tells that a directory holds a demo, and which."""
 AMBIGUOUS_SHARE = 0.75
 """Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
 
@@ -56,12 +59,13 @@ def run(
     """Run the demo into the directory ``out`` and return the report's path.
 
     ``products`` to train on, ``unseen`` ones to extract from; ``config``: other settings than the demo's own. What an
-    earlier demo left in ``out`` is replaced.
+    earlier demo left in ``out`` is replaced. Raises :class:`DataError` for a directory that holds anything else.
     """
     console = console or Console()
     config = config or Config.load("small", [*SETTINGS, f"training.seed={seed}"])
     data, model, values, metrics = (out / name for name in ("data", "model", "values.jsonl", "metrics.json"))
     _clear(out)
+    write_json(out / MARKER, {"products": products, "unseen": unseen, "seed": config.training.seed})
     _tell(console, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
     write_catalogue(
         data,
@@ -166,7 +170,9 @@ def _tell(console: Console, step: int, what: str) -> None:
 
 
 def _clear(out: Path) -> None:
-    """The files of an earlier demo make room; anything else in their place is left alone."""
-    if (out / "model" / "run.json").exists():
-        shutil.rmtree(out / "model")
+    """An earlier demo makes room; a directory with anything else in it is left alone."""
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()) and not (out / MARKER).exists():
+        raise DataError(f"{out} is not empty and holds no demo (it has no {MARKER}); choose another --out")
+    shutil.rmtree(out / "model", ignore_errors=True)
     (out / "values.jsonl.part").unlink(missing_ok=True)

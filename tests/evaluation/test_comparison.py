@@ -89,6 +89,16 @@ def test_what_sets_runs_of_one_name_apart_is_told(tmp_path: Path) -> None:
         write(tmp_path, "b", 2, 0.5, hidden_cells=0.3),
     ]
     assert sorted(row.name for row in compare(read_runs(paths))) == ["b", "b (30% hidden)"]
+    assert [row.name for row in compare(read_runs(paths), "b") if row.difference is None] == ["b"]  # its whole name
+    longer = ["training.epochs=2", "training.evaluations=1"]
+    paths = [
+        write(tmp_path, "c", 0, 0.5, overrides=["training.evaluations=1"]),
+        write(tmp_path, "c", 1, 0.5, overrides=longer),
+        write(tmp_path, "c", 2, 0.5, overrides=longer, sample="9 3 7"),
+        write(tmp_path, "d", 2, 0.5, overrides=["range.threshold=0.1"]),
+    ]
+    names = ["c", "c (sample 9 3 7, training.epochs=2)", "c (training.epochs=2)", "d"]
+    assert sorted(row.name for row in compare(read_runs(paths))) == names
 
 
 def test_with_one_run_each_it_is_the_paired_bootstrap_of_their_predictions(runs: list[Run]) -> None:

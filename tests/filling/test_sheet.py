@@ -66,6 +66,16 @@ def test_an_attribute_may_be_called_as_the_ids_are(tmp_path: Path, suffix: str) 
         assert pq.read_table(out).to_pylist() == [{"id": "1", "id (attribute)": ["x"]}]
 
 
+def test_line_breaks_of_all_kinds_are_read_back_and_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link, there = tmp_path / "t.csv", tmp_path / "real" / "t.csv"
+    link.symlink_to(there)
+    write_sheet(link, [("1", {"A": ("x\ry\nz",)})])
+    assert link.is_symlink()
+    with there.open(newline="", encoding="utf-8") as file:
+        assert list(csv.reader(file)) == [["id", "A"], ["1", "x\ry\nz"]]
+
+
 def test_no_rows_are_a_table_without_rows(tmp_path: Path) -> None:
     assert write_sheet(tmp_path / "t.csv", []) == 0
     assert write_sheet(tmp_path / "t.parquet", []) == 0

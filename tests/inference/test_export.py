@@ -24,7 +24,7 @@ from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
 from attrex.schema import Schema
 from attrex.training.train import new_model
-from attrex.types import Prediction, Product
+from attrex.types import ExtractedValue, Prediction, Product, Span
 
 TEXT_ONLY = {"image": {"model": None}, "fusion": {"kind": "none"}}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -308,6 +308,36 @@ def test_an_export_that_finds_other_values_is_refused_and_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
+    tiny: Config, schema: Schema, products: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = parity.Parity(
+        9, agreement_f1=0.2, model_f1=0.7, export_f1=0.7, confidence_difference=0.0, tolerance=parity.TOLERANCE
+    )
+    assert found.lost == 0
+    assert not found.kept  # what it lost is not labelled
+    assert replace(found, tolerance=0.8).kept
+    monkeypatch.setattr(parity, "write_export", lambda model, directory, int8: None)
+    monkeypatch.setattr(Extractor, "load", lambda directory: Extractor(build(tiny, schema, {}), device="cpu"))
+    monkeypatch.setattr(parity, "_agreement", lambda gold, found: 0.2)
+    foreign = [Product("a", {"text": "12 V red"}, spans=(Span("Voltage", 0, 4, "12 V"),))]
+    with pytest.raises(CheckpointError, match=r"it loses 0\.8000 of TAG-F1 against what the model finds"):
+        export_checked(build(tiny, schema, {}), tmp_path / "onnx", foreign)
+    monkeypatch.setattr(parity, "_compare", lambda *args: found)
+    with pytest.raises(CheckpointError, match=r"its finds agree with the model's by an F1 of 0\.2000"):
+        export_checked(build(tiny, schema, {}), tmp_path / "onnx", products[:3])
+
+
+def test_finds_that_nobody_can_judge_count_as_in_training(tiny: Config, schema: Schema) -> None:
+    product = Product("a", {"text": "red, wool"}, table={"Color": ("red",)}, spans=(Span("Color", 0, 3, "red"),))
+    name = next(a for a in schema.names if a != "Color")
+    found = Prediction("a", tuple(ExtractedValue(a, "red", "text", 0, 3, 0.9) for a in ("Color", name)))
+    for unknown, left in (("negative", {"Color", name}), ("masked", {"Color"})):
+        model = build(tiny, schema, {"range": {"unknown": unknown}})
+        assert {v.attribute for v in parity._judged(model, [product], [found])[0].values} == left
+        assert parity._judged(model, [replace(product, complete=True)], [found]) == [found]
+
+
 def test_thresholds_are_chosen_again_for_the_exports_scores(
     tiny: Config, schema: Schema, products: list[Product], tmp_path: Path
 ) -> None:
@@ -326,12 +356,15 @@ def test_thresholds_are_chosen_again_for_the_exports_scores(
 
 
 def test_what_is_in_the_way_is_left_alone(
-    exported: tuple[Model, Path], products: list[Product], tmp_path: Path
+    exported: tuple[Model, Path], products: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary", encoding="utf-8")
     with pytest.raises(CheckpointError, match="holds no export; choose another --out"):
         export_checked(exported[0], tmp_path / "mine", products[:3])
     assert (tmp_path / "mine" / "diary.txt").exists()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="is the directory you are in"):
+        export_checked(exported[0], Path("."), products[:3])
     with pytest.raises(DataError, match="the sample has none that can be read"):
         export_checked(exported[0], tmp_path / "new", [Product("bad", {}, error="line 1")])

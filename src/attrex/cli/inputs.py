@@ -40,6 +40,15 @@ def column_mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
     return replace(mapping, fields=tuple(f.strip() for f in fields.split(","))) if fields else mapping
 
 
+def how_rows_are_read(images: Path | None, fields: str | None, columns: Path | None) -> dict[str, str | None]:
+    """What the products of a source depend on, by the name of the option: an unfinished file is gone on with as it was."""
+    return {
+        "--images": str(images.resolve()) if images else None,
+        "--fields": fields,
+        "--columns": str(columns) if columns else None,
+    }
+
+
 def part_of(source: str, split: str) -> str | None:
     """The split to take from a source that has several; a file has none."""
     return split if source.startswith("hf:") or Path(source).is_dir() else None

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import mined_lexicon, read_rows
+from attrex.cli.inputs import how_rows_are_read, mined_lexicon, read_rows
 from attrex.cli.options import Columns, Fields, Images, Limit, Split
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError, DataError
@@ -48,7 +48,7 @@ def check(
     from attrex.model.text_encoder import resolve_text_model
     from attrex.schema import Schema
 
-    check_out(json_file, (), *data, option="--json")
+    check_out(json_file, (), *data, columns, preset, option="--json")
     config = Config.load(preset)
     splits = {Path(d).name: read_rows(d, images, fields, columns, split, limit) for d in data}
     if len(splits) < len(data):
@@ -207,15 +207,17 @@ def ocr(
     def count(row: Mapping[str, Any]) -> None:
         found.update(products=1, read=FIELD in row.get("fields", ()))
 
-    how = {"--min-score": min_score, "--photos": photos}
+    how = {"--min-score": min_score, "--photos": photos, **how_rows_are_read(images, fields, columns)}
     target = RowFile(out, what="reading of photos", key="attributes", resume=resume, how=how, count=count)
+    source = read_rows(data, images, fields, columns, split, limit)
     if target.finished:
+        target.check_same(source, (product.id for product in read_rows(str(out))))
         note(f"{out} is finished already: nothing left to do; delete it to read the photos again")
         return
-    reader = PhotoReader(min_score=min_score, photos=photos)
-    left = target.left(read_rows(data, images, fields, columns, split, limit))
-    read = map(reader.read, with_progress(left, "reading photos", done=found["products"]))
-    target.append(product_to_row(product, out.parent) for product in read)
+    with target.begun():
+        reader = PhotoReader(min_score=min_score, photos=photos)
+        read = map(reader.read, with_progress(target.left(source), "reading photos", done=found["products"]))
+        target.append(product_to_row(product, out.parent) for product in read)
     console.print(f"{found['products']:,} products, {found['read']:,} of which have text in their photos")
     note(f"products: {out}")
 

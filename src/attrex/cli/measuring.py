@@ -10,7 +10,7 @@ import typer
 from attrex.cli.console import console, note, with_progress
 from attrex.cli.inputs import labelled_by_hand, load_extractor, read_rows
 from attrex.cli.options import Batch, Columns, Fields, Images, Limit, NoPhotos, Split
-from attrex.cli.outputs import check_out, save_json
+from attrex.cli.outputs import check_out, files_of, save_json
 from attrex.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def evaluate(
     from attrex.evaluation.metrics import count
     from attrex.evaluation.tables import render
 
-    check_out(json_file, (), data, gold, columns, option="--json")
+    check_out(json_file, (), data, gold, columns, *files_of(model), option="--json")
     products = list(read_rows(data, images, fields, columns, split, limit))
     by_hand = labelled_by_hand(read_rows(gold, images, fields, columns)) if gold else []
     chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
@@ -143,7 +143,7 @@ def benchmark(
     from attrex.benchmark import benchmark as measure
     from attrex.benchmark import render
 
-    check_out(json_file, (), data, columns, option="--json")
+    check_out(json_file, (), data, columns, *files_of(model), option="--json")
     products = list(read_rows(data, images, fields, columns, split, limit))
     with TemporaryDirectory() as work:
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)

@@ -28,6 +28,14 @@ def check_out(out: Path | None, suffixes: Sequence[str], *others: str | Path | N
         )
 
 
+_MODEL_FILES = ("architecture", "attrex", "export", "image", "metrics", "run", "thresholds")
+
+
+def files_of(model: str) -> list[Path]:
+    """What a model directory or an export has under names that a person could give a JSON file, too."""
+    return [Path(model) / f"{name}.json" for name in _MODEL_FILES]
+
+
 def save_json(path: Path | None, content: Any, what: str) -> None:
     """Where a file is asked for; says where it is."""
     from attrex.inference.directory import write_json

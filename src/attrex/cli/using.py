@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import column_mapping, load_extractor, read_rows
+from attrex.cli.inputs import column_mapping, how_rows_are_read, load_extractor, part_of, read_rows
 from attrex.cli.options import Batch, Columns, Fields, Images, Limit, NoPhotos, Split
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError
@@ -41,7 +42,7 @@ def extract(
     Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
     """
     from attrex.inference.extractor import CHUNK
-    from attrex.inference.output import PredictionFile
+    from attrex.inference.output import PredictionFile, read_predictions
 
     check_out(out, (), data, columns)
     how = {
@@ -52,25 +53,26 @@ def extract(
         "--no-evidence": no_evidence,
         "--precision": precision,
         "--batch-size": batch_size,
-        "--fields": fields,
-        "--columns": str(columns) if columns else None,
+        **how_rows_are_read(images, fields, columns),
     }
     target = PredictionFile(out, resume=resume, how=how)
+    source = read_rows(data, images, fields, columns, split, limit)
     if target.finished:
+        target.check_same(source, (prediction.id for prediction in read_predictions(out)))
         note(f"{out} is finished already: nothing left to do; delete it to extract again")
         return
-    source = read_rows(data, images, fields, columns, split, limit)
-    extractor = load_extractor(model, backend, precision, cache)
-    rows = batch_size or extractor.model.config.training.eval_batch_size
-    predictions = extractor.extract(
-        target.left(source, step=rows * CHUNK),
-        batch_size=rows,
-        threshold=threshold,
-        min_confidence=min_confidence,
-        evidence=not no_evidence,
-        photos=not no_photos,
-    )
-    target.write(with_progress(predictions, "extracting", done=target.tally.rows))
+    with target.begun():
+        extractor = load_extractor(model, backend, precision, cache)
+        rows = batch_size or extractor.model.config.training.eval_batch_size
+        predictions = extractor.extract(
+            target.left(source, step=rows * CHUNK),
+            batch_size=rows,
+            threshold=threshold,
+            min_confidence=min_confidence,
+            evidence=not no_evidence,
+            photos=not no_photos,
+        )
+        target.write(with_progress(predictions, "extracting", done=target.tally.rows))
     tally = target.tally
     console.print(
         f"{tally.rows:,} products, {tally.values:,} values; {tally.warnings:,} products with warnings, "
@@ -89,7 +91,9 @@ def fill(
     ] = None,
     catalog: Annotated[
         list[str] | None,
-        typer.Option(help="More products with their table: the shop's words are learned from it. May be repeated."),
+        typer.Option(
+            help="More products with their table (of several splits: train), to learn the shop's words. May be repeated."
+        ),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,
     schema: Annotated[Path | None, typer.Option(help="Options and aliases, such as the model's schema.yaml.")] = None,
@@ -128,13 +132,15 @@ def fill(
     )
     mapping = column_mapping(fields, columns)
     for source in catalog or ():
-        for product in with_progress(read_rows(source, None, fields, columns), "learning the words"):
+        rows_of = read_rows(source, None, fields, columns, part_of(source, "train"))
+        for product in with_progress(rows_of, "learning the words"):
             names.learn(product)
-    pairs = paired(read_rows(table, None, fields, columns, split, limit), read_predictions(found))
+    pairs = paired(read_rows(table, None, fields, columns, split, limit), islice(read_predictions(found), limit))
     for product, finds in with_progress(pairs, "learning the words"):
         names.learn(product, finds)
     products = with_progress(read_rows(table, None, fields, columns, split, limit), "filling")
-    rows = fill_table(products, read_predictions(found), names, min_confidence=min_confidence, known_only=known_only)
+    finds_of = islice(read_predictions(found), limit)
+    rows = fill_table(products, finds_of, names, min_confidence=min_confidence, known_only=known_only)
     separator = mapping.separator or sheet.SEPARATOR
     counts = sheet.write_filled(rows, out, changes, id_column=mapping.id, order=names.attributes, separator=separator)
     console.print(counts.render(), markup=False)

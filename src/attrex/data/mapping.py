@@ -15,7 +15,8 @@ from attrex.errors import ConfigError, did_you_mean
 class ColumnMapping:
     """Which columns (JSON keys) hold what, and how table cells are to be read.
 
-    A row with a ``fields`` object, as :func:`~attrex.data.writers.write_products` writes it, has its texts there.
+    A row with a ``fields`` object, as :func:`~attrex.data.writers.write_products` writes it, has its texts there. What it
+    writes is read by its own keys (:meth:`of_labelled_rows`), so that a shop's mapping fits what was made of its file.
     Markers are compared without regard to case and surrounding space; ``absent`` goes before ``blank``; an empty list
     is known-absent.
     """
@@ -34,6 +35,11 @@ class ColumnMapping:
     blank: tuple[str, ...] = ("", "NA", "N/A", "nan", "null", "none")  #: cells that say nothing
     absent: tuple[str, ...] = ()  #: cells that say: it has none
     separator: str | None = None  #: splits table cells that hold several values ("Blue / Red")
+
+    def of_labelled_rows(self) -> Self:
+        """The same for rows that Attrex wrote from such a file: with its own keys, and the shop's texts and markers."""
+        kept = {"fields", "complete", "blank", "absent", "separator"}
+        return type(self)(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in kept})
 
     @classmethod
     def load(cls, path: Path) -> Self:

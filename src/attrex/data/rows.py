@@ -79,27 +79,45 @@ def row_products(rows: Iterator[Row], name: str, mapping: ColumnMapping, base: P
     head = list(islice(rows, _HEAD))
     if not head:
         raise DataError(f"{name}: expected at least one product, got an empty file or dataset; check its source")
+    if _labelled(head) and _lacking(head, mapping):
+        mapping = mapping.of_labelled_rows()
     _check_columns(head, name, mapping)
     return (to_product(row, mapping, base) for row in chain(head, rows))
 
 
-def _check_columns(head: Sequence[Row], name: str, mapping: ColumnMapping) -> None:
-    """Raise for a mapped column that no row has, and where no column is known to hold text."""
+def _labelled(head: Sequence[Row]) -> bool:
+    """Whether the rows are in the form that :func:`~attrex.data.writers.write_products` writes."""
+    keys = [row.values.keys() for row in head if row.values]
+    return all({"id", "attributes"} <= k and k & {"fields", "text"} for k in keys)
+
+
+def _columns(head: Sequence[Row]) -> dict[str, None]:
     columns: dict[str, None] = {}
     for row in head:
         columns.update(dict.fromkeys(row.values or ()))
         columns.update(dict.fromkeys(_own_fields(row.values or {}) or ()))
-    if not columns:
-        return  # nothing but marked rows
+    return columns
+
+
+def _lacking(head: Sequence[Row], mapping: ColumnMapping) -> list[str]:
+    """The columns that the mapping names and no row has."""
     single = [f.name for f in fields(mapping) if f.name in ("id", "category", "table", "spans", "group")]
     named = [getattr(mapping, n) for n in single if getattr(mapping, n) != getattr(DEFAULT, n)]
     wanted = [*named, *(mapping.fields or ()), *(mapping.images or ()), *(mapping.table_columns or ())]
-    for column in wanted:
-        if column not in columns and column not in (None, "*"):
-            raise DataError(
-                f"{name}: expected the column {column!r}, which the mapping names, got {listed(columns)}"
-                f"{did_you_mean(column, columns)}; correct the mapping or the file"
-            )
+    columns = _columns(head)
+    return [column for column in wanted if column not in columns and column not in (None, "*")]
+
+
+def _check_columns(head: Sequence[Row], name: str, mapping: ColumnMapping) -> None:
+    """Raise for a mapped column that no row has, and where no column is known to hold text."""
+    columns = _columns(head)
+    if not columns:
+        return  # nothing but marked rows
+    for column in _lacking(head, mapping)[:1]:
+        raise DataError(
+            f"{name}: expected the column {column!r}, which the mapping names, got {listed(columns)}"
+            f"{did_you_mean(column, columns)}; correct the mapping or the file"
+        )
     if mapping.fields is None and not any(c in columns for c in (*TEXT_COLUMNS, "fields")):
         near = next(filter(None, (did_you_mean(c, columns) for c in TEXT_COLUMNS)), "")
         raise DataError(
@@ -125,7 +143,9 @@ def to_product(row: Row, mapping: ColumnMapping, base: Path) -> Product:
             raise DataError(row.error)
         return _read(name, values, mapping, base, warnings)
     except DataError as exc:
-        return Product(name, {}, error=f"{row.where}: {exc}", warnings=tuple(warnings))
+        # The cells are the shop's, also where the texts cannot be read: `attrex fill` gives them back.
+        cells = _table(values, mapping, warnings)
+        return Product(name, {}, table=cells, error=f"{row.where}: {exc}", warnings=tuple(warnings))
 
 
 def _read(name: str, values: Mapping[str, Any], mapping: ColumnMapping, base: Path, warnings: list[str]) -> Product:
@@ -251,7 +271,8 @@ def _table_column(values: Mapping[str, Any], mapping: ColumnMapping, warnings: l
 def _flat_cells(values: Mapping[str, Any], mapping: ColumnMapping) -> Iterable[tuple[str, Any]]:
     names: Iterable[str] = mapping.table_columns or ()
     if "*" in names:
-        used = {mapping.id, mapping.category, mapping.table, mapping.spans, mapping.group, "complete", "fields", ""}
+        used = {mapping.id, mapping.category, mapping.table, mapping.spans, mapping.group, ""}
+        used |= {"complete", "fields", "warnings", "error"}
         used |= {*(mapping.fields or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
         names = [c for c in values if c not in used]
     return ((n, values.get(n)) for n in names)

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
@@ -115,6 +116,31 @@ class RowFile:
         except OSError as exc:
             raise DataError(f"cannot make the directory {self.path.parent} for --out: {exc.strerror or exc}") from exc
 
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Around the work, from before a model is loaded: an interrupted file is unfinished, also without a row yet.
+
+        An error before the first row leaves nothing behind.
+        """
+        self._begin()
+        try:
+            yield
+        except Exception:
+            if self.part.exists() and not self.part.stat().st_size:
+                self.part.unlink()
+                self.record.unlink(missing_ok=True)
+            raise
+
+    def check_same(self, products: Iterable[Product], ids: Iterable[str]) -> None:
+        """Raise :class:`DataError` where the finished file, whose rows have these ids, is of other products."""
+        for number, (product, name) in enumerate(zip_longest(products, ids), 1):
+            if product is None or product.id != name:
+                has, wanted = name or "missing", repr(product.id) if product else "the end"
+                raise DataError(
+                    f"{self.path} is finished, but of other products: its row {number} is {has!r}, but the input has "
+                    f"{wanted} there; name another --out, or delete the file to start again"
+                )
+
     def left(self, products: Iterable[Product], step: int = 1) -> Iterator[Product]:
         """The products after those that the unfinished file has.
 
@@ -152,14 +178,18 @@ class RowFile:
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows, then finish the file."""
-        if self.how:
-            self.record.write_text(json.dumps(self.how), encoding="utf-8")
+        self._begin()
         with self.part.open("a", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1) as stream:
             for row in rows:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
                 self.count(row)
         self._finish()
         self.record.unlink(missing_ok=True)
+
+    def _begin(self) -> None:
+        if self.how:
+            self.record.write_text(json.dumps(self.how), encoding="utf-8")
+        self.part.touch()
 
     def _check_how(self) -> None:
         try:

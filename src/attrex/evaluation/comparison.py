@@ -71,16 +71,16 @@ def compare(
         )
     groups: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
-        groups[_label(run, runs)].append(run)
+        groups[label(run, runs)].append(run)
     rows = [Row(name, group) for name, group in groups.items()]
     shown = figure_of(part, metric)
     rows.sort(key=lambda row: -mean(row.values(shown) or [-1.0]))
     if against is None:
         return rows
-    chosen = [row for row in rows if against in (row.name, row.runs[0].name)]
+    chosen = [row for row in rows if against == row.name] or [row for row in rows if against == row.runs[0].name]
     if len(chosen) != 1:
-        what = "several rows are" if chosen else "no row is"
-        raise ConfigError(f"{what} named {against!r}{did_you_mean(against, groups)}; expected one of {list(groups)}")
+        what, hint = ("several rows are", "") if chosen else ("no row is", did_you_mean(against, groups))
+        raise ConfigError(f"{what} named {against!r}{hint}; expected one of {list(groups)}")
     other = chosen[0].runs
     return [
         row if row.runs is other else Row(row.name, row.runs, difference(row.runs, other, part, metric, samples, seed))
@@ -196,13 +196,19 @@ def plot(rows: Sequence[Row], path: Path, figure: str = "TAG-F1") -> None:
     pyplot.close(canvas)
 
 
-def _label(run: Run, runs: Sequence[Run]) -> str:
-    """A run's name, with what sets it apart from others of the same name."""
+def label(run: Run, runs: Sequence[Run], *, leave_out: str = "") -> str:
+    """A run's name, with what sets it apart from the others: runs that differ in nothing but the seed share a label.
+
+    ``leave_out``: one of the facts below, which is not told.
+    """
+    facts = {"training_products": "{:,} products", "sample": "sample {}", "hidden_cells": "{:.0%} hidden", "data": "{}"}
     told = [
         what.format(run.measured[key])
-        for key, what in (("training_products", "{:,} products"), ("hidden_cells", "{:.0%} hidden"), ("data", "{}"))
-        if run.measured.get(key) and len({str(other.measured.get(key) or "") for other in runs}) > 1
+        for key, what in facts.items()
+        if key != leave_out and run.measured.get(key) and len({str(r.measured.get(key) or "") for r in runs}) > 1
     ]
+    namesakes = [set(other.settings) for other in runs if other.name == run.name]
+    told += [setting for setting in run.settings if not all(setting in settings for settings in namesakes)]
     return f"{run.name} ({', '.join(told)})" if told else run.name
 
 

@@ -65,7 +65,8 @@ def evaluate(
     scores = score(products, predictions, bootstrap=bootstrap, attributes=attributes)
     bounds = None
     if not all(p.complete or p.error is not None for p in products):
-        mentions = Mentions.learn(products, extractor.model.schema)
+        model = extractor.model
+        mentions = Mentions.learn(products, model.schema, min_share=model.config.range.mention_share)
         bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)
 

@@ -57,6 +57,12 @@ class Run:
         seed = self.measured.get("seed")
         return None if seed is None else str(seed)
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What was set otherwise than in the recipe of that name, as ``section.key=value``."""
+        found = self.measured.get("overrides")
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
     def counts(self, part: str, metric: str) -> NDArray[np.float64]:
         """(P, 3) of each product. Raises :class:`DataError` where the file does not have them."""
         if part not in self.measured:

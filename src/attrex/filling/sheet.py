@@ -67,7 +67,7 @@ def write_sheet(
             seen.update(cells)
             yield {id_column: name, "attributes": {a: list(values) for a, values in cells.items()}}
 
-    kind = path.suffix.lower()
+    kind, path = path.suffix.lower(), path.resolve()  # a link stays a link
     if kind == ".jsonl":
         return write_rows(path, noted())
     spool, part = (path.with_name(f"{path.name}.{end}") for end in ("rows", "part"))
@@ -95,7 +95,7 @@ def _to_csv(source: Path, target: Path, id_column: str, columns: Sequence[str], 
         source.open(encoding="utf-8") as rows,
         target.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)  # lines end as in RFC 4180: so that a line break of any kind in a cell is quoted
         writer.writerow([id_column, *(_column(c, id_column) for c in columns)])
         for row in map(json.loads, rows):
             cells = (row["attributes"].get(c) for c in columns)
@@ -122,10 +122,10 @@ def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Call
     if path is None:
         yield lambda entries: None
         return
+    as_table, path = path.suffix.lower() == ".csv", path.resolve()  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
-    as_table = path.suffix.lower() == ".csv"
     with whole_file(path) as file:
-        table = csv.writer(file, lineterminator="\n")
+        table = csv.writer(file)
         if as_table:
             table.writerow(COLUMNS)
 
