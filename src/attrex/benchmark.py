@@ -162,9 +162,10 @@ def _stages(way: Way, products: Sequence[Product], batch_size: int | None) -> di
     size = batch_size or config.training.eval_batch_size
     with _timed(found, "collate"):
         batches = [collate(rows[at : at + size], extractor.encoder) for at in range(0, len(rows), size)]
+    threshold = extractor.model.thresholds.get("range")  # as extraction does
     engine = extractor.engine
     with _timed(found, "network and decoding"):
-        _each(engine, batches, partial(engine.run, threshold=None, region_weights=way.photos))
+        _each(engine, batches, partial(engine.run, threshold=threshold, region_weights=way.photos))
     if engine.name == "torch":
         found |= _bare_encoders(engine, batches)
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from attrex.errors import ConfigError
 from attrex.evaluation.metrics import score
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
@@ -93,3 +94,22 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
     again = Extractor.load(model.save(tmp_path), device="cpu")
     assert again.model.config.system == system
     assert list(again.extract(titles)) == list(Extractor(model, device="cpu").extract(titles))
+
+
+def test_a_flat_tagger_reports_no_attribute_that_was_not_asked_for(
+    build: Build, batch_for: Callable[[Model], Batch]
+) -> None:
+    model = build("joint-bert")
+    torch.nn.init.constant_(model.network.label.bias, 9.0)  # it believes that every product has every attribute
+    batch = batch_for(model)
+    only = torch.zeros(len(batch.input_ids), len(model.schema.names), dtype=torch.bool)
+    only[:, 1] = True
+    assert model.network.eval().extract(batch).selected.all()
+    assert torch.equal(model.network.extract(batch, only=only).selected, only)
+
+
+def test_the_mae_model_takes_an_odd_width(build: Build, batch_for: Callable[[Model], Batch]) -> None:
+    model = build("mae-model", "decoder.hidden=17")
+    assert torch.isfinite(model.network(**batch_for(model).tensors()).loss)
+    with pytest.raises(ConfigError, match=r"decoder\.hidden should be at least 2 for system=mae-model, got 1"):
+        build("mae-model", "decoder.hidden=1")

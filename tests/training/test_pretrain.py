@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from attrex.config import Config
 from attrex.data.encoding import ProductEncoder
@@ -47,11 +49,28 @@ def encoder(tiny: Config) -> ProductEncoder:
 
 def test_known_values_are_found_in_any_text_whole_and_longest_first(shoe: Product, encoder: ProductEncoder) -> None:
     values = KnownValues.of([shoe], encoder)
-    assert len(values) == 2
+    assert values.number == 2
     other = Product("2", {"title": "a red bag", "text": "light red, not redder"})
     (window,) = encoder.encode(other).windows
     said = [encoder.tokenizer.decode(window.ids[p.start : p.stop]).replace(" ##", "") for p in values.places(window)]
     assert [s.replace("##", "").replace(" ", "") for s in said] == ["red", "lightred"]
+
+
+def test_known_values_are_found_behind_a_space_by_a_byte_level_tokenizer_too(shoe: Product, tiny: Config) -> None:
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    special = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
+    trainer = trainers.BpeTrainer(
+        vocab_size=350, special_tokens=[*special.values()], initial_alphabet=alphabet, show_progress=False
+    )
+    backend.train_from_iterator([f"Red {TEXT} red"] * 9, trainer)
+    encoder = ProductEncoder(PreTrainedTokenizerFast(tokenizer_object=backend, **special), tiny, Schema(()))
+    values = KnownValues.of([shoe], encoder)
+    (window,) = encoder.encode(Product("2", {"text": "Red, Red and light red"})).windows
+    pieces = encoder.tokenizer.convert_ids_to_tokens(window.ids)
+    assert ["".join(pieces[p.start : p.stop]) for p in values.places(window)] == ["Red", "ĠRed", "ĠlightĠred"]
+    assert values.number == 2
 
 
 def test_known_values_are_hidden_as_a_whole_and_little_else(

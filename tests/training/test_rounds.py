@@ -109,6 +109,7 @@ def test_each_round_is_a_model_of_its_own_and_the_last_one_is_the_result(whole: 
     assert 0 <= rounds[1]["agreement"] <= 1
     assert all(r["peak_mb"] > 0 and r["minutes"] >= 0 and r["finds"] >= 0 for r in rounds)
     assert rounds == model.metrics["rounds"]
+    assert model.metrics["minutes"] == pytest.approx(sum(r["minutes"] + r["reading_minutes"] for r in rounds), abs=0.01)
     assert "round 1 of at most 2" in said
     assert "as in the round before" in said
 

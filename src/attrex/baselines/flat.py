@@ -93,11 +93,12 @@ class FlatTagger(System):
         ``only`` (B, C) leaves the other attributes' spans out; ``threshold`` is of no use here.
         """
         reading = self.read(batch)
-        found = flat_spans(self.layer, reading.emissions, batch.unit_mask, self.asked(batch, only))
+        asked = self.asked(batch, only)
+        found = flat_spans(self.layer, reading.emissions, batch.unit_mask, asked)
         scores = selected = None
         if reading.labels is not None:
             scores = reading.labels.float().sigmoid()
-            selected = scores > LABEL_THRESHOLD
+            selected = scores > LABEL_THRESHOLD if asked is None else (scores > LABEL_THRESHOLD) & asked
             selected[found[0], found[1]] = True  # so that every value's confidence has its attribute's score in it
         weights = reading.region_weights if region_weights else None
         return Decoded(*found, scores, selected, len(batch.input_ids), weights)

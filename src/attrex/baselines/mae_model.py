@@ -10,7 +10,7 @@ The method says a value and no place. A value is given out where the text says i
 does not say cannot be told as a span, and is not. Confidence is the cosine, brought to 0..1.
 
 Different here: the vocabulary is what the training products' spans say; title and description are read as one text;
-a photo is the mean of its regions in place of VGG's fc7.
+a photo is the mean of its regions in place of VGG's fc7. Dropout is the published 0.5, whatever `decoder.dropout` is.
 
 Shapes: B rows, U units, E width of words, V image width, I photos of a row, N pairs, W width.
 """
@@ -28,6 +28,7 @@ from attrex.baselines.query import QuerySystem
 from attrex.baselines.values import Value, first_values, places, unit_pieces
 from attrex.baselines.words import WordEmbeddings
 from attrex.config import Config
+from attrex.errors import ConfigError
 from attrex.model.batch import Batch
 from attrex.model.flat import Found
 from attrex.model.image_encoder import ImageEncoder
@@ -57,8 +58,12 @@ class MAEModel(QuerySystem):
         self.words = words.requires_grad_(False)
         self.width = width = config.decoder.hidden or WIDTH
         self.attribute = nn.Embedding(attributes, width)
+        half = width // 2
+        if not half:
+            raise ConfigError(f"decoder.hidden should be at least 2 for system=mae-model, got {width}")
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(words.width, width // len(FILTERS), size, padding=size // 2) for size in FILTERS
+            nn.Conv1d(words.width, channels, size, padding=size // 2)
+            for channels, size in zip((half, width - half), FILTERS, strict=True)
         )
         self.text_own, self.text_asked = nn.Linear(width, width), nn.Linear(2 * width, width)
         self.image_own, self.image_asked = nn.Linear(image.width, width), nn.Linear(2 * width, width)

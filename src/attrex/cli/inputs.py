@@ -41,7 +41,7 @@ def column_mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
 
 
 def how_rows_are_read(images: Path | None, fields: str | None, columns: Path | None) -> dict[str, str | None]:
-    """What the products of a source depend on, by the name of the option: an unfinished file is gone on with as it was."""
+    """What the products of a source depend on, by the name of the option: a resumed run has to say the same."""
     return {
         "--images": str(images.resolve()) if images else None,
         "--fields": fields,

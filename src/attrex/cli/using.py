@@ -92,7 +92,7 @@ def fill(
     catalog: Annotated[
         list[str] | None,
         typer.Option(
-            help="More products with their table (of several splits: train), to learn the shop's words. May be repeated."
+            help="More products with their table (of splits: train) to learn the shop's words from. May be repeated."
         ),
     ] = None,
     policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,

@@ -15,8 +15,8 @@ from attrex.errors import ConfigError, did_you_mean
 class ColumnMapping:
     """Which columns (JSON keys) hold what, and how table cells are to be read.
 
-    A row with a ``fields`` object, as :func:`~attrex.data.writers.write_products` writes it, has its texts there. What it
-    writes is read by its own keys (:meth:`of_labelled_rows`), so that a shop's mapping fits what was made of its file.
+    A row with a ``fields`` object, as :func:`~attrex.data.writers.write_products` writes it, has its texts there. What
+    that writes is read by its own keys (:meth:`of_labelled_rows`): a mapping also fits what was made of a shop's file.
     Markers are compared without regard to case and surrounding space; ``absent`` goes before ``blank``; an empty list
     is known-absent.
     """

@@ -61,10 +61,10 @@ def export_checked(
 ) -> Parity:
     """Export ``model`` to the directory ``out``, unless TAG-F1 on ``sample`` falls by more than ``tolerance``.
 
-    Finds that nobody can call right or wrong count where the model was taught that they do (``range.unknown=negative``),
-    else only in the agreement with the model, which is :data:`AGREEMENT` at least. Where the sample is labelled, S_thr is then chosen again for the export's own scores. Raises
-    :class:`CheckpointError` that says what was lost; then nothing is left behind, and an earlier export in ``out``
-    stays as it was.
+    Finds that nobody can call right or wrong count where the model was taught that they do
+    (``range.unknown=negative``), else only in the agreement with the model, which is :data:`AGREEMENT` at least. Where
+    the sample is labelled, S_thr is then chosen again for the export's own scores. Raises :class:`CheckpointError` that
+    says what was lost; then nothing is left behind, and an earlier export in ``out`` stays as it was.
     """
     products = [p for p in sample if p.error is None]
     if not products:

@@ -83,7 +83,7 @@ def pretrain(
         "text_model": config.text.model,
         "products": len(products),
         "windows": len(windows),
-        "known_values": len(values),
+        "known_values": values.number,
         "steps": trainer.state.global_step,
         "validation": {"before": before, "after": measure(model, unseen, masking, config)} if unseen else None,
     }
@@ -103,22 +103,23 @@ def _windows(products: Iterable[Product], encoder: ProductEncoder) -> Iterator[W
 
 
 class KnownValues:
-    """Attribute values as token ids, found again wherever a text says them."""
+    """Attribute values as token ids, found again wherever a text says them; ``number`` of them."""
 
-    def __init__(self, values: Iterable[Sequence[int]]) -> None:
+    def __init__(self, values: Iterable[Sequence[int]], number: int | None = None) -> None:
         self.by_first: Mapping[int, list[tuple[int, ...]]] = defaultdict(list)
         for value in sorted({tuple(v) for v in values if v}, key=len, reverse=True):
             self.by_first[value[0]].append(value)
+        self.number = sum(map(len, self.by_first.values())) if number is None else number
 
     @classmethod
     def of(cls, products: Iterable[Product], encoder: ProductEncoder) -> KnownValues:
         """The values that the products' spans say."""
         said = {s.text for p in products if p.error is None for s in p.spans or ()}
-        encoded = (encoder.encode(Product(text, {"text": text})) for text in sorted(said))
-        return cls([i for w in e.windows for u in w.units if u is not None for i in u.ids] for e in encoded)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.by_first.values()))
+        # To a byte-level tokenizer a word behind a space is another one than the same at the beginning of a text.
+        texts = (form for text in sorted(said) for form in (text, f" {text}"))
+        encoded = (encoder.encode(Product(text, {"text": text})) for text in texts)
+        ids = ([i for w in e.windows for u in w.units if u is not None for i in u.ids] for e in encoded)
+        return cls(ids, len(said))
 
     def places(self, window: Window) -> Iterator[range]:
         """The tokens of each value that a window says, the longest ones, not overlapping."""

@@ -56,7 +56,8 @@ def train_rounds(
         if last:
             break
         before = found
-    return replace(model, config=config, metrics=model.metrics | {"rounds": record})
+    minutes = round(sum(r["minutes"] + r["reading_minutes"] for r in record), 2)
+    return replace(model, config=config, metrics=model.metrics | {"rounds": record, "minutes": minutes})
 
 
 def agreement(one: Iterable[Prediction], other: Iterable[Prediction]) -> float:
