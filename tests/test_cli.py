@@ -547,7 +547,7 @@ def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
 
 def test_evaluate_says_at_once_that_gold_has_no_labels(data: Path) -> None:
     said = error("evaluate", "no-model", data / "test.jsonl", "--gold", data / "catalog.jsonl")
-    assert "has no labels to score against" in said
+    assert "has no spans, which would say that nothing in it is a value" in said
 
 
 def test_evaluate_only_some_attributes(model: Path, data: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from attrex.errors import SchemaError
 from attrex.schema import Attribute, Schema
-from attrex.types import Product, Span
+from attrex.types import CellState, Product, Span
 
 SCHEMA = Schema(
     (
@@ -89,6 +89,14 @@ def test_categories_are_learned_where_there_are_enough_products():
     schema = Schema.learn(rows)
     assert schema.categories == {"bag": ("colour",)}
     assert Schema.learn(rows, min_category_size=1).categories == {"bag": ("colour",), "hat": ("size",)}
+
+
+def test_a_category_that_nobody_has_filled_yet_rules_nothing_out():
+    bare = [Product(str(i), {"text": "Red bag"}, category="bag") for i in range(30)]
+    schema = Schema.learn([product(99, "hat", colour="red"), *bare])
+    assert schema.categories == {}
+    assert schema.allowed("bag") == {"colour"}
+    assert schema.cell_state(bare[0], "colour") == CellState.BLANK
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ class Schema:
             categories={
                 c: tuple(n for n in kept if n in members)
                 for c, members in sorted(by_category.items())
-                if category_size[c] >= min_category_size
+                if category_size[c] >= min_category_size and members  # nothing filled in it yet rules nothing out
             },
         )
 

@@ -97,3 +97,15 @@ def test_one_line_tells_a_person() -> None:
         "value, as do those of 1 cells that are filled with another one; these are more than the located ones"
     )
     assert count(*ROWS[:2]).render().endswith("filled with another one")
+
+
+def test_each_attributes_cells_are_told_with_what_the_category_rules_out_as_absent() -> None:
+    readable = ROWS[:-1]
+    states = {"located": CellState.LOCATED, "not_located": CellState.NOT_LOCATED}
+    states |= {"absent": CellState.ABSENT, "blank": CellState.BLANK}
+    expected = {
+        name: {key: sum(SCHEMA.cell_state(p, name) == state for p in readable) for key, state in states.items()}
+        for name in SCHEMA.names
+    }
+    assert count(*ROWS).by_attribute(SCHEMA.names) == expected
+    assert expected["Neckline"]["absent"] == 3  # two bags, and one that is complete

@@ -71,6 +71,13 @@ def test_a_product_that_was_not_read_keeps_its_mentions() -> None:
     assert teacher.judge(product(), mentions) == Opinion([], mentions, {})
 
 
+def test_an_id_that_comes_twice_says_nothing_of_either_product() -> None:
+    readings = [Prediction("p", (), {"Color": 0.99}), Prediction("p", (), {})]
+    mentions = Mentions.learn([], SCHEMA).unknown(product())
+    assert mentions
+    assert Teacher(readings, SCHEMA, high=0.9, low=0.1).judge(product(), mentions) == Opinion([], mentions, {})
+
+
 def test_finds_in_the_text_of_another_product_with_the_same_id_are_not_taken() -> None:
     other = replace(product(), fields={"text": "a longer text, quite another one"})
     assert judge(other, ("Color", "red", 0.99)).labels == []

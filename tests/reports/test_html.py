@@ -346,6 +346,11 @@ def test_scores_make_cards_and_a_chart(tmp_path):
     assert [b["data-pick"] for b in page.all("button") if "data-pick" in b] == ["size", "color"]
     assert page.texts("th", scope="col")[:5] == ["Attribute", "F1", "Precision", "Recall", "Labels"]
     assert page.texts("dl", "facts") == ["presetsmall"]
+    nothing = Prediction("shirt-2")  # decoded for no attribute
+    page = report(tmp_path, [SHIRT, replace(SHIRT, id="shirt-2")], [FOUND, nothing], scores=SCORES | {"macro_f1": 0.5})
+    assert {"Mean range1.0", "Macro F10.500"} <= set(page.texts("div", "card"))
+    page = report(tmp_path, [SHIRT], [FOUND], scores=SCORES | {"macro_f1": 0.0, "macro_attributes": 0})
+    assert not any(card.startswith("Macro F1") for card in page.texts("div", "card"))
 
 
 def test_without_scores_the_chart_counts(tmp_path):

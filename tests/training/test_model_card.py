@@ -107,6 +107,25 @@ def test_it_says_when_doubt_outweighs_the_labels() -> None:
     assert said not in card("range.unknown=negative", supervision=SUPERVISION | {"mostly_in_doubt": True})
 
 
+def test_a_flat_tagger_weighs_no_cells_and_has_no_threshold() -> None:
+    text = card("range.kind=none", "range.unknown=masked", supervision=SUPERVISION | {"mostly_in_doubt": True})
+    assert "was taken as unknown where its text names a known value, else as absent\n" in text
+    assert "- the best state was chosen, and validation scored, without the finds" in text
+    assert "left out of the loss" not in text
+
+
+def test_complete_validation_products_leave_nothing_open() -> None:
+    assert "without the finds" in card("range.unknown=masked", left_open=True)
+    assert "without the finds" not in card("range.unknown=masked", left_open=False)
+
+
+def test_what_could_not_be_averaged_or_printed_breaks_no_table() -> None:
+    cells = {"Care\nnotes": CELLS["Color"]}
+    text = card(validation=SCORES | {"macro_f1": 0.0, "macro_attributes": 0}, cells=cells)
+    assert "| 0.9700 | - | 0.9200 |" in text
+    assert "| Care notes | 70 | 4 | 1 | 3 | - | 0 |" in text
+
+
 def test_it_says_how_many_rounds_there_were() -> None:
     text = card(rounds=[{"agreement": None}, {"agreement": 0.9876}])
     assert (

@@ -27,9 +27,9 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.network import Network
 from attrex.schema import Schema
-from attrex.training.train import cell_counts, train
+from attrex.training.train import train
 from attrex.training.trainer import AttrexTrainer
-from attrex.types import UNKNOWN, CellState, Product
+from attrex.types import UNKNOWN, Product
 
 QUICK = {
     "text": {"hidden_dropout": 0.0},
@@ -314,6 +314,7 @@ def test_what_is_kept_of_a_run(uninterrupted: Model) -> None:
         "seed",
         "cells",
         "supervision",
+        "left_open",
     }
     assert uninterrupted.metrics["steps"] == 9
     assert uninterrupted.metrics["training_products"] == 24
@@ -483,9 +484,10 @@ def test_rows_without_text_are_left_out_and_counted(few: list[Product], tiny: Co
     assert "2 of 26 training rows have no readable text and are left out" in said
 
 
-def test_cells_are_counted_as_if_one_by_one(products: list[Product], schema: Schema) -> None:
-    rows = [*products[:20], *(replace(p, complete=True) for p in products[20:30]), Product("bare", {"title": "x"})]
-    expected = {
-        name: {s.name.lower(): sum(p.cell_state(name) == s for p in rows) for s in CellState} for name in schema.names
-    }
-    assert cell_counts(rows, schema) == expected
+def test_validation_products_without_labels_are_told_of_before_the_first_step(
+    few: list[Product], tiny: Config, tmp_path: Path
+) -> None:
+    bare = replace(few[3], spans=None)
+    with pytest.raises(DataError, match=f"validation product '{bare.id}' has no labels to score against"):
+        train(few, [*few[:3], bare], tmp_path / "out", config=having(tiny, TEXT_ONLY), trackers=[])
+    assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrex.cli.console import note, notes, with_progress
+from attrex.errors import DataError
 
 if TYPE_CHECKING:
     from attrex.data.mapping import ColumnMapping
@@ -80,8 +81,15 @@ def labelled_products(
 
 
 def labelled_by_hand(products: Iterable[Product]) -> list[Product]:
-    """Products whose labels are all there are."""
-    return [replace(p, complete=True) for p in products]
+    """Products whose labels are all there are. Raises :class:`DataError` for one that nobody has labelled."""
+    found = [replace(p, complete=True) for p in products]
+    bare = next((p.id for p in found if p.error is None and p.spans is None), None)
+    if bare is not None:
+        raise DataError(
+            f"products labelled by hand: {bare!r} has no spans, which would say that nothing in it is a value; label "
+            "it, give it `spans: []` if that is so, or leave it out"
+        )
+    return found
 
 
 def mined_lexicon(products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy) -> Lexicon:

@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from functools import partial
 
 from attrex.locating.folding import ALIASES, FoldedText, Folder, without_possessive
 from attrex.locating.policy import DEFAULT_POLICY
@@ -113,21 +114,23 @@ class Mentions:
         """(form, neighbours, span) of every mention; of those of one attribute that overlap, the longest."""
         for name, text in product.fields.items():
             folded = FoldedText(text, self._folder)
-            ruled_out = list(denied(text, folded, self._negations))
+            silent = bytearray(len(text) + 1)  # characters behind a "not"
+            for low, high in denied(text, folded, self._negations):
+                silent[low:high] = b"\1" * (high - low)
             words = list(folded.words())
             starts, ends = [w[1] for w in words], [w[2] for w in words]
             places = [
                 (attribute, start, end, form, value)
                 for form, start, end in folded.search(self._longest)
                 for attribute, value in self.forms.get(form, {}).items()
-                if not any(low <= start < high for low, high in ruled_out)
+                if not silent[start]
             ]
-            reached: dict[str, list[tuple[int, int]]] = defaultdict(list)
+            reached: defaultdict[str, bytearray] = defaultdict(partial(bytearray, len(silent)))
             kept = []
             for attribute, start, last, form, value in sorted(places, key=lambda p: p[1] - p[2]):
                 end = without_possessive(text, start, last, value)
-                if all(end <= low or high <= start for low, high in reached[attribute]):
-                    reached[attribute].append((start, end))
+                if not any(reached[attribute][start:end]):
+                    reached[attribute][start:end] = b"\1" * (end - start)
                     before, after = bisect_right(ends, start) - 1, bisect_left(starts, last)
                     left = _within_line(words, before, text[ends[before] : start] if before >= 0 else "\n")
                     right = _within_line(words, after, text[last : starts[after]] if after < len(words) else "\n")

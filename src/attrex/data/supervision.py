@@ -56,6 +56,18 @@ class Supervision:
         kinds = ("located", "not_located", "absent", "ruled_out", "blank", "blank_mentioned", "not_located_mentioned")
         return {kind: getattr(self, kind).total() for kind in kinds}
 
+    def by_attribute(self, names: Sequence[str]) -> dict[str, dict[str, int]]:
+        """How many cells of each attribute are located, filled but not located, absent (ruled out, too), blank."""
+        return {
+            name: {
+                "located": self.located[name],
+                "not_located": self.not_located[name],
+                "absent": self.absent[name] + self.ruled_out[name],
+                "blank": self.blank[name],
+            }
+            for name in names
+        }
+
     def to_json(self) -> dict[str, Any]:
         doubtful = self.blank_mentioned + self.not_located_mentioned  # a sum of counters has no zeros
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -26,7 +27,10 @@ class Teacher:
 
     def __init__(self, predictions: Iterable[Prediction], schema: Schema, *, high: float, low: float) -> None:
         self.schema, self.high, self.low = schema, high, low
-        self._read = {p.id: p for p in predictions if p.error is None}
+        readings = [p for p in predictions if p.error is None]
+        times = Counter(p.id for p in readings)
+        # An id that comes twice does not tell whose reading it is: such products keep their mentions.
+        self._read = {p.id: p for p in readings if times[p.id] == 1}
 
     def judge(self, product: Product, mentions: Sequence[Span]) -> Opinion:
         """Sort finds and ``mentions`` (:meth:`Mentions.unknown`) by the teacher's confidence.
@@ -48,7 +52,7 @@ class Teacher:
         return Opinion(labels, doubtful, {a: s for a, s in scores.items() if s > self.low})
 
     def _counts(self, product: Product, find: ExtractedValue) -> bool:
-        """Whether a find says anything new; where two products have one id, it may be of the other's text."""
+        """Whether a find says anything new; its product may have been given another text since."""
         same_text = product.fields.get(find.field, "")[find.start : find.end] == find.text
         known = self.schema.cell_state(product, find.attribute) == CellState.ABSENT
         labelled = any(s.field == find.field and s.start < find.end and find.start < s.end for s in product.spans or ())

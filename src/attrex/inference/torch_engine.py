@@ -50,6 +50,10 @@ class TorchEngine:
         for name, tensor in self.network.state_dict().items():
             if name.startswith(("image.", "region_norm.")):
                 found.update(tensor.cpu().contiguous().numpy())
+        if (image := self.network.image) is not None:  # what no weight tells
+            settings = self.network.settings.image
+            mean, std = settings.mean or image.default_mean, settings.std or image.default_std
+            found.update(repr((tuple(mean), tuple(std), image.region_layout)).encode())
         return found.hexdigest()
 
     def see(self, pixels: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ MAX_BARS = 24  #: attributes in the chart before the rest is folded away
 
 def _number(scores: Scores | None, *path: str) -> float | None:
     at: Any = scores
+    if path[-1] == "macro_f1" and scores and scores.get("macro_attributes") == 0:
+        return None  # no attribute has enough labels to be averaged
     for key in path:
         at = at.get(key) if isinstance(at, Mapping) else None
     return float(at) if isinstance(at, int | float) and math.isfinite(at) else None
@@ -42,6 +44,12 @@ def _mean(numbers: Sequence[float]) -> float | None:
     return sum(numbers) / len(numbers) if numbers else None
 
 
+def _range_sizes(run: Run) -> list[int]:
+    """How many attributes each product that could be read was decoded for; none where the model has no range."""
+    sizes = [len(p.range) for p in run if p.error is None]
+    return sizes if any(sizes) else []
+
+
 def cards(products: Sequence[Product], runs: Sequence[Run], scores: Sequence[Scores | None]) -> Html:
     """The figures of the whole run; with scores also how good they are."""
 
@@ -61,7 +69,7 @@ def cards(products: Sequence[Product], runs: Sequence[Run], scores: Sequence[Sco
         _card("Products", [len(products)], notes=[f"{sum(bool(p.images) for p in products):,} with photo"]),
         _card("Values found", [sum(len(p.values) for p in run) for run in runs]),
         _card("Mean confidence", [_mean([v.confidence for p in run for v in p.values]) for run in runs], ".2f"),
-        _card("Mean range", [_mean([len(p.range) for p in run if p.range]) for run in runs], ".1f"),
+        _card("Mean range", [_mean(_range_sizes(run)) for run in runs], ".1f"),
         _card("With warnings", [warned]),
         _card("Not read", [broken or None]),
         cls="cards",

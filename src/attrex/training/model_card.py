@@ -57,7 +57,9 @@ def _assumed(model: Model) -> list[str]:
     found = model.metrics.get("supervision")
     if found and found["table"] == "complete":
         return ["- all training products are marked complete: what is not labelled was taken as absent"]
-    lines = [f"- a blank cell of the table was taken as {_ASSUMPTION[model.config.range.unknown]}"]
+    ranged = model.config.range.kind != "none"  # only a range weighs cells, and has an S_thr
+    taken = _ASSUMPTION[model.config.range.unknown] if ranged else _FLAT_ASSUMPTION[model.config.range.unknown]
+    lines = [f"- a blank cell of the table was taken as {taken}"]
     if found:
         n = {kind: f"{number:,}" for kind, number in found["cells"].items()}
         lines += [
@@ -69,12 +71,13 @@ def _assumed(model: Model) -> list[str]:
             f"{n['not_located_mentioned']} cells filled with another value",
         ]
     if model.config.range.unknown != "negative":
-        if found and found.get("mostly_in_doubt"):  # models of the time before do not say
+        if ranged and found and found.get("mostly_in_doubt"):  # models of the time before do not say
             lines.append("- these are more than the located cells, so that their tags were left out of the loss")
-        lines.append(
-            "- the best state and S_thr were chosen, and validation scored, without the finds that may be values which "
-            "the table lacks"
-        )
+        if model.metrics.get("left_open", True):
+            chosen = "the best state and S_thr were" if ranged else "the best state was"
+            lines.append(
+                f"- {chosen} chosen, and validation scored, without the finds that may be values which the table lacks"
+            )
     if rounds := model.metrics.get("rounds"):
         agreed = rounds[-1]["agreement"]
         told = "" if agreed is None else f"; the last two agree in {agreed:.1%} of their finds on validation"
@@ -86,11 +89,12 @@ def _scores(found: dict[str, Any]) -> list[str]:
     tag = found["tag"]
     low, high = tag.get("ci95", (tag["f1"], tag["f1"]))
     f1 = f"{tag['f1']:.4f} ({low:.4f}-{high:.4f})"
-    others = (tag["precision"], tag["recall"], found["cls"]["f1"], found["macro_f1"], found["accuracy"])
+    macro = f"{found['macro_f1']:.4f}" if found.get("macro_attributes", 1) else "-"  # nothing could be averaged
+    others = (f"{tag['precision']:.4f}", f"{tag['recall']:.4f}", f"{found['cls']['f1']:.4f}", macro)
     return [
         "| products | TAG-F1 (95 % interval) | precision | recall | CLS-F1 | macro-F1 | accuracy |",
         "|---|---|---|---|---|---|---|",
-        f"| {found['products']:,} | {f1} | {' | '.join(f'{x:.4f}' for x in others)} |",
+        f"| {found['products']:,} | {f1} | {' | '.join(others)} | {found['accuracy']:.4f} |",
     ]
 
 
@@ -99,6 +103,12 @@ _ASSUMPTION = {
     "masked": "unknown where its text names a known value, else as probably absent, with less weight in the loss",
     "weighted": "probably absent, with less weight in the loss",
     "pu": "filled as often as is seen elsewhere where its text names a known value, else as probably absent",
+}
+
+
+_FLAT_ASSUMPTION = {
+    "negative": "absent",
+    "masked": "unknown where its text names a known value, else as absent",
 }
 
 
@@ -127,5 +137,7 @@ def _attribute_table(scores: dict[str, Any], cells: dict[str, dict[str, int]]) -
         score = scores.get(name)
         measured = (f"{score['f1']:.3f}", score["gold"]) if score else ("-", 0)
         states = (count[state] for state in ("located", "not_located", "blank", "absent"))
-        rows.append("| " + " | ".join(map(str, (name.replace("|", r"\|"), *states, *measured))) + " |")
+        rows.append(
+            "| " + " | ".join(map(str, (" ".join(name.split()).replace("|", r"\|"), *states, *measured))) + " |"
+        )
     return rows

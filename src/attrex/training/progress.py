@@ -64,11 +64,11 @@ class HumanProgress(TrainerCallback):
             facts = f"epoch {state.epoch or 0:.1f} of {args.num_train_epochs:g} · loss {logs['loss']:.3f}{best}"
             self._step(state, facts)
         if METRIC in logs:
+            macro = f", macro-F1 {logs['eval_macro_f1']:.4f}" if "eval_macro_f1" in logs else ""
             self._say(
                 f"epoch {state.epoch or 0:.2f}: validation TAG-F1 {logs[METRIC]:.4f}"
                 f" (P {logs['eval_tag_precision']:.4f}, R {logs['eval_tag_recall']:.4f}),"
-                f" CLS-F1 {logs['eval_cls_f1']:.4f}, macro-F1 {logs['eval_macro_f1']:.4f}"
-                f" in {duration(logs['eval_seconds'])}"
+                f" CLS-F1 {logs['eval_cls_f1']:.4f}{macro} in {duration(logs['eval_seconds'])}"
             )
 
     def on_train_end(

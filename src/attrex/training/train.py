@@ -34,7 +34,7 @@ from attrex.training.model_card import model_card
 from attrex.training.resuming import fingerprint, prepare
 from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
-from attrex.types import BEGIN, INSIDE, CellState, Prediction, Product
+from attrex.types import BEGIN, INSIDE, Prediction, Product
 
 
 def train(
@@ -63,6 +63,7 @@ def train(
     schema = schema or Schema.learn(products)
     _check_labels(products, schema, "training")
     _check_labels(validation, schema, "validation")
+    _check_scored(validation)
     trackers = known_trackers(trackers)
     record = fingerprint(config, products, validation, schema=schema.to_yaml())
     checkpoint = prepare(directory, record, resume, finished="attrex.json", what="model")
@@ -157,8 +158,9 @@ def _fit(
         "steps": trainer.state.global_step,
         "minutes": round(trainer.minutes, 2),
         "seed": config.training.seed,
-        "cells": cell_counts(products, schema),
+        "cells": known.by_attribute(schema.names),
         "supervision": known.to_json(),
+        "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
         model.save(directory, card=model_card(model))
@@ -224,27 +226,11 @@ def _tune_threshold(
     return curve
 
 
-def cell_counts(products: Sequence[Product], schema: Schema) -> dict[str, dict[str, int]]:
-    """Per attribute, how many training cells are blank, absent, located, filled but not located."""
-    counts = {name: dict.fromkeys((s.name.lower() for s in CellState), 0) for name in schema.names}
-    rest = dict.fromkeys(("absent", "blank"), 0)  # rows whose cells are so, but for those that are known
-    for product in products:
-        known = {*product.table, *(s.attribute for s in product.spans or ())} & counts.keys()
-        otherwise = "absent" if product.complete else "blank"
-        rest[otherwise] += 1
-        for name in known:  # of thousands of attributes a product has a dozen
-            counts[name][product.cell_state(name).name.lower()] += 1
-            counts[name][otherwise] -= 1
-    for row in counts.values():
-        for state, number in rest.items():
-            row[state] += number
-    return counts
-
-
 def _headline(found: dict[str, Any]) -> dict[str, float]:
     """The figures of :meth:`Scores.to_json` that every validation shows."""
     tag = {f"tag_{name}": found["tag"][name] for name in ("f1", "precision", "recall")}
-    return tag | {"cls_f1": found["cls"]["f1"], "macro_f1": found["macro_f1"], "accuracy": found["accuracy"]}
+    macro = {"macro_f1": found["macro_f1"]} if found["macro_attributes"] else {}  # nothing could be averaged
+    return tag | {"cls_f1": found["cls"]["f1"], **macro, "accuracy": found["accuracy"]}
 
 
 def _check_labels(products: Sequence[Product], schema: Schema, what: str) -> None:
@@ -253,4 +239,14 @@ def _check_labels(products: Sequence[Product], schema: Schema, what: str) -> Non
         raise DataError(
             f"none of the {len(products)} {what} products has labelled spans of the schema's {len(names)} attributes; "
             "make them from the shop's table with `attrex locate TABLE --out FILE`"
+        )
+
+
+def _check_scored(validation: Sequence[Product]) -> None:
+    """Told before the first step, not after an epoch."""
+    bare = next((p.id for p in validation if p.error is None and p.spans is None), None)
+    if bare is not None:
+        raise DataError(
+            f"validation product {bare!r} has no labels to score against (its spans are missing); label it, give it "
+            "`spans: []` if it says no value, or leave it out"
         )

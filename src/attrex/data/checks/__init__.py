@@ -37,10 +37,11 @@ def check(
     ``products_by_split``: such as ``{"train": ..., "valid": ...}``; one split is fine. ``count_tokens`` counts one
     text's tokens without special ones; with ``max_tokens`` (special ones included) and ``overlap``, both in tokens,
     it tells how many windows the texts take. ``check_images`` decodes every photo at ``image_size`` pixels.
-    ``mentions``, learned from the same products, tell what the texts say that the table lacks.
+    ``mentions``, learned from the same products, tell what the texts say that the table lacks; without ``schema``, the
+    categories of theirs tell which blank cells are absent.
     """
     duplicates = Duplicates()
-    rows, cells, words = Rows(), Cells(schema), Words()
+    rows, cells, words = Rows(), Cells(schema, mentions.schema if mentions else None), Words()
     unsaid = Unlabelled(mentions)
     lengths = Lengths(count_tokens, max_tokens, overlap)
     photos = Photos(image_size if check_images else None, duplicates)

@@ -17,26 +17,36 @@ RARE_SPANS = 20  #: fewer spans than this teach little, and macro-F1 leaves such
 
 
 class Cells:
-    """What is known of each attribute: cell states, spans, and whether the schema fits."""
+    """What is known of each attribute: cell states, spans, and whether the schema fits.
 
-    def __init__(self, schema: Schema | None) -> None:
-        self.schema = schema
+    ``rules``: whose categories rule attributes out; such cells count as absent, as in training.
+    """
+
+    def __init__(self, schema: Schema | None, rules: Schema | None = None) -> None:
+        self.schema, self.rules = schema, schema or rules
         self.states: defaultdict[str, Counter[CellState]] = defaultdict(Counter)
         self.spans: defaultdict[str, Counter[str]] = defaultdict(Counter)  # attribute -> split -> spans
         self.splits: list[str] = []
         self.products = self.complete = 0
         self.mentioned: Counter[str] = Counter()  # attribute -> complete products that mention it
         self.odd: Counter[tuple[str, str]] = Counter()  # (category, attribute that it should not have)
+        self.sizes: Counter[str] = Counter()  # category -> products that are not complete
+        self.told: Counter[tuple[str, str]] = Counter()  # of those, (category, attribute) -> cells that are not blank
 
     def add(self, split: str, product: Product) -> None:
         self.products += 1
         self.complete += product.complete
         if split not in self.splits:
             self.splits.append(split)
+        category = None if product.complete else product.category
+        if category is not None:
+            self.sizes[category] += 1
         for attribute in dict.fromkeys((*product.table, *(s.attribute for s in product.spans or ()))):
             state = product.cell_state(attribute)
             self.states[attribute][state] += 1
             self.mentioned[attribute] += product.complete
+            if category is not None:
+                self.told[category, attribute] += 1
             if self.schema and product.category is not None and state != CellState.ABSENT:
                 ruled_out = attribute in self.schema.names and attribute not in self.schema.allowed(product.category)
                 self.odd[product.category, attribute] += ruled_out
@@ -46,9 +56,13 @@ class Cells:
     def summary(self) -> dict[str, dict[str, Any]]:
         """By attribute, the fullest first; shares are 0..1."""
         rows: dict[str, dict[str, Any]] = {}
+        allowed = {c: self.rules.allowed(c) for c in self.sizes} if self.rules else {}
         for attribute, states in self.states.items():
             located, not_located = states[CellState.LOCATED], states[CellState.NOT_LOCATED]
-            absent = states[CellState.ABSENT] + self.complete - self.mentioned[attribute]
+            ruled_out = sum(
+                self.sizes[c] - self.told[c, attribute] for c, names in allowed.items() if attribute not in names
+            )
+            absent = states[CellState.ABSENT] + self.complete - self.mentioned[attribute] + ruled_out
             filled = located + not_located
             rows[attribute] = {
                 "filled": filled,
