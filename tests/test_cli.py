@@ -821,6 +821,7 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("locate {data}/catalog.jsonl --out l.jsonl --schema {data}/none.yaml", "no schema file"),
         ("locate {data}/catalog.jsonl --out l.jsonl --lexicon {data}/none.yaml", "no lexicon"),
         ("locate {data}/catalog.jsonl --out l.jsonl --mine a.yaml --lexicon b.yaml", "give one of them"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --mine {model}/schema.yaml", "and may have been edited: go by it"),
         ("locate {data}/catalog.jsonl --out l.jsonl --mine a.json", "--mine should end in .yaml or .yml, got 'a.json'"),
         ("report {model} {data}/test.jsonl --out r.pdf", "--out should end in .html or .htm, got 'r.pdf'"),
         ("report {model} a b {data}/test.jsonl --out r.html", "at most one more MODEL2, and DATA; got 4 arguments"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attrex.config import Config
+    from attrex.data.mapping import ColumnMapping
     from attrex.data.readers import read_products
     from attrex.evaluation.evaluate import evaluate
     from attrex.inference.extractor import Extractor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "ColumnMapping": "attrex.data.mapping",
     "Config": "attrex.config",
     "Evidence": "attrex.types",
     "ExtractedValue": "attrex.types",
@@ -33,6 +35,7 @@ _HOME = {
     "train": "attrex.training.train",
 }
 __all__ = [
+    "ColumnMapping",
     "Config",
     "Evidence",
     "ExtractedValue",

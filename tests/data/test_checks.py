@@ -81,6 +81,27 @@ def test_every_cell_state_is_counted() -> None:
     assert "complete: true" in blanks.advice
 
 
+def test_cells_that_a_learned_category_rules_out_are_not_blank() -> None:
+    shirts = [product(f"s{i}", "red", ("Color", "red"), ("Fit", "red"), category="Shirts") for i in range(20)]
+    bags = [product(f"b{i}", "red", ("Color", "red"), category="Bags") for i in range(20)]
+    bare = [product("s", "bag", category="Shirts"), product("x", "bag")]
+    products = [*shirts, *bags, *bare]
+    mentions = Mentions.learn(products, Schema.learn(products))
+    assert check({"train": products}).attributes["Fit"]["blank"] == 22
+    fit = check({"train": products}, mentions=mentions).attributes["Fit"]
+    assert (fit["located"], fit["absent"], fit["blank"]) == (20, 20, 2)
+
+
+def test_cells_that_locating_takes_for_blank_are_told() -> None:
+    table = {"Color": ("-",), "Fit": ("Unknown", "Slim")}
+    found = check({"train": [product("a", "red", table=table), product("b", "red", table={"Color": ("-",)})]})
+    told = [f.what for f in found.findings if f.check == "blank-marker"]
+    assert told == [
+        "2 cells say '-', which counts as a value here: Color (2)",
+        "1 cells say 'Unknown', which counts as a value here: Fit (1)",
+    ]
+
+
 def test_known_values_that_the_table_lacks_are_counted() -> None:
     products = [
         product("labelled", "red bag", ("Color", "red"), table={"Color": ("Red",)}),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 import pytest
@@ -31,6 +32,12 @@ def product(number: int, table: Mapping[str, tuple[str, ...]], error: str | None
     return Product(str(number), {"text": "the text"}, table=table, error=error)
 
 
+def told(report: FillReport) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(report.render(), markup=False)
+    return console.export_text()
+
+
 def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
     report = report_of(
         (product(0, RED), {"red": 0.9, "blue": 0.5}),
@@ -44,6 +51,7 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
         "errors": 1,
         "filled": 1,
         "expected": 1 / 3,
+        "expected_of": 1,
         "attributes": {
             "Color": {"before": 3, "after": 4, "filled": 1, "agrees": 2, "differs": 1, "further": 3, "unknown": 0}
             | {"agreement": 1 / 3},
@@ -52,9 +60,7 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
         },
         "unknown_words": [{"attribute": "Color", "value": "blue", "cells": 1}],
     }
-    console = Console(width=100, record=True)
-    console.print(report.render(), markup=False)
-    said = console.export_text()
+    said = told(report)
     assert "1 blank cells were filled, 33% of them as the shop would have, by their agreement." in said
     assert "Nothing was found of 1 attributes: Size." in said
     assert "1 rows could not be read" in said
@@ -70,10 +76,15 @@ def test_what_to_expect_of_filled_cells_is_weighted_by_their_number() -> None:
     report.outcomes["Care"][Outcome.FILLED] = 1000  # of which nobody knows
     report.surest["Brand"].update({True: 1000})  # never blank
     assert report.expected == pytest.approx((30 * 0.9 + 10 * 0.5) / 40)
+    assert (report.told, report.filled) == (40, 1040)
+    assert "of 40 of them 80% as the shop would have, by their agreement; nothing tells of the other 1,000" in told(
+        report
+    )
 
 
 def test_attributes_without_filled_cells_have_no_agreement() -> None:
     report = report_of((product(0, {}), {"red": 0.9}))
     assert report.agreement("Color") is None
     assert report.expected is None
+    assert "1 blank cells were filled; nothing tells how many as the shop would have." in told(report)
     assert report.to_json()["attributes"]["Color"]["after"] == 1

@@ -233,6 +233,20 @@ def test_the_parts_of_a_composition_are_materials(text: str, cell: str, expected
     assert off.spans == ()
 
 
+def test_a_composition_needs_no_capital_in_its_attributes_name() -> None:
+    found = Locator().locate(product("82% polyamide, 18% elastane", material="Blended"))
+    assert said(found) == [("material", "polyamide"), ("material", "elastane")]
+
+
+def test_a_policy_tells_which_of_its_names_nobody_has() -> None:
+    policy = LocatePolicy(columns={"Frabe": "Color", "Stoff": "Material"}, priority=("Nope", "Color"))
+    assert [*policy.unused(["Farbe", "Stoff"], ["Fit"])] == [
+        "1 of 2 names under `columns` in the policy are in no product's table, such as 'Frabe'; did you mean 'Farbe'?",
+        "1 of 2 names under `priority` in the policy are in no product's table, such as 'Nope'",
+    ]
+    assert not [*LocatePolicy(columns={"Stoff": "Material"}, priority=("Fit",)).unused(["Stoff"], ["Fit"])]
+
+
 def test_a_composition_knows_the_words_of_a_lexicon() -> None:
     lexicon = Lexicon({"Material": Vocabulary(accepted={"Wool": {"merino wool": EVER}}, parts={"zephyr": EVER})})
     found = Locator(lexicon=lexicon).locate(product("100% soft merino wool\nLining: 100% zephyr", Material="Blended"))

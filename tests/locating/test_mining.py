@@ -161,6 +161,16 @@ def test_modifiers_of_values() -> None:
     assert not vocabulary(plain, "Colour").modifiers  # a table that tells no shades apart
 
 
+def test_a_word_that_stands_before_every_value_modifies_none() -> None:
+    def said(word: str, shade: str) -> list[Product]:
+        """Three colours with the word before each, in a table that tells a shade apart that no text says."""
+        kinds = ((9, f"Shirt\nNumber # is {word} {c.lower()}", {"Colour": c}) for c in ("Blue", "Red", "Green"))
+        return shop(*kinds, (9, "Shirt", {"Colour": shade}))
+
+    assert not vocabulary(said("in", "Dark Blue"), "Colour").modifiers
+    assert list(vocabulary(said("dark", "Dark Blue"), "Colour").modifiers) == ["dark"]  # as in the table itself
+
+
 def test_categories_that_have_the_attribute() -> None:
     tops = [replace(p, category="Tops") for p in shop((10, "Top #", {"Neckline": "Boat"}), (10, "Top #", {}))]
     bags = [replace(p, category="Bags") for p in shop((50, "Bag #", {}), (1, "Bag #", {"Neckline": "Boat"}))]

@@ -126,6 +126,12 @@ def test_what_could_not_be_averaged_or_printed_breaks_no_table() -> None:
     assert "| Care notes | 70 | 4 | 1 | 3 | - | 0 |" in text
 
 
+def test_it_says_how_many_validation_products_were_trained_on() -> None:
+    said = "12 of these products have the texts of a training product: their scores tell what was memorised."
+    assert said in card(validation=SCORES, repeated_validation=12)
+    assert "memorised" not in card(validation=SCORES, repeated_validation=0)
+
+
 def test_it_says_how_many_rounds_there_were() -> None:
     text = card(rounds=[{"agreement": None}, {"agreement": 0.9876}])
     assert (

@@ -315,6 +315,7 @@ def test_what_is_kept_of_a_run(uninterrupted: Model) -> None:
         "cells",
         "supervision",
         "left_open",
+        "repeated_validation",
     }
     assert uninterrupted.metrics["steps"] == 9
     assert uninterrupted.metrics["training_products"] == 24

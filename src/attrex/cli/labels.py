@@ -112,6 +112,11 @@ def locate(
     check_out(report, (), *read, out, mine, option="--report")
     if mine and lexicon:
         raise ConfigError("--mine writes a lexicon and --lexicon reads one; give one of them")
+    if mine and mine.exists():
+        raise ConfigError(
+            f"--mine {mine} is there already, and may have been edited: go by it with --lexicon {mine}, name another "
+            "file, or delete it to mine anew"
+        )
     known = Schema.load(schema) if schema else None
     how = LocatePolicy.load(policy) if policy else LocatePolicy()
     words = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
@@ -119,6 +124,8 @@ def locate(
         words = mined_lexicon(read_rows(table, images, fields, columns, split, limit), mine, known, how)
     source = read_rows(table, images, fields, columns, split, limit)
     table_columns = dict.fromkeys(column for p in with_progress(source, "reading") for column in p.table)
+    for remark in how.unused(table_columns, known.names if known else ()):
+        note(f"note: {remark}")
 
     def new_locator() -> Locator:
         locator = Locator(known, how, words)

@@ -42,11 +42,11 @@ class ColumnMapping:
         return type(self)(**{f.name: getattr(self, f.name) for f in fields(self) if f.name in kept})
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """From a YAML file of the names above, e.g. ``id: sku``. Raises :class:`ConfigError` that names the fault."""
         where = f"the column mapping {path}"
         try:
-            options = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            options = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
         except (OSError, yaml.YAMLError, ValueError) as exc:  # ValueError: no UTF-8, or a date that is none
             raise ConfigError(f"{where} cannot be read as YAML: {exc}") from exc
         types = {f.name: str(f.type) for f in fields(cls)}

@@ -29,7 +29,7 @@ Source = str | Path | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 def read_products(
     source: Source,
     *,
-    mapping: ColumnMapping = DEFAULT,
+    mapping: ColumnMapping | str | Path = DEFAULT,
     images: str | Path | None = None,
     split: str | None = None,
     limit: int | None = None,
@@ -38,12 +38,15 @@ def read_products(
 
     ``source``: .jsonl, .ndjson, .json, .csv, .tsv (each also .gz) or .parquet; a directory in MEPAVE or MAE layout or a
     Hugging Face dataset saved on disk; ``hf:NAME`` of one on the hub; or a loaded one, or any iterable of dicts.
+    ``mapping``: which columns hold what, or the YAML file that says so (as `--columns`).
     ``images``: the directory that relative image paths start from (default: the one of the data file).
     ``split``: which part of a directory or dataset. Lists of texts (bullets) are joined with a newline, and offsets
     count in the joined text. Ids are kept in memory to notice those that come twice.
 
     Raises :class:`DataError` for a source that is missing, empty, of an unknown kind, or without a mapped column.
     """
+    if not isinstance(mapping, ColumnMapping):
+        mapping = ColumnMapping.load(mapping)
     products = _layout_products(source, mapping, images, split)
     if products is None:
         rows, name, base = _open_source(source, split)

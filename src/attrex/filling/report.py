@@ -53,9 +53,14 @@ class FillReport:
 
         Attributes of which no find met a filled cell do not count.
         """
-        told = [(counts[Outcome.FILLED], self.agreement(a)) for a, counts in self.outcomes.items()]
-        cells = sum(n for n, share in told if share is not None)
-        return sum(n * share for n, share in told if share is not None) / cells if cells else None
+        shares = {a: self.agreement(a) for a in self.outcomes}
+        right = sum(self.outcomes[a][Outcome.FILLED] * share for a, share in shares.items() if share is not None)
+        return right / self.told if self.told else None
+
+    @property
+    def told(self) -> int:
+        """Cells that were filled, of the attributes that have an agreement: what :attr:`expected` is a share of."""
+        return sum(n[Outcome.FILLED] for a, n in self.outcomes.items() if self.agreement(a) is not None)
 
     @property
     def filled(self) -> int:
@@ -73,6 +78,7 @@ class FillReport:
             "errors": self.errors,
             "filled": self.filled,
             "expected": self.expected,
+            "expected_of": self.told,
             "attributes": {
                 a: {"before": self.before[a], "after": self.before[a] + self.outcomes[a][Outcome.FILLED]}
                 | {outcome.value: self.outcomes[a][outcome] for outcome in Outcome}
@@ -81,6 +87,18 @@ class FillReport:
             },
             "unknown_words": [{"attribute": a, "value": v, "cells": n} for (a, v), n in self.unknown.most_common()],
         }
+
+    def _hope(self) -> str:
+        """How many of the filled cells are as the shop would have them, as far as anything tells."""
+        if self.expected is None:
+            return "; nothing tells how many as the shop would have" if self.filled else ""
+        share = f"{self.expected:.0%}"
+        if self.told == self.filled:
+            return f", {share} of them as the shop would have, by their agreement"
+        return (
+            f": of {self.told:,} of them {share} as the shop would have, by their agreement; nothing tells of the "
+            f"other {self.filled - self.told:,}, whose attributes have none"
+        )
 
     def render(self, top: int = 5) -> RenderableType:
         """The report as a rich table."""
@@ -98,9 +116,7 @@ class FillReport:
             shares = (self.before[name], self.before[name] + counts[Outcome.FILLED])
             cells = [f"{n / read:.0%}" for n in shares] + [f"{counts[o]:,}" for o in shown]
             table.add_row(name, *cells, "-" if agreement is None else f"{agreement:.0%}")
-        expected = self.expected
-        hope = "" if expected is None else f", {expected:.0%} of them as the shop would have, by their agreement"
-        notes = [f"{self.filled:,} blank cells were filled{hope}."]
+        notes = [f"{self.filled:,} blank cells were filled{self._hope()}."]
         notes += [f"{self.errors:,} rows could not be read, and are as they were."] if self.errors else []
         if silent := [a for a in self.attributes if a not in found]:
             notes.append(f"Nothing was found of {len(silent)} attributes: {', '.join(silent)}.")

@@ -343,8 +343,9 @@ class Locator:
                     yield Match(rank, attribute, value, start + at, start + until, "heading")
 
     def _in_compositions(self, text: str, table: Mapping[str, tuple[str, ...]]) -> Iterator[Match]:
-        attribute = next((a for a in self.policy.composition if a in self._wording.attributes), None)
-        for start, end, whole in compositions(text) if attribute else ():
+        parts = list(compositions(text))
+        attribute = self.policy.composed(self._wording.attributes) if parts else None
+        for start, end, whole in parts if attribute else ():
             assert attribute is not None
             rank, words = self._rank_of(attribute), text[start:end]
             found = [f for f in self._wording.parts.find(FoldedText(words, self._folder)) if f.attribute == attribute]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,23 @@ class LocatePolicy:
             if getattr(self, key) not in known:
                 raise ConfigError(
                     f"locate policy: {key} should be one of {', '.join(known)}, not {getattr(self, key)!r}"
+                )
+
+    def composed(self, attributes: Iterable[str]) -> str | None:
+        """Of the attributes the one whose values stand in compositions, in any case; None: none of them."""
+        there = {name.casefold(): name for name in attributes}
+        return next((there[name.casefold()] for name in self.composition if name.casefold() in there), None)
+
+    def unused(self, columns: Iterable[str], attributes: Iterable[str]) -> Iterator[str]:
+        """What a person should know who wrote names here that neither the table nor the schema has."""
+        columns = dict.fromkeys(columns)
+        named = {*columns, *self.columns.values(), *attributes}
+        for key, names, known in (("columns", self.columns, columns), ("priority", self.priority, named)):
+            if gone := [name for name in names if name not in known]:
+                near = next(filter(None, (did_you_mean(name, known) for name in gone)), "")
+                yield (
+                    f"{len(gone)} of {len(names)} names under `{key}` in the policy are in no product's table, such as "
+                    f"{gone[0]!r}{near}"
                 )
 
     @classmethod

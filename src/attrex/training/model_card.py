@@ -24,6 +24,7 @@ def model_card(model: Model) -> str:
         "## Measured on the validation products",
         "",
         *(_scores(found) if found else ["Not measured."]),
+        *_repeated(model.metrics),
         "",
         "## Attributes",
         "",
@@ -96,6 +97,12 @@ def _scores(found: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|",
         f"| {found['products']:,} | {f1} | {' | '.join(others)} | {found['accuracy']:.4f} |",
     ]
+
+
+def _repeated(metrics: dict[str, Any]) -> list[str]:
+    repeated = metrics.get("repeated_validation", 0)
+    told = f"{repeated:,} of these products have the texts of a training product: their scores tell what was memorised."
+    return ["", told] if repeated else []
 
 
 _ASSUMPTION = {

@@ -114,6 +114,11 @@ def _fit(
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
     model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
+    seen = {tuple(p.fields.values()) for p in products}
+    repeated = sum(p.error is None and tuple(p.fields.values()) in seen for p in validation)
+    if repeated:
+        told = f"{repeated:,} of {len(validation):,} validation products have the texts of a training product"
+        console.print(f"{told}: their scores tell what was memorised", soft_wrap=True, highlight=False)
     taught = config.range.unknown != "negative"
     encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
     train_set = LabelledProducts(products, encoder)
@@ -160,6 +165,7 @@ def _fit(
         "seed": config.training.seed,
         "cells": known.by_attribute(schema.names),
         "supervision": known.to_json(),
+        "repeated_validation": repeated,
         "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():

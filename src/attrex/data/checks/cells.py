@@ -10,6 +10,7 @@ from typing import Any
 from attrex.data.checks.report import SHOWN, Finding, finding, listed
 from attrex.data.mentions import Mentions
 from attrex.errors import did_you_mean
+from attrex.locating.policy import BLANK_MARKERS
 from attrex.schema import Schema
 from attrex.types import CellState, Product
 
@@ -28,6 +29,9 @@ class Cells:
         self.spans: defaultdict[str, Counter[str]] = defaultdict(Counter)  # attribute -> split -> spans
         self.splits: list[str] = []
         self.products = self.complete = 0
+        self.markers: defaultdict[str, Counter[str]] = defaultdict(
+            Counter
+        )  # what locating takes for blank -> attribute
         self.mentioned: Counter[str] = Counter()  # attribute -> complete products that mention it
         self.odd: Counter[tuple[str, str]] = Counter()  # (category, attribute that it should not have)
         self.sizes: Counter[str] = Counter()  # category -> products that are not complete
@@ -52,6 +56,10 @@ class Cells:
                 self.odd[product.category, attribute] += ruled_out
         for span in product.spans or ():
             self.spans[span.attribute][split] += 1
+        for attribute, values in product.table.items():
+            for value in values:
+                if value.strip().casefold() in BLANK_MARKERS:
+                    self.markers[value][attribute] += 1
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """By attribute, the fullest first; shares are 0..1."""
@@ -82,6 +90,7 @@ class Cells:
             advice = "map the table's columns, or label some products: there is nothing to learn from"
             yield finding("no-attributes", "warning", "no product has an attribute", advice, products=self.products)
         yield from self._blanks(rows)
+        yield from self._markers()
         if any(self.spans.values()):
             yield from self._rare(rows)
             yield from self._unsaid(rows)
@@ -104,6 +113,17 @@ class Cells:
                 blank=blank,
                 absent=sum(r["absent"] for r in rows.values()),
                 cells=cells,
+            )
+
+    def _markers(self) -> Iterator[Finding]:
+        for marker, counts in self.markers.items():
+            yield finding(
+                "blank-marker",
+                "info",
+                f"{counts.total()} cells say {marker!r}, which counts as a value here: {listed(counts)}",
+                "`attrex locate` and `attrex fill` take it for blank: name it under `blank` in --columns, or if it is "
+                "a value leave it out of `blank` in the policy",
+                cells=dict(counts.most_common()),
             )
 
     def _rare(self, rows: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:

@@ -104,7 +104,7 @@ def _meant(corpus: Corpus, attribute: str, phrase: str, cells: Counter[str]) -> 
 
 def mine_parts(corpus: Corpus) -> dict[str, dict[str, Evidence]]:
     """attribute -> words that are one of several parts of 100 %, and no known value of the attribute."""
-    attribute = next((a for a in corpus.policy.composition if a in corpus.options), None)
+    attribute = corpus.policy.composed(corpus.options)
     if attribute is None:
         return {}
     whole: Counter[str] = Counter()
