@@ -243,7 +243,9 @@ def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_pat
     assert "expected finds for the products of the table" in error("fill", catalog, found, "--out", out)
 
 
-def test_a_shops_columns_go_with_its_table_and_with_what_was_located_in_it(tmp_path: Path) -> None:
+def test_a_shops_columns_go_with_its_table_and_with_what_was_located_in_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     table, columns, labelled, found = (tmp_path / n for n in ("t.csv", "columns.yaml", "labelled.jsonl", "found.jsonl"))
     table.write_text("sku,name,Colour\na,red shoe,Red\nb,crimson hat,\n", encoding="utf-8")
     columns.write_text("id: sku\nfields: [name]\ntable_columns: [Colour]\n")
@@ -251,7 +253,9 @@ def test_a_shops_columns_go_with_its_table_and_with_what_was_located_in_it(tmp_p
     find = {"attribute": "Colour", "text": "red", "field": "name", "start": 0, "end": 3, "confidence": 0.9}
     found.write_text("\n".join(json.dumps({"id": i, "values": [find]}) for i in "ab"))
     out = tmp_path / "filled.csv"
-    attrex("fill", table, found, "--columns", columns, "--catalog", labelled, "--out", out)
+    with caplog.at_level("WARNING"):
+        attrex("fill", table, found, "--columns", columns, "--catalog", labelled, "--out", out)
+    assert "labelled.jsonl lacks the columns ['sku', 'Colour'], which the mapping names" in caplog.text
     assert out.read_text() == "sku,Colour\na,Red\nb,Red\n"
     attrex("fill", table, found, "--columns", columns, "--limit", "1", "--out", out)
     assert out.read_text() == "sku,Colour\na,Red\n"

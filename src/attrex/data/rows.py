@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from typing import Any
 from attrex.data.mapping import ColumnMapping
 from attrex.errors import DataError, did_you_mean
 from attrex.types import ImageSource, Product, Span
+
+log = logging.getLogger(__name__)
 
 TEXT_COLUMNS = ("title", "description", "bullets", "text")
 IMAGE_COLUMNS = ("image", "images")
@@ -79,7 +82,13 @@ def row_products(rows: Iterator[Row], name: str, mapping: ColumnMapping, base: P
     head = list(islice(rows, _HEAD))
     if not head:
         raise DataError(f"{name}: expected at least one product, got an empty file or dataset; check its source")
-    if _labelled(head) and _lacking(head, mapping):
+    lacking = _lacking(head, mapping) if _labelled(head) else []
+    if lacking:  # may be a typo, so it is told
+        log.warning(
+            "%s lacks the columns %s, which the mapping names: it is read as a file that Attrex wrote, by its own keys",
+            name,
+            listed(lacking),
+        )
         mapping = mapping.of_labelled_rows()
     _check_columns(head, name, mapping)
     return (to_product(row, mapping, base) for row in chain(head, rows))

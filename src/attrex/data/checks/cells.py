@@ -29,9 +29,8 @@ class Cells:
         self.spans: defaultdict[str, Counter[str]] = defaultdict(Counter)  # attribute -> split -> spans
         self.splits: list[str] = []
         self.products = self.complete = 0
-        self.markers: defaultdict[str, Counter[str]] = defaultdict(
-            Counter
-        )  # what locating takes for blank -> attribute
+        self.markers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """what locating takes for blank -> attribute -> cells"""
         self.mentioned: Counter[str] = Counter()  # attribute -> complete products that mention it
         self.odd: Counter[tuple[str, str]] = Counter()  # (category, attribute that it should not have)
         self.sizes: Counter[str] = Counter()  # category -> products that are not complete
