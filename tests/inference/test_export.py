@@ -317,6 +317,9 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
     assert found.lost == 0
     assert not found.kept  # what it lost is not labelled
     assert replace(found, tolerance=0.8).kept
+    assert "agree with the model's by an F1 of 0.2000, 0.7 is least" in parity._refusal(
+        replace(found, tolerance=0.3), True
+    )
     monkeypatch.setattr(parity, "write_export", lambda model, directory, int8: None)
     monkeypatch.setattr(Extractor, "load", lambda directory: Extractor(build(tiny, schema, {}), device="cpu"))
     monkeypatch.setattr(parity, "_agreement", lambda gold, found: 0.2)

@@ -48,9 +48,14 @@ class Parity:
         return self.model_f1 - self.export_f1
 
     @property
+    def least_agreement(self) -> float:
+        """:data:`AGREEMENT`, or less where more than that may be lost."""
+        return min(AGREEMENT, 1 - self.tolerance)
+
+    @property
     def kept(self) -> bool:
         """Whether the export finds what its model finds."""
-        return self.lost <= self.tolerance and self.agreement_f1 >= min(AGREEMENT, 1 - self.tolerance)
+        return self.lost <= self.tolerance and self.agreement_f1 >= self.least_agreement
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"lost": self.lost}
@@ -152,7 +157,7 @@ def _refusal(parity: Parity, int8: bool) -> str:
     loss = f"it loses {parity.lost:.4f} of TAG-F1 {against}, at most {parity.tolerance} is tolerated"
     if parity.lost <= parity.tolerance:
         loss = (
-            f"its finds agree with the model's by an F1 of {parity.agreement_f1:.4f}, at least {AGREEMENT} is expected"
+            f"its finds agree with the model's by an F1 of {parity.agreement_f1:.4f}, {parity.least_agreement} is least"
         )
     advice = "leave out --int8" if int8 else "this should not happen without --int8: please report it"
     return f"the export is refused: on {parity.products} products {loss}; {advice}, or allow more with --tolerance"

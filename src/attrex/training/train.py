@@ -114,7 +114,7 @@ def _fit(
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
     model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
-    seen = {tuple(p.fields.values()) for p in products}
+    seen = {tuple(p.fields.values()) for p in products if any(p.fields.values())}
     repeated = sum(p.error is None and tuple(p.fields.values()) in seen for p in validation)
     if repeated:
         told = f"{repeated:,} of {len(validation):,} validation products have the texts of a training product"
