@@ -301,6 +301,18 @@ def test_half_an_emoji_is_replaced_one_for_one(tmp_path):
     assert product.warnings == ("half of a character (a lone surrogate, as in a cut emoji) was replaced by U+FFFD",)
 
 
+@pytest.mark.parametrize("form", ["{row}\n", "[{row}]"], ids=["lines", "list"])
+def test_a_key_that_comes_twice_is_told(tmp_path, form):
+    path = tmp_path / "a.jsonl"
+    row = '{"id": 1, "text": "red", "text": "blue", "attributes": {"Color": "Red", "Color": "Blue"}}'
+    path.write_text(form.replace("{row}", row), encoding="utf-8")
+    (product,) = read_products(path)
+    assert product.fields["text"] == "blue" and product.table == {"Color": ("Blue",)}
+    assert product.warnings == tuple(
+        f"expected keys that differ, got '{key}' more than once; the last is read" for key in ("text", "Color")
+    )
+
+
 def test_numpy_values_from_a_data_frame():
     np = pytest.importorskip("numpy")
     row = {"id": np.int64(4), "title": "a", "bullets": np.array(["x", "y"]), "attributes": {"Size": np.float64("nan")}}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -13,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from attrex.data.rows import HALF_CHARACTER, Row, kind_of, not_utf8, record, short
+from attrex.data.rows import HALF_CHARACTER, Row, kind_of, not_utf8, parse_json, record, short
 from attrex.errors import DataError
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
@@ -77,7 +76,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
 def _whole(content: bytes) -> list[Any] | None:
     """The list in a file, or its only object; None where the file as a whole is not JSON."""
     try:
-        found = json.loads(content.removeprefix(_BOM).decode())
+        found = parse_json(content.removeprefix(_BOM).decode())
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, list) else [found]
@@ -90,7 +89,7 @@ def _item_rows(path: Path, items: list[Any]) -> Iterator[Row]:
 def _json_row(where: str, number: int, line: bytes) -> Row:
     try:
         text = line.removeprefix(_BOM).decode()
-        values = json.loads(text)
+        values = parse_json(text)
     except UnicodeDecodeError as exc:
         return Row(where, number, error=not_utf8(exc.object[exc.start], exc.start))
     except (ValueError, RecursionError) as exc:
@@ -115,7 +114,7 @@ def load_json_list(path: Path, name: str) -> list[Any]:
     """The list in a JSON file; raises :class:`DataError` that begins with ``name`` and tells where it is broken."""
     try:
         with open_binary(path) as file:
-            items = json.loads(file.read().removeprefix(_BOM).decode())
+            items = parse_json(file.read().removeprefix(_BOM).decode())
     except UnicodeDecodeError as exc:
         raise DataError(f"{name}: {not_utf8(exc.object[exc.start], exc.start)}") from exc
     except (ValueError, RecursionError, OSError, EOFError, zlib.error) as exc:

@@ -11,6 +11,7 @@ import json
 import logging
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -50,16 +51,43 @@ def record(where: str, number: int, values: Any, check: bool = True) -> Row:
     if not isinstance(values, Mapping):
         error = f"expected an object with named columns, got {kind_of(values)} {short(values)}; correct the row"
         return Row(where, number, error=error)
-    if not check:
-        return Row(where, number, values)
     halves: list[str] = []
     try:
-        values = _plain(values, halves)
+        warnings = [f"expected keys that differ, got {key!r} more than once; the last is read" for key in _twice(values)]
+        if check or warnings:
+            values = _plain(values, halves)
     except RecursionError:
         error = "expected lists and objects in a few levels, got ones nested too deep to be read; correct the row"
         return Row(where, number, error=error)
-    warning = "half of a character (a lone surrogate, as in a cut emoji) was replaced by U+FFFD"
-    return Row(where, number, values, warnings=(warning,) if halves else ())
+    if halves:
+        warnings.append("half of a character (a lone surrogate, as in a cut emoji) was replaced by U+FFFD")
+    return Row(where, number, values, warnings=tuple(warnings))
+
+
+class _Repeating(dict[str, Any]):
+    """A JSON object some of whose keys came more than once; as Python's own parser does, it keeps the last."""
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+
+
+def parse_json(text: str) -> Any:
+    """As ``json.loads``; that a key comes twice in an object is remembered, for :func:`record` to warn of."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Repeating(pairs)
+
+
+def _twice(value: Any) -> list[str]:
+    """The keys that come more than once in an object, wherever in the value it is."""
+    if isinstance(value, dict):
+        own = value.twice if isinstance(value, _Repeating) else []
+        return [*own, *(key for part in value.values() for key in _twice(part))]
+    return [key for part in value for key in _twice(part)] if isinstance(value, list) else []
 
 
 def _plain(value: Any, halves: list[str]) -> Any:
