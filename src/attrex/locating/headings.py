@@ -68,13 +68,14 @@ def compositions(text: str) -> Iterator[Part]:
 
 def _add_up(found: list[re.Match[str]]) -> Iterator[list[re.Match[str]]]:
     """Runs of percentages that add up to 100; what is left over comes one by one."""
-    while found:
+    first = 0
+    while first < len(found):
         total, size = 0.0, 1
-        for n, part in enumerate(found[:PARTS], 1):
+        for n, part in enumerate(found[first : first + PARTS], 1):
             total += float(part["number"].replace(",", "."))
             if 99 <= total <= 101:
                 size = n
             if total >= 99:
                 break
-        yield found[:size]
-        found = found[size:]
+        yield found[first : first + size]
+        first += size
