@@ -307,7 +307,8 @@ def test_a_key_that_comes_twice_is_told(tmp_path, form):
     row = '{"id": 1, "text": "red", "text": "blue", "attributes": {"Color": "Red", "Color": "Blue"}}'
     path.write_text(form.replace("{row}", row), encoding="utf-8")
     (product,) = read_products(path)
-    assert product.fields["text"] == "blue" and product.table == {"Color": ("Blue",)}
+    assert product.fields["text"] == "blue"
+    assert product.table == {"Color": ("Blue",)}
     assert product.warnings == tuple(
         f"expected keys that differ, got '{key}' more than once; the last is read" for key in ("text", "Color")
     )

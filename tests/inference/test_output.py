@@ -102,6 +102,16 @@ def test_a_finished_file_is_known_when_resuming_only(tmp_path: Path) -> None:
     assert not PredictionFile(tmp_path / "other.jsonl", resume=True).finished
 
 
+def test_only_one_process_at_a_time_is_at_work_on_a_file(tmp_path: Path) -> None:
+    first, second = (PredictionFile(unfinished(tmp_path), resume=True) for _ in range(2))
+    with first.begun():
+        with pytest.raises(DataError, match=r"another process is writing .*v\.jsonl just now"), second.begun():
+            pass
+        first.write(first.left(products("1", "2", "3")) and ())
+    assert [p.name for p in tmp_path.iterdir()] == ["v.jsonl"]
+    assert list(read_predictions(first.path)) == PREDICTIONS
+
+
 def test_rows_of_other_products_are_refused(tmp_path: Path) -> None:
     file = PredictionFile(unfinished(tmp_path), resume=True)
     with pytest.raises(DataError, match="its row 2 is '2', but the input has product 'x' there; resume with the same"):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attrex.config import Config
-from attrex.errors import ConfigError
-from attrex.training.resuming import fingerprint, last_complete, prepare
+from attrex.errors import ConfigError, DataError
+from attrex.training.resuming import begun, fingerprint, last_complete
 from attrex.types import Product
 
 
@@ -21,6 +22,11 @@ def checkpoint(directory: Path, step: int, state: str | None = None, without: st
         (path / part).touch()
     (path / "trainer_state.json").write_text(json.dumps({"global_step": step}) if state is None else state)
     return path
+
+
+def start(directory: Path, record: dict[str, Any], resume: bool) -> Path | None:
+    with begun(directory, record, resume, finished="end.json", what="model") as found:
+        return found
 
 
 def test_the_newest_complete_checkpoint_is_gone_on_from_and_halves_are_removed(tmp_path: Path) -> None:
@@ -34,23 +40,32 @@ def test_the_newest_complete_checkpoint_is_gone_on_from_and_halves_are_removed(t
     ]
     assert last_complete(tmp_path) == newest
     with pytest.raises(ConfigError, match="holds an unfinished run; go on with --resume, or choose another --out"):
-        prepare(tmp_path, {"settings": {}}, False, finished="end.json", what="model")
+        start(tmp_path, {"settings": {}}, False)
     with pytest.raises(ConfigError, match="holds another run: its products are other ones"):
-        prepare(tmp_path, {"products": "0a"}, True, finished="end.json", what="model")
+        start(tmp_path, {"products": "0a"}, True)
     assert all(path.exists() for path in halves)  # what is refused is left as it was
 
     (tmp_path / "run.json").write_text('{"products": "0a"}')
-    assert prepare(tmp_path, {"products": "0a"}, True, finished="end.json", what="model") == newest
+    assert start(tmp_path, {"products": "0a"}, True) == newest
     assert not any(path.exists() for path in halves)
     (tmp_path / "end.json").touch()
     with pytest.raises(ConfigError, match="holds a finished model; choose another --out"):
-        prepare(tmp_path, {"products": "0a"}, False, finished="end.json", what="model")
+        start(tmp_path, {"products": "0a"}, False)
 
 
 def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(ConfigError, match=r"--out should be a directory, but .*out is a file; choose another --out"):
-        prepare(tmp_path / "out", {}, False, finished="end.json", what="model")
+        start(tmp_path / "out", {}, False)
+
+
+def test_only_one_process_at_a_time_is_at_work_on_a_run(tmp_path: Path) -> None:
+    with begun(tmp_path / "out", {}, False, finished="end.json", what="model"):
+        with pytest.raises(DataError, match=r"another process is writing .*out just now; wait for it, or name another"):
+            start(tmp_path / "out", {}, True)
+        assert (tmp_path / "out" / "run.lock").exists()
+    assert not (tmp_path / "out" / "run.lock").exists()
+    assert start(tmp_path / "out", {}, True) is None
 
 
 def test_what_makes_a_run_this_run() -> None:

@@ -53,12 +53,13 @@ def record(where: str, number: int, values: Any, check: bool = True) -> Row:
         return Row(where, number, error=error)
     halves: list[str] = []
     try:
-        warnings = [f"expected keys that differ, got {key!r} more than once; the last is read" for key in _twice(values)]
-        if check or warnings:
+        twice = _twice(values)
+        if check or twice:
             values = _plain(values, halves)
     except RecursionError:
         error = "expected lists and objects in a few levels, got ones nested too deep to be read; correct the row"
         return Row(where, number, error=error)
+    warnings = [f"expected keys that differ, got {key!r} more than once; the last is read" for key in twice]
     if halves:
         warnings.append("half of a character (a lone surrogate, as in a cut emoji) was replaced by U+FFFD")
     return Row(where, number, values, warnings=tuple(warnings))

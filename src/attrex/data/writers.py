@@ -14,6 +14,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
+from filelock import FileLock, Timeout
+
 from attrex.errors import DataError
 from attrex.types import ImageSource, Product
 
@@ -79,6 +81,24 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         raise
 
 
+@contextmanager
+def alone(path: Path, lock: Path) -> Iterator[None]:
+    """Around the work on ``path``: two processes at once would spoil what either writes. A kill lets go of ``lock``.
+
+    Raises :class:`DataError` where another process is at work.
+    """
+    held = FileLock(lock)
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        raise DataError(f"another process is writing {path} just now; wait for it, or name another --out") from None
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        held.release()
+
+
 class RowFile:
     """Collects rows of products in ``OUT.part``, which becomes ``OUT`` (packed if it ends in .gz) when all are there.
 
@@ -120,16 +140,17 @@ class RowFile:
     def begun(self) -> Iterator[None]:
         """Around the work, from before a model is loaded: an interrupted file is unfinished, also without a row yet.
 
-        An error before the first row leaves nothing behind.
+        An error before the first row leaves nothing behind. Raises :class:`DataError` where another process is at work.
         """
-        self._begin()
-        try:
-            yield
-        except Exception:
-            if self.part.exists() and not self.part.stat().st_size:
-                self.part.unlink()
-                self.record.unlink(missing_ok=True)
-            raise
+        with alone(self.path, self.path.with_name(f"{self.path.name}.lock")):
+            self._begin()
+            try:
+                yield
+            except Exception:
+                if self.part.exists() and not self.part.stat().st_size:
+                    self.part.unlink()
+                    self.record.unlink(missing_ok=True)
+                raise
 
     def check_same(self, products: Iterable[Product], ids: Iterable[str]) -> None:
         """Raise :class:`DataError` where the finished file, whose rows have these ids, is of other products."""

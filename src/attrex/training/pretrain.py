@@ -33,7 +33,7 @@ from attrex.model.build import pretrained_text
 from attrex.model.text_encoder import TextEncoder, resolve_text_model
 from attrex.schema import Schema
 from attrex.training.progress import HumanProgress
-from attrex.training.resuming import fingerprint, prepare
+from attrex.training.resuming import begun, fingerprint
 from attrex.training.trainer import grouped, save_weights, training_arguments
 from attrex.types import Product
 
@@ -60,37 +60,37 @@ def pretrain(
     directory, console = Path(directory), console or Console(stderr=True)
     products, validation = list(products), list(validation)
     record = fingerprint(config, products)
-    checkpoint = prepare(directory, record, resume, finished=RECORD, what="encoder")
-    if (directory / RECORD).exists():
-        console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
-        return read_json(directory / RECORD)
-    set_seed(config.training.seed)
-    tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    encoder = ProductEncoder(tokenizer, config, Schema(()))
-    values = KnownValues.of(products, encoder)
-    windows, unseen = ([*_windows(some, encoder)] for some in (products, validation))
-    if not windows:
-        raise DataError(f"none of the {len(products)} products has a text that the tokenizer can read")
-    masking = Masking(tokenizer, config.pretraining, values)
-    model = MaskedWords(pretrained_text(config))
-    before = measure(model, unseen, masking, config)
-    trainer = Pretrainer(model, config, windows, masking, directory, console)
-    try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    finally:
-        trainer.progress.close()
-    found = {
-        "text_model": config.text.model,
-        "products": len(products),
-        "windows": len(windows),
-        "known_values": values.number,
-        "steps": trainer.state.global_step,
-        "validation": {"before": before, "after": measure(model, unseen, masking, config)} if unseen else None,
-    }
-    save_encoder(model.text, tokenizer, directory)
-    write_json(directory / RECORD, found)
-    shutil.rmtree(directory / "checkpoints", ignore_errors=True)
-    return found
+    with begun(directory, record, resume, finished=RECORD, what="encoder") as checkpoint:
+        if (directory / RECORD).exists():
+            console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
+            return read_json(directory / RECORD)
+        set_seed(config.training.seed)
+        tokenizer = load_tokenizer(resolve_text_model(config.text.model))
+        encoder = ProductEncoder(tokenizer, config, Schema(()))
+        values = KnownValues.of(products, encoder)
+        windows, unseen = ([*_windows(some, encoder)] for some in (products, validation))
+        if not windows:
+            raise DataError(f"none of the {len(products)} products has a text that the tokenizer can read")
+        masking = Masking(tokenizer, config.pretraining, values)
+        model = MaskedWords(pretrained_text(config))
+        before = measure(model, unseen, masking, config)
+        trainer = Pretrainer(model, config, windows, masking, directory, console)
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            trainer.progress.close()
+        found = {
+            "text_model": config.text.model,
+            "products": len(products),
+            "windows": len(windows),
+            "known_values": values.number,
+            "steps": trainer.state.global_step,
+            "validation": {"before": before, "after": measure(model, unseen, masking, config)} if unseen else None,
+        }
+        save_encoder(model.text, tokenizer, directory)
+        write_json(directory / RECORD, found)
+        shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+        return found
 
 
 def _windows(products: Iterable[Product], encoder: ProductEncoder) -> Iterator[Window]:

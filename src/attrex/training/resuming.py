@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from attrex.config import Config
+from attrex.data.writers import alone
 from attrex.errors import ConfigError
 from attrex.inference.directory import write_json
 from attrex.types import Product
@@ -33,14 +35,22 @@ def fingerprint(config: Config, *products: Sequence[Product], **texts: str) -> d
     }
 
 
-def prepare(directory: Path, record: dict[str, Any], resume: bool, *, finished: str, what: str) -> Path | None:
-    """Begin a run in ``directory``, or find the checkpoint that it goes on from; None: from the start.
+@contextmanager
+def begun(directory: Path, record: dict[str, Any], resume: bool, *, finished: str, what: str) -> Iterator[Path | None]:
+    """Around a run in ``directory``: the checkpoint that it goes on from, None: from the start.
 
     ``record`` is the :func:`fingerprint` of the run, ``finished`` the file that shows that it is over, ``what`` it then
-    is. Raises :class:`ConfigError` where there is something else, or something to go on with and no ``resume``.
+    is. Raises :class:`ConfigError` where there is something else, or something to go on with and no ``resume``, and
+    :class:`DataError` where another process is at work.
     """
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"--out should be a directory, but {directory} is a file; choose another --out")
+    directory.mkdir(parents=True, exist_ok=True)
+    with alone(directory, directory / "run.lock"):
+        yield _prepare(directory, record, resume, finished, what)
+
+
+def _prepare(directory: Path, record: dict[str, Any], resume: bool, finished: str, what: str) -> Path | None:
     checkpoint = last_complete(directory)
     taken = (directory / finished).exists()
     begun = checkpoint is not None or (directory / "rounds").exists()
@@ -55,7 +65,6 @@ def prepare(directory: Path, record: dict[str, Any], resume: bool, *, finished: 
                 f"{directory} holds another run: {'; '.join(differences)}. Resume it with the same --preset, --set, "
                 "--seed and data, or choose another --out"
             )
-    directory.mkdir(parents=True, exist_ok=True)
     for half in _checkpoints(directory):  # a kill while saving
         if _saved_step(half) is None:
             shutil.rmtree(half, ignore_errors=True)

@@ -31,7 +31,7 @@ from attrex.inference.extractor import Extractor
 from attrex.model.text_encoder import resolve_text_model
 from attrex.schema import Schema
 from attrex.training.model_card import model_card
-from attrex.training.resuming import fingerprint, prepare
+from attrex.training.resuming import begun, fingerprint
 from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
@@ -66,32 +66,32 @@ def train(
     _check_scored(validation)
     trackers = known_trackers(trackers)
     record = fingerprint(config, products, validation, schema=schema.to_yaml())
-    checkpoint = prepare(directory, record, resume, finished="attrex.json", what="model")
-    if (directory / "attrex.json").exists():
-        console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
-        shutil.rmtree(directory / "checkpoints", ignore_errors=True)
-        return load_model(directory)
-    if config.training.rounds > 1 and not all(p.complete for p in products):
-        one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
+    with begun(directory, record, resume, finished="attrex.json", what="model") as checkpoint:
+        if (directory / "attrex.json").exists():
+            console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
+            shutil.rmtree(directory / "checkpoints", ignore_errors=True)
+            return load_model(directory)
+        if config.training.rounds > 1 and not all(p.complete for p in products):
+            one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
 
-        def fit(home: Path, teacher: Teacher | None) -> Model:
-            return train(
-                products,
-                validation,
-                home,
-                config=one,
-                schema=schema,
-                resume=True,
-                trackers=trackers,
-                console=console,
-                teacher=teacher,
-            )
+            def fit(home: Path, teacher: Teacher | None) -> Model:
+                return train(
+                    products,
+                    validation,
+                    home,
+                    config=one,
+                    schema=schema,
+                    resume=True,
+                    trackers=trackers,
+                    console=console,
+                    teacher=teacher,
+                )
 
-        model = train_rounds(products, validation, directory, config, fit, console)
-        model.save(directory, card=model_card(model))
-        return model
+            model = train_rounds(products, validation, directory, config, fit, console)
+            model.save(directory, card=model_card(model))
+            return model
 
-    return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, teacher)
+        return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, teacher)
 
 
 def _fit(
