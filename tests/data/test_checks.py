@@ -195,6 +195,14 @@ def test_long_texts_are_counted_in_windows() -> None:
     assert "windows" not in check({"test": products}).lengths
 
 
+def test_texts_with_html_are_told_of() -> None:
+    texts = ("<p>red</p>", "red<br/>bag", "size <M, price >5", "red")
+    report = check({"train": [Product(f"p{i}", {"title": "a bag", "body": t}) for i, t in enumerate(texts)]})
+    html = finding(report, "html")
+    assert html.what == "texts with HTML tags: body (2)"
+    assert "html: [body]" in html.advice
+
+
 def test_photos_missing_broken_none_and_several(tmp_path: Path) -> None:
     (tmp_path / "cut.png").write_bytes(photo("red")[:40])
     (tmp_path / "good.png").write_bytes(photo("blue"))

@@ -25,6 +25,7 @@ class ColumnMapping:
     fields: tuple[str, ...] | None = (
         None  #: None: ``text`` where there is a spans column, else the TEXT_COLUMNS present
     )
+    html: tuple[str, ...] = ()  #: text columns that hold HTML: read without tags, offsets stay those of the file
     images: tuple[str, ...] | None = None  #: None: ``image`` and ``images``
     category: str = "category"
     table: str | None = "attributes"  #: a column that holds {attribute: value or values}, or pairs of these

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from attrex.data.mapping import ColumnMapping
+from attrex.data.markup import without_markup
 from attrex.errors import DataError, did_you_mean
 from attrex.types import ImageSource, Product, Span
 
@@ -141,7 +142,7 @@ def _lacking(head: Sequence[Row], mapping: ColumnMapping) -> list[str]:
     """The columns that the mapping names and no row has."""
     single = [f.name for f in fields(mapping) if f.name in ("id", "category", "table", "spans", "group")]
     named = [getattr(mapping, n) for n in single if getattr(mapping, n) != getattr(DEFAULT, n)]
-    wanted = [*named, *(mapping.fields or ()), *(mapping.images or ()), *(mapping.table_columns or ())]
+    wanted = [*named, *(mapping.fields or ()), *mapping.html, *(mapping.images or ()), *(mapping.table_columns or ())]
     columns = _columns(head)
     return [column for column in wanted if column not in columns and column not in (None, "*")]
 
@@ -223,6 +224,7 @@ def _texts(values: Mapping[str, Any], mapping: ColumnMapping) -> dict[str, str]:
         labelled_text = "text" in values and mapping.spans in values
         names = ("text",) if labelled_text else TEXT_COLUMNS
     texts = {n: _text(n, source[n]) for n in names if not _missing(source.get(n))}
+    texts |= {n: without_markup(texts[n]) for n in mapping.html if n in texts}
     if not texts and own is None:
         raise DataError(f"expected text in {list(names)}, got none; columns with a value: {listed(_filled(values))}")
     return texts

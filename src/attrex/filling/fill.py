@@ -128,5 +128,5 @@ def _entries(
 
 
 def _written(text: str) -> str:
-    """A text's words as a cell has them: on one line, and without half characters, which no file can hold."""
-    return HALF_CHARACTER.sub("\ufffd", " ".join(text.split()))
+    """A text's words as a cell has them: on one line, without soft hyphens or what no file can hold."""
+    return HALF_CHARACTER.sub("\ufffd", " ".join(text.replace("\u00ad", "").split()))

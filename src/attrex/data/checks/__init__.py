@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from attrex.data.checks.cells import Cells, Unlabelled, Words
 from attrex.data.checks.leaks import Duplicates
 from attrex.data.checks.lengths import Lengths
+from attrex.data.checks.markup import Markup
 from attrex.data.checks.photos import Photos
 from attrex.data.checks.report import STYLES, CheckReport, Finding
 from attrex.data.checks.rows import Rows
@@ -43,16 +44,16 @@ def check(
     duplicates = Duplicates()
     rows, cells, words = Rows(), Cells(schema, mentions.schema if mentions else None), Words()
     unsaid = Unlabelled(mentions)
-    lengths = Lengths(count_tokens, max_tokens, overlap)
+    lengths, markup = Lengths(count_tokens, max_tokens, overlap), Markup()
     photos = Photos(image_size if check_images else None, duplicates)
     for split, products in products_by_split.items():
         rows.open(split)
         for product in products:
             rows.add(split, product)
             if product.error is None:
-                for part in (cells, unsaid, words, lengths, photos, duplicates):
+                for part in (cells, unsaid, words, lengths, markup, photos, duplicates):
                     part.add(split, product)
-    found = [f for part in (rows, cells, unsaid, words, lengths, photos, duplicates) for f in part.findings()]
+    found = [f for part in (rows, cells, unsaid, words, lengths, markup, photos, duplicates) for f in part.findings()]
     gravity = list(STYLES)
     return CheckReport(
         splits=rows.splits,

@@ -1,0 +1,55 @@
+"""HTML in a shop's texts, blanked in place: as many characters as before, so that offsets stay those of the file."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_MARKUP = re.compile(
+    rf"<!--.*?(?:-->|\Z)|<(?P<unseen>script|style)\b.*?(?:</(?P=unseen)\s*>|\Z)|</?[a-z][^<>]*>|{_ENTITY.pattern}",
+    re.IGNORECASE | re.DOTALL,
+)
+_TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_NAME = re.compile(r"</?([a-z][a-z0-9]*)", re.IGNORECASE)
+_LINES = {
+    *("address", "article", "blockquote", "br", "caption", "dd", "div", "dl", "dt", "figcaption", "footer", "h1", "h2"),
+    *("h3", "h4", "h5", "h6", "header", "hr", "li", "ol", "option", "p", "pre", "section", "table", "tbody", "td"),
+    *("tfoot", "th", "thead", "tr", "ul"),
+}
+"""Tags that begin or end a line: what stands in a table's two cells is then a heading and what stands under it."""
+_JOINT = "\u00ad"
+"""The soft hyphen: invisible within a word, for the tokenizers of BERT and for folding, too."""
+
+
+def has_markup(text: str) -> bool:
+    """Whether HTML tags stand in a text."""
+    return _TAG.search(text) is not None
+
+
+def without_markup(text: str) -> str:
+    """The text with its tags as spaces (a line's end where they end one) and its entities as the characters they mean.
+
+    The length is the same. An entity is followed by spaces, within a word by soft hyphens: ``gr&uuml;n`` stays a word.
+    """
+    return _MARKUP.sub(_blanked, text)
+
+
+def _blanked(match: re.Match[str]) -> str:
+    found = match.group()
+    if not found.startswith("&"):
+        name = _NAME.match(found)
+        return " " * (len(found) - 1) + ("\n" if name and name[1].lower() in _LINES else " ")
+    meant = unescape(found)
+    if meant == found or len(meant) > len(found):  # no entity that is known
+        return found
+    if meant.isspace() or not meant.isprintable():
+        return " " * len(found)
+    joined = meant.isalnum() and _goes_on(match.string, match.end())
+    return meant.ljust(len(found), _JOINT if joined else " ")
+
+
+def _goes_on(text: str, at: int) -> bool:
+    """Whether a letter or digit, as itself or as an entity, stands there."""
+    entity = _ENTITY.match(text, at)
+    return unescape(entity.group())[0].isalnum() if entity else text[at : at + 1].isalnum()

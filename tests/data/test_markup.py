@@ -1,0 +1,82 @@
+"""HTML in texts: what is read, and that every character keeps its place."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attrex.data.mapping import ColumnMapping
+from attrex.data.markup import has_markup, without_markup
+from attrex.data.readers import read_products
+from attrex.errors import DataError
+from attrex.locating.headings import headed
+from attrex.locating.locate import Locator
+
+GREEN = "gr&uuml;nes"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a <b>red</b> bag", "a    red     bag"),
+        ("red<br>bag", "red   \nbag"),
+        ("<LI CLASS='x'>red</LI>", " " * 13 + "\nred    \n"),
+        ("<!-- <p>blue</p> -->red", " " * 20 + "red"),
+        ("<style>p {color: blue}</style>red", " " * 30 + "red"),
+        ("<script>if (a < b) blue", " " * 23),
+        ("tie &amp; shirt", "tie &     shirt"),
+        ("hand&nbsp;wash", "hand      wash"),
+        ("5&quot; heel", '5"      heel'),
+        ("&#39;red&#x27;", "'    red'     "),
+        ("caf&eacute; au lait", "café        au lait"),
+        (f"a {GREEN} bag", "a grü\u00ad\u00ad\u00ad\u00ad\u00adnes bag"),
+        ("Gr&ouml;&szlig;e", "Grö\u00ad\u00ad\u00ad\u00ad\u00adß\u00ad\u00ad\u00ad\u00ad\u00ad\u00ade"),
+        ("&bogus; &#0; &", "&bogus; \ufffd    &"),
+        ("size <M, 3 < 4 > 2, R&D; <3", "size <M, 3 < 4 > 2, R&D; <3"),
+    ],
+)
+def test_what_is_read(text: str, read: str) -> None:
+    assert without_markup(text) == read
+
+
+@given(st.text(st.sampled_from("<>/&;#!-= \n\"'abpliscrt39xü\ud83d\0"), max_size=60))
+def test_every_character_keeps_its_place(text: str) -> None:
+    read = without_markup(text)
+    assert len(read) == len(text)
+    if "<" not in text and "&" not in text:
+        assert read == text
+
+
+@pytest.mark.parametrize("piece", ["<a", "<!--", "<script", "</", "&amp", "<a '", "<scripta </script "])
+def test_hostile_markup_takes_no_longer_each(growth, piece: str) -> None:
+    assert growth(lambda n: without_markup(piece * n), 5_000) < 9
+
+
+def test_tags_and_not_all_angles_are_markup() -> None:
+    assert has_markup("a <b>red</b> bag")
+    assert has_markup("red<br/>bag")
+    assert not has_markup("size <M, price >5, <3, R&D")
+
+
+def test_a_list_and_a_table_have_headings() -> None:
+    text = "<ul><li>Fit: Regular</li></ul><table><tr><th>Neckline</th><td>Round Neck</td></tr></table>"
+    found = [(h.heading, text[h.start : h.end]) for h in headed(without_markup(text))]
+    assert found == [("Fit", "Regular"), ("Neckline", "Round Neck")]
+
+
+def test_a_column_of_html_is_read_and_labelled_where_the_file_has_it() -> None:
+    body = f"<p>A {GREEN} shirt</p><li>hand&nbsp;<b>wash</b></li>"
+    row = {"id": 1, "title": "a <b> c", "body": body, "attributes": {"Farbe": "grünes", "Care": "Hand Wash"}}
+    (product,) = read_products([row], mapping=ColumnMapping(fields=("title", "body"), html=("body",)))
+    assert product.fields["title"] == "a <b> c"
+    located = Locator().locate(product).spans or ()
+    assert {(s.attribute, body[s.start : s.end]) for s in located} == {
+        ("Farbe", GREEN),
+        ("Care", "hand&nbsp;<b>wash"),
+    }
+
+
+def test_a_column_of_html_that_no_row_has_is_told() -> None:
+    with pytest.raises(DataError, match=r"expected the column 'bodi', which the mapping names.*did you mean 'body'"):
+        list(read_products([{"id": 1, "body": "red"}], mapping=ColumnMapping(fields=("body",), html=("bodi",))))
