@@ -21,7 +21,8 @@ GREEN = "gr&uuml;nes"
     [
         ("a <b>red</b> bag", "a    red     bag"),
         ("red<br>bag", "red   \nbag"),
-        ("<LI CLASS='x'>red</LI>", " " * 13 + "\nred    \n"),
+        ("a<LI CLASS='x'>red</LI></ul><p>bag", "a" + " " * 13 + "\nred    \n        bag"),  # no empty lines
+        ("a\n <p>b<p> c", "a\n    b  \n c"),
         ("<!-- <p>blue</p> -->red", " " * 20 + "red"),
         ("<style>p {color: blue}</style>red", " " * 30 + "red"),
         ("<script>if (a < b) blue", " " * 23),
@@ -33,6 +34,7 @@ GREEN = "gr&uuml;nes"
         (f"a {GREEN} bag", "a grü\u00ad\u00ad\u00ad\u00ad\u00adnes bag"),
         ("Gr&ouml;&szlig;e", "Grö\u00ad\u00ad\u00ad\u00ad\u00adß\u00ad\u00ad\u00ad\u00ad\u00ad\u00ade"),
         ("&bogus; &#0; &", "&bogus; \ufffd    &"),
+        ("gr&uuml;&#1;", "grü         "),
         ("size <M, 3 < 4 > 2, R&D; <3", "size <M, 3 < 4 > 2, R&D; <3"),
     ],
 )

@@ -32,24 +32,33 @@ def without_markup(text: str) -> str:
 
     The length is the same. An entity is followed by spaces, within a word by soft hyphens: ``gr&uuml;n`` stays a word.
     """
-    return _MARKUP.sub(_blanked, text)
-
-
-def _blanked(match: re.Match[str]) -> str:
-    found = match.group()
-    if not found.startswith("&"):
+    pieces, at, begun = [], 0, False  # begun: something stands in the line
+    for match in _MARKUP.finditer(text):
+        before, found = text[at : match.start()], match.group()
+        _, broken, line = before.rpartition("\n")
+        begun = bool(line.strip()) or (begun and not broken)
         name = _NAME.match(found)
-        return " " * (len(found) - 1) + ("\n" if name and name[1].lower() in _LINES else " ")
+        ends = begun and name is not None and name[1].lower() in _LINES
+        read = _character(match) if found[0] == "&" else " " * (len(found) - 1) + ("\n" if ends else " ")
+        begun = not ends and (begun or not read.isspace())
+        pieces += [before, read]
+        at = match.end()
+    return "".join((*pieces, text[at:]))
+
+
+def _character(entity: re.Match[str]) -> str:
+    """What an entity means, and behind it what keeps its length."""
+    found = entity.group()
     meant = unescape(found)
     if meant == found or len(meant) > len(found):  # no entity that is known
         return found
     if meant.isspace() or not meant.isprintable():
         return " " * len(found)
-    joined = meant.isalnum() and _goes_on(match.string, match.end())
+    joined = meant.isalnum() and _goes_on(entity.string, entity.end())
     return meant.ljust(len(found), _JOINT if joined else " ")
 
 
 def _goes_on(text: str, at: int) -> bool:
     """Whether a letter or digit, as itself or as an entity, stands there."""
     entity = _ENTITY.match(text, at)
-    return unescape(entity.group())[0].isalnum() if entity else text[at : at + 1].isalnum()
+    return unescape(entity.group())[:1].isalnum() if entity else text[at : at + 1].isalnum()
