@@ -121,6 +121,17 @@ def test_many_forms_cost_no_more_than_few() -> None:
     assert named(mentions.find(product("code 17 beside code 4999"))) == [("Code", "code 17"), ("Code", "code 4999")]
 
 
+def test_thousands_of_labels_in_one_text_cost_no_more_each(growth) -> None:
+    def labelled(times: int) -> Product:
+        text = "red blue " * times
+        return Product("p", {"text": text}, spans=tuple(Span("Color", 9 * n, 9 * n + 3, "red") for n in range(times)))
+
+    mentions = Mentions.learn([], SCHEMA)
+    assert len(mentions.unknown(labelled(1_000))) == 1_000
+    assert growth(lambda times: Mentions.learn([labelled(times)], SCHEMA), 500) < 9
+    assert growth(lambda times: mentions.unknown(labelled(times)), 500) < 9
+
+
 def test_nothing_behind_a_not_is_a_mention() -> None:
     assert find("a red bag, not blue or red, blue inside") == [("Color", "red"), ("Color", "blue")]
 

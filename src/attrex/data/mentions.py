@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from functools import partial
+from functools import cache, partial
 
 from attrex.locating.folding import ALIASES, FoldedText, Folder, without_possessive
 from attrex.locating.policy import DEFAULT_POLICY
@@ -64,12 +64,13 @@ class Mentions:
         right: Counter[tuple[str, ...]] = Counter()
         everything = cls(forms, schema)
         for product in readable:
-            labelled = _places(product)
+            labelled = _labelled(product, lambda span: (span.attribute, span.field))
+            known = cache(product.cell_state)
             for form, beside, span in everything._search(product):
-                if product.cell_state(span.attribute) != CellState.BLANK:
+                if known(span.attribute) != CellState.BLANK:
                     keys = [(span.attribute, form), *beside]
                     named.update(keys)
-                    if _touches(span, labelled[span.attribute, span.field]):
+                    if any(labelled[span.attribute, span.field][span.start : span.end]):
                         right.update(keys)
 
         def seldom(*key: str) -> bool:
@@ -88,14 +89,11 @@ class Mentions:
 
         What overlaps a labelled span is no mention: it is that label, or its words belong to another attribute.
         """
-        labelled = _places(product)
-        taken: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-        for (_, name), places in labelled.items():
-            taken[name] += places
+        taken = _labelled(product, lambda span: span.field)
         return [
             span
             for _, beside, span in self._search(product)
-            if self.never.isdisjoint(beside) and not _touches(span, taken[span.field])
+            if self.never.isdisjoint(beside) and not any(taken[span.field][span.start : span.end])
         ]
 
     def unknown(self, product: Product) -> list[Span]:
@@ -107,8 +105,8 @@ class Mentions:
         """
         if product.complete or product.error is not None:
             return []
-        found = self.find(product)
-        return [s for s in found if self.schema.cell_state(product, s.attribute) != CellState.ABSENT]
+        state = cache(partial(self.schema.cell_state, product))
+        return [s for s in self.find(product) if state(s.attribute) != CellState.ABSENT]
 
     def _search(self, product: Product) -> Iterator[tuple[str, list[Beside], Span]]:
         """(form, neighbours, span) of every mention; of those of one attribute that overlap, the longest."""
@@ -173,13 +171,10 @@ def _labelled_forms(products: Sequence[Product], schema: Schema) -> dict[tuple[s
     return counts
 
 
-def _places(product: Product) -> defaultdict[tuple[str, str], list[tuple[int, int]]]:
-    """(attribute, field) -> characters of its labelled spans."""
-    places: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+def _labelled(product: Product, key: Callable[[Span], Hashable]) -> defaultdict[Hashable, bytearray]:
+    """Which characters are labelled, a byte each, by the key of their labels."""
+    longest = max(map(len, product.fields.values()), default=0)
+    characters: defaultdict[Hashable, bytearray] = defaultdict(partial(bytearray, longest))
     for span in product.spans or ():
-        places[span.attribute, span.field].append((span.start, span.end))
-    return places
-
-
-def _touches(span: Span, places: Sequence[tuple[int, int]]) -> bool:
-    return any(span.start < end and start < span.end for start, end in places)
+        characters[key(span)][span.start : span.end] = b"\1" * (span.end - span.start)
+    return characters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from typing import Any
 
 from attrex.data.checks.report import SHOWN, Finding, finding, listed
@@ -272,6 +271,11 @@ class Words:
 
 def _overlapping(product: Product) -> Iterator[tuple[str, str]]:
     """The attributes of every two spans that share characters of one field."""
-    for a, b in combinations(product.spans or (), 2):
-        if a.field == b.field and a.start < b.end and b.start < a.end and a.key != b.key:
-            yield a.attribute, b.attribute
+    spans = sorted(product.spans or (), key=lambda s: (s.field, s.start))
+    for n, a in enumerate(spans):
+        for m in range(n + 1, len(spans)):
+            b = spans[m]
+            if b.field != a.field or b.start >= a.end:
+                break
+            if a.key != b.key:
+                yield a.attribute, b.attribute
