@@ -22,7 +22,8 @@ GREEN = "gr&uuml;nes"
         ("a <b>red</b> bag", "a    red     bag"),
         ("red<br>bag", "red   \nbag"),
         ("a<LI CLASS='x'>red</LI></ul><p>bag", "a" + " " * 13 + "\nred    \n        bag"),  # no empty lines
-        ("a\n <p>b<p> c", "a\n    b  \n c"),
+        ("<p>a\r\nb</p>\n<p>c", "   a  b   \n    c"),  # as in a browser
+        ("a\n<b>b</b>\n&amp;", "a\n   b    \n&    "),  # where no tag does, they end lines
         ("<!-- <p>blue</p> -->red", " " * 20 + "red"),
         ("<style>p {color: blue}</style>red", " " * 30 + "red"),
         ("<script>if (a < b) blue", " " * 23),

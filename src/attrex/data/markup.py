@@ -12,6 +12,7 @@ _MARKUP = re.compile(
 )
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _NAME = re.compile(r"</?([a-z][a-z0-9]*)", re.IGNORECASE)
+_BREAK = re.compile(r"[\r\n]")
 _LINES = {
     *("address", "article", "blockquote", "br", "caption", "dd", "div", "dl", "dt", "figcaption", "footer", "h1", "h2"),
     *("h3", "h4", "h5", "h6", "header", "hr", "li", "ol", "option", "p", "pre", "section", "table", "tbody", "td"),
@@ -30,20 +31,27 @@ def has_markup(text: str) -> bool:
 def without_markup(text: str) -> str:
     """The text with its tags as spaces (a line's end where they end one) and its entities as the characters they mean.
 
-    The length is the same. An entity is followed by spaces, within a word by soft hyphens: ``gr&uuml;n`` stays a word.
+    The length is the same. Where tags end lines, line breaks of the source do not. An entity is followed by spaces,
+    within a word by soft hyphens: ``gr&uuml;n`` stays a word.
     """
+    marks = list(_MARKUP.finditer(text))
+    if any(map(_ends_line, marks)):  # then it is these that end lines, as in a browser
+        text = _BREAK.sub(" ", text)
     pieces, at, begun = [], 0, False  # begun: something stands in the line
-    for match in _MARKUP.finditer(text):
-        before, found = text[at : match.start()], match.group()
-        _, broken, line = before.rpartition("\n")
-        begun = bool(line.strip()) or (begun and not broken)
-        name = _NAME.match(found)
-        ends = begun and name is not None and name[1].lower() in _LINES
-        read = _character(match) if found[0] == "&" else " " * (len(found) - 1) + ("\n" if ends else " ")
+    for mark in marks:
+        before = text[at : mark.start()]
+        begun = begun or bool(before.strip())
+        ends = begun and _ends_line(mark)
+        read = _character(mark) if mark.group()[0] == "&" else " " * (len(mark.group()) - 1) + ("\n" if ends else " ")
         begun = not ends and (begun or not read.isspace())
         pieces += [before, read]
-        at = match.end()
+        at = mark.end()
     return "".join((*pieces, text[at:]))
+
+
+def _ends_line(mark: re.Match[str]) -> bool:
+    name = _NAME.match(mark.group())
+    return name is not None and name[1].lower() in _LINES
 
 
 def _character(entity: re.Match[str]) -> str:
