@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def begun(directory: Path, record: dict[str, Any], resume: bool, *, finished: st
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"--out should be a directory, but {directory} is a file; choose another --out")
     directory.mkdir(parents=True, exist_ok=True)
-    with alone(directory, directory / "run.lock"):
+    first = os.environ.get("RANK", "0") == "0"  # of the processes of one torchrun: it holds the lock for all
+    with alone(directory, directory / "run.lock") if first else nullcontext():
         yield _prepare(directory, record, resume, finished, what)
 
 

@@ -114,11 +114,7 @@ def _fit(
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
     model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
-    seen = {tuple(p.fields.values()) for p in products if any(p.fields.values())}
-    repeated = sum(p.error is None and tuple(p.fields.values()) in seen for p in validation)
-    if repeated:
-        told = f"{repeated:,} of {len(validation):,} validation products have the texts of a training product"
-        console.print(f"{told}: their scores tell what was memorised", soft_wrap=True, highlight=False)
+    repeated = _repeated(products, validation, console)
     taught = config.range.unknown != "negative"
     encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
     train_set = LabelledProducts(products, encoder)
@@ -185,6 +181,16 @@ def new_model(config: Config, schema: Schema) -> Model:
             image.size, image.mean or network.image.default_mean, image.std or network.image.default_std
         )
     return Model(network, tokenizer, config, schema, transform, {"range": config.range.threshold})
+
+
+def _repeated(products: Sequence[Product], validation: Sequence[Product], console: Console) -> int:
+    """How many validation products have the texts of a training product; told, where there are any."""
+    seen = {tuple(p.fields.values()) for p in products if any(p.fields.values())}
+    repeated = sum(p.error is None and tuple(p.fields.values()) in seen for p in validation)
+    if repeated:
+        told = f"{repeated:,} of {len(validation):,} validation products have the texts of a training product"
+        console.print(f"{told}: their scores tell what was memorised", soft_wrap=True, highlight=False)
+    return repeated
 
 
 def start_classifier(model: Model, train_set: LabelledProducts) -> None:
