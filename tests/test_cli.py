@@ -885,7 +885,7 @@ def test_a_faulty_column_mapping(content: object, words: str, data: Path, tmp_pa
 def test_every_key_of_a_column_mapping_can_be_set(tmp_path: Path) -> None:
     shop = {
         "sku": "1",
-        "name": "Red shoe",
+        "name": "<b>Red</b> shoe",
         "pic": "x.jpg",
         "kind": "Shoes",
         "Color": "red / blue",
@@ -896,12 +896,13 @@ def test_every_key_of_a_column_mapping_can_be_set(tmp_path: Path) -> None:
     mapping = {
         "id": "sku", "fields": "name", "images": ["pic"], "category": "kind", "table": None, "spans": "labels",
         "table_columns": ["Color", "Fit", "Size"], "group": "set", "complete": False, "blank": ["-"], "absent": ["no"],
-        "separator": "/",
+        "separator": "/", "html": ["name"],
     }  # fmt: skip
     (tmp_path / "columns.yaml").write_text(yaml.safe_dump(mapping))
     assert set(mapping) == {f.name for f in fields(readers.ColumnMapping)}
     attrex("locate", tmp_path / "shop.parquet", "--out", tmp_path / "l.jsonl", "--columns", tmp_path / "columns.yaml")
     row = rows(tmp_path / "l.jsonl")[0]
     assert row["attributes"] == {"Color": ["red", "blue"], "Fit": []}
-    assert [s["text"] for s in row["spans"]] == ["Red"]
+    assert [(s["text"], s["start"]) for s in row["spans"]] == [("Red", 3)]
+    assert row["fields"] == {"name": "   Red     shoe"}
     assert (row["id"], row["category"], row["group"], row["images"]) == ("1", "Shoes", "g", ["x.jpg"])

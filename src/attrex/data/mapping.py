@@ -25,7 +25,6 @@ class ColumnMapping:
     fields: tuple[str, ...] | None = (
         None  #: None: ``text`` where there is a spans column, else the TEXT_COLUMNS present
     )
-    html: tuple[str, ...] = ()  #: text columns that hold HTML: read without tags, offsets stay those of the file
     images: tuple[str, ...] | None = None  #: None: ``image`` and ``images``
     category: str = "category"
     table: str | None = "attributes"  #: a column that holds {attribute: value or values}, or pairs of these
@@ -36,6 +35,7 @@ class ColumnMapping:
     blank: tuple[str, ...] = ("", "NA", "N/A", "nan", "null", "none")  #: cells that say nothing
     absent: tuple[str, ...] = ()  #: cells that say: it has none
     separator: str | None = None  #: splits table cells that hold several values ("Blue / Red")
+    html: tuple[str, ...] = ()  #: text columns that hold HTML: read without tags, offsets stay those of the file
 
     def of_labelled_rows(self) -> Self:
         """The same for rows that Attrex wrote from such a file: with its own keys, and the shop's texts and markers."""
