@@ -23,7 +23,7 @@ demo: .venv/.base
 	$(BIN)/attrex demo --out demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from attrex.config import Config
 from attrex.data.synthetic import DrawnProduct, draw_catalogue
 from attrex.schema import Schema
 from attrex.types import Product
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small wait for their threads most of the time
 
 TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
