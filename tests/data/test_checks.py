@@ -182,6 +182,14 @@ def test_collisions_and_shared_values() -> None:
     assert finding(report, "ambiguous-values").numbers["most"] == {"steel": {"Strap": 1, "Case": 1}}
 
 
+def test_thousands_of_labels_in_one_text_take_no_longer_each(growth) -> None:
+    def checked(times: int) -> CheckReport:
+        spans = tuple(Span("Color", 4 * n, 4 * n + 3, "red") for n in range(times))
+        return check({"train": [Product("p", {"text": "red " * times}, spans=spans)]})
+
+    assert growth(checked, 500) < 9, "every label is compared with every other"
+
+
 def test_long_texts_are_counted_in_windows() -> None:
     words = lambda n: " ".join(["w"] * n)  # noqa: E731
     products = [product("short", words(8)), product("long", words(20)), Product("two", {"a": words(4), "b": words(4)})]

@@ -83,3 +83,9 @@ def test_a_column_of_html_is_read_and_labelled_where_the_file_has_it() -> None:
 def test_a_column_of_html_that_no_row_has_is_told() -> None:
     with pytest.raises(DataError, match=r"expected the column 'bodi', which the mapping names.*did you mean 'body'"):
         list(read_products([{"id": 1, "body": "red"}], mapping=ColumnMapping(fields=("body",), html=("bodi",))))
+
+
+def test_a_column_of_html_that_is_not_read_is_told() -> None:
+    rows = [{"id": 1, "title": "red", "Body (HTML)": "<p>red</p>"}]
+    with pytest.raises(DataError, match=r"read as texts \(title, .*got 'Body \(HTML\)'; name all text"):
+        list(read_products(rows, mapping=ColumnMapping(html=("Body (HTML)",))))

@@ -69,6 +69,7 @@ def test_cells_that_hold_several_get_all() -> None:
 def test_unsure_finds_say_nothing_and_unknown_words_only_fill_when_they_may() -> None:
     finds = read(Color={"Sky\n blue": 0.6, "red": 0.4})
     assert filled(product(), read(Color={"cut \ud83d": 0.9})).table == {"Color": ("cut \ufffd",)}
+    assert filled(product(), read(Farbe={"grü\u00ad\u00adn": 0.9})).table == {"Farbe": ("grün",)}  # was gr&uuml;n
     assert filled(product(), finds, RED).table == {"Color": ("Sky blue",)}
     assert filled(product(), finds, RED, min_confidence=0.7).entries == ()
     row = filled(product(), finds, RED, known_only=True, min_confidence=0.3)

@@ -157,6 +157,13 @@ def _check_columns(head: Sequence[Row], name: str, mapping: ColumnMapping) -> No
             f"{name}: expected the column {column!r}, which the mapping names, got {listed(columns)}"
             f"{did_you_mean(column, columns)}; correct the mapping or the file"
         )
+    own = {c for row in head for c in _own_fields(row.values or {}) or ()}
+    for column in mapping.html:
+        if mapping.fields is None and column not in (*TEXT_COLUMNS, *own):
+            raise DataError(
+                f"{name}: expected html to name columns that are read as texts ({', '.join(own or TEXT_COLUMNS)}), "
+                f"got {column!r}; name all text columns in the mapping (fields), this one too"
+            )
     if mapping.fields is None and not any(c in columns for c in (*TEXT_COLUMNS, "fields")):
         near = next(filter(None, (did_you_mean(c, columns) for c in TEXT_COLUMNS)), "")
         raise DataError(

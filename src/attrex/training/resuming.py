@@ -55,12 +55,12 @@ def begun(directory: Path, record: dict[str, Any], resume: bool, *, finished: st
 def _prepare(directory: Path, record: dict[str, Any], resume: bool, finished: str, what: str) -> Path | None:
     checkpoint = last_complete(directory)
     taken = (directory / finished).exists()
-    begun = checkpoint is not None or (directory / "rounds").exists()
+    started = checkpoint is not None or (directory / "rounds").exists()
     if not resume and taken:
         raise ConfigError(f"{directory} holds a finished {what}; choose another --out")
-    if not resume and begun:
+    if not resume and started:
         raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
-    if resume and (taken or begun):
+    if resume and (taken or started):
         differences = _differences(_read(directory / RECORD), record)
         if differences:
             raise ConfigError(
