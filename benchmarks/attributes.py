@@ -17,19 +17,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from attrex_paper.systems.build import system_from
 from rich.console import Console
 from rich.table import Table
 
-from attrex.baselines.build import system_from
-from attrex.benchmark import in_own_process, machine
-from attrex.data.encoding import ProductEncoder
-from attrex.data.loading import Collator, LabelledProducts
-from attrex.data.readers import read_products
+from attrex.encoding.dataset import Collator, LabelledProducts
+from attrex.encoding.encoder import ProductEncoder
 from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
-from attrex.inference.memory import peak_mb
-from attrex.schema import Attribute, Schema
+from attrex.io.readers import read_products
+from attrex.shop.schema import Attribute, Schema
+from attrex.tools.benchmark import in_own_process, machine
+from attrex.tools.memory import peak_mb
 from attrex.types import Product
 
 WIDTHS = (2_000, 20_000, 100_000)

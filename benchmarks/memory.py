@@ -19,11 +19,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from attrex.benchmark import in_own_process, machine
-from attrex.data.readers import read_products
 from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
-from attrex.inference.memory import peak_mb
+from attrex.io.readers import read_products
+from attrex.tools.benchmark import in_own_process, machine
+from attrex.tools.memory import peak_mb
 from attrex.types import Product
 
 ROWS = ((1, None), (256, None), (1_024, None), (4_096, None), (1, 4_000), (16, 4_000), (64, 4_000))

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from attrex.benchmark import has_bf16
 from attrex.model.text_encoder import resolve_text_model
+from attrex.tools.benchmark import has_bf16
 
 MAX_TOKENS = 160  # as preset `small`
 

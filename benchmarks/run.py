@@ -20,9 +20,9 @@ from peers import PEERS
 from rich.console import Console
 from rich.table import Table
 
-from attrex.benchmark import Way, has_bf16, in_own_process, machine, speed
-from attrex.data.readers import read_products
 from attrex.inference.directory import write_json
+from attrex.io.readers import read_products
+from attrex.tools.benchmark import Backend, has_bf16, in_own_process, machine, speed
 
 
 def main() -> None:
@@ -32,13 +32,13 @@ def main() -> None:
     console = Console(stderr=True)
     with TemporaryDirectory() as work:
         ways = [
-            Way(f"{name}, {what}", options.model, what != "text", precision)
+            Backend(f"{name}, {what}", options.model, what != "text", precision)
             for name, precision in [("torch", "fp32"), *([("torch bf16", "bf16")] if has_bf16() else [])]
             for what in ("text", "text + photo")
         ]
         for name in ("onnx", "onnx int8"):
             at = in_own_process(_exported, options.model, Path(work) / name.replace(" ", "-"), name.endswith("int8"))
-            ways += [Way(f"{name}, text", str(at), False), Way(f"{name}, text + photo", str(at), True)]
+            ways += [Backend(f"{name}, text", str(at), False), Backend(f"{name}, text + photo", str(at), True)]
         runs: dict[str, list[float]] = {}
         for number in range(options.rounds):
             for way in ways:

@@ -18,16 +18,16 @@ from typing import Any
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from attrex.benchmark import machine
 from attrex.config import Config
-from attrex.data.encoding import ProductEncoder
-from attrex.data.images import ImageLoader
-from attrex.data.loading import BucketSampler, Collator, LabelledProducts
-from attrex.data.readers import read_products
+from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
+from attrex.encoding.encoder import ProductEncoder
 from attrex.inference.directory import write_json
+from attrex.io.images import ImageLoader
+from attrex.io.readers import read_products
 from attrex.model.batch import Batch
 from attrex.model.precision import use_bf16
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
+from attrex.tools.benchmark import machine
 from attrex.training.train import calibrate_regions, new_model, start_classifier
 from attrex.training.trainer import parameter_groups
 

@@ -13,8 +13,8 @@ from time import process_time
 import pytest
 
 from attrex.config import Config
-from attrex.data.synthetic import DrawnProduct, draw_catalogue
-from attrex.schema import Schema
+from attrex.demo.catalogue import DrawnProduct, draw_catalogue
+from attrex.shop.schema import Schema
 from attrex.types import Product
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # models this small wait for their threads most of the time

@@ -25,13 +25,13 @@ from typer.testing import CliRunner
 
 from attrex.cli import app, main
 from attrex.config import Config
-from attrex.data import ocr, readers
-from attrex.data.synthetic import write_catalogue
+from attrex.demo.catalogue import write_catalogue
 from attrex.inference.checkpoint import load_tokenizer
-from attrex.inference.output import read_predictions
-from attrex.locating.lexicon import Lexicon
+from attrex.io import ocr, readers
+from attrex.io.predictions import read_predictions
 from attrex.systems import SYSTEMS
 from attrex.types import Product
+from attrex.vocabulary.lexicon import Lexicon
 
 LEARNS_QUICKLY = (
     "training.batch_size=4",

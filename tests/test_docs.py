@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from attrex.cli import app
 from attrex.config import Config
-from attrex.data.readers import ColumnMapping
-from attrex.locating.locate import LocatePolicy
+from attrex.io.readers import ColumnMapping
+from attrex.labels.labeler import LocatePolicy
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "recipes").glob("*.md")])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attrex.errors import DataError
-from attrex.types import CellState, Evidence, ExtractedValue, Prediction, Product, Span
+from attrex.types import CellState, ExtractedValue, Prediction, Product, RegionWeights, Span
 
 SHIRT = {"title": "Blue cotton shirt 👕", "text": "Long sleeve, blue."}
 BLUE = Span("colour", 0, 4, "Blue", "title", value="Navy Blue")
@@ -81,7 +81,7 @@ def test_spans_in_json():
 
 FOUR_DIGITS = st.integers(0, 10_000).map(lambda n: n / 10_000)
 EVIDENCE = st.builds(
-    Evidence, st.integers(0, 3), st.lists(st.lists(FOUR_DIGITS, max_size=2).map(tuple), max_size=2).map(tuple)
+    RegionWeights, st.integers(0, 3), st.lists(st.lists(FOUR_DIGITS, max_size=2).map(tuple), max_size=2).map(tuple)
 )
 VALUES = st.builds(
     ExtractedValue,

@@ -10,38 +10,38 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attrex.config import Config
-    from attrex.data.mapping import ColumnMapping
-    from attrex.data.readers import read_products
     from attrex.evaluation.evaluate import evaluate
     from attrex.inference.extractor import Extractor
-    from attrex.schema import Schema
+    from attrex.io.readers import read_products
+    from attrex.shop.mapping import ColumnMapping
+    from attrex.shop.schema import Schema
     from attrex.training.train import train
-    from attrex.types import Evidence, ExtractedValue, Prediction, Product, Span
+    from attrex.types import ExtractedValue, Prediction, Product, RegionWeights, Span
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "ColumnMapping": "attrex.data.mapping",
+    "ColumnMapping": "attrex.shop.mapping",
     "Config": "attrex.config",
-    "Evidence": "attrex.types",
+    "RegionWeights": "attrex.types",
     "ExtractedValue": "attrex.types",
     "Extractor": "attrex.inference.extractor",
     "Prediction": "attrex.types",
     "Product": "attrex.types",
-    "Schema": "attrex.schema",
+    "Schema": "attrex.shop.schema",
     "Span": "attrex.types",
     "evaluate": "attrex.evaluation.evaluate",
-    "read_products": "attrex.data.readers",
+    "read_products": "attrex.io.readers",
     "train": "attrex.training.train",
 }
 __all__ = [
     "ColumnMapping",
     "Config",
-    "Evidence",
     "ExtractedValue",
     "Extractor",
     "Prediction",
     "Product",
+    "RegionWeights",
     "Schema",
     "Span",
     "evaluate",

@@ -1,6 +1,6 @@
 """The systems that can be trained, as facts: what each is called, where it was published, and what it needs.
 
-:mod:`attrex.baselines.build` composes them.
+:mod:`attrex_paper.systems.build` composes them.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class RegionWeights:
     """Where in a photo the model looked for a value: one weight per region, in spatial order, rows from the top."""
 
     image: int  #: index into ``Product.images``
@@ -132,7 +132,7 @@ class ExtractedValue:
     start: int
     end: int
     confidence: float  #: 0..1: range score (if the model predicts a range) times the exact CRF probability of the span
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[RegionWeights, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, int, int]:
@@ -176,14 +176,14 @@ class Prediction:
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> Prediction:
         """The inverse of :meth:`to_json`. Raises :class:`DataError` naming the key that is missing or wrong."""
-        name, scores = _held(row, "id", object), _held(row, "range", Mapping, {})
+        name, scores = _require(row, "id", object), _require(row, "range", Mapping, {})
         return cls(
             id=str(name),
-            values=tuple(_value(v) for v in _held(row, "values", list)),
-            range={a: _held(scores, a, float) for a in scores},
-            coverage=float(_held(row, "coverage", float, 1.0)),
-            warnings=tuple(_held(row, "warnings", list, [])),
-            error=None if row.get("error") is None else _held(row, "error", str),
+            values=tuple(_parse_value(v) for v in _require(row, "values", list)),
+            range={a: _require(scores, a, float) for a in scores},
+            coverage=float(_require(row, "coverage", float, 1.0)),
+            warnings=tuple(_require(row, "warnings", list, [])),
+            error=None if row.get("error") is None else _require(row, "error", str),
         )
 
 
@@ -203,19 +203,19 @@ _KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list",
 _VALUE = {"attribute": str, "text": str, "field": str, "start": int, "end": int, "confidence": float}
 
 
-def _value(row: Any) -> ExtractedValue:
-    found = {key: _held(row, key, kind) for key, kind in _VALUE.items()}
-    return ExtractedValue(**found, evidence=tuple(_evidence(e) for e in _held(row, "evidence", list, [])))
+def _parse_value(row: Any) -> ExtractedValue:
+    found = {key: _require(row, key, kind) for key, kind in _VALUE.items()}
+    return ExtractedValue(**found, evidence=tuple(_parse_regions(e) for e in _require(row, "evidence", list, [])))
 
 
-def _evidence(row: Any) -> Evidence:
-    image, weights = _held(row, "image", int), _held(row, "weights", list)
+def _parse_regions(row: Any) -> RegionWeights:
+    image, weights = _require(row, "image", int), _require(row, "weights", list)
     if not all(isinstance(line, list) for line in weights):
         raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {weights!r:.80}")
-    return Evidence(image, tuple(tuple(line) for line in weights))
+    return RegionWeights(image, tuple(tuple(line) for line in weights))
 
 
-def _held(row: Any, key: str, kind: Any, default: Any = None) -> Any:
+def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
     """What a part of a prediction row has under ``key``; without a default it must be there."""
     if not isinstance(row, Mapping):
         raise DataError(f"not a prediction row: expected an object with {key!r}, got {row!r:.80}")

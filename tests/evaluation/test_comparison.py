@@ -12,10 +12,19 @@ import numpy as np
 import pytest
 
 from attrex.errors import ConfigError, DataError
-from attrex.evaluation.comparison import FIGURES, compare, csv_text, difference, figure_of, markdown, plot, remarks
+from attrex.evaluation.comparison import (
+    FIGURES,
+    compare,
+    comparison_remarks,
+    csv_text,
+    difference,
+    figure_of,
+    markdown,
+    plot,
+)
 from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
-from attrex.evaluation.runs import COMPARED, Run, pack, read_runs, unpack
+from attrex.evaluation.runs import COMPARED, RunResult, pack, read_runs, unpack
 from attrex.evaluation.significance import paired_bootstrap
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
@@ -44,7 +53,7 @@ def write(folder: Path, name: str, seed: int, found: float, **more: Any) -> Path
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> list[Run]:
+def runs(tmp_path: Path) -> list[RunResult]:
     plan = (("worse", 0, 0.5), ("better", 0, 0.8), ("better", 1, 0.85))
     return read_runs([write(tmp_path, *one) for one in plan])
 
@@ -56,7 +65,7 @@ def test_counts_are_as_they_were_when_read_back() -> None:
     assert np.array_equal(unpack(packed), counts)
 
 
-def test_a_row_has_the_mean_of_its_seeds_and_how_far_they_lie_apart(runs: list[Run]) -> None:
+def test_a_row_has_the_mean_of_its_seeds_and_how_far_they_lie_apart(runs: list[RunResult]) -> None:
     rows = compare(runs)
     assert [row.name for row in rows] == ["better", "worse"]
     head, rule, first, second = markdown(rows).splitlines()
@@ -101,7 +110,7 @@ def test_what_sets_runs_of_one_name_apart_is_told(tmp_path: Path) -> None:
     assert sorted(row.name for row in compare(read_runs(paths))) == names
 
 
-def test_with_one_run_each_it_is_the_paired_bootstrap_of_their_predictions(runs: list[Run]) -> None:
+def test_with_one_run_each_it_is_the_paired_bootstrap_of_their_predictions(runs: list[RunResult]) -> None:
     rows, ours = drawn(0.8, 0)
     _, theirs = drawn(0.5, 0)
     for metric in ("tag", "overlap", "cls", "accuracy"):
@@ -118,7 +127,7 @@ def test_seeds_that_lie_apart_widen_the_interval(tmp_path: Path) -> None:
     assert np.diff(wide.ci95)[0] > 1.3 * np.diff(narrow.ci95)[0]
 
 
-def test_rows_are_compared_with_the_chosen_one(runs: list[Run]) -> None:
+def test_rows_are_compared_with_the_chosen_one(runs: list[RunResult]) -> None:
     better, worse = compare(runs, "worse", samples=500)
     assert worse.difference is None
     assert better.difference is not None
@@ -131,7 +140,7 @@ def test_rows_are_compared_with_the_chosen_one(runs: list[Run]) -> None:
         compare(runs, "wrose")
 
 
-def test_a_spreadsheet_has_every_run(runs: list[Run]) -> None:
+def test_a_spreadsheet_has_every_run(runs: list[RunResult]) -> None:
     table = list(csv.DictReader(csv_text(compare(runs, "worse", samples=100)).splitlines()))
     assert [(row["name"], row["seed"]) for row in table] == [("better", "0"), ("better", "1"), ("worse", "0")]
     assert float(table[1]["TAG-F1"]) == runs[2].value("test", "tag", "f1")
@@ -141,7 +150,7 @@ def test_a_spreadsheet_has_every_run(runs: list[Run]) -> None:
 
 
 @pytest.mark.parametrize("name", ["runs.svg", "runs.png"])
-def test_a_plot_has_a_line_for_every_row(runs: list[Run], tmp_path: Path, name: str) -> None:
+def test_a_plot_has_a_line_for_every_row(runs: list[RunResult], tmp_path: Path, name: str) -> None:
     plot(compare(runs), tmp_path / name)
     drawing = (tmp_path / name).read_bytes()
     assert drawing
@@ -157,7 +166,7 @@ def test_each_metric_has_its_figure() -> None:
     assert {figure_of("test", metric) for metric in COMPARED} <= set(FIGURES)
 
 
-def test_other_products_cannot_be_compared(runs: list[Run], tmp_path: Path) -> None:
+def test_other_products_cannot_be_compared(runs: list[RunResult], tmp_path: Path) -> None:
     rows, said = drawn(0.5, 0, products=59)
     found = Evaluation(score(rows, said, bootstrap=0), rows, said, 1.0, 1.0).to_json()
     path = tmp_path / "fewer.json"
@@ -168,7 +177,7 @@ def test_other_products_cannot_be_compared(runs: list[Run], tmp_path: Path) -> N
         difference([fewer], runs[:1], "test", "tag")
 
 
-def test_what_was_not_measured_is_told(runs: list[Run], tmp_path: Path) -> None:
+def test_what_was_not_measured_is_told(runs: list[RunResult], tmp_path: Path) -> None:
     for against in (None, "worse"):
         with pytest.raises(DataError, match=r"no run was measured on 'gold', only on test; choose .* --gold FILE"):
             compare(runs, against, part="gold")
@@ -246,20 +255,22 @@ def test_a_file_counts_once(tmp_path: Path) -> None:
     assert run.path == path
 
 
-def test_files_of_one_seed_and_rows_of_other_seeds_are_told(runs: list[Run], tmp_path: Path) -> None:
-    assert remarks(compare(runs)) == []
-    said = remarks(compare(runs, "worse", samples=50))
+def test_files_of_one_seed_and_rows_of_other_seeds_are_told(runs: list[RunResult], tmp_path: Path) -> None:
+    assert comparison_remarks(compare(runs)) == []
+    said = comparison_remarks(compare(runs, "worse", samples=50))
     assert said == [
         "better has seeds 0, 1, worse has seed 0: the difference is between all runs of both, and a lucky seed that "
         "one of them lacks is part of it"
     ]
-    assert remarks(compare(runs[:2], "worse", samples=50)) == []
+    assert comparison_remarks(compare(runs[:2], "worse", samples=50)) == []
     copy = tmp_path / "copy.json"
     copy.write_text(runs[0].path.read_text())
-    (said,) = remarks(compare([runs[0], *read_runs([copy])]))
+    (said,) = comparison_remarks(compare([runs[0], *read_runs([copy])]))
     assert said == f"worse: {runs[0].path}, {copy} all say seed 0; they count as 2 seeds"
-    seedless = [Run(Path(name), "x", {"test": {"tag": {"f1": 0.5}}}) for name in ("a/x.json", "b/x.json")]
-    assert remarks(compare(seedless)) == ["x: a/x.json, b/x.json do not say their seed; they count as 2 seeds"]
+    seedless = [RunResult(Path(name), "x", {"test": {"tag": {"f1": 0.5}}}) for name in ("a/x.json", "b/x.json")]
+    assert comparison_remarks(compare(seedless)) == [
+        "x: a/x.json, b/x.json do not say their seed; they count as 2 seeds"
+    ]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"name": "x"}', '{"test": {"f1": 1}}'])
@@ -280,7 +291,7 @@ def test_a_row_that_is_not_alone_under_its_name_is_named_in_full(tmp_path: Path)
 
 
 def test_without_matplotlib_it_is_told_how_to_get_it(
-    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: list[RunResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ConfigError, match=r"pip install 'attrex\[plots\]'"):

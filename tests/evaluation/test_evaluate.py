@@ -10,10 +10,10 @@ import torch
 
 from attrex.config import Config
 from attrex.errors import DataError
-from attrex.evaluation.evaluate import evaluate, remarks
+from attrex.evaluation.evaluate import evaluate, evaluation_remarks
 from attrex.evaluation.metrics import score
 from attrex.inference.extractor import Extractor
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import Product, Span
 
@@ -117,16 +117,18 @@ def test_a_product_can_be_asked_for_the_attributes_that_it_has(
 def test_what_to_know_before_one_reads_the_scores() -> None:
     spans = (Span("Color", 0, 3, "red"), Span("Size", 4, 5, "L"))
     shop = [Product("1", {"text": "red L"}, spans=spans), Product("2", {}, error="line 2: no text")]
-    assert remarks(shop[:1], ["Color", "Fit", "Size"]) == []
-    assert remarks(shop[:1], ["Color"], ["Color"]) == []
-    assert remarks(shop, ["Color", "Size"]) == ["1 of 2 rows could not be read, the first because of: line 2: no text"]
-    assert remarks(shop[:1], ["Color", "Size"], ["Color", "Sise"]) == [
+    assert evaluation_remarks(shop[:1], ["Color", "Fit", "Size"]) == []
+    assert evaluation_remarks(shop[:1], ["Color"], ["Color"]) == []
+    assert evaluation_remarks(shop, ["Color", "Size"]) == [
+        "1 of 2 rows could not be read, the first because of: line 2: no text"
+    ]
+    assert evaluation_remarks(shop[:1], ["Color", "Size"], ["Color", "Sise"]) == [
         "no product has a labelled span of ['Sise']: what is found of it counts as wrong; did you mean 'Size'?"
     ]
-    assert remarks(shop[:1], ["Color", "Fit"]) == [
+    assert evaluation_remarks(shop[:1], ["Color", "Fit"]) == [
         "the model does not know 1 of the 2 labelled attributes, ['Size']: their values count as not found"
     ]
-    assert remarks(shop[:1], ["Colour", "Fit"]) == [
+    assert evaluation_remarks(shop[:1], ["Colour", "Fit"]) == [
         "the model knows none of the labelled attributes, ['Color', 'Size'], and finds none of their values; it knows "
         "['Colour', 'Fit']"
     ]

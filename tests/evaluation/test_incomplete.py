@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from attrex.data.mentions import Mentions
 from attrex.evaluation.incomplete import Incomplete, incomplete, without_unknown
 from attrex.evaluation.metrics import score
-from attrex.schema import Attribute, Schema
+from attrex.labels.mentions import UnlabelledMentions
+from attrex.shop.schema import Attribute, Schema
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
 SCHEMA = Schema(
@@ -32,7 +32,7 @@ def bounds(gold: Product, *found: tuple[str, str], attributes: list[str] | None 
     values = tuple(ExtractedValue(a, TEXT[b:e], "text", b, e, 0.9) for a, b, e in (place(*f) for f in found))
     prediction = Prediction("p", values)
     tag = score([gold], [prediction], bootstrap=0, attributes=attributes).tag
-    result = incomplete([gold], [prediction], tag, Mentions.learn([], SCHEMA), attributes=attributes)
+    result = incomplete([gold], [prediction], tag, UnlabelledMentions.learn([], SCHEMA), attributes=attributes)
     assert (result.recall, result.precision_lower) == (tag.recall, tag.precision)
     return result
 
@@ -81,7 +81,7 @@ def test_rows_that_could_not_be_read_have_no_finds() -> None:
     rows = [gold, replace(gold, error="unreadable"), gold]
     predictions = [Prediction("p"), Prediction("p", error="unreadable"), None]
     tag = score(rows, predictions, bootstrap=0).tag
-    found = incomplete(rows, predictions, tag, Mentions.learn([], SCHEMA))
+    found = incomplete(rows, predictions, tag, UnlabelledMentions.learn([], SCHEMA))
     assert found == Incomplete(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
@@ -96,7 +96,7 @@ def test_what_nobody_can_call_right_or_wrong_is_left_out() -> None:
     said = (("Color", "red"), ("Color", "blue"), ("Color", "jeans"), ("Fit", "slim"))
     values = tuple(ExtractedValue(a, TEXT[b:e], "text", b, e, 0.9) for a, b, e in (place(*s) for s in said))
     prediction = Prediction("p", values, range={"Color": 0.9, "Fit": 0.8})
-    gold, mentions = product(("Color", "red")), Mentions.learn([], SCHEMA)
+    gold, mentions = product(("Color", "red")), UnlabelledMentions.learn([], SCHEMA)
     (known,) = without_unknown([gold], [prediction], mentions)
     assert [v.text for v in known.values] == ["red", "jeans"]  # a mention of Color, and a blank cell, are unknown
     assert dict(known.range) == {"Color": 0.9}

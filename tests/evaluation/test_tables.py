@@ -5,13 +5,13 @@ import io
 from rich.console import Console
 
 from attrex.evaluation.metrics import Scores, score
-from attrex.evaluation.tables import render
+from attrex.evaluation.tables import score_tables
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
 
 def shown(scores: Scores) -> str:
     out = io.StringIO()
-    Console(file=out, width=80).print(render(scores))
+    Console(file=out, width=80).print(score_tables(scores))
     return out.getvalue()
 
 

@@ -9,7 +9,7 @@ from attrex.config import Config
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.extractor import Extractor
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import ExtractedValue, Prediction, Product, Span
 

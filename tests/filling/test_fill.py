@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from attrex.errors import DataError
-from attrex.filling.fill import COLUMNS, FilledRow, Outcome, fill_table
-from attrex.filling.names import Names
+from attrex.filling.fill import CHANGE_COLUMNS, FilledRow, Outcome, fill_table
 from attrex.types import ExtractedValue, Prediction, Product
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 
 def product(number: int = 0, **table: tuple[str, ...]) -> Product:
@@ -21,7 +21,7 @@ def read(number: int = 0, **finds: dict[str, float]) -> Prediction:
 
 
 def filled(one: Product, found: Prediction, *more: Product, **how: Any) -> FilledRow:
-    names = Names()
+    names = ValueNormalizer()
     for p in (one, *more):
         names.learn(p)
     (row,) = fill_table([one], [found], names, **how)
@@ -39,7 +39,7 @@ def test_a_blank_cell_is_filled_in_the_tables_words() -> None:
     row = filled(product(Fit=("Slim",)), read(Color={"red": 0.9}), RED)
     assert row.table == {"Fit": ("Slim",), "Color": ("Red",)}
     (entry,) = row.entries
-    assert tuple(entry.to_json()) == COLUMNS
+    assert tuple(entry.to_json()) == CHANGE_COLUMNS
     assert list(entry.to_json().values()) == ["0", "Color", "filled", [], "Red", True, 0.9, "red", "text", 0, 3]
 
 

@@ -7,16 +7,16 @@ import pytest
 from rich.console import Console
 
 from attrex.filling.fill import Outcome, fill_table
-from attrex.filling.names import Names
 from attrex.filling.report import FillReport
 from attrex.types import ExtractedValue, Prediction, Product
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 RED = {"Color": ("Red",)}
 
 
 def report_of(*rows: tuple[Product, Mapping[str, float]]) -> FillReport:
     """Of products with the colours that were found in them, words -> confidence."""
-    names, report = Names(), FillReport()
+    names, report = ValueNormalizer(), FillReport()
     for product, _ in rows:
         names.learn(product)
     finds = [
@@ -75,8 +75,8 @@ def test_what_to_expect_of_filled_cells_is_weighted_by_their_number() -> None:
     report.surest["Fit"].update({True: 1, False: 1})
     report.outcomes["Care"][Outcome.FILLED] = 1000  # of which nobody knows
     report.surest["Brand"].update({True: 1000})  # never blank
-    assert report.expected == pytest.approx((30 * 0.9 + 10 * 0.5) / 40)
-    assert (report.told, report.filled) == (40, 1040)
+    assert report.estimated_precision == pytest.approx((30 * 0.9 + 10 * 0.5) / 40)
+    assert (report.cells_with_estimate, report.filled) == (40, 1040)
     assert "of 40 of them 80% as the shop would have, by their agreement; nothing tells of the other 1,000" in told(
         report
     )
@@ -85,6 +85,6 @@ def test_what_to_expect_of_filled_cells_is_weighted_by_their_number() -> None:
 def test_attributes_without_filled_cells_have_no_agreement() -> None:
     report = report_of((product(0, {}), {"red": 0.9}))
     assert report.agreement("Color") is None
-    assert report.expected is None
+    assert report.estimated_precision is None
     assert "1 blank cells were filled; nothing tells how many as the shop would have." in told(report)
     assert report.to_json()["attributes"]["Color"]["after"] == 1

@@ -19,7 +19,7 @@ from attrex.errors import CheckpointError
 from attrex.inference.checkpoint import Model, load_model, push_model
 from attrex.inference.directory import write_json, write_text
 from attrex.inference.extractor import Extractor
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product
 

@@ -15,14 +15,14 @@ import pytest
 import torch
 
 from attrex.config import Config
-from attrex.data.readers import write_products
 from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.evaluation import parity
 from attrex.evaluation.parity import export_checked
 from attrex.inference.checkpoint import Model
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
-from attrex.schema import Schema
+from attrex.io.readers import write_products
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
@@ -322,11 +322,11 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
     )
     monkeypatch.setattr(parity, "write_export", lambda model, directory, int8: None)
     monkeypatch.setattr(Extractor, "load", lambda directory: Extractor(build(tiny, schema, {}), device="cpu"))
-    monkeypatch.setattr(parity, "_agreement", lambda gold, found: 0.2)
+    monkeypatch.setattr(parity, "_agreement_f1", lambda gold, found: 0.2)
     foreign = [Product("a", {"text": "12 V red"}, spans=(Span("Voltage", 0, 4, "12 V"),))]
     with pytest.raises(CheckpointError, match=r"it loses 0\.8000 of TAG-F1 against what the model finds"):
         export_checked(build(tiny, schema, {}), tmp_path / "onnx", foreign)
-    monkeypatch.setattr(parity, "_compare", lambda *args: found)
+    monkeypatch.setattr(parity, "_compare_runs", lambda *args: found)
     with pytest.raises(CheckpointError, match=r"its finds agree with the model's by an F1 of 0\.2000"):
         export_checked(build(tiny, schema, {}), tmp_path / "onnx", products[:3])
 

@@ -15,20 +15,20 @@ import pytest
 import torch
 
 from attrex.config import Config
-from attrex.data import batching
-from attrex.data.batching import Row
-from attrex.data.encoding import ProductEncoder
+from attrex.encoding import batching
+from attrex.encoding.batching import BatchItem
+from attrex.encoding.encoder import ProductEncoder
 from attrex.errors import ConfigError
 from attrex.inference import extractor as extractor_module
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch, Decoded
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import ExtractedValue, Prediction, Product
 
 
-def collate(rows: list[Row], encoder: ProductEncoder) -> Batch:
+def collate(rows: list[BatchItem], encoder: ProductEncoder) -> Batch:
     return Batch.of(batching.collate(rows, encoder))
 
 
@@ -248,7 +248,7 @@ def test_evidence_is_how_the_tokens_of_the_value_look(extractor: Extractor, prod
     one = replace(products[0], fields={"title": products[0].fields["title"]}, spans=None)
     [window] = extractor.encoder.encode(one).windows
     pixels = extractor.loader.load(one.images[0])  # type: ignore[union-attr]
-    batch = collate([Row(0, window, (0,), (pixels,))], extractor.encoder)
+    batch = collate([BatchItem(0, window, (0,), (pixels,))], extractor.encoder)
     with torch.inference_mode():
         weights = extractor.model.network.encode(batch, region_weights=True).region_weights
     assert weights is not None
@@ -288,7 +288,7 @@ def test_confidence_is_range_score_times_the_exact_probability_of_the_span(extra
         start = next(i for i, u in enumerate(window.units) if u and u.start == value.start)
         end = 1 + next(i for i, u in enumerate(window.units) if u and u.end == value.end)
         with torch.inference_mode():
-            encoded = network.encode(collate([Row(0, window)], extractor.encoder))
+            encoded = network.encode(collate([BatchItem(0, window)], extractor.encoder))
             attribute = torch.tensor([extractor.names.index(value.attribute)])
             emissions = network.emissions(encoded, torch.tensor([0]), attribute)
             units = emissions.shape[1]
@@ -521,17 +521,17 @@ def test_other_weights_or_another_precision_share_no_regions(
     tiny: Config, schema: Schema, products: list[Product], tmp_path: Path
 ) -> None:
     model = build(tiny, schema).model
-    names = [Extractor(model, device="cpu", precision=p).engine.image_weights() for p in ("fp32", "fp32", "bf16")]
+    names = [Extractor(model, device="cpu", precision=p).engine.image_weights_hash() for p in ("fp32", "fp32", "bf16")]
     with torch.no_grad():
         next(model.network.image.parameters()).mul_(2)
-    names.append(Extractor(model, device="cpu").engine.image_weights())
+    names.append(Extractor(model, device="cpu").engine.image_weights_hash())
     assert names[0] == names[1]
     assert len(set(names)) == 3
 
 
 def test_photos_that_are_read_otherwise_share_no_regions(tiny: Config, schema: Schema) -> None:
     names = {
-        build(having(tiny, image=change, fusion={"region_norm": False}), schema).engine.image_weights()
+        build(having(tiny, image=change, fusion={"region_norm": False}), schema).engine.image_weights_hash()
         for change in ({}, {"mean": (0.1, 0.2, 0.9)}, {"std": (0.1, 0.1, 0.1)}, {"region_layout": "raw"})
     }
     assert len(names) == 4

@@ -231,7 +231,7 @@ def test_large_ranges_are_decoded_in_parts(
     network = choose(build(), [9.0] * 4).eval()
     network.decoder.output.bias.data[1] += 2.0  # some spans to find
     whole = network.extract(batch)
-    monkeypatch.setattr("attrex.model.network.PAIRS_AT_ONCE", 5)
+    monkeypatch.setattr("attrex.model.network.MAX_DECODED_PAIRS", 5)
     decoded = count_rows(network.decoder.output)
     parts = network.extract(batch)
     assert decoded == [5, 5, 2]

@@ -11,11 +11,11 @@ import pytest
 from transformers import set_seed
 
 from attrex.config import Config
-from attrex.data.synthetic import shop_view
+from attrex.demo.catalogue import shop_view
 from attrex.inference.extractor import Extractor
 from attrex.reports import compose
 from attrex.reports.compose import report_page
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product
 

@@ -14,7 +14,7 @@ from attrex.errors import DataError
 from attrex.reports.content import sample
 from attrex.reports.html import write_report
 from attrex.reports.product import MAX_ROWS, MAX_TEXT
-from attrex.types import Evidence, ExtractedValue, Prediction, Product, Span
+from attrex.types import ExtractedValue, Prediction, Product, RegionWeights, Span
 
 VOID = {"meta", "img", "input"}
 HOSTILE = "<script>alert('x')</script> \"quoted\" & 'more' $title"
@@ -82,7 +82,7 @@ SHIRT = Product(
     spans=(span("color", 0, 4, "Navy"), span("material", 13, 19, "cotton")),
     complete=True,
 )
-CORNER = Evidence(0, ((1.0, 0.5, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
+CORNER = RegionWeights(0, ((1.0, 0.5, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
 FOUND = Prediction(
     "shirt-1",
     (value("color", 0, 4, "Navy", 0.95, evidence=(CORNER,)), value("pattern", 5, 12, "striped", 0.4)),
@@ -234,7 +234,7 @@ def test_evidence_is_packed_small_and_told_in_words(tmp_path):
 
 def test_several_photos_are_embedded_once_each_in_their_proportions(tmp_path):
     product = replace(SHIRT, images=(photo(60, 40), photo(40, 60)))
-    second = Evidence(1, ((0.2, 0.2), (0.2, 0.8)))
+    second = RegionWeights(1, ((0.2, 0.2), (0.2, 0.8)))
     found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(second, CORNER)),))
     page = report(tmp_path, [product], [found], image_size=48)
     sizes = []
@@ -266,7 +266,7 @@ def test_a_photo_on_its_side_is_shown_upright(tmp_path, kind):
     ],
 )
 def test_the_warmest_place_is_told_in_words(tmp_path, weights, words):
-    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(Evidence(0, weights),)),))
+    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(RegionWeights(0, weights),)),))
     page = report(tmp_path, [SHIRT], [found])
     assert f"photo 1, {words}" in page.texts("td", "where")
 
@@ -284,10 +284,10 @@ def test_no_photo_and_a_broken_photo_have_placeholders(tmp_path):
 @pytest.mark.parametrize(
     ("evidence", "words"),
     [
-        (Evidence(3, ((1.0,),)), "its heat-map is for photo 4, the product has 1"),
-        (Evidence(0, ((1.0, 0.0), (1.0,))), "its heat-map is not a grid of rows of equal length"),
-        (Evidence(0, ()), "its heat-map is not a grid of rows of equal length"),
-        (Evidence(0, ((float("nan"),),)), "its heat-map has weights that are not finite numbers"),
+        (RegionWeights(3, ((1.0,),)), "its heat-map is for photo 4, the product has 1"),
+        (RegionWeights(0, ((1.0, 0.0), (1.0,))), "its heat-map is not a grid of rows of equal length"),
+        (RegionWeights(0, ()), "its heat-map is not a grid of rows of equal length"),
+        (RegionWeights(0, ((float("nan"),),)), "its heat-map has weights that are not finite numbers"),
     ],
 )
 def test_a_heat_map_that_cannot_be_drawn_is_a_warning(tmp_path, evidence, words):

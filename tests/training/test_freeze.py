@@ -7,7 +7,7 @@ from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import load_tokenizer
 from attrex.model.guidance import TextGuidance
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.training.trainer import freeze
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from attrex.config import Config
-from attrex.schema import Attribute, Schema
+from attrex.shop.schema import Attribute, Schema
 from attrex.training.model_card import model_card
 
 SCORES = {

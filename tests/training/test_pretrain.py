@@ -14,11 +14,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from attrex.config import Config
-from attrex.data.encoding import ProductEncoder
+from attrex.encoding.encoder import ProductEncoder
 from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import load_tokenizer
 from attrex.model.build import pretrained_text
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.pretrain import IGNORED, KnownValues, MaskedWords, Masking, Pretrainer, pretrain
 from attrex.types import Product, Span
 

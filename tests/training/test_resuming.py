@@ -11,7 +11,7 @@ import pytest
 
 from attrex.config import Config
 from attrex.errors import ConfigError, DataError
-from attrex.training.resuming import begun, fingerprint, last_complete
+from attrex.training.resuming import fingerprint, last_complete, open_run
 from attrex.types import Product
 
 
@@ -25,7 +25,7 @@ def checkpoint(directory: Path, step: int, state: str | None = None, without: st
 
 
 def start(directory: Path, record: dict[str, Any], resume: bool) -> Path | None:
-    with begun(directory, record, resume, finished="end.json", what="model") as found:
+    with open_run(directory, record, resume, finished="end.json", what="model") as found:
         return found
 
 
@@ -60,7 +60,7 @@ def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
 
 
 def test_only_one_process_at_a_time_is_at_work_on_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with begun(tmp_path / "out", {}, False, finished="end.json", what="model"):
+    with open_run(tmp_path / "out", {}, False, finished="end.json", what="model"):
         with pytest.raises(DataError, match=r"another process is writing .*out just now; wait for it, or name another"):
             start(tmp_path / "out", {}, True)
         assert (tmp_path / "out" / "run.lock").exists()

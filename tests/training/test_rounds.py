@@ -13,11 +13,11 @@ import torch
 from rich.console import Console
 
 from attrex.config import Config
-from attrex.data.teacher import Teacher
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model, load_model
-from attrex.inference.output import PredictionFile, read_predictions
-from attrex.training.rounds import agreement
+from attrex.io.predictions import PredictionFile, read_predictions
+from attrex.labels.pseudo_labels import Teacher
+from attrex.training.rounds import exact_span_f1
 from attrex.training.train import train
 from attrex.training.trainer import AttrexTrainer
 from attrex.types import ExtractedValue, Prediction, Product
@@ -182,7 +182,7 @@ def test_agreement_is_the_f1_of_exact_finds() -> None:
     def reading(*words: tuple[int, int]) -> list[Prediction]:
         return [Prediction("p", tuple(ExtractedValue("Color", "x", "text", a, b, 0.9) for a, b in words))]
 
-    assert agreement(reading((0, 3), (4, 8)), reading((0, 3), (4, 9), (10, 12))) == pytest.approx(2 / 5)
-    assert agreement(reading((0, 3)), reading((0, 3))) == 1.0
-    assert agreement(reading(), reading()) == 1.0
-    assert agreement(reading((0, 3)), [Prediction("q", reading((0, 3))[0].values)]) == 0.0
+    assert exact_span_f1(reading((0, 3), (4, 8)), reading((0, 3), (4, 9), (10, 12))) == pytest.approx(2 / 5)
+    assert exact_span_f1(reading((0, 3)), reading((0, 3))) == 1.0
+    assert exact_span_f1(reading(), reading()) == 1.0
+    assert exact_span_f1(reading((0, 3)), [Prediction("q", reading((0, 3))[0].values)]) == 0.0

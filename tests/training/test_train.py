@@ -18,15 +18,15 @@ from rich.console import Console
 from transformers import Trainer
 
 from attrex.config import Config
-from attrex.data.mentions import Mentions
 from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.inference import checkpoint
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
+from attrex.labels.mentions import UnlabelledMentions
 from attrex.model.network import Network
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.train import train
 from attrex.training.trainer import AttrexTrainer
 from attrex.types import UNKNOWN, Product
@@ -222,7 +222,7 @@ from itertools import islice
 from pathlib import Path
 from dataclasses import replace
 from attrex.config import Config
-from attrex.data.synthetic import draw_catalogue
+from attrex.demo.catalogue import draw_catalogue
 from attrex.training.train import train
 from attrex.training.trainer import AttrexTrainer
 
@@ -436,7 +436,7 @@ def test_a_state_is_not_the_better_one_for_missing_what_the_table_misses(
     blank = partly_filled(few)
     model = run(blank, tmp_path, having(tiny, TEXT_ONLY, {"range": {"unknown": "masked", "tune_threshold": False}}))
     found = list(Extractor(model, device="cpu").extract(blank[:6], evidence=False))
-    mentions = Mentions.learn(blank, model.schema, min_share=model.config.range.mention_share)
+    mentions = UnlabelledMentions.learn(blank, model.schema, min_share=model.config.range.mention_share)
     known = score(blank[:6], without_unknown(blank[:6], found, mentions), bootstrap=0).to_json()
     assert model.metrics["validation"]["tag"]["f1"] == known["tag"]["f1"]
     assert model.metrics["validation"]["cls"]["f1"] == known["cls"]["f1"]

@@ -10,12 +10,12 @@ import torch
 from transformers import TrainerState
 
 from attrex.config import Config, TrainingConfig
-from attrex.data.encoding import ProductEncoder
-from attrex.data.images import ImageLoader
-from attrex.data.loading import Collator, LabelledProducts
+from attrex.encoding.dataset import Collator, LabelledProducts
+from attrex.encoding.encoder import ProductEncoder
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
-from attrex.schema import Schema
+from attrex.io.images import ImageLoader
+from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.training.trainer import (
     AttrexTrainer,

@@ -11,12 +11,12 @@ from attrex.cli.console import note, notes, with_progress
 from attrex.errors import DataError
 
 if TYPE_CHECKING:
-    from attrex.data.mapping import ColumnMapping
     from attrex.inference.extractor import Extractor
-    from attrex.locating.lexicon import Lexicon
-    from attrex.locating.locate import LocatePolicy
-    from attrex.schema import Schema
+    from attrex.labels.labeler import LocatePolicy
+    from attrex.shop.mapping import ColumnMapping
+    from attrex.shop.schema import Schema
     from attrex.types import Product
+    from attrex.vocabulary.lexicon import Lexicon
 
 
 def read_rows(
@@ -28,14 +28,14 @@ def read_rows(
     limit: int | None = None,
 ) -> Iterator[Product]:
     """Products from any source, marked rows among them."""
-    from attrex.data.readers import read_products
+    from attrex.io.readers import read_products
 
     return read_products(source, mapping=column_mapping(fields, columns), images=images, split=split, limit=limit)
 
 
 def column_mapping(fields: str | None, columns: Path | None) -> ColumnMapping:
     """The column mapping of a YAML file, with --fields on top."""
-    from attrex.data.mapping import ColumnMapping
+    from attrex.shop.mapping import ColumnMapping
 
     mapping = ColumnMapping.load(columns) if columns else ColumnMapping()
     return replace(mapping, fields=tuple(f.strip() for f in fields.split(","))) if fields else mapping
@@ -62,17 +62,17 @@ def labelled_products(
 
     Goes by ``lexicon``, or by one mined from the products, which comes with them.
     """
-    from attrex.locating.locate import Locator
-    from attrex.locating.mining import mine
+    from attrex.labels.labeler import DistantLabeler
+    from attrex.labels.mining import mine
 
     found = list(products)
     bare = sum(p.spans is None and p.error is None for p in found)
     if not bare:
         return found, None
     lexicon = lexicon or mine(with_progress(found, "mining"), schema)
-    locator = Locator(schema, lexicon=lexicon)
-    found = [locator.locate(p) for p in found]
-    notes.print(locator.report.render(), markup=False)
+    labeler = DistantLabeler(schema, lexicon=lexicon)
+    found = [labeler.locate(p) for p in found]
+    notes.print(labeler.report.render(), markup=False)
     note(
         f"{bare:,} of {len(found):,} products had no labelled spans: their table's values were located in the texts; "
         "`attrex locate` does so with a policy of yours"
@@ -94,7 +94,7 @@ def labelled_by_hand(products: Iterable[Product]) -> list[Product]:
 
 def mined_lexicon(products: Iterable[Product], file: Path, schema: Schema | None, policy: LocatePolicy) -> Lexicon:
     """What the texts call the table's values, also as a file."""
-    from attrex.locating.mining import mine
+    from attrex.labels.mining import mine
 
     found = mine(with_progress(products, "mining"), schema, policy)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from attrex.locating.locate import Locator
+    from attrex.labels.labeler import DistantLabeler
     from attrex.types import Product
 
 
@@ -41,12 +41,12 @@ def check(
     Example: [bold]attrex check demo/data/train.jsonl demo/data/valid.jsonl[/]
     """
     from attrex.config import Config
-    from attrex.data.checks import check as look
-    from attrex.data.encoding import whole_texts
-    from attrex.data.mentions import Mentions
+    from attrex.encoding.encoder import whole_texts
     from attrex.inference.checkpoint import load_tokenizer
+    from attrex.labels.mentions import UnlabelledMentions
     from attrex.model.text_encoder import resolve_text_model
-    from attrex.schema import Schema
+    from attrex.quality import check as look
+    from attrex.shop.schema import Schema
 
     check_out(json_file, (), *data, columns, preset, option="--json")
     config = Config.load(preset)
@@ -54,7 +54,7 @@ def check(
     if len(splits) < len(data):
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
     texts = [p.without_images() for d in data for p in read_rows(d, images, fields, columns, split, limit)]
-    mentions = Mentions.learn(texts, Schema.learn(texts), min_share=config.range.mention_share)
+    mentions = UnlabelledMentions.learn(texts, Schema.learn(texts), min_share=config.range.mention_share)
     backend = whole_texts(load_tokenizer(resolve_text_model(config.text.model)))
     report = look(
         splits,
@@ -101,10 +101,10 @@ def locate(
 
     With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
     """
-    from attrex.data.readers import write_products
-    from attrex.locating.lexicon import NOTHING_MINED, Lexicon
-    from attrex.locating.locate import LocatePolicy, Locator
-    from attrex.schema import Schema
+    from attrex.io.readers import write_products
+    from attrex.labels.labeler import DistantLabeler, LocatePolicy
+    from attrex.shop.schema import Schema
+    from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
 
     read = (table, policy, schema, lexicon, columns, *(compare or ()))
     check_out(out, (".jsonl", ".jsonl.gz"), *read)
@@ -127,21 +127,21 @@ def locate(
     for remark in how.unused(table_columns, known.names if known else ()):
         note(f"note: {remark}")
 
-    def new_locator() -> Locator:
-        locator = Locator(known, how, words)
-        locator.know(table_columns)
-        return locator
+    def new_locator() -> DistantLabeler:
+        labeler = DistantLabeler(known, how, words)
+        labeler.know(table_columns)
+        return labeler
 
-    locator = new_locator()
+    labeler = new_locator()
     source = read_rows(table, images, fields, columns, split, limit)
     bare = (replace(p, spans=None) if relabel and not p.complete else p for p in source)
-    count = write_products(out, (locator.locate(p) for p in with_progress(bare, "locating")))
-    console.print(locator.report.render(), markup=False)
-    found = locator.report.to_json()
+    count = write_products(out, (labeler.locate(p) for p in with_progress(bare, "locating")))
+    console.print(labeler.report.render(), markup=False)
+    found = labeler.report.to_json()
     if compare:
         source = read_rows(table, images, fields, columns, split, limit)
         references = [p for name in compare for p in read_rows(name)]
-        found["agreement"] = _agreement(with_progress(source, "comparing"), references, new_locator())
+        found["agreement"] = _compare_labels(with_progress(source, "comparing"), references, new_locator())
         console.print(_agreement_table(found["agreement"]))
     save_json(report, found, "report")
     note(f"{count:,} labelled products: {out}")
@@ -170,16 +170,16 @@ def lexicon(
 
     Then locate anew with --lexicon reviewed.yaml.
     """
-    from attrex.inference.output import read_predictions
-    from attrex.locating.lexicon import Lexicon
-    from attrex.locating.locate import LocatePolicy, Locator
-    from attrex.locating.second_opinion import second_opinion
+    from attrex.io.predictions import read_predictions
+    from attrex.labels.labeler import DistantLabeler, LocatePolicy
+    from attrex.labels.lexicon_review import review_lexicon
+    from attrex.vocabulary.lexicon import Lexicon
 
     check_out(out, (".yaml", ".yml"), words, table, found, policy, columns)
     known = Lexicon.load(words)
     products = with_progress(read_rows(table, None, fields, columns, split, limit), "comparing")
-    locator = Locator(None, LocatePolicy.load(policy) if policy else LocatePolicy())
-    opinion = second_opinion(known, products, read_predictions(found), locator, promote=promote, demote=demote)
+    labeler = DistantLabeler(None, LocatePolicy.load(policy) if policy else LocatePolicy())
+    opinion = review_lexicon(known, products, read_predictions(found), labeler, promote=promote, demote=demote)
     out.parent.mkdir(parents=True, exist_ok=True)
     opinion.lexicon.save(out)
     console.print(opinion.render())
@@ -205,8 +205,8 @@ def ocr(
 
     Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
     """
-    from attrex.data.ocr import FIELD, PhotoReader
-    from attrex.data.writers import RowFile, product_to_row
+    from attrex.io.ocr import FIELD, PhotoReader
+    from attrex.io.products import ResumableWriter, product_to_row
 
     check_out(out, (".jsonl", ".jsonl.gz"), data)
     found: Counter[str] = Counter()
@@ -215,7 +215,7 @@ def ocr(
         found.update(products=1, read=FIELD in row.get("fields", ()))
 
     how = {"--min-score": min_score, "--photos": photos, **how_rows_are_read(images, fields, columns)}
-    target = RowFile(out, what="reading of photos", key="attributes", resume=resume, how=how, count=count)
+    target = ResumableWriter(out, what="reading of photos", key="attributes", resume=resume, how=how, count=count)
     source = read_rows(data, images, fields, columns, split, limit)
     if target.finished:
         target.check_same(source, (product.id for product in read_rows(str(out))))
@@ -229,13 +229,13 @@ def ocr(
     note(f"products: {out}")
 
 
-def _agreement(table: Iterable[Product], references: Iterable[Product], locator: Locator) -> dict[str, Any]:
+def _compare_labels(table: Iterable[Product], references: Iterable[Product], labeler: DistantLabeler) -> dict[str, Any]:
     """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
-    from attrex.locating.locate import agreement
+    from attrex.labels.labeler import label_agreement
 
     wanted = {p.id: p for p in references if p.spans is not None}
     located = [
-        locator.locate(replace(p, fields=wanted[p.id].fields, spans=None))
+        labeler.locate(replace(p, fields=wanted[p.id].fields, spans=None))
         for p in table
         if p.id in wanted and p.error is None
     ]
@@ -244,7 +244,7 @@ def _agreement(table: Iterable[Product], references: Iterable[Product], locator:
             f"--compare: none of the {len(wanted)} labelled reference products is in the table; "
             "compare with the labels of the same products (the same ids)"
         )
-    return agreement(located, [wanted[p.id] for p in located])
+    return label_agreement(located, [wanted[p.id] for p in located])
 
 
 def _agreement_table(found: dict[str, Any]) -> Table:

@@ -9,7 +9,7 @@ import typer
 
 from attrex.cli.console import console, note, with_progress
 from attrex.cli.inputs import labelled_by_hand, load_extractor, read_rows
-from attrex.cli.options import Batch, Columns, Fields, Images, Limit, NoPhotos, Split
+from attrex.cli.options import BatchSize, Columns, Fields, Images, Limit, NoPhotos, Split
 from attrex.cli.outputs import check_out, files_of, save_json
 from attrex.errors import ConfigError, did_you_mean
 
@@ -44,9 +44,9 @@ def evaluate(
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
     from attrex.evaluation.evaluate import evaluate as measure
-    from attrex.evaluation.evaluate import remarks
+    from attrex.evaluation.evaluate import evaluation_remarks
     from attrex.evaluation.metrics import count
-    from attrex.evaluation.tables import render
+    from attrex.evaluation.tables import score_tables
 
     check_out(json_file, (), data, gold, columns, *files_of(model), option="--json")
     products = list(read_rows(data, images, fields, columns, split, limit))
@@ -57,7 +57,7 @@ def evaluate(
     extractor = load_extractor(model)
 
     def scored(labelled: list[Product]) -> Evaluation:
-        for remark in remarks(labelled, extractor.names, chosen):
+        for remark in evaluation_remarks(labelled, extractor.names, chosen):
             note(f"note: {remark}")
         result = measure(
             extractor,
@@ -67,7 +67,7 @@ def evaluate(
             photos=not no_photos,
             given=given,
         )
-        console.print(render(result.scores))
+        console.print(score_tables(result.scores))
         if result.incomplete:
             console.print(result.incomplete.render(), soft_wrap=True)
         return result
@@ -82,7 +82,7 @@ def evaluate(
 
 
 def compare(
-    files: Annotated[list[Path], typer.Argument(help="Runs: files of attrex evaluate --json or recipes/run.py.")],
+    files: Annotated[list[Path], typer.Argument(help="Runs: files of attrex evaluate --json or paper/recipes/run.py.")],
     against: Annotated[str | None, typer.Option(help="Row that the others are compared with.")] = None,
     part: Annotated[str, typer.Option(help="What to compare on: test, or gold: products labelled by hand.")] = "test",
     metric: Annotated[str, typer.Option(help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
@@ -96,11 +96,11 @@ def compare(
     Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
     """
     from attrex.evaluation.comparison import compare as side_by_side
-    from attrex.evaluation.comparison import csv_text, figure_of, markdown, remarks
+    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, markdown
     from attrex.evaluation.comparison import plot as draw
-    from attrex.evaluation.runs import COMPARED, PARTS, read_runs
+    from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs
 
-    for value, known, option in ((part, PARTS, "--part"), (metric, COMPARED, "--metric")):
+    for value, known, option in ((part, RUN_PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
             raise ConfigError(f"{option} {value!r}{did_you_mean(value, known)}; expected one of {', '.join(known)}")
     for out, suffixes, option in ((csv_file, (".csv",), "--csv"), (plot, (".svg", ".png", ".pdf"), "--plot")):
@@ -112,7 +112,7 @@ def compare(
         note(f"{len(files)} files were named, but only {len(runs)} different ones: each counts once")
     rows = side_by_side(runs, against, part=part, metric=metric)
     print(markdown(rows), end="")
-    for remark in remarks(rows):
+    for remark in comparison_remarks(rows):
         note(f"note: {remark}")
     if csv_file:
         csv_file.write_text(csv_text(rows), encoding="utf-8")
@@ -127,7 +127,7 @@ def benchmark(
     data: Annotated[str, typer.Argument(help="Products like those that are to be extracted from.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
     rounds: Annotated[int, typer.Option(help="How often each way is measured, in turn.", min=1)] = 3,
-    batch_size: Batch = None,
+    batch_size: BatchSize = None,
     images: Images = None,
     fields: Fields = None,
     columns: Columns = None,
@@ -140,13 +140,13 @@ def benchmark(
     """
     from tempfile import TemporaryDirectory
 
-    from attrex.benchmark import benchmark as measure
-    from attrex.benchmark import render
+    from attrex.tools.benchmark import benchmark as measure
+    from attrex.tools.benchmark import benchmark_tables
 
     check_out(json_file, (), data, columns, *files_of(model), option="--json")
     products = list(read_rows(data, images, fields, columns, split, limit))
     with TemporaryDirectory() as work:
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)
-    for table in render(found):
+    for table in benchmark_tables(found):
         console.print(table)
     save_json(json_file, found, "figures")

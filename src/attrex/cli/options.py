@@ -20,5 +20,5 @@ Columns = Annotated[
 Split = Annotated[str | None, typer.Option(help="Split of a directory or data set, e.g. train.")]
 Limit = Annotated[int | None, typer.Option(help="Only the first so many products.", min=1)]
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting, e.g. --set training.epochs=2.")]
-Batch = Annotated[int | None, typer.Option(help="Rows per batch; default: the model's.", min=1)]
+BatchSize = Annotated[int | None, typer.Option(help="Rows per batch; default: the model's.", min=1)]
 NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Read the texts only.")]

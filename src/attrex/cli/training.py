@@ -54,8 +54,8 @@ def train(
     Example: [bold]attrex train --train demo/data/train.jsonl --valid demo/data/valid.jsonl --out runs/first[/]
     """
     from attrex.config import Config
-    from attrex.data.splitting import split_by_group
-    from attrex.schema import Schema
+    from attrex.io.splitting import split_by_group
+    from attrex.shop.schema import Schema
     from attrex.training.train import train as fit
 
     no_bars_in_logs()
@@ -114,18 +114,18 @@ def pretrain(
     Example: [bold]attrex pretrain demo/data/train.jsonl --out runs/encoder[/]
     """
     from attrex.config import Config
-    from attrex.locating.locate import Locator
+    from attrex.labels.labeler import DistantLabeler
     from attrex.training.pretrain import pretrain as go_on
 
     no_bars_in_logs()
     settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
-    config, locator = Config.load(preset, settings), Locator(None)
+    config, labeler = Config.load(preset, settings), DistantLabeler(None)
 
     def read(source: str, split: str) -> Iterator[Product]:
         for product in with_progress(
             read_rows(source, None, fields, columns, part_of(source, split), limit), "reading"
         ):
-            yield locator.locate(product) if product.spans is None and product.table else product
+            yield labeler.locate(product) if product.spans is None and product.table else product
 
     products = [product for source in data for product in read(source, "train")]
     validation = list(read(valid_file, "valid")) if valid_file else []
@@ -150,7 +150,7 @@ def demo(
 
     Example: [bold]attrex demo --out demo[/]
     """
-    from attrex.demo import run
+    from attrex.demo.run import run
 
     no_bars_in_logs()
     run(out, products=products, seed=seed, console=console)

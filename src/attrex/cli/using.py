@@ -11,7 +11,7 @@ import typer
 
 from attrex.cli.console import console, note, with_progress
 from attrex.cli.inputs import column_mapping, how_rows_are_read, load_extractor, part_of, read_rows
-from attrex.cli.options import Batch, Columns, Fields, Images, Limit, NoPhotos, Split
+from attrex.cli.options import BatchSize, Columns, Fields, Images, Limit, NoPhotos, Split
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError
 
@@ -28,7 +28,7 @@ def extract(
     precision: Annotated[
         str | None, typer.Option(help="Of torch: fp32, bf16, or auto: bf16 where the processor has it.")
     ] = None,
-    batch_size: Batch = None,
+    batch_size: BatchSize = None,
     cache: Annotated[Path | None, typer.Option(help="Keep encoded photos here, for the next run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted extraction.")] = False,
     images: Images = None,
@@ -42,7 +42,7 @@ def extract(
     Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
     """
     from attrex.inference.extractor import CHUNK
-    from attrex.inference.output import PredictionFile, read_predictions
+    from attrex.io.predictions import PredictionFile, read_predictions
 
     check_out(out, (), data, columns)
     how = {
@@ -112,20 +112,21 @@ def fill(
 
     Example: [bold]attrex fill catalog.jsonl values.jsonl --out filled.csv --changes changes.csv[/]
     """
-    from attrex.filling import sheet
+    from attrex.filling.changes import CHANGES_SUFFIXES, write_filled
     from attrex.filling.fill import fill_table
-    from attrex.filling.names import Names
-    from attrex.inference.output import read_predictions
-    from attrex.locating.lexicon import NOTHING_MINED, Lexicon
-    from attrex.locating.locate import LocatePolicy
-    from attrex.schema import Schema
+    from attrex.io.predictions import read_predictions
+    from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
+    from attrex.labels.labeler import LocatePolicy
+    from attrex.shop.schema import Schema
     from attrex.types import paired
+    from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
+    from attrex.vocabulary.normalizer import ValueNormalizer
 
     read = (table, found, policy, schema, lexicon, columns, *(catalog or ()))
-    check_out(out, sheet.SUFFIXES, *read)
-    check_out(changes, sheet.CHANGES_SUFFIXES, *read, out, option="--changes")
+    check_out(out, TABLE_SUFFIXES, *read)
+    check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(report, (), *read, out, changes, option="--report")
-    names = Names(
+    names = ValueNormalizer(
         Schema.load(schema) if schema else None,
         LocatePolicy.load(policy) if policy else LocatePolicy(),
         Lexicon.load(lexicon) if lexicon else NOTHING_MINED,
@@ -141,8 +142,8 @@ def fill(
     products = with_progress(read_rows(table, None, fields, columns, split, limit), "filling")
     finds_of = islice(read_predictions(found), limit)
     rows = fill_table(products, finds_of, names, min_confidence=min_confidence, known_only=known_only)
-    separator = mapping.separator or sheet.SEPARATOR
-    counts = sheet.write_filled(rows, out, changes, id_column=mapping.id, order=names.attributes, separator=separator)
+    separator = mapping.separator or SEPARATOR
+    counts = write_filled(rows, out, changes, id_column=mapping.id, order=names.attributes, separator=separator)
     console.print(counts.render(), markup=False)
     save_json(report, counts.to_json(), "report")
     note((f"changes: {changes}\n" if changes else "") + f"table: {out}")
@@ -166,7 +167,7 @@ def export(
 
     Example: [bold]attrex export demo/model --out demo/onnx --sample demo/data/valid.jsonl[/]
     """
-    from attrex.data.synthetic import draw_catalogue
+    from attrex.demo.catalogue import draw_catalogue
     from attrex.evaluation.parity import export_checked
     from attrex.inference.checkpoint import load_model
 

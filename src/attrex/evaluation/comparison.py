@@ -15,7 +15,7 @@ import numpy as np
 
 from attrex.errors import ConfigError, DataError, did_you_mean
 from attrex.evaluation.metrics import f1, resample
-from attrex.evaluation.runs import PARTS, Run
+from attrex.evaluation.runs import RUN_PARTS, RunResult
 from attrex.evaluation.significance import PairedResult, paired_result
 
 FIGURES: dict[str, tuple[str, ...]] = {
@@ -37,11 +37,11 @@ FIGURES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One system: its runs, and how much better it is than the chosen one."""
 
     name: str
-    runs: list[Run]
+    runs: list[RunResult]
     difference: PairedResult | None = None
 
     def values(self, figure: str) -> list[float]:
@@ -50,29 +50,29 @@ class Row:
 
 
 def compare(
-    runs: Sequence[Run],
+    runs: Sequence[RunResult],
     against: str | None = None,
     *,
     part: str = "test",
     metric: str = "tag",
     samples: int = 10_000,
     seed: int = 0,
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """One row for the runs of each name, the best first by what is asked for; with ``against``, compared with that row.
 
     Raises :class:`ConfigError` when no row is named ``against``, :class:`DataError` when none was measured on ``part``,
     or, with ``against``, when they were measured on different products or have no counts of ``metric`` on ``part``.
     """
-    there = [p for p in PARTS if any(p in run.measured for run in runs)]
+    there = [p for p in RUN_PARTS if any(p in run.measured for run in runs)]
     if part != "test" and part not in there:  # "test" is asked for by default: what there is, is shown
         raise DataError(
             f"no run was measured on {part!r}, only on {', '.join(there)}; choose one of these, or measure again "
             "(gold: with attrex evaluate --gold FILE)"
         )
-    groups: dict[str, list[Run]] = defaultdict(list)
+    groups: dict[str, list[RunResult]] = defaultdict(list)
     for run in runs:
         groups[label(run, runs)].append(run)
-    rows = [Row(name, group) for name, group in groups.items()]
+    rows = [ComparisonRow(name, group) for name, group in groups.items()]
     shown = figure_of(part, metric)
     rows.sort(key=lambda row: -mean(row.values(shown) or [-1.0]))
     if against is None:
@@ -83,13 +83,15 @@ def compare(
         raise ConfigError(f"{what} named {against!r}{hint}; expected one of {list(groups)}")
     other = chosen[0].runs
     return [
-        row if row.runs is other else Row(row.name, row.runs, difference(row.runs, other, part, metric, samples, seed))
+        row
+        if row.runs is other
+        else ComparisonRow(row.name, row.runs, difference(row.runs, other, part, metric, samples, seed))
         for row in rows
     ]
 
 
 def difference(
-    ours: Sequence[Run], theirs: Sequence[Run], part: str, metric: str, samples: int = 10_000, seed: int = 0
+    ours: Sequence[RunResult], theirs: Sequence[RunResult], part: str, metric: str, samples: int = 10_000, seed: int = 0
 ) -> PairedResult:
     """How much better the mean F1 of ``ours`` is; products and, on either side, runs are drawn with replacement.
 
@@ -112,7 +114,7 @@ def difference(
     return paired_result(float(observed[:n].mean() - observed[n:].mean()), some(drawn[:, :n]) - some(drawn[:, n:]))
 
 
-def remarks(rows: Sequence[Row]) -> list[str]:
+def comparison_remarks(rows: Sequence[ComparisonRow]) -> list[str]:
     """What a reader of the rows should know: files of the same seed, and differences between rows of other seeds."""
     said = []
     for row in rows:
@@ -135,14 +137,14 @@ def remarks(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[ComparisonRow]) -> str:
     """A table in Markdown; figures that no run has are left out."""
     head, *body = _cells(rows)
     lines = [head, ["---"] * len(head), *body]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def csv_text(rows: Sequence[Row]) -> str:
+def csv_text(rows: Sequence[ComparisonRow]) -> str:
     """The runs one by one, all figures in full: for a spreadsheet."""
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
@@ -175,7 +177,7 @@ def headless_pyplot() -> Any:
     return pyplot
 
 
-def plot(rows: Sequence[Row], path: Path, figure: str = "TAG-F1") -> None:
+def plot(rows: Sequence[ComparisonRow], path: Path, figure: str = "TAG-F1") -> None:
     """Draw a figure of all rows, one mark per run. Raises :class:`ConfigError` without matplotlib."""
     pyplot = headless_pyplot()
     shown = [row for row in rows if row.values(figure)]
@@ -196,7 +198,7 @@ def plot(rows: Sequence[Row], path: Path, figure: str = "TAG-F1") -> None:
     pyplot.close(canvas)
 
 
-def label(run: Run, runs: Sequence[Run], *, leave_out: str = "") -> str:
+def label(run: RunResult, runs: Sequence[RunResult], *, leave_out: str = "") -> str:
     """A run's name, with what sets it apart from the others: runs that differ in nothing but the seed share a label.
 
     ``leave_out``: one of the facts below, which is not told.
@@ -212,26 +214,26 @@ def label(run: Run, runs: Sequence[Run], *, leave_out: str = "") -> str:
     return f"{run.name} ({', '.join(told)})" if told else run.name
 
 
-def _seeds(row: Row) -> str:
+def _seeds(row: ComparisonRow) -> str:
     """As ``seeds 0, 1``; empty where a run does not say its seed."""
     seeds = {run.seed for run in row.runs}
     told = sorted((s for s in seeds if s is not None), key=lambda s: (len(s), s))
     return "" if None in seeds else f"seed{'s' * (len(told) > 1)} {', '.join(told)}"
 
 
-def _cells(rows: Sequence[Row]) -> list[list[str]]:
+def _cells(rows: Sequence[ComparisonRow]) -> list[list[str]]:
     figures = [name for name, keys in FIGURES.items() if any(run.tells(*keys) for row in rows for run in row.runs)]
     compared = any(row.difference for row in rows)
     table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]
     for row in rows:
         line = [row.name, str(len(row.runs)), *(spread(row.values(name)) for name in figures)]
         if compared:
-            line += _told(row.difference)
+            line += _difference_cells(row.difference)
         table.append(line)
     return table
 
 
-def _told(found: PairedResult | None) -> list[str]:
+def _difference_cells(found: PairedResult | None) -> list[str]:
     if found is None:
         return ["-"] * 3
     return [f"{found.difference:+.4f}", "{:+.4f} to {:+.4f}".format(*found.ci95), f"{found.p_value:.4f}"]

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from attrex.data.mentions import Mentions
-from attrex.data.rows import listed
 from attrex.errors import did_you_mean
 from attrex.evaluation.incomplete import Incomplete, incomplete
 from attrex.evaluation.metrics import Scores, score
 from attrex.evaluation.runs import COMPARED, pack
 from attrex.inference.extractor import Extractor
+from attrex.io.rows import shortlist
+from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product
 
 
@@ -66,12 +66,12 @@ def evaluate(
     bounds = None
     if not all(p.complete or p.error is not None for p in products):
         model = extractor.model
-        mentions = Mentions.learn(products, model.schema, min_share=model.config.range.mention_share)
+        mentions = UnlabelledMentions.learn(products, model.schema, min_share=model.config.range.mention_share)
         bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)
 
 
-def remarks(
+def evaluation_remarks(
     products: Sequence[Product], known: Collection[str], attributes: Collection[str] | None = None
 ) -> list[str]:
     """What to know before one reads the scores: rows that were not read, attributes without labels or without a model.
@@ -87,18 +87,20 @@ def remarks(
     bare = sorted(asked - labelled)
     if bare:
         hint = did_you_mean(bare[0], labelled)
-        said.append(f"no product has a labelled span of {listed(bare, 5)}: what is found of it counts as wrong{hint}")
+        said.append(
+            f"no product has a labelled span of {shortlist(bare, 5)}: what is found of it counts as wrong{hint}"
+        )
     scored = labelled & asked
     unknown = sorted(scored - set(known))
     if unknown and len(unknown) == len(scored):
         said.append(
-            f"the model knows none of the labelled attributes, {listed(unknown, 5)}, and finds none of their values; "
-            f"it knows {listed(sorted(known), 5)}"
+            f"the model knows none of the labelled attributes, {shortlist(unknown, 5)}, and finds none of their "
+            f"values; it knows {shortlist(sorted(known), 5)}"
         )
     elif unknown:
         said.append(
-            f"the model does not know {len(unknown)} of the {len(scored)} labelled attributes, {listed(unknown, 5)}: "
-            "their values count as not found"
+            f"the model does not know {len(unknown)} of the {len(scored)} labelled attributes, {shortlist(unknown, 5)}"
+            ": their values count as not found"
         )
     return said
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from attrex.data.mentions import Mentions
 from attrex.evaluation.metrics import PRF
+from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import CellState, ExtractedValue, Prediction, Product, Span
 
 
@@ -45,14 +45,14 @@ def incomplete(
     products: Sequence[Product],
     predictions: Sequence[Prediction | None],
     tag: PRF,
-    mentions: Mentions,
+    mentions: UnlabelledMentions,
     *,
     attributes: Collection[str] | None = None,
 ) -> Incomplete:
     """Bounds to the exact scores ``tag`` of the same rows; where all products are complete both are the precision.
 
     A find without a label is unknown in a blank cell that the category does not rule out; in a filled cell where it
-    stands on a mention (:meth:`Mentions.unknown`) and apart from the cell's labels.
+    stands on a mention (:meth:`UnlabelledMentions.unknown`) and apart from the cell's labels.
     """
     blank = filled = 0
     for product, prediction in zip(products, predictions, strict=True):
@@ -73,7 +73,7 @@ def incomplete(
 
 
 def without_unknown(
-    products: Sequence[Product], predictions: Sequence[Prediction], mentions: Mentions
+    products: Sequence[Product], predictions: Sequence[Prediction], mentions: UnlabelledMentions
 ) -> list[Prediction]:
     """Predictions without the finds, and the range scores of blank cells, that nobody can call right or wrong.
 
@@ -89,7 +89,7 @@ def without_unknown(
     return out
 
 
-def _unknown(product: Product, prediction: Prediction | None, mentions: Mentions) -> list[ExtractedValue]:
+def _unknown(product: Product, prediction: Prediction | None, mentions: UnlabelledMentions) -> list[ExtractedValue]:
     """The finds without a label that may be right, each once."""
     if product.complete or product.error is not None or prediction is None or prediction.error is not None:
         return []

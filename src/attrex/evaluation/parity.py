@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrex.data.mentions import Mentions
 from attrex.errors import CheckpointError, DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
@@ -18,6 +17,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json, write_json
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
+from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product, Span
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def export_checked(
     shutil.rmtree(draft, ignore_errors=True)
     try:
         write_export(model, draft, int8=int8)
-        parity = _compare(model, draft, products, tolerance)
+        parity = _compare_runs(model, draft, products, tolerance)
         if not parity.kept:
             raise CheckpointError(_refusal(parity, int8))
         write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
@@ -91,14 +91,14 @@ def export_checked(
     return parity
 
 
-def _compare(model: Model, directory: Path, products: Sequence[Product], tolerance: float) -> Parity:
+def _compare_runs(model: Model, directory: Path, products: Sequence[Product], tolerance: float) -> Parity:
     reference = list(Extractor(model, device="cpu", precision="fp32").extract(products, evidence=False))
     known = {s.attribute for p in products for s in p.spans or ()} & {*model.schema.names}
     labelled = known and all(p.spans is not None for p in products)
     exported = Extractor.load(directory)
     found = list(exported.extract(products, evidence=False))
     as_gold = [_relabelled(p, r) for p, r in zip(products, reference, strict=True)]
-    agreement, difference = _agreement(as_gold, found), _difference(reference, found)
+    agreement, difference = _agreement_f1(as_gold, found), _difference(reference, found)
     if not labelled:
         return Parity(len(products), agreement, None, None, difference, tolerance)
     # Compared at the model's own S_thr: one chosen on the sample would flatter the export on it.
@@ -116,11 +116,11 @@ def _judged(
     settings = model.config.range
     if settings.unknown == "negative" or all(p.complete for p in products):
         return predictions
-    mentions = Mentions.learn(products, model.schema, min_share=settings.mention_share)
+    mentions = UnlabelledMentions.learn(products, model.schema, min_share=settings.mention_share)
     return without_unknown(products, predictions, mentions)
 
 
-def _agreement(as_gold: Sequence[Product], found: Sequence[Prediction]) -> float:
+def _agreement_f1(as_gold: Sequence[Product], found: Sequence[Prediction]) -> float:
     """TAG-F1 against the model's own spans; where it has none, 1 if the export has none either."""
     if any(p.spans for p in as_gold):
         return score(as_gold, found, bootstrap=0).tag.f1

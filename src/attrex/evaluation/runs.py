@@ -1,4 +1,4 @@
-"""Finished runs as files: what `attrex evaluate --json` and `recipes/run.py` write, read back to be compared."""
+"""Finished runs as files: what `attrex evaluate --json` and `paper/recipes/run.py` write, read back to be compared."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attrex.data.rows import short
 from attrex.errors import DataError
+from attrex.io.rows import short
 
-COLUMNS = ("correct", "predicted", "gold")
+COUNT_COLUMNS = ("correct", "predicted", "gold")
 COMPARED = ("tag", "overlap", "cls", "cls_values", "accuracy")
 """Metrics whose counts of every product are kept with a run, so that runs can be compared without their models."""
-PARTS = ("test", "test_given", "test_without_photos", "gold", "gold_without_photos")
+RUN_PARTS = ("test", "test_given", "test_without_photos", "gold", "gold_without_photos")
 """What a run may have been measured on; a file of `attrex evaluate` has "test" and, with --gold, "gold"."""
 
 
 def pack(counts: NDArray[np.float64]) -> dict[str, str]:
     """(P, 3) counts of each product as three lines of numbers: short, and readable in a JSON file."""
-    return {name: " ".join(str(int(n)) for n in counts[:, i]) for i, name in enumerate(COLUMNS)}
+    return {name: " ".join(str(int(n)) for n in counts[:, i]) for i, name in enumerate(COUNT_COLUMNS)}
 
 
 def unpack(packed: Mapping[str, str]) -> NDArray[np.float64]:
     """The inverse of :func:`pack`."""
-    return np.array([packed[name].split() for name in COLUMNS], dtype=np.float64).T
+    return np.array([packed[name].split() for name in COUNT_COLUMNS], dtype=np.float64).T
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunResult:
     """One measured model."""
 
     path: Path
@@ -66,7 +66,7 @@ class Run:
     def counts(self, part: str, metric: str) -> NDArray[np.float64]:
         """(P, 3) of each product. Raises :class:`DataError` where the file does not have them."""
         if part not in self.measured:
-            there = [p for p in PARTS if p in self.measured]
+            there = [p for p in RUN_PARTS if p in self.measured]
             raise DataError(f"{self.path} was not measured on {part!r}, only on {', '.join(there)}")
         packed = self.measured[part].get("counts", {})
         if metric not in packed:
@@ -83,37 +83,37 @@ class Run:
         return found
 
 
-def read_runs(paths: Iterable[str | Path]) -> list[Run]:
+def read_runs(paths: Iterable[str | Path]) -> list[RunResult]:
     """Read files of runs, each once. Raises :class:`DataError` for one that is missing, damaged or no such file."""
     files: dict[Path, Path] = {}
     for path in map(Path, paths):
         files.setdefault(path.resolve(), path)
-    return [_read(path) for path in files.values()]
+    return [_read_run(path) for path in files.values()]
 
 
-def _read(path: Path) -> Run:
+def _read_run(path: Path) -> RunResult:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise DataError(f"{path} cannot be read: {exc}; name files that attrex evaluate --json has written") from exc
     evaluated = isinstance(found, dict) and "tag" in found  # by `attrex evaluate`
-    fault = next(_faults(found, evaluated), None) if isinstance(found, dict) else None
+    fault = next(_run_faults(found, evaluated), None) if isinstance(found, dict) else None
     if fault:
         raise DataError(f"{path} is damaged: {fault}; measure again with attrex evaluate --json")
     if evaluated:
         gold = found.pop("gold", None)
         found = {"name": path.stem, "test": found} | ({"gold": gold} if gold else {})
-    if not isinstance(found, dict) or not any("tag" in found.get(part, {}) for part in PARTS):
+    if not isinstance(found, dict) or not any("tag" in found.get(part, {}) for part in RUN_PARTS):
         raise DataError(f"{path} is no file of a run; name files that attrex evaluate --json has written")
-    return Run(path, str(found.get("name", path.stem)), found)
+    return RunResult(path, str(found.get("name", path.stem)), found)
 
 
-def _faults(found: Mapping[str, Any], evaluated: bool) -> Iterator[str]:
+def _run_faults(found: Mapping[str, Any], evaluated: bool) -> Iterator[str]:
     """What is wrong with a file of a run, by its own keys."""
     yield from _no_numbers(found, "", "training_products", "hidden_cells", "minutes")
     if evaluated:
         yield from _part_faults(found, "")
-    for part in PARTS:
+    for part in RUN_PARTS:
         if part in found and not isinstance(found[part], Mapping):
             yield f"{part} should be an object with metrics, got {short(found[part])}"
         elif part in found:
@@ -137,15 +137,15 @@ def _part_faults(found: Mapping[str, Any], at: str) -> Iterator[str]:
 
 
 def _count_faults(packed: Any, at: str) -> Iterator[str]:
-    if not isinstance(packed, Mapping) or any(name not in packed for name in COLUMNS):
-        yield f"{at} should be an object with the lines {', '.join(COLUMNS)}, got {short(packed)}"
+    if not isinstance(packed, Mapping) or any(name not in packed for name in COUNT_COLUMNS):
+        yield f"{at} should be an object with the lines {', '.join(COUNT_COLUMNS)}, got {short(packed)}"
         return
-    for name in COLUMNS:
+    for name in COUNT_COLUMNS:
         line = packed[name]
         if not isinstance(line, str) or not all(n.isdecimal() for n in line.split()):
             yield f"{at}.{name} should be text, a whole number for each product, got {short(line)}"
             return
-    lengths = [len(packed[name].split()) for name in COLUMNS]
+    lengths = [len(packed[name].split()) for name in COUNT_COLUMNS]
     if min(lengths) != max(lengths) or not lengths[0]:
         yield f"{at} should have as many numbers in each line as there are products, got {lengths}"
 

@@ -10,16 +10,16 @@ from rich.table import Table
 from attrex.evaluation.metrics import Scores
 
 
-def render(scores: Scores) -> Group:
+def score_tables(scores: Scores) -> Group:
     """A summary and a table per attribute, most gold spans first, for a terminal."""
     title = f"{scores.products} products"
     if scores.errors:
         title += f", {scores.errors} of them unreadable or without prediction (counted as empty)"
-    return Group(_summary(scores, title), _attribute_table(scores))
+    return Group(_summary_table(scores, title), _attribute_table(scores))
 
 
-def _summary(scores: Scores, title: str) -> Table:
-    table = _table(title, "metric", "precision", "recall", "F1", f"F1 {scores.confidence * 100:g} % interval")
+def _summary_table(scores: Scores, title: str) -> Table:
+    table = _score_table(title, "metric", "precision", "recall", "F1", f"F1 {scores.confidence * 100:g} % interval")
     rows = {
         "TAG (exact spans)": scores.tag,
         "overlapping spans": scores.overlap,
@@ -42,14 +42,14 @@ def _summary(scores: Scores, title: str) -> Table:
 
 
 def _attribute_table(scores: Scores) -> Table:
-    table = _table("Per attribute", "attribute", "P", "R", "F1", "overlap", "gold", "predicted", "correct")
+    table = _score_table("Per attribute", "attribute", "P", "R", "F1", "overlap", "gold", "predicted", "correct")
     for name, s in scores.per_attribute.items():
         numbers = _decimals(s.tag.precision, s.tag.recall, s.tag.f1, s.overlap_f1)
         table.add_row(escape(name), *numbers, str(s.tag.gold), str(s.tag.predicted), str(s.tag.correct))
     return table
 
 
-def _table(title: str, first: str, *others: str) -> Table:
+def _score_table(title: str, first: str, *others: str) -> Table:
     table = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE)
     table.add_column(first)
     for name in others:

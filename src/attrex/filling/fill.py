@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from attrex.data.rows import HALF_CHARACTER
-from attrex.filling.names import Names
+from attrex.io.rows import HALF_CHARACTER
 from attrex.types import ExtractedValue, Prediction, Product, paired
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 
 class Outcome(StrEnum):
@@ -23,7 +23,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"  #: not filled in: the table has no word for it, and only known ones were asked for
 
 
-COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", "text", "field", "start", "end")
+CHANGE_COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", "text", "field", "start", "end")
 """What is told of a find, as a row."""
 
 
@@ -43,7 +43,7 @@ class Entry:
         found = self.found
         told = (self.product, self.attribute, self.outcome.value, list(self.cell), self.value, self.known)
         place = (round(found.confidence, 4), found.text, found.field, found.start, found.end)
-        return dict(zip(COLUMNS, (*told, *place), strict=True))
+        return dict(zip(CHANGE_COLUMNS, (*told, *place), strict=True))
 
 
 class Said(NamedTuple):
@@ -67,7 +67,7 @@ class FilledRow:
 def fill_table(
     products: Iterable[Product],
     predictions: Iterable[Prediction],
-    names: Names,
+    names: ValueNormalizer,
     *,
     min_confidence: float = 0.5,
     known_only: bool = False,
@@ -105,7 +105,7 @@ def _entries(
     attribute: str,
     cell: tuple[str, ...] | None,
     finds: Iterable[ExtractedValue],
-    names: Names,
+    names: ValueNormalizer,
     known_only: bool,
 ) -> Iterator[Entry]:
     """What the finds of one cell say, each value once; ``cell``: None where it is blank."""
@@ -123,7 +123,7 @@ def _entries(
             outcome = Outcome.UNKNOWN
         else:
             outcome = Outcome.FURTHER if full else Outcome.FILLED
-            full = names.takes_one(attribute)
+            full = names.is_single_valued(attribute)
         yield Entry(product, attribute, outcome, cell or (), value, known, found)
 
 

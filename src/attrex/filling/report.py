@@ -48,18 +48,18 @@ class FillReport:
         return cells[True] / cells.total() if cells else None
 
     @property
-    def expected(self) -> float | None:
+    def estimated_precision(self) -> float | None:
         """Share of what was filled in that the shop would have written, by its attributes' agreement; None: no telling.
 
         Attributes of which no find met a filled cell do not count.
         """
         shares = {a: self.agreement(a) for a in self.outcomes}
         right = sum(self.outcomes[a][Outcome.FILLED] * share for a, share in shares.items() if share is not None)
-        return right / self.told if self.told else None
+        return right / self.cells_with_estimate if self.cells_with_estimate else None
 
     @property
-    def told(self) -> int:
-        """Cells that were filled, of the attributes that have an agreement: what :attr:`expected` is a share of."""
+    def cells_with_estimate(self) -> int:
+        """Cells that were filled, of attributes with an agreement: what :attr:`estimated_precision` is a share of."""
         return sum(n[Outcome.FILLED] for a, n in self.outcomes.items() if self.agreement(a) is not None)
 
     @property
@@ -77,8 +77,8 @@ class FillReport:
             "products": self.rows,
             "errors": self.errors,
             "filled": self.filled,
-            "expected": self.expected,
-            "expected_of": self.told,
+            "expected": self.estimated_precision,
+            "expected_of": self.cells_with_estimate,
             "attributes": {
                 a: {"before": self.before[a], "after": self.before[a] + self.outcomes[a][Outcome.FILLED]}
                 | {outcome.value: self.outcomes[a][outcome] for outcome in Outcome}
@@ -88,16 +88,16 @@ class FillReport:
             "unknown_words": [{"attribute": a, "value": v, "cells": n} for (a, v), n in self.unknown.most_common()],
         }
 
-    def _hope(self) -> str:
+    def _estimate_sentence(self) -> str:
         """How many of the filled cells are as the shop would have them, as far as anything tells."""
-        if self.expected is None:
+        if self.estimated_precision is None:
             return "; nothing tells how many as the shop would have" if self.filled else ""
-        share = f"{self.expected:.0%}"
-        if self.told == self.filled:
+        share = f"{self.estimated_precision:.0%}"
+        if self.cells_with_estimate == self.filled:
             return f", {share} of them as the shop would have, by their agreement"
         return (
-            f": of {self.told:,} of them {share} as the shop would have, by their agreement; nothing tells of the "
-            f"other {self.filled - self.told:,}, whose attributes have none"
+            f": of {self.cells_with_estimate:,} of them {share} as the shop would have, by their agreement; nothing "
+            f"tells of the other {self.filled - self.cells_with_estimate:,}, whose attributes have none"
         )
 
     def render(self, top: int = 5) -> RenderableType:
@@ -116,7 +116,7 @@ class FillReport:
             shares = (self.before[name], self.before[name] + counts[Outcome.FILLED])
             cells = [f"{n / read:.0%}" for n in shares] + [f"{counts[o]:,}" for o in shown]
             table.add_row(name, *cells, "-" if agreement is None else f"{agreement:.0%}")
-        notes = [f"{self.filled:,} blank cells were filled{self._hope()}."]
+        notes = [f"{self.filled:,} blank cells were filled{self._estimate_sentence()}."]
         notes += [f"{self.errors:,} rows could not be read, and are as they were."] if self.errors else []
         if silent := [a for a in self.attributes if a not in found]:
             notes.append(f"Nothing was found of {len(silent)} attributes: {', '.join(silent)}.")

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from attrex_paper.systems.build import system_from
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-from attrex.baselines.build import system_from
 from attrex.config import Config
-from attrex.data.images import ImageTransform
 from attrex.errors import CheckpointError, ConfigError
 from attrex.inference.directory import (
     check_complete,
@@ -34,11 +33,12 @@ from attrex.inference.directory import (
     write_json,
     write_text,
 )
+from attrex.io.images import ImageTransform
 from attrex.model.system import System
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 
-FORMAT = 1
-REQUIRED = (
+MODEL_FORMAT = 1
+MODEL_FILES = (
     "attrex.json",
     "config.yaml",
     "schema.yaml",
@@ -79,7 +79,7 @@ class Model:
         weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
         save_file(weights, directory / "model.safetensors.part", metadata={"format": "pt"})
         os.replace(directory / "model.safetensors.part", directory / "model.safetensors")
-        write_json(directory / "attrex.json", {"format": FORMAT, "system": self.config.system_name})
+        write_json(directory / "attrex.json", {"format": MODEL_FORMAT, "system": self.config.system_name})
         return directory
 
 
@@ -89,11 +89,11 @@ def load_model(source: str | Path) -> Model:
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
     directory = locate_model(source)
-    check_complete(directory, REQUIRED)
+    check_complete(directory, MODEL_FILES)
     version = read_json(directory / "attrex.json").get("format")
-    if version != FORMAT:
+    if version != MODEL_FORMAT:
         raise CheckpointError(
-            f"{directory} has format {version!r}, this version reads {FORMAT}; train it again or upgrade"
+            f"{directory} has format {version!r}, this version reads {MODEL_FORMAT}; train it again or upgrade"
         )
     thresholds = read_thresholds(directory)
     architecture = read_json(directory / "architecture.json")
@@ -118,7 +118,7 @@ def push_model(directory: str | Path, name: str, *, private: bool = True) -> str
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     directory = locate_model(Path(directory))
-    check_complete(directory, REQUIRED)
+    check_complete(directory, MODEL_FILES)
     try:
         api = HfApi()
         api.create_repo(name, private=private, exist_ok=True)

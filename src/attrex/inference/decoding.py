@@ -115,7 +115,7 @@ def _forward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarr
     alpha = np.empty_like(scores)
     alpha[0] = scores[0] + crf.start[:, None]
     for u in range(1, len(scores)):
-        alpha[u] = np.where(mask[:, u], _step(weights, alpha[u - 1]) + scores[u], alpha[u - 1])
+        alpha[u] = np.where(mask[:, u], _recurrence(weights, alpha[u - 1]) + scores[u], alpha[u - 1])
     return alpha
 
 
@@ -125,11 +125,11 @@ def _backward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndar
     beta = np.empty_like(scores)
     beta[-1] = crf.end[:, None]
     for u in range(len(scores) - 2, -1, -1):
-        beta[u] = np.where(mask[:, u + 1], _step(weights, beta[u + 1] + scores[u + 1]), beta[-1])
+        beta[u] = np.where(mask[:, u + 1], _recurrence(weights, beta[u + 1] + scores[u + 1]), beta[-1])
     return beta
 
 
-def _step(weights: np.ndarray, state: np.ndarray) -> np.ndarray:
+def _recurrence(weights: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Log-sums (K, N) over the tags before or after, of which ``weights`` (K, K) are the exponentials."""
     top = state.max(0)
     return np.log(np.maximum(weights @ np.exp(state - top), _LEAST)) + top

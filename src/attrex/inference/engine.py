@@ -11,11 +11,11 @@ from typing import Protocol
 
 import numpy as np
 
-from attrex.data.batching import Arrays
+from attrex.encoding.batching import Arrays
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class EngineOutput:
     """Spans found in a batch, and the range they were looked for in."""
 
     rows: np.ndarray  #: (V,)
@@ -30,7 +30,7 @@ class Found:
 
 
 class Engine(Protocol):
-    """Runs one batch of arrays (:func:`attrex.data.batching.collate`)."""
+    """Runs one batch of arrays (:func:`attrex.encoding.batching.collate`)."""
 
     name: str  #: torch, onnx ...
     regions: tuple[int, int]  #: rows and columns of the regions of one photo; (0, 0) for a text-only model
@@ -39,7 +39,7 @@ class Engine(Protocol):
         """For as long as so many batches are run: how many of them to run at once, each from a thread of its own."""
         ...
 
-    def image_weights(self) -> str:
+    def image_weights_hash(self) -> str:
         """A name for what makes regions of photos: the same for the same weights in the same precision."""
         ...
 
@@ -47,6 +47,6 @@ class Engine(Protocol):
         """Photos (M, H, W, 3) uint8 -> regions (M, r, V), as ``seen`` of a batch instead of its ``pixels``."""
         ...
 
-    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> EngineOutput:
         """``threshold`` replaces S_thr."""
         ...

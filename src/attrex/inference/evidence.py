@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attrex.types import Evidence
+from attrex.types import RegionWeights
 
 
 @dataclass(frozen=True, slots=True)
-class Weights:
+class RegionScores:
     """How a value's tokens looked at the regions of a product's photos."""
 
     values: np.ndarray  #: (R,) raw attention scores, all photos one after the other
@@ -18,7 +18,7 @@ class Weights:
     grid: tuple[int, int]  #: rows and columns of the regions of one photo
 
 
-def heatmaps(weights: Weights) -> tuple[Evidence, ...]:
+def heatmaps(weights: RegionScores) -> tuple[RegionWeights, ...]:
     """Scores moved to 0..1 over all photos of the value, in rows and columns.
 
     TIR's scores are not normalised and may be negative; what a reader can compare is their place between the least and
@@ -28,4 +28,4 @@ def heatmaps(weights: Weights) -> tuple[Evidence, ...]:
     low, high = float(regions.min()), float(regions.max())
     scaled = (regions - low) / (high - low) if high > low else np.zeros_like(regions)
     maps = scaled.reshape(len(weights.photos), *weights.grid).tolist()
-    return tuple(Evidence(n, tuple(map(tuple, rows))) for n, rows in zip(weights.photos, maps, strict=True))
+    return tuple(RegionWeights(n, tuple(map(tuple, rows))) for n, rows in zip(weights.photos, maps, strict=True))

@@ -24,7 +24,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
 from attrex.inference.directory import write_json, write_text
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
-from attrex.inference.onnx_engine import FORMAT
+from attrex.inference.onnx_engine import EXPORT_FORMAT
 from attrex.model.batch import Batch
 from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, DyNetGuidance
@@ -61,7 +61,7 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     write_json(
         directory / "export.json",
         {
-            "format": FORMAT,
+            "format": EXPORT_FORMAT,
             "system": model.config.system_name,
             "weights": "int8" if int8 else "fp32",
             "regions": list(grid),

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from attrex.data.batching import Row, collate, load_photos
-from attrex.data.encoding import EncodedProduct, ProductEncoder, Unit, Window
-from attrex.data.images import ImageLoader
+from attrex.encoding.batching import BatchItem, collate, load_photos
+from attrex.encoding.encoder import EncodedProduct, ProductEncoder, Unit, Window
 from attrex.errors import ConfigError
-from attrex.inference.engine import Engine, Found
-from attrex.inference.evidence import Weights, heatmaps
+from attrex.inference.engine import Engine, EngineOutput
+from attrex.inference.evidence import RegionScores, heatmaps
 from attrex.inference.region_cache import RegionCache
+from attrex.io.images import ImageLoader
 from attrex.types import ExtractedValue, Prediction, Product
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Extractor:
         self.engine: Engine = _engine(model, device, precision)
         self.encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
         self.loader = ImageLoader(model.transform, cache_dir=cache_dir) if model.transform else None
-        self.cache = RegionCache(cache_dir, self.engine.image_weights()) if cache_dir and model.transform else None
+        self.cache = RegionCache(cache_dir, self.engine.image_weights_hash()) if cache_dir and model.transform else None
         self.names = model.schema.names
         self.numbers = {name: number for number, name in enumerate(self.names)}
         self.count = Count()
@@ -150,10 +150,10 @@ class Extractor:
 
     def _run(
         self, batches: Sequence[_Places], drafts: Sequence[_Draft], options: _Options
-    ) -> Iterator[tuple[Found, list[Row]]]:
+    ) -> Iterator[tuple[EngineOutput, list[BatchItem]]]:
         """Decode photos and run the engine, as many batches at once as it says; results in the order of the batches."""
 
-        def run(places: _Places) -> tuple[Found, list[Row]]:
+        def run(places: _Places) -> tuple[EngineOutput, list[BatchItem]]:
             rows = [self._row(number, drafts[number], window, options) for number, window in places]
             products = [drafts[number].product for number, _ in places]
             batch = collate(rows, self.encoder, self._allowed(products), self._asked(products, options))
@@ -166,13 +166,13 @@ class Extractor:
         with self.engine.parallel(len(batches)) as at_once, ThreadPoolExecutor(at_once) as pool:
             yield from map(run, batches) if at_once == 1 else pool.map(run, batches)
 
-    def _row(self, number: int, draft: _Draft, window: Window, options: _Options) -> Row:
+    def _row(self, number: int, draft: _Draft, window: Window, options: _Options) -> BatchItem:
         with draft.lock:  # windows of one product can be in batches that run at once
             if draft.photos is None:  # decoded when the first window comes, shared by the others
                 loader = self.loader if options.photos else None
                 draft.photos, warnings = load_photos(draft.product, loader, self.model.config.image.max_images)
                 draft.warnings += warnings
-            row = Row(number, window, tuple(draft.photos), tuple(draft.photos.values()))
+            row = BatchItem(number, window, tuple(draft.photos), tuple(draft.photos.values()))
             draft.left -= 1
             if not draft.left:
                 draft.photos = {}  # only so many photos are in memory as the products under way have
@@ -196,7 +196,7 @@ class Extractor:
             row[columns] = True
         return marked
 
-    def _read(self, found: Found, rows: Sequence[Row], drafts: Sequence[_Draft]) -> None:
+    def _read(self, found: EngineOutput, rows: Sequence[BatchItem], drafts: Sequence[_Draft]) -> None:
         """Move a batch's spans and range scores to the drafts of their products."""
         weights = found.region_weights
         if found.range_scores is not None and found.selected is not None:
@@ -215,10 +215,10 @@ class Extractor:
             units = [u for u in source.window.units[start:end] if u is not None]
             drafts[source.product].found.append(_Span(attribute, units, probability, looked))
 
-    def _looked(self, weights: np.ndarray, photos: tuple[int, ...]) -> Weights:
+    def _looked(self, weights: np.ndarray, photos: tuple[int, ...]) -> RegionScores:
         """weights (T, R): of a value's T units; regions after those of its own photos are the batch's padding."""
         rows, columns = self.engine.regions
-        return Weights(weights[:, : rows * columns * len(photos)].mean(0), photos, (rows, columns))
+        return RegionScores(weights[:, : rows * columns * len(photos)].mean(0), photos, (rows, columns))
 
     def _finish(self, draft: _Draft, options: _Options) -> Prediction:
         product, encoded = draft.product, draft.encoded
@@ -288,7 +288,7 @@ class _Span:
     attribute: int
     units: list[Unit]
     probability: float
-    weights: Weights | None
+    weights: RegionScores | None
 
 
 class _Draft:

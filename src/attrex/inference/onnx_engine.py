@@ -22,16 +22,16 @@ import numpy as np
 import yaml
 
 from attrex.config import Config
-from attrex.data.batching import Arrays
-from attrex.data.images import ImageTransform
+from attrex.encoding.batching import Arrays
 from attrex.errors import CheckpointError, ConfigError
 from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
 from attrex.inference.directory import check_complete, named_after, read_json, read_thresholds
-from attrex.inference.engine import Found
-from attrex.schema import Schema
+from attrex.inference.engine import EngineOutput
+from attrex.io.images import ImageTransform
+from attrex.shop.schema import Schema
 
-FORMAT = 1
-REQUIRED = (
+EXPORT_FORMAT = 1
+EXPORT_FILES = (
     "export.json",
     "config.yaml",
     "schema.yaml",
@@ -48,7 +48,7 @@ PAIRS_AT_ONCE = 2048
 
 @dataclass(frozen=True)
 class ExportedTokenizer:
-    """What :class:`~attrex.data.encoding.ProductEncoder` asks a tokenizer for."""
+    """What :class:`~attrex.encoding.encoder.ProductEncoder` asks a tokenizer for."""
 
     backend_tokenizer: Any  #: tokenizers.Tokenizer
     cls_token_id: int
@@ -94,7 +94,7 @@ class OnnxEngine:
         """A batch per core: cores that share a batch wait for each other after every product."""
         return nullcontext(max(1, min(batches, self.cores)))
 
-    def image_weights(self) -> str:
+    def image_weights_hash(self) -> str:
         """As :class:`~attrex.inference.engine.Engine` says."""
         graph = self.directory / "image.onnx"
         return hashlib.blake2b(graph.read_bytes() if graph.exists() else b"", digest_size=12).hexdigest()
@@ -104,7 +104,7 @@ class OnnxEngine:
         assert self.image is not None
         return self.image.run(["regions"], {"pixels": pixels})[0]
 
-    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> EngineOutput:
         """As :class:`~attrex.inference.engine.Engine` says."""
         inputs = {name: arrays[name] for name in ("input_ids", "token_mask", "unit_index")}
         if self.image is not None:
@@ -119,7 +119,7 @@ class OnnxEngine:
             if among is not None:
                 asked = among[spans[0], spans[1]]
                 spans = (spans[0][asked], spans[1][asked], spans[2][asked], spans[3][asked], spans[4][asked])
-            return Found(*spans, None, None, len(features), weights)
+            return EngineOutput(*spans, None, None, len(features), weights)
         scores = 1 / (1 + np.exp(-outputs["range_logits"].astype(np.float32)))
         selected = scores > (self.config.range.threshold if threshold is None else threshold)
         if "allowed" in arrays and self.config.range.mask_by_category:
@@ -131,7 +131,7 @@ class OnnxEngine:
             for at in range(0, max(1, len(rows)), PAIRS_AT_ONCE)
         ]
         found, attributes, starts, ends, probability = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return Found(found, attributes, starts, ends, probability, scores, selected, len(rows), weights)
+        return EngineOutput(found, attributes, starts, ends, probability, scores, selected, len(rows), weights)
 
     def _regions(self, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
@@ -169,11 +169,12 @@ def load_export(directory: Path, cores: int | None = None) -> Exported:
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
-    check_complete(directory, REQUIRED)
+    check_complete(directory, EXPORT_FILES)
     about = read_json(directory / "export.json")
-    if about.get("format") != FORMAT:
+    if about.get("format") != EXPORT_FORMAT:
         raise CheckpointError(
-            f"{directory} is an export of format {about.get('format')!r}, this version reads {FORMAT}; export it again"
+            f"{directory} is an export of format {about.get('format')!r}, this version reads "
+            f"{EXPORT_FORMAT}; export it again"
         )
     thresholds, transform = read_thresholds(directory), read_json(directory / "image.json")
     with named_after(directory):

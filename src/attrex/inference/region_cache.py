@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attrex.data.images import save_array
+from attrex.io.images import save_array
 
 
 class RegionCache:
@@ -28,7 +28,7 @@ class RegionCache:
     def regions(self, pixels: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """Photos (M, H, W, 3) -> regions (M, r, V); ``see`` encodes those that are not there yet."""
         files = [self._file(photo) for photo in pixels]
-        found = [_load(file) for file in files]
+        found = [_load_entry(file) for file in files]
         missing = [i for i, regions in enumerate(found) if regions is None]
         if missing:
             for i, regions in zip(missing, see(pixels[missing]), strict=True):
@@ -54,7 +54,7 @@ class RegionCache:
             )
 
 
-def _load(file: Path) -> np.ndarray | None:
+def _load_entry(file: Path) -> np.ndarray | None:
     """Cached regions, or None where there are none or they are damaged: they are then made and written again."""
     try:
         regions = np.load(file, allow_pickle=False)

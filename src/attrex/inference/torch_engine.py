@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attrex.data.batching import Arrays
+from attrex.encoding.batching import Arrays
 from attrex.inference.checkpoint import Model
-from attrex.inference.engine import Found
+from attrex.inference.engine import EngineOutput
 from attrex.model.batch import Batch
 from attrex.model.precision import Half, use_bf16
 from attrex.model.system import System
@@ -44,7 +44,7 @@ class TorchEngine:
         finally:
             torch.set_num_threads(self.threads)
 
-    def image_weights(self) -> str:
+    def image_weights_hash(self) -> str:
         """As :class:`~attrex.inference.engine.Engine` says."""
         found = hashlib.blake2b(b"bf16" if self.half is not None else b"fp32", digest_size=12)
         for name, tensor in self.network.state_dict().items():
@@ -61,12 +61,12 @@ class TorchEngine:
         with self.using() as network:
             return _array(network.see(torch.from_numpy(pixels).to(self.device)))
 
-    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> Found:
+    def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> EngineOutput:
         """As :class:`~attrex.inference.engine.Engine` says."""
         with self.using() as network:
             batch = Batch.of(arrays, self.device)
             decoded = network.extract(batch, threshold=threshold, region_weights=region_weights, only=batch.asked)
-        return Found(
+        return EngineOutput(
             _array(decoded.rows),
             _array(decoded.attributes),
             _array(decoded.starts),

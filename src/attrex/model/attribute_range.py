@@ -25,7 +25,7 @@ class RangeClassifier(nn.Module):
         return self.output(torch.relu(self.hidden(torch.cat([last, before], -1))))
 
     @torch.no_grad()
-    def start_at(self, frequency: Tensor) -> None:
+    def init_bias(self, frequency: Tensor) -> None:
         """Set the bias to the log-odds of each attribute's training frequency (C,): few are selected at first."""
         p = frequency.clamp(1e-4, 1 - 1e-4)
         self.output.bias[: len(p)] = (p / (1 - p)).log()

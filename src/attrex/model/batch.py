@@ -41,7 +41,7 @@ class Batch:
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray], device: torch.device | str = "cpu") -> Batch:
-        """From arrays of the same names (:func:`attrex.data.batching.collate`)."""
+        """From arrays of the same names (:func:`attrex.encoding.batching.collate`)."""
         return cls(**{k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in arrays.items()})
 
     def to(self, device: torch.device | str) -> Batch:

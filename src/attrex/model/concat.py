@@ -80,12 +80,12 @@ class Concat(nn.Module):
             case "concat":
                 return self.norm(seen) + self.kind
             case "uniter":
-                boxes = self.box_norm(self.box(_repeated(self.boxes, regions.shape[1])))
+                boxes = self.box_norm(self.box(_repeated_rows(self.boxes, regions.shape[1])))
                 return self.joint_norm(self.norm(seen) + boxes + self.kind)
             case "pixel_bert":
                 return seen + self.kind
             case "vilt":
-                return seen + _repeated(self.place, regions.shape[1]) + self.kind
+                return seen + _repeated_rows(self.place, regions.shape[1]) + self.kind
 
 
 def region_boxes(rows: int, columns: int) -> Tensor:
@@ -98,6 +98,6 @@ def region_boxes(rows: int, columns: int) -> Tensor:
     return torch.stack([left, top, left + width, top + height, width, height, width * height], 1)
 
 
-def _repeated(places: Tensor, regions: int) -> Tensor:
+def _repeated_rows(places: Tensor, regions: int) -> Tensor:
     """What belongs to the regions of one photo (r, ...), for those of several: (R, ...)."""
     return places[torch.arange(regions, device=places.device) % len(places)]

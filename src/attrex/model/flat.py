@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from attrex.model.crf import CRF
 from attrex.model.tags import flat_spans_from_tags
 
-Found = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+DecodedSpans = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 """Rows, attributes, starts, ends and probabilities of spans, as in :class:`~attrex.model.batch.Decoded`."""
 
 
@@ -63,7 +63,7 @@ class Independent(nn.Module):
         return opened + run + torch.where(ends < mask.sum(1)[rows], onward, 0.0)
 
 
-def flat_spans(layer: CRF | Independent, emissions: Tensor, mask: Tensor, only: Tensor | None = None) -> Found:
+def flat_spans(layer: CRF | Independent, emissions: Tensor, mask: Tensor, only: Tensor | None = None) -> DecodedSpans:
     """Spans under ``emissions`` (N, U, K), of all attributes or of ``only`` (N, C), with the probability of each."""
     rows, attributes, starts, ends = flat_spans_from_tags(layer.viterbi(emissions, mask), mask)
     if only is not None:

@@ -22,7 +22,7 @@ from attrex.model.batch import BLANK, LOCATED, Batch, Decoded, Encoded, Losses
 from attrex.model.concat import STYLES, Concat
 from attrex.model.crf import CRF
 from attrex.model.decoder import SpanDecoder
-from attrex.model.flat import Found, flat_spans
+from attrex.model.flat import DecodedSpans, flat_spans
 from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.positive_unlabelled import pu_risk
@@ -38,7 +38,7 @@ from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
 from attrex.types import CONTINUATION, UNKNOWN
 
-PAIRS_AT_ONCE = 2048
+MAX_DECODED_PAIRS = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
 
 
@@ -90,7 +90,7 @@ class Network(System):
 
         # Share of the cells in doubt that have a value, measured before training; needed by `range.unknown=pu` alone.
         self.register_buffer("class_prior", torch.full((attributes,), 0.5), persistent=False)
-        self.leave_out_doubt = False  # of the decoder's loss; likewise
+        self.drop_uncertain = False  # of the decoder's loss; likewise
         guided = config.range.kind == "predicted"
         self.classifier = RangeClassifier(width, attributes + config.range.no_attribute_class) if guided else None
         self.guidance = self._guidance(width, guide, names) if guided else None
@@ -155,18 +155,18 @@ class Network(System):
         assert batch.cells is not None
         settings = self.settings.range
         gold = batch.cells == LOCATED
-        doubt = self._doubt(batch)
+        doubt = self._uncertain_cells(batch)
         range_loss = self._range_loss(encoded.range_logits, batch, doubt) * settings.loss_weight
         if self.range_only:
             return Losses(range_loss, range_loss, None, 0)
 
         scores = encoded.range_logits[:, : self.attributes].detach().sigmoid()
         weight = self._cell_weight((batch.cells == BLANK) | doubt)
-        if self.leave_out_doubt:
+        if self.drop_uncertain:
             # Nearly all of such a sequence is known to be O and the rest is open: more of these than of others teach O.
             weight = weight.masked_fill(doubt, 0)
         if batch.pair_weights is not None:
-            weight, gold = self._taught(batch, weight, gold)
+            weight, gold = self._with_pseudo_labels(batch, weight, gold)
         selected = select(scores, settings.threshold) if settings.train_on != "gold" else gold
         if settings.train_on == "union":
             selected = selected | gold
@@ -212,7 +212,7 @@ class Network(System):
         allowed[..., : self.crf.num_tags - self.settings.decoder.pad_tag] |= unknown[..., None]
         return self.crf.partial_nll(emissions, allowed, mask)
 
-    def _doubt(self, batch: Batch) -> Tensor:
+    def _uncertain_cells(self, batch: Batch) -> Tensor:
         """(B, C) bool: cells without a located value whose text names one that may be theirs."""
         assert batch.cells is not None
         doubt = torch.zeros_like(batch.cells, dtype=torch.bool)
@@ -222,7 +222,7 @@ class Network(System):
         doubt[batch.pair_rows[unknown], batch.pair_attributes[unknown]] = True
         return doubt & (batch.cells != LOCATED)
 
-    def _taught(self, batch: Batch, weight: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
+    def _with_pseudo_labels(self, batch: Batch, weight: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
         """Weight and range of the pairs, (B, C) each, with those that a teacher labelled: they count as it is sure."""
         assert batch.pair_weights is not None
         assert batch.pair_rows is not None
@@ -317,14 +317,14 @@ class Network(System):
         rows, attributes = selected.nonzero(as_tuple=True)
         parts = [
             self._extract_pairs(encoded, r, a)
-            for r, a in zip(rows.split(PAIRS_AT_ONCE), attributes.split(PAIRS_AT_ONCE), strict=True)
+            for r, a in zip(rows.split(MAX_DECODED_PAIRS), attributes.split(MAX_DECODED_PAIRS), strict=True)
         ]
         v_rows, v_attributes, starts, ends, probability = (torch.cat(part) for part in zip(*parts, strict=True))
         return Decoded(
             v_rows, v_attributes, starts, ends, probability, scores, selected, len(rows), encoded.region_weights
         )
 
-    def _extract_pairs(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> Found:
+    def _extract_pairs(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> DecodedSpans:
         if not len(rows):
             return rows, attributes, rows, rows, rows.float()
         mask = encoded.unit_mask[rows]
@@ -338,7 +338,7 @@ class Network(System):
             probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
         return rows[pairs], attributes[pairs], starts, ends, probability
 
-    def _extract_flat(self, encoded: Encoded, only: Tensor | None) -> Found:
+    def _extract_flat(self, encoded: Encoded, only: Tensor | None) -> DecodedSpans:
         emissions = self.decoder.flat(encoded.features, encoded.unit_mask)
         return flat_spans(self.crf, emissions, encoded.unit_mask, only)
 
@@ -358,13 +358,13 @@ class Network(System):
     def predicts_range(self) -> bool:
         return self.classifier is not None
 
-    def start_at(self, frequency: Tensor) -> None:
+    def init_bias(self, frequency: Tensor) -> None:
         if self.classifier is not None:
-            self.classifier.start_at(frequency)
+            self.classifier.init_bias(frequency)
 
     def doubt_at(self, prior: Tensor, leave_out: bool) -> None:
         self.get_buffer("class_prior").copy_(prior)
-        self.leave_out_doubt = leave_out
+        self.drop_uncertain = leave_out
 
     def text_encoders(self) -> Iterator[TextEncoder]:
         yield self.text

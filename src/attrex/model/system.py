@@ -21,7 +21,7 @@ from attrex.model.text_encoder import TextEncoder
 
 
 class System(nn.Module, ABC):
-    """A system: ULS-DRAM (:mod:`attrex.model.network`) or another one (:mod:`attrex.baselines`).
+    """A system: ULS-DRAM (:mod:`attrex.model.network`) or another one (:mod:`attrex_paper.systems`).
 
     ``text`` and ``image`` are its pretrained encoders, None where it has none; the training scheme freezes them.
     """
@@ -67,7 +67,7 @@ class System(nn.Module, ABC):
         """Whether S_thr decides what is decoded."""
         return False
 
-    def start_at(self, frequency: Tensor) -> None:
+    def init_bias(self, frequency: Tensor) -> None:
         """Take each attribute's training frequency (C,) as what is to be expected; nothing for most systems."""
 
     def doubt_at(self, prior: Tensor, leave_out: bool) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from attrex.reports.markup import Html, bdi, el, join, ordinal
 from attrex.types import ExtractedValue, Prediction, Product
 
-Run = Sequence[Prediction]
+ProductRun = Sequence[Prediction]
 """The predictions of one model, parallel to the products."""
-Scores = Mapping[str, Any]
+ScoreTree = Mapping[str, Any]
 """What ``attrex evaluate --json`` writes."""
 SIGNS = {"right": "✓", "wrong": "✗", "missed": "missed", "found": "", "": ""}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 
 from attrex.errors import DataError
-from attrex.reports.content import Page, Run, Scores, sample
+from attrex.reports.content import Page, ProductRun, ScoreTree, sample
 from attrex.reports.markup import Html, cut, el, join
 from attrex.reports.product import product_article
 from attrex.reports.summary import cards, chart, top
@@ -25,13 +25,13 @@ from attrex.types import Product
 def write_report(
     path: str | Path,
     products: Sequence[Product],
-    predictions: Run,
+    predictions: ProductRun,
     *,
     title: str,
     model_name: str,
-    other: tuple[str, Run] | None = None,
-    scores: Scores | None = None,
-    other_scores: Scores | None = None,
+    other: tuple[str, ProductRun] | None = None,
+    scores: ScoreTree | None = None,
+    other_scores: ScoreTree | None = None,
     notes: Mapping[str, str] | None = None,
     max_products: int = 200,
     image_size: int = 256,
@@ -49,7 +49,7 @@ def write_report(
     if other is not None:
         names, runs, all_scores = [model_name, other[0]], [predictions, other[1]], [scores, other_scores]
     for name, run in zip(names, runs, strict=True):
-        _check(products, run, name)
+        _check_ids(products, run, name)
     page = Page(tuple(names), _hues(products, runs), image_size)
     chosen = sample(products, list(zip(*runs, strict=True)), max_products)
     labelled = any(p.spans is not None for p in products)
@@ -68,7 +68,7 @@ def write_report(
     return _write(Path(path), title, kinds, summary=join(summary), options=join(options), articles=join(articles))
 
 
-def _check(products: Sequence[Product], predictions: Run, name: str) -> None:
+def _check_ids(products: Sequence[Product], predictions: ProductRun, name: str) -> None:
     advice = "give the predictions of the same products in the same order"
     if len(products) != len(predictions):
         raise DataError(
@@ -83,7 +83,7 @@ def _check(products: Sequence[Product], predictions: Run, name: str) -> None:
             )
 
 
-def _hues(products: Sequence[Product], runs: Sequence[Run]) -> dict[str, int]:
+def _hues(products: Sequence[Product], runs: Sequence[ProductRun]) -> dict[str, int]:
     """A colour for every attribute; the golden angle keeps neighbours apart."""
     names = {a for p in products for a in (*p.table, *(s.attribute for s in p.spans or ()))}
     names |= {a for run in runs for p in run for a in (*p.range, *(v.attribute for v in p.values))}

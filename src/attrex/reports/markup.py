@@ -46,7 +46,7 @@ def ordinal(model: int) -> Html:
     return el("b", ORDINALS[model], cls="ordinal second" if model else "ordinal")
 
 
-def count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it should be."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 

@@ -12,12 +12,12 @@ from PIL import Image
 from attrex.errors import DataError
 from attrex.reports.content import SIGNS, Page, ValueRow
 from attrex.reports.markup import MAX_LABEL, ORDINALS, Html, bdi, cut, el, ordinal
-from attrex.types import Evidence, ExtractedValue, ImageSource, Product
+from attrex.types import ExtractedValue, ImageSource, Product, RegionWeights
 
 
 def _jpeg(source: ImageSource, size: int) -> bytes:
     """The photo in its own proportions, at most ``size`` pixels a side. Raises :class:`DataError`."""
-    from attrex.data.images import decode
+    from attrex.io.images import decode
 
     pixels = decode(source, size)
     width, height = _proportions(source, size)
@@ -58,7 +58,7 @@ def photos(page: Page, product: Product) -> Html:
     return el("div", *figures, el("p", cls="seen", aria_live="polite"), cls="photos")
 
 
-def grid_fault(product: Product, evidence: Evidence) -> str | None:
+def grid_fault(product: Product, evidence: RegionWeights) -> str | None:
     """Why a heat-map cannot be drawn, None where it can."""
     if not 0 <= evidence.image < len(product.images):
         return f"its heat-map is for photo {evidence.image + 1}, the product has {len(product.images)}"
@@ -69,13 +69,13 @@ def grid_fault(product: Product, evidence: Evidence) -> str | None:
     return None
 
 
-def grids_of(product: Product, value: ExtractedValue | None) -> list[Evidence]:
+def grids_of(product: Product, value: ExtractedValue | None) -> list[RegionWeights]:
     """Heat-maps that can be drawn, the strongest first."""
     usable = [e for e in value.evidence if not grid_fault(product, e)] if value else []
     return sorted(usable, key=lambda e: -max(map(max, e.weights)))
 
 
-def _packed(grids: Sequence[Evidence]) -> str:
+def _packed(grids: Sequence[RegionWeights]) -> str:
     """``image:columns:hex`` per heat-map, two hexadecimal digits a weight, row by row."""
     return " ".join(
         f"{e.image}:{len(e.weights[0])}:{bytes(round(255 * min(max(w, 0), 1)) for r in e.weights for w in r).hex()}"
@@ -83,7 +83,7 @@ def _packed(grids: Sequence[Evidence]) -> str:
     )
 
 
-def peak(evidence: Evidence) -> str:
+def peak(evidence: RegionWeights) -> str:
     """Where a heat-map is warmest, in words."""
     _, y, x = max((w, -y, -x) for y, row in enumerate(evidence.weights) for x, w in enumerate(row))
     down = ("top", "", "bottom")[3 * (1 - 2 * y) // (2 * len(evidence.weights))]
@@ -91,7 +91,7 @@ def peak(evidence: Evidence) -> str:
     return f"photo {evidence.image + 1}, {' '.join(filter(None, (down, across))) or 'centre'}"
 
 
-def heatmaps(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html | None:
+def heatmap_tiles(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html | None:
     """Figure 6 and 7 of the paper: a column per value with its words on top, a row per model."""
     columns = [(i, r) for i, r in enumerate(rows) if any(grids_of(product, v) for v in r.found)]
     if not columns:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from attrex.reports.content import SIGNS, Page, ValueRow, value_rows
-from attrex.reports.markup import ORDINALS, Html, bar, bdi, count, cut, el
-from attrex.reports.photos import grid_fault, grids_of, heatmaps, peak, photos
+from attrex.reports.markup import ORDINALS, Html, bar, bdi, counted, cut, el
+from attrex.reports.photos import grid_fault, grids_of, heatmap_tiles, peak, photos
 from attrex.types import Prediction, Product
 
 MAX_TEXT = 4_000  #: characters of one text field that are shown
@@ -29,7 +29,7 @@ def product_article(page: Page, number: int, product: Product, predictions: Sequ
         el("span", f"{number:,}", cls="number"),
         el("h2", bdi(product.id)),
         product.category is not None and el("span", bdi(product.category), cls="badge"),
-        slips and el("span", count(slips, "mistake"), cls="badge wrong"),
+        slips and el("span", counted(slips, "mistake"), cls="badge wrong"),
         page.two and any(r.differs for r in rows) and el("span", "≠ they differ", cls="badge differ"),
         product.spans is None and el("span", "no labels", cls="badge"),
     ]
@@ -40,10 +40,10 @@ def product_article(page: Page, number: int, product: Product, predictions: Sequ
         el(
             "div",
             *_alerts("error", [error] if error else []),
-            *_alerts("warning", [*warnings, *_faults(product, rows)]),
+            *_alerts("warning", [*warnings, *_product_faults(product, rows)]),
             *(_reading(page, product, p, rows, m) for m, p in enumerate(predictions)),
-            heatmaps(page, product, rows[:MAX_ROWS]),
-            _values(page, product, rows),
+            heatmap_tiles(page, product, rows[:MAX_ROWS]),
+            _value_table(page, product, rows),
             _chips("shop's table", chips),
             cls="body",
         ),
@@ -52,7 +52,7 @@ def product_article(page: Page, number: int, product: Product, predictions: Sequ
     )
 
 
-def _faults(product: Product, rows: Sequence[ValueRow]) -> list[str]:
+def _product_faults(product: Product, rows: Sequence[ValueRow]) -> list[str]:
     """What is wrong with the predictions themselves: said on the page, beside the product."""
     faults = []
     for row in rows:
@@ -84,7 +84,7 @@ def _reading(page: Page, product: Product, prediction: Prediction, rows: Sequenc
     texts = []
     for name, text in product.fields.items():
         inside = [(i, r) for i, r in enumerate(rows) if r.field == name]
-        texts += [len(product.fields) > 1 and el("p", bdi(name), cls="key"), _text(page, text, inside, model)]
+        texts += [len(product.fields) > 1 and el("p", bdi(name), cls="key"), _marked_text(page, text, inside, model)]
     return el(
         "section",
         page.two and el("h3", page.name(model)),
@@ -98,24 +98,24 @@ def _reading(page: Page, product: Product, prediction: Prediction, rows: Sequenc
     )
 
 
-def _values(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html:
+def _value_table(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html:
     if not rows:
         return el("p", "No value found.", cls="note")
     confidence = ORDINALS if page.two else ("Confidence",)
     heads = [el("th", h, scope="col") for h in ("Attribute", "Value", *confidence, "Where", "Evidence")]
-    body = [_value(page, product, i, row) for i, row in enumerate(rows[:MAX_ROWS])]
+    body = [_value_row(page, product, i, row) for i, row in enumerate(rows[:MAX_ROWS])]
     more = len(rows) > MAX_ROWS and el("p", f"{MAX_ROWS} of {len(rows):,} values shown", cls="note")
     return el("div", el("table", el("thead", el("tr", *heads)), el("tbody", *body), cls="values"), more, cls="scroll")
 
 
-def _value(page: Page, product: Product, index: int, row: ValueRow) -> Html:
+def _value_row(page: Page, product: Product, index: int, row: ValueRow) -> Html:
     peaks = [peak(grids[0]) for grids in (grids_of(product, v) for v in row.found) if grids]
     unequal = row.differs and el("span", "≠", cls="unequal", title="they differ")
     return el(
         "tr",
         el("th", page.label(row.attribute), scope="row"),
         el("td", bdi(row.text), unequal),
-        *(_confidence(row, m) for m in range(len(row.found))),
+        *(_confidence_cell(row, m) for m in range(len(row.found))),
         el("td", f"{cut(row.field)}:{row.start}-{row.end}", cls="where"),
         el("td", " / ".join(dict.fromkeys(peaks)) or "–", cls="where"),
         data_rows=index,
@@ -126,7 +126,7 @@ def _value(page: Page, product: Product, index: int, row: ValueRow) -> Html:
     )
 
 
-def _confidence(row: ValueRow, model: int) -> Html:
+def _confidence_cell(row: ValueRow, model: int) -> Html:
     value, status = row.found[model], row.status(model)
     if value is None:
         return el("td", el("span", SIGNS[status], cls="sign") if status else "–", cls=status or "blank")
@@ -136,7 +136,7 @@ def _confidence(row: ValueRow, model: int) -> Html:
 # --- texts with marks -------------------------------------------------------------------------------------------------
 
 
-def _text(page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], model: int) -> Html:
+def _marked_text(page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], model: int) -> Html:
     """A text with its values marked; each has an underline of its own, so that overlapping ones stay visible."""
     marked = [(i, r) for i, r in rows if r.fits and r.status(model)]
     shown = [(i, r) for i, r in marked if r.start < MAX_TEXT]
@@ -149,7 +149,7 @@ def _text(page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], model: in
         here = [(i, r, k) for (i, r), k in zip(shown, lanes, strict=True) if r.start < end and start < r.end]
         parts.append(_mark(page, text[start:end], here, model, depth) if here else text[start:end])
     if len(text) > MAX_TEXT:
-        beyond = count(sum(r.end > MAX_TEXT for _, r in marked), "value")
+        beyond = counted(sum(r.end > MAX_TEXT for _, r in marked), "value")
         note = f" … {MAX_TEXT:,} of {len(text):,} characters shown, {beyond} further on"
         parts.append(el("span", note, cls="note"))
     return el("p", *parts, cls="text long" if len(text) > LONG_TEXT else "text", dir="auto", style=f"--depth:{depth}")

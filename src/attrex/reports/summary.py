@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrex.reports.content import Page, Run, Scores
+from attrex.reports.content import Page, ProductRun, ScoreTree
 from attrex.reports.markup import Html, bar, bdi, cut, el, ordinal
 from attrex.types import Product
 
 MAX_BARS = 24  #: attributes in the chart before the rest is folded away
 
 
-def _number(scores: Scores | None, *path: str) -> float | None:
+def _number(scores: ScoreTree | None, *path: str) -> float | None:
     at: Any = scores
     if path[-1] == "macro_f1" and scores and scores.get("macro_attributes") == 0:
         return None  # no attribute has enough labels to be averaged
@@ -23,7 +23,7 @@ def _number(scores: Scores | None, *path: str) -> float | None:
     return float(at) if isinstance(at, int | float) and math.isfinite(at) else None
 
 
-def _interval(scores: Scores | None) -> str:
+def _interval(scores: ScoreTree | None) -> str:
     ci = ((scores or {}).get("tag") or {}).get("ci95")
     return f"95% {ci[0]:.3f} – {ci[1]:.3f}" if ci else ""
 
@@ -40,17 +40,17 @@ def _card(name: str, numbers: Sequence[float | None], form: str = ",", notes: Se
     return el("div", el("span", name, cls="key"), *figures, cls="card")
 
 
-def _mean(numbers: Sequence[float]) -> float | None:
+def _mean_of(numbers: Sequence[float]) -> float | None:
     return sum(numbers) / len(numbers) if numbers else None
 
 
-def _range_sizes(run: Run) -> list[int]:
+def _range_sizes(run: ProductRun) -> list[int]:
     """How many attributes each product that could be read was decoded for; none where the model has no range."""
     sizes = [len(p.range) for p in run if p.error is None]
     return sizes if any(sizes) else []
 
 
-def cards(products: Sequence[Product], runs: Sequence[Run], scores: Sequence[Scores | None]) -> Html:
+def cards(products: Sequence[Product], runs: Sequence[ProductRun], scores: Sequence[ScoreTree | None]) -> Html:
     """The figures of the whole run; with scores also how good they are."""
 
     def each(*path: str) -> list[float | None]:
@@ -68,15 +68,15 @@ def cards(products: Sequence[Product], runs: Sequence[Run], scores: Sequence[Sco
         _card("Accuracy", each("accuracy"), ".3f"),
         _card("Products", [len(products)], notes=[f"{sum(bool(p.images) for p in products):,} with photo"]),
         _card("Values found", [sum(len(p.values) for p in run) for run in runs]),
-        _card("Mean confidence", [_mean([v.confidence for p in run for v in p.values]) for run in runs], ".2f"),
-        _card("Mean range", [_mean(_range_sizes(run)) for run in runs], ".1f"),
+        _card("Mean confidence", [_mean_of([v.confidence for p in run for v in p.values]) for run in runs], ".2f"),
+        _card("Mean range", [_mean_of(_range_sizes(run)) for run in runs], ".1f"),
         _card("With warnings", [warned]),
         _card("Not read", [broken or None]),
         cls="cards",
     )
 
 
-def _tally(run: Run) -> dict[str, dict[str, float]]:
+def _tally(run: ProductRun) -> dict[str, dict[str, float]]:
     """How often each attribute was found, and how surely."""
     found = defaultdict(list)
     for value in (v for p in run for v in p.values):
@@ -84,7 +84,7 @@ def _tally(run: Run) -> dict[str, dict[str, float]]:
     return {a: {"values": len(c), "confidence": sum(c) / len(c)} for a, c in found.items()}
 
 
-def chart(page: Page, runs: Sequence[Run], scores: Sequence[Scores | None]) -> Html | None:
+def chart(page: Page, runs: Sequence[ProductRun], scores: Sequence[ScoreTree | None]) -> Html | None:
     """For each attribute a bar per model: F1, precision and recall if there are scores, else confidence and counts."""
     tables: list[Mapping[str, Any]] = [(s or {}).get("per_attribute") or {} for s in scores]
     columns, size = {"F1": "f1", "Precision": "precision", "Recall": "recall"}, "gold"

@@ -23,12 +23,12 @@ def model_card(model: Model) -> str:
         "",
         "## Measured on the validation products",
         "",
-        *(_scores(found) if found else ["Not measured."]),
-        *_repeated(model.metrics),
+        *(_score_lines(found) if found else ["Not measured."]),
+        *_repeated_texts(model.metrics),
         "",
         "## Attributes",
         "",
-        *_attribute_table((found or {}).get("per_attribute", {}), model.metrics.get("cells", {})),
+        *_attribute_lines((found or {}).get("per_attribute", {}), model.metrics.get("cells", {})),
         "",
         *_USE,
     ]
@@ -86,7 +86,7 @@ def _assumed(model: Model) -> list[str]:
     return lines
 
 
-def _scores(found: dict[str, Any]) -> list[str]:
+def _score_lines(found: dict[str, Any]) -> list[str]:
     tag = found["tag"]
     low, high = tag.get("ci95", (tag["f1"], tag["f1"]))
     f1 = f"{tag['f1']:.4f} ({low:.4f}-{high:.4f})"
@@ -99,7 +99,7 @@ def _scores(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _repeated(metrics: dict[str, Any]) -> list[str]:
+def _repeated_texts(metrics: dict[str, Any]) -> list[str]:
     repeated = metrics.get("repeated_validation", 0)
     told = f"{repeated:,} of these products have the texts of a training product: their scores tell what was memorised."
     return ["", told] if repeated else []
@@ -135,7 +135,7 @@ _USE = [
 ]
 
 
-def _attribute_table(scores: dict[str, Any], cells: dict[str, dict[str, int]]) -> list[str]:
+def _attribute_lines(scores: dict[str, Any], cells: dict[str, dict[str, int]]) -> list[str]:
     rows = [
         "| attribute | located in training | filled, not located | blank | absent | F1 on validation | spans |",
         "|---|---|---|---|---|---|---|",

@@ -24,20 +24,20 @@ from torch.utils.data import DataLoader
 from transformers import AutoModel, PrinterCallback, ProgressCallback, Trainer, set_seed
 
 from attrex.config import Config, PretrainingConfig
-from attrex.data.encoding import ProductEncoder, Window
-from attrex.data.loading import BucketSampler
+from attrex.encoding.dataset import BucketSampler
+from attrex.encoding.encoder import ProductEncoder, Window
 from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import load_tokenizer
 from attrex.inference.directory import read_json, write_json
 from attrex.model.build import pretrained_text
 from attrex.model.text_encoder import TextEncoder, resolve_text_model
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.progress import HumanProgress
-from attrex.training.resuming import begun, fingerprint
+from attrex.training.resuming import fingerprint, open_run
 from attrex.training.trainer import grouped, save_weights, training_arguments
 from attrex.types import Product
 
-RECORD = "pretraining.json"
+PRETRAINING_RECORD = "pretraining.json"
 IGNORED = -100  # what cross entropy leaves out
 KEPT, CHANGED = 0.1, 0.1  # of the tokens that are to be guessed: left as they are, replaced by another word
 
@@ -60,10 +60,10 @@ def pretrain(
     directory, console = Path(directory), console or Console(stderr=True)
     products, validation = list(products), list(validation)
     record = fingerprint(config, products)
-    with begun(directory, record, resume, finished=RECORD, what="encoder") as checkpoint:
-        if (directory / RECORD).exists():
+    with open_run(directory, record, resume, finished=PRETRAINING_RECORD, what="encoder") as checkpoint:
+        if (directory / PRETRAINING_RECORD).exists():
             console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
-            return read_json(directory / RECORD)
+            return read_json(directory / PRETRAINING_RECORD)
         set_seed(config.training.seed)
         tokenizer = load_tokenizer(resolve_text_model(config.text.model))
         encoder = ProductEncoder(tokenizer, config, Schema(()))
@@ -73,7 +73,7 @@ def pretrain(
             raise DataError(f"none of the {len(products)} products has a text that the tokenizer can read")
         masking = Masking(tokenizer, config.pretraining, values)
         model = MaskedWords(pretrained_text(config))
-        before = measure(model, unseen, masking, config)
+        before = guess_hidden_words(model, unseen, masking, config)
         trainer = Pretrainer(model, config, windows, masking, directory, console)
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -85,10 +85,12 @@ def pretrain(
             "windows": len(windows),
             "known_values": values.number,
             "steps": trainer.state.global_step,
-            "validation": {"before": before, "after": measure(model, unseen, masking, config)} if unseen else None,
+            "validation": {"before": before, "after": guess_hidden_words(model, unseen, masking, config)}
+            if unseen
+            else None,
         }
         save_encoder(model.text, tokenizer, directory)
-        write_json(directory / RECORD, found)
+        write_json(directory / PRETRAINING_RECORD, found)
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
         return found
 
@@ -272,7 +274,9 @@ class _Windows(torch.utils.data.Dataset[Window]):
 
 
 @torch.no_grad()
-def measure(model: MaskedWords, windows: Sequence[Window], masking: Masking, config: Config) -> dict[str, float]:
+def guess_hidden_words(
+    model: MaskedWords, windows: Sequence[Window], masking: Masking, config: Config
+) -> dict[str, float]:
     """Loss and accuracy at hidden tokens; the same ones are hidden whenever it is called."""
     state, training = torch.get_rng_state(), model.training
     torch.manual_seed(config.training.seed)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from attrex.config import Config
-from attrex.data.writers import alone
 from attrex.errors import ConfigError
 from attrex.inference.directory import write_json
+from attrex.io.products import exclusive_lock
 from attrex.types import Product
 
-RECORD = "run.json"
+RUN_RECORD = "run.json"
 STATE = "trainer_state.json"  # the last file of a checkpoint to be written
 _PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
@@ -37,7 +37,9 @@ def fingerprint(config: Config, *products: Sequence[Product], **texts: str) -> d
 
 
 @contextmanager
-def begun(directory: Path, record: dict[str, Any], resume: bool, *, finished: str, what: str) -> Iterator[Path | None]:
+def open_run(
+    directory: Path, record: dict[str, Any], resume: bool, *, finished: str, what: str
+) -> Iterator[Path | None]:
     """Around a run in ``directory``: the checkpoint that it goes on from, None: from the start.
 
     ``record`` is the :func:`fingerprint` of the run, ``finished`` the file that shows that it is over, ``what`` it then
@@ -48,7 +50,7 @@ def begun(directory: Path, record: dict[str, Any], resume: bool, *, finished: st
         raise ConfigError(f"--out should be a directory, but {directory} is a file; choose another --out")
     directory.mkdir(parents=True, exist_ok=True)
     first = os.environ.get("RANK", "0") == "0"  # of the processes of one torchrun: it holds the lock for all
-    with alone(directory, directory / "run.lock") if first else nullcontext():
+    with exclusive_lock(directory, directory / "run.lock") if first else nullcontext():
         yield _prepare(directory, record, resume, finished, what)
 
 
@@ -61,7 +63,7 @@ def _prepare(directory: Path, record: dict[str, Any], resume: bool, finished: st
     if not resume and started:
         raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
     if resume and (taken or started):
-        differences = _differences(_read(directory / RECORD), record)
+        differences = _changed_settings(_read_record(directory / RUN_RECORD), record)
         if differences:
             raise ConfigError(
                 f"{directory} holds another run: {'; '.join(differences)}. Resume it with the same --preset, --set, "
@@ -70,7 +72,7 @@ def _prepare(directory: Path, record: dict[str, Any], resume: bool, finished: st
     for half in _checkpoints(directory):  # a kill while saving
         if _saved_step(half) is None:
             shutil.rmtree(half, ignore_errors=True)
-    write_json(directory / RECORD, record)
+    write_json(directory / RUN_RECORD, record)
     return checkpoint
 
 
@@ -93,7 +95,7 @@ def _saved_step(checkpoint: Path) -> int | None:
         return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read_record(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
@@ -101,11 +103,11 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _differences(before: Any, now: Any, name: str = "") -> list[str]:
+def _changed_settings(before: Any, now: Any, name: str = "") -> list[str]:
     """Where two nested mappings differ, in words a person can act on."""
     if isinstance(before, dict) and isinstance(now, dict):
         keys = [k for k in now if before.get(k) != now[k]]
-        return [d for k in keys for d in _differences(before.get(k), now[k], f"{name}.{k}" if name else k)]
+        return [d for k in keys for d in _changed_settings(before.get(k), now[k], f"{name}.{k}" if name else k)]
     if "." not in name:  # a hash says nothing to a person
         return [f"its {name} are other ones" if name.endswith("s") else f"its {name} is another one"]
     return [f"{name.removeprefix('settings.')} was {before!r} and is now {now!r}"]

@@ -15,12 +15,12 @@ from typing import Any
 from rich.console import Console
 
 from attrex.config import Config
-from attrex.data.teacher import Teacher
 from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json, write_json
 from attrex.inference.extractor import CHUNK, Extractor
-from attrex.inference.memory import peak_mb
-from attrex.inference.output import PredictionFile, read_predictions
+from attrex.io.predictions import PredictionFile, read_predictions
+from attrex.labels.pseudo_labels import Teacher
+from attrex.tools.memory import peak_mb
 from attrex.types import Prediction, Product
 
 
@@ -44,15 +44,15 @@ def train_rounds(
     for number in range(1, settings.rounds + 1):
         home = directory / "rounds" / str(number)
         model = fit(home, teacher)
-        found = _read(model, validation, home / "validation.jsonl")
-        agreed = None if before is None else agreement(before, found)
+        found = _read_or_predict(model, validation, home / "validation.jsonl")
+        agreed = None if before is None else exact_span_f1(before, found)
         last = number == settings.rounds or (agreed is not None and agreed >= settings.round_agreement)
         started = time.monotonic()
         if not last:
-            read = _read(model, products, home / "training.jsonl", threshold=settings.teacher_low)
+            read = _read_or_predict(model, products, home / "training.jsonl", threshold=settings.teacher_low)
             teacher = Teacher(read, model.schema, high=settings.teacher_high, low=settings.teacher_low)
         record.append(_record(home, number, model, found, agreed, time.monotonic() - started))
-        console.print(_told(record[-1], settings.rounds), soft_wrap=True, highlight=False)
+        console.print(_round_sentence(record[-1], settings.rounds), soft_wrap=True, highlight=False)
         if last:
             break
         before = found
@@ -60,13 +60,15 @@ def train_rounds(
     return replace(model, config=config, metrics=model.metrics | {"rounds": record, "minutes": minutes})
 
 
-def agreement(one: Iterable[Prediction], other: Iterable[Prediction]) -> float:
+def exact_span_f1(one: Iterable[Prediction], other: Iterable[Prediction]) -> float:
     """F1 of the exact spans of two readings of the same products; 1 where both find nothing."""
     ours, theirs = ({(p.id, *v.key) for p in reading for v in p.values} for reading in (one, other))
     return 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours or theirs else 1.0
 
 
-def _read(model: Model, products: Sequence[Product], path: Path, threshold: float | None = None) -> list[Prediction]:
+def _read_or_predict(
+    model: Model, products: Sequence[Product], path: Path, threshold: float | None = None
+) -> list[Prediction]:
     """What a model reads, kept in a file; a half-written one is gone on with."""
     target = PredictionFile(path, resume=True)
     if not target.finished:
@@ -95,7 +97,7 @@ def _record(
     return record
 
 
-def _told(record: dict[str, Any], rounds: int) -> str:
+def _round_sentence(record: dict[str, Any], rounds: int) -> str:
     agreed = "" if record["agreement"] is None else f", {record['agreement']:.1%} as in the round before"
     return (
         f"round {record['round']} of at most {rounds}: {record['finds']:,} finds in the validation products{agreed}; "

@@ -10,28 +10,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from attrex_paper.systems.build import pretrained_system
 from rich.console import Console
 from transformers import set_seed
 
-from attrex.baselines.build import pretrained_system
 from attrex.config import Config
-from attrex.data.batching import load_photos
-from attrex.data.encoding import ProductEncoder
-from attrex.data.images import ImageLoader, ImageTransform
-from attrex.data.loading import Collator, LabelledProducts
-from attrex.data.mentions import Mentions
-from attrex.data.supervision import supervision
-from attrex.data.teacher import Teacher
+from attrex.encoding.batching import load_photos
+from attrex.encoding.dataset import Collator, LabelledProducts
+from attrex.encoding.encoder import ProductEncoder
 from attrex.errors import DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
+from attrex.io.images import ImageLoader, ImageTransform
+from attrex.labels.mentions import UnlabelledMentions
+from attrex.labels.pseudo_labels import Teacher
+from attrex.labels.supervision import supervision
 from attrex.model.text_encoder import resolve_text_model
-from attrex.schema import Schema
+from attrex.shop.schema import Schema
 from attrex.training.model_card import model_card
-from attrex.training.resuming import begun, fingerprint
+from attrex.training.resuming import fingerprint, open_run
 from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
@@ -66,7 +66,7 @@ def train(
     _check_scored(validation)
     trackers = known_trackers(trackers)
     record = fingerprint(config, products, validation, schema=schema.to_yaml())
-    with begun(directory, record, resume, finished="attrex.json", what="model") as checkpoint:
+    with open_run(directory, record, resume, finished="attrex.json", what="model") as checkpoint:
         if (directory / "attrex.json").exists():
             console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
@@ -110,11 +110,11 @@ def _fit(
     model = new_model(config, schema)
     mentions = None  # of complete products everything is known
     if not all(p.complete for p in products):
-        mentions = Mentions.learn(products, schema, min_share=config.range.mention_share)
+        mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share)
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
     model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
-    repeated = _repeated(products, validation, console)
+    repeated = _count_repeated(products, validation, console)
     taught = config.range.unknown != "negative"
     encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
     train_set = LabelledProducts(products, encoder)
@@ -183,7 +183,7 @@ def new_model(config: Config, schema: Schema) -> Model:
     return Model(network, tokenizer, config, schema, transform, {"range": config.range.threshold})
 
 
-def _repeated(products: Sequence[Product], validation: Sequence[Product], console: Console) -> int:
+def _count_repeated(products: Sequence[Product], validation: Sequence[Product], console: Console) -> int:
     """How many validation products have the texts of a training product; told, where there are any."""
     seen = {tuple(p.fields.values()) for p in products if any(p.fields.values())}
     repeated = sum(p.error is None and tuple(p.fields.values()) in seen for p in validation)
@@ -202,7 +202,7 @@ def start_classifier(model: Model, train_set: LabelledProducts) -> None:
     for window in windows:
         if window.labels is not None:
             counts[list(window.labels.pairs)] += 1
-    model.network.start_at(counts / max(1, len(windows)))
+    model.network.init_bias(counts / max(1, len(windows)))
 
 
 def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -30,7 +30,7 @@ from transformers import (
 from transformers.integrations import INTEGRATION_TO_CALLBACK, TensorBoardCallback, is_tensorboard_available
 
 from attrex.config import Config, TrainingConfig
-from attrex.data.loading import BucketSampler, Collator, LabelledProducts
+from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
 from attrex.errors import CheckpointError, ConfigError, did_you_mean
 from attrex.model.precision import use_bf16
 from attrex.model.system import System

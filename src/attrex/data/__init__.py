@@ -1,1 +1,0 @@
-"""Rows and files become labelled products, and products become batches."""

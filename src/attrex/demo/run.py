@@ -1,0 +1,178 @@
+"""The main job on a catalogue drawn for it: draw, train, extract from unseen products, evaluate, fill, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from attrex.config import Config
+from attrex.io.readers import read_products
+from attrex.demo.catalogue import write_catalogue
+from attrex.errors import DataError
+from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.tables import score_tables
+from attrex.filling.fill import fill_table
+from attrex.vocabulary.normalizer import ValueNormalizer
+from attrex.filling.report import FillReport
+from attrex.filling.changes import write_filled
+from attrex.inference.directory import write_json
+from attrex.inference.extractor import Extractor
+from attrex.io.predictions import PredictionFile
+from attrex.reports.compose import report_page
+from attrex.training.train import train
+from attrex.types import Prediction, Product
+
+SETTINGS = (
+    "text.max_tokens=128",
+    "image.size=64",  # colours and patterns are visible at 64 pixels, and a step takes half as long
+    "training.scheme=partial",
+    "training.text_layers=3",
+    "training.image_trainable=true",
+    "training.epochs=3",
+    "training.evaluations=1",
+    "training.fusion_learning_rate=5e-4",  # the photo is learned within a few hundred steps ...
+    "training.image_learning_rate=1e-5",  # ... unless the image encoder silences its features before
+)
+"""Preset `small`, cut down so that two CPU cores need about three minutes."""
+MARKER = "demo.json"
+"""Tells that a directory holds a demo, and which."""
+AMBIGUOUS_SHARE = 0.75
+"""Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
+
+
+def run(
+    out: Path,
+    *,
+    products: int = 800,
+    unseen: int = 200,
+    seed: int = 0,
+    config: Config | None = None,
+    console: Console | None = None,
+) -> Path:
+    """Run the demo into the directory ``out`` and return the report's path.
+
+    ``products`` to train on, ``unseen`` ones to extract from; ``config``: other settings than the demo's own. What an
+    earlier demo left in ``out`` is replaced. Raises :class:`DataError` for a directory that holds anything else.
+    """
+    console = console or Console()
+    config = config or Config.load("small", [*SETTINGS, f"training.seed={seed}"])
+    data, model, values, metrics = (out / name for name in ("data", "model", "values.jsonl", "metrics.json"))
+    _clear(out)
+    write_json(out / MARKER, {"products": products, "unseen": unseen, "seed": config.training.seed})
+    _tell(console, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
+    write_catalogue(
+        data,
+        train=products,
+        valid=max(12, products // 20),
+        test=unseen,
+        seed=seed,
+        image_size=96,
+        ambiguous_share=AMBIGUOUS_SHARE,
+    )
+    training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
+
+    _tell(console, 2, f"training {config.system_name} (text + photo): {model}")
+    train(training, validation, model, config=config, console=console, trackers=[])
+
+    _tell(console, 3, "extracting from products it has not seen")
+    extractor = Extractor.load(model)
+    result = evaluate(extractor, test, evidence=True)
+    rows = PredictionFile(values).write(result.predictions)
+    write_json(metrics, result.to_json())
+    console.print(score_tables(result.scores))
+    console.print(_photo_table(photo_use(extractor, data / "test.jsonl", test, result.predictions)))
+
+    filled, changes = out / "filled.csv", out / "changes.csv"
+    _tell(console, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
+    console.print(fill_blanks(training, test, result.predictions, filled, changes).render(), markup=False)
+
+    _tell(console, 5, "writing the report")
+    models = [(str(model), extractor)]
+    report = report_page(out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue")
+    written = {f"values of {rows} products": values, "metrics": metrics, "changes of the table": changes}
+    for what, path in {**written, "filled table": filled, "report": report}.items():
+        console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
+    return report
+
+
+def fill_blanks(
+    known: Sequence[Product], products: Sequence[Product], found: Sequence[Prediction], out: Path, changes: Path
+) -> FillReport:
+    """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well."""
+    names = ValueNormalizer()
+    for product in known:
+        names.learn(product)
+    for product, prediction in zip(products, found, strict=True):
+        names.learn(product, prediction)
+    return write_filled(fill_table(products, found, names), out, changes, order=names.attributes)
+
+
+def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction], ids: Collection[str]) -> float:
+    """Share of the products in ``ids`` for which the colours read are exactly the product's own (strings, any case)."""
+    right = total = 0
+    for product, prediction in zip(products, predictions, strict=True):
+        if product.id in ids:
+            gold = {s.text.casefold() for s in product.spans or () if s.attribute == "Color"}
+            read = {v.text.casefold() for v in prediction.values if v.attribute == "Color"}
+            right, total = right + (read == gold), total + 1
+    return right / max(1, total)
+
+
+def trapped(path: Path, trap: str) -> dict[str, int]:
+    """Ids of a drawn file's products that carry a trap, with the number of colours their texts mention."""
+    with path.open(encoding="utf-8") as stream:
+        rows = [json.loads(line) for line in stream]
+    return {r["id"]: len(r["colors_mentioned"]) for r in rows if trap in r["traps"]}
+
+
+def swap_photos(products: Sequence[Product]) -> list[Product]:
+    """Every product with the photo of the next one: what the photo says is now about something else."""
+    return [replace(p, images=q.images) for p, q in zip(products, [*products[1:], products[0]], strict=True)]
+
+
+def photo_use(
+    extractor: Extractor, path: Path, test: Sequence[Product], predictions: Sequence[Prediction]
+) -> dict[str, float]:
+    """What the photo is worth: accuracy in texts that name several colours, one of which only the photo tells.
+
+    ``path`` is the drawn file of ``test``, ``predictions`` what was extracted with the products' own photos.
+    """
+    ids = trapped(path, "ambiguous_color")
+    blind = list(extractor.extract(test, evidence=False, photos=False))
+    swapped = list(extractor.extract(swap_photos(test), evidence=False))
+    return {
+        "texts": len(ids),
+        "the product's own": color_accuracy(test, predictions, ids),
+        "taken away": color_accuracy(test, blind, ids),
+        "another product's": color_accuracy(test, swapped, ids),
+        "guessing among those named": sum(1 / n for n in ids.values()) / max(1, len(ids)),
+    }
+
+
+def _photo_table(found: dict[str, float]) -> Table:
+    title = f"{found['texts']:.0f} texts that name several colours"
+    table = Table("photo", "right colour", title=title, title_justify="left")
+    for name, share in found.items():
+        if name != "texts":
+            table.add_row(name, f"{share:.1%}")
+    return table
+
+
+def _tell(console: Console, step: int, what: str) -> None:
+    console.print(f"[bold]{step}/5[/] {escape(what)}", highlight=False, soft_wrap=True)
+
+
+def _clear(out: Path) -> None:
+    """An earlier demo makes room; a directory with anything else in it is left alone."""
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()) and not (out / MARKER).exists():
+        raise DataError(f"{out} is not empty and holds no demo (it has no {MARKER}); choose another --out")
+    shutil.rmtree(out / "model", ignore_errors=True)
+    (out / "values.jsonl.part").unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""Products to what the network reads: units and windows, tags, batches."""

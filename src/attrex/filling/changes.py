@@ -1,0 +1,62 @@
+"""A filled table and what changed in it, as files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow
+from attrex.filling.report import FillReport
+from attrex.io.products import atomic_write
+from attrex.io.tables import SEPARATOR, TableCells, write_sheet
+
+CHANGES_SUFFIXES = (".csv", ".jsonl")
+
+
+def write_filled(
+    rows: Iterable[FilledRow],
+    out: Path,
+    changes: Path | None = None,
+    *,
+    id_column: str = "id",
+    order: Sequence[str] = (),
+    separator: str = SEPARATOR,
+) -> FillReport:
+    """Rows as a table (:func:`write_sheet`), their entries as changes (:func:`changes_file`); what became of them."""
+    report = FillReport()
+    with changes_file(changes, separator) as write:
+
+        def tables() -> Iterator[tuple[str, TableCells]]:
+            for row in rows:
+                report.add(row)
+                write(row.entries)
+                yield row.id, row.table
+
+        write_sheet(out, tables(), id_column=id_column, order=order, separator=separator)
+    return report
+
+
+@contextmanager
+def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Callable[[Iterable[Entry]], None]]:
+    """Somewhere to write entries to, a row each, CSV or JSONL; the file is there when all are. None: nowhere."""
+    if path is None:
+        yield lambda entries: None
+        return
+    as_table, path = path.suffix.lower() == ".csv", path.resolve()  # a link stays a link
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        table = csv.writer(file)
+        if as_table:
+            table.writerow(CHANGE_COLUMNS)
+
+        def write(entries: Iterable[Entry]) -> None:
+            for row in (entry.to_json() for entry in entries):
+                if as_table:
+                    table.writerow(separator.join(v) if isinstance(v, list) else v for v in row.values())
+                else:
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+        yield write

@@ -1,0 +1,1 @@
+"""Files in and out: rows to products, photos, predictions and tables."""

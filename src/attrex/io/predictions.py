@@ -1,0 +1,156 @@
+"""Predictions to a file, row by row: a killed job keeps what it has finished and can go on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from attrex.errors import DataError
+from attrex.io.products import ResumableWriter
+from attrex.types import Prediction
+
+PREDICTION_SUFFIXES = (".jsonl", ".parquet")
+_ROWS_AT_ONCE = 2000
+_ADVICE = "name a file that `attrex extract` wrote, or extract again"
+
+
+@dataclass(slots=True)
+class PredictionCounts:
+    """What a file of predictions holds."""
+
+    rows: int = 0
+    values: int = 0
+    warnings: int = 0  #: products with warnings
+    errors: int = 0  #: rows that could not be read
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self.rows += 1
+        self.values += len(row["values"])
+        self.warnings += bool(row.get("warnings"))
+        self.errors += row.get("error") is not None
+
+
+class PredictionFile(ResumableWriter):
+    """Predictions, row by row, as ``OUT`` (.jsonl or .parquet) when all are there; a ``tally`` of what it holds.
+
+    ``how`` is what they depend on, as for :class:`ResumableWriter`, whose errors it raises, too; and
+    :class:`DataError` for another suffix.
+    """
+
+    def __init__(self, path: str | Path, *, resume: bool = False, how: Mapping[str, Any] | None = None) -> None:
+        if Path(path).suffix not in PREDICTION_SUFFIXES:
+            raise DataError(f"--out should end in {' or '.join(PREDICTION_SUFFIXES)}, got {Path(path).name!r}")
+        self.tally = PredictionCounts()
+        super().__init__(path, what="extraction", key="values", resume=resume, how=how, count=self.tally.add)
+
+    def write(self, predictions: Iterable[Prediction]) -> int:
+        """Append predictions, then finish the file; returns how many rows it holds."""
+        self.append(prediction.to_json() for prediction in predictions)
+        return self.tally.rows
+
+    def _finish(self) -> None:
+        if self.suffix == ".parquet":
+            _predictions_to_parquet(self.part, self.path)
+            self.part.unlink()
+        else:
+            super()._finish()
+
+
+def read_predictions(path: str | Path) -> Iterator[Prediction]:
+    """Predictions from a ``.jsonl`` or ``.parquet`` file that :class:`PredictionFile` wrote.
+
+    Raises :class:`DataError` naming the line, in Parquet the row, that is broken or no prediction.
+    """
+    path = Path(path)
+    rows, place = (_read_parquet(path), "row") if path.suffix == ".parquet" else (_read_json(path), "line")
+    for number, row in enumerate(rows, 1):
+        try:
+            prediction = Prediction.from_json(row)
+        except DataError as exc:
+            raise DataError(f"{path} {place} {number} is {exc}; {_ADVICE}") from exc
+        yield prediction
+
+
+def _read_json(path: Path) -> Iterator[Any]:
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError as exc:
+                byte = f"0x{line[exc.start]:02x}"
+                raise DataError(f"{path} line {number} is not UTF-8: it has the byte {byte}; {_ADVICE}") from exc
+            except json.JSONDecodeError as exc:
+                raise DataError(f"{path} line {number} is not JSON: {exc}; {_ADVICE}") from exc
+            yield row
+
+
+def _read_parquet(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("rb") as stream:
+        try:
+            for batch in pq.ParquetFile(stream).iter_batches(_ROWS_AT_ONCE):
+                for row in batch.to_pylist():
+                    yield row | {"range": _range_scores(row["range"])} if "range" in row else row
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
+            what = " ".join(str(exc).split())  # some are several lines
+            raise DataError(f"{path} cannot be read as Parquet: {what}; {_ADVICE}") from exc
+
+
+def _range_scores(pairs: Any) -> Any:
+    """A range as JSON has it; what is no list of (attribute, score) stays, to be refused as no prediction."""
+    try:
+        return {pair["attribute"]: pair["score"] for pair in pairs}
+    except (TypeError, KeyError):
+        return pairs
+
+
+def _predictions_to_parquet(source: Path, target: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    layout = _layout()
+    whole = target.with_name(target.name + ".whole")
+    with source.open(encoding="utf-8") as stream, pq.ParquetWriter(whole, layout) as writer:
+        while lines := list(islice(stream, _ROWS_AT_ONCE)):
+            writer.write_table(pa.Table.from_pylist([_parquet_columns(line) for line in lines], layout))
+    os.replace(whole, target)
+
+
+def _layout() -> Any:
+    """The columns of a Parquet file: those of the JSON rows, with the range as a list of (attribute, score)."""
+    import pyarrow as pa
+
+    evidence = pa.struct([("image", pa.int32()), ("weights", pa.list_(pa.list_(pa.float64())))])
+    value = [
+        ("attribute", pa.string()),
+        ("text", pa.string()),
+        ("field", pa.string()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("confidence", pa.float64()),
+        ("evidence", pa.list_(evidence)),
+    ]
+    columns = [
+        ("id", pa.string()),
+        ("values", pa.list_(pa.struct(value))),
+        ("range", pa.list_(pa.struct([("attribute", pa.string()), ("score", pa.float64())]))),
+        ("coverage", pa.float64()),
+        ("warnings", pa.list_(pa.string())),
+        ("error", pa.string()),
+    ]
+    return pa.schema(columns)
+
+
+def _parquet_columns(line: str) -> dict[str, Any]:
+    row = json.loads(line)
+    if "\\ud" in line:  # half a surrogate pair, which Parquet cannot hold: U+FFFD stands for it
+        text = json.dumps(row, ensure_ascii=False)
+        row = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return row | {"range": [{"attribute": a, "score": s} for a, s in row["range"].items()]}

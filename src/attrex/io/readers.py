@@ -1,0 +1,152 @@
+"""Files and datasets in, products out: JSONL, JSON, CSV, Parquet, Hugging Face datasets.
+
+A row that cannot be read becomes a product with ``error`` set, a doubtful one a product with ``warnings``; none is
+dropped. Offsets and texts are exactly the file's: nothing is trimmed, normalised or re-encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from attrex.errors import DataError, did_you_mean
+from attrex.io import importers
+from attrex.io.files import BATCH, arrow_rows, file_rows
+from attrex.io.products import write_products, write_rows
+from attrex.io.rows import DEFAULT_MAPPING, RawRecord, record, row_products, shortlist
+from attrex.io.splitting import choose_split
+from attrex.shop.mapping import ColumnMapping
+from attrex.types import Product
+
+__all__ = ["ColumnMapping", "Source", "read_products", "write_products", "write_rows"]
+
+Source = str | Path | Mapping[str, Any] | Iterable[Mapping[str, Any]]
+
+
+def read_products(
+    source: Source,
+    *,
+    mapping: ColumnMapping | str | Path = DEFAULT_MAPPING,
+    images: str | Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Product]:
+    """Stream products from a file, a directory or a dataset.
+
+    ``source``: .jsonl, .ndjson, .json, .csv, .tsv (each also .gz) or .parquet; a directory in MEPAVE or MAE layout or a
+    Hugging Face dataset saved on disk; ``hf:NAME`` of one on the hub; or a loaded one, or any iterable of dicts.
+    ``mapping``: which columns hold what, or the YAML file that says so (as `--columns`).
+    ``images``: the directory that relative image paths start from (default: the one of the data file).
+    ``split``: which part of a directory or dataset. Lists of texts (bullets) are joined with a newline, and offsets
+    count in the joined text. Ids are kept in memory to notice those that come twice.
+
+    Raises :class:`DataError` for a source that is missing, empty, of an unknown kind, or without a mapped column.
+    """
+    if not isinstance(mapping, ColumnMapping):
+        mapping = ColumnMapping.load(mapping)
+    products = _layout_products(source, mapping, images, split)
+    if products is None:
+        rows, name, base = _open_source(source, split)
+        products = row_products(rows, name, mapping, Path(images) if images is not None else base)
+    return islice(_warn_of_duplicates(products), limit)
+
+
+def _warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:
+    seen: set[str] = set()
+    for product in products:
+        if product.id in seen:
+            warning = f"the id {product.id!r} was there before; results of the two cannot be told apart by id"
+            product = replace(product, warnings=(*product.warnings, warning))  # noqa: PLW2901
+        seen.add(product.id)
+        yield product
+
+
+# --- sources: each yields rows -------------------------------------------------------------------------------------
+
+
+def _layout_products(
+    source: Source, mapping: ColumnMapping, images: str | Path | None, split: str | None
+) -> Iterator[Product] | None:
+    """Products of a source in the original layout of MEPAVE or MAE; None for all other sources."""
+    if not isinstance(source, str | Path) or str(source).startswith("hf:"):
+        return None
+    path = Path(source)
+    layout = importers.layout_of(path)
+    if layout is None or (path.is_file() and mapping != DEFAULT_MAPPING):
+        return None
+    if mapping != DEFAULT_MAPPING:
+        raise DataError(
+            f"{path}: expected no column mapping for a directory in {layout} layout, whose columns are known, got one; "
+            "leave it out, or read the files one by one"
+        )
+    read = importers.read_mepave if layout == "MEPAVE" else importers.read_mae
+    return read(path, split, images=images)
+
+
+def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, Path]:
+    """The rows of a source, its name for messages, and the directory its image paths start from."""
+    if isinstance(source, str) and source.startswith("hf:"):
+        return _dataset_rows(_load_hub(source.removeprefix("hf:"), split), source), source, Path()
+    if not isinstance(source, str | Path):
+        if isinstance(source, Mapping):
+            source = choose_split(source, split, "the dataset")
+        return _dataset_rows(source, "dataset"), "the dataset", Path()
+    path = Path(source)
+    if not path.exists():
+        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*")))
+        raise DataError(f"{path}: expected a file or directory, found nothing there{near}; check the path")
+    if path.is_dir():
+        return _dataset_rows(_load_saved(path, split), path.name), path.name, path
+    rows = file_rows(path)
+    if split is not None:
+        raise DataError(
+            f"{path}: expected no split for a single file, got split={split!r}; "
+            "name the file of that split, or read the directory"
+        )
+    return rows, path.name, path.parent
+
+
+def _dataset_rows(dataset: Any, name: str) -> Iterator[RawRecord]:
+    """Rows of a Hugging Face dataset (its photos stay undecoded) or of any iterable of dicts."""
+    if hasattr(dataset, "with_format"):
+        return arrow_rows(dataset.with_format("arrow").iter(BATCH), name)
+    return (record(f"{name} row {number}", number, values) for number, values in enumerate(dataset, 1))
+
+
+def _load_hub(name: str, split: str | None) -> Any:
+    datasets = _import_datasets(f"hf:{name}")
+    try:
+        found = datasets.load_dataset(name)
+    except (OSError, ValueError) as exc:
+        raise DataError(f"hf:{name}: expected a dataset on the Hugging Face hub, got: {exc}; check the name") from exc
+    return choose_split(found, split, f"hf:{name}")
+
+
+def _load_saved(path: Path, split: str | None) -> Any:
+    if not any((path / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        found = sorted(p.name for p in path.iterdir())
+        raise DataError(
+            f"{path}: expected a directory in MEPAVE layout (jdair.jave.train.txt ...) or MAE layout (train/, val/ "
+            f"with JSON lists), or a Hugging Face dataset saved on disk, got {shortlist(found)}; name one data file "
+            "in it"
+        )
+    datasets = _import_datasets(str(path))
+    try:
+        dataset = datasets.load_from_disk(str(path))
+    except (OSError, ValueError) as exc:
+        raise DataError(f"{path}: expected a Hugging Face dataset saved on disk, got: {exc}; save it again") from exc
+    return choose_split(dataset, split, str(path)) if isinstance(dataset, Mapping) else dataset
+
+
+def _import_datasets(name: str) -> Any:
+    try:
+        import datasets
+    except ImportError as exc:
+        raise DataError(
+            f"{name}: expected the package 'datasets', which reads Hugging Face datasets, but it is not installed; "
+            "run: pip install 'attrex[datasets]'"
+        ) from exc
+    return datasets

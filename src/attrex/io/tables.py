@@ -1,0 +1,89 @@
+"""Tables of a shop's cells as files: CSV for a spreadsheet or a shop's import, JSONL, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from attrex.io.products import write_rows
+
+TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
+SEPARATOR = "; "
+_TABLE_CHUNK = 2000
+TableCells = Mapping[str, Sequence[str]]
+"""attribute -> values: no key where blank, none where known to be absent"""
+
+
+def write_sheet(
+    path: Path,
+    rows: Iterable[tuple[str, TableCells]],
+    *,
+    id_column: str = "id",
+    order: Sequence[str] = (),
+    separator: str = SEPARATOR,
+) -> int:
+    """One row per product, its id and a column per attribute; returns how many.
+
+    In CSV several values of a cell are joined by ``separator``, a cell known to be absent is ``[]``; Parquet has lists.
+    JSONL has the cells under ``attributes``. Columns stand in ``order``, those that it lacks behind, by name. Which
+    there are is known when all rows are; until then they are in ``PATH.rows``.
+    """
+    seen: set[str] = set()
+
+    def noted() -> Iterator[dict[str, Any]]:
+        for name, cells in rows:
+            seen.update(cells)
+            yield {id_column: name, "attributes": {a: list(values) for a, values in cells.items()}}
+
+    kind, path = path.suffix.lower(), path.resolve()  # a link stays a link
+    if kind == ".jsonl":
+        return write_rows(path, noted())
+    spool, part = (path.with_name(f"{path.name}.{end}") for end in ("rows", "part"))
+    try:
+        count = write_rows(spool, noted())
+        columns = [a for a in order if a in seen] + sorted(seen.difference(order))
+        if kind == ".parquet":
+            _table_to_parquet(spool, part, id_column, columns)
+        else:
+            _table_to_csv(spool, part, id_column, columns, separator)
+        os.replace(part, path)
+    finally:
+        spool.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _column(attribute: str, id_column: str) -> str:
+    """The name of an attribute's column, which is not that of the ids."""
+    return f"{attribute} (attribute)" if attribute == id_column else attribute
+
+
+def _table_to_csv(source: Path, target: Path, id_column: str, columns: Sequence[str], separator: str) -> None:
+    with (
+        source.open(encoding="utf-8") as rows,
+        target.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+    ):
+        writer = csv.writer(file)  # lines end as in RFC 4180: so that a line break of any kind in a cell is quoted
+        writer.writerow([id_column, *(_column(c, id_column) for c in columns)])
+        for row in map(json.loads, rows):
+            cells = (row["attributes"].get(c) for c in columns)
+            writer.writerow([row[id_column], *("[]" if c == [] else separator.join(c or ()) for c in cells)])
+
+
+def _table_to_parquet(source: Path, target: Path, id_column: str, columns: Sequence[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    values = pa.list_(pa.string())
+    layout = pa.schema([(id_column, pa.string()), *((_column(c, id_column), values) for c in columns)])
+    with source.open(encoding="utf-8") as rows, pq.ParquetWriter(target, layout) as writer:
+        while lines := list(islice(rows, _TABLE_CHUNK)):
+            some = [json.loads(line) for line in lines]
+            arrays = [pa.array([row[id_column] for row in some], pa.string())]
+            arrays += [pa.array([row["attributes"].get(c) for row in some], values) for c in columns]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=layout))

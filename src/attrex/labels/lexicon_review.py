@@ -1,0 +1,150 @@
+"""A second opinion on a lexicon: does a model that reads texts and photos take its forms for values, too?
+
+The table says how often a form and a cell go together. A model says whether the words read like a value where they
+stand; one that was trained on labels without a form had every reason to leave it alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from attrex.labels.labeler import MIN_SUPPORT, DistantLabeler
+from attrex.types import Prediction, Product, paired
+from attrex.vocabulary.folding import FoldedText, Folder
+from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
+from attrex.vocabulary.matcher import PhraseMatcher, negated_ranges
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class LexiconForm(NamedTuple):
+    """A form of a lexicon, and what it stands for."""
+
+    attribute: str
+    value: str
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconReview:
+    """A lexicon with the share of a form's places that a model reads as its attribute (:attr:`FormStats.by_model`)."""
+
+    lexicon: Lexicon
+    promoted: dict[LexiconForm, FormStats]  #: suggested before, accepted now
+    demoted: dict[LexiconForm, FormStats]  #: accepted before, suggested now
+    judged: int  #: forms with enough places to say anything
+
+    def render(self) -> RenderableType:
+        """What was moved, as a rich table."""
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table("attribute", "value", "form", "now", title=f"{self.judged:,} forms were judged; those that move")
+        for name in ("cells agree", "model reads it"):
+            table.add_column(name, justify="right")
+        for section, moved in (("accepted", self.promoted), ("suggested", self.demoted)):
+            for form, evidence in moved.items():
+                table.add_row(*map(escape, form), section, f"{evidence.precision:.0%}", f"{evidence.by_model:.0%}")
+        return table
+
+
+def review_lexicon(
+    lexicon: Lexicon,
+    products: Iterable[Product],
+    predictions: Iterable[Prediction],
+    labeler: DistantLabeler,
+    *,
+    promote: float,
+    demote: float,
+) -> LexiconReview:
+    """Judge accepted and suggested forms by what a model has read in the products; ``labeler`` merges table columns.
+
+    Counted are the places that a form would label: the product's cell has the value, the text says the form and does
+    not deny it. It is read there where the model found a value of the attribute on its words. Of forms with
+    :data:`MIN_SUPPORT` places a suggested one is accepted from a share of ``promote`` on, an accepted one below
+    ``demote`` only suggested; a value's own words stay accepted.
+
+    Raises :class:`DataError` where the predictions are of other products.
+    """
+    words = _Words(lexicon, labeler)
+    seen: Counter[LexiconForm] = Counter()
+    read: Counter[LexiconForm] = Counter()
+    for product, prediction in paired(products, predictions):
+        if product.error is None and prediction.error is None:
+            for form, was_read in words.places(product, prediction):
+                seen[form] += 1
+                read[form] += was_read
+    shares = {form: round(read[form] / n, 3) for form, n in seen.items() if n >= MIN_SUPPORT}
+    promoted: dict[LexiconForm, FormStats] = {}
+    demoted: dict[LexiconForm, FormStats] = {}
+    attributes: dict[str, Vocabulary] = {}
+    for name, vocabulary in lexicon.attributes.items():
+        accepted: dict[str, dict[str, FormStats]] = {}
+        suggested: dict[str, dict[str, FormStats]] = {}
+        for form, known, was_accepted in _all_forms(name, vocabulary):
+            share = shares.get(form)
+            evidence = known if share is None else known._replace(by_model=share)
+            if share is not None and share >= promote and not was_accepted:
+                promoted[form] = evidence
+            if share is not None and share < demote and was_accepted and not words.is_own(form):
+                demoted[form] = evidence
+            is_accepted = form in promoted or (was_accepted and form not in demoted)
+            (accepted if is_accepted else suggested).setdefault(form.value, {})[form.form] = evidence
+        attributes[name] = replace(vocabulary, accepted=accepted, suggested=suggested)
+    return LexiconReview(Lexicon(attributes), promoted, demoted, len(shares))
+
+
+def _all_forms(attribute: str, vocabulary: Vocabulary) -> Iterator[tuple[LexiconForm, FormStats, bool]]:
+    """(form, evidence, whether it is accepted) of all forms that stand by themselves."""
+    for is_accepted, section in ((True, vocabulary.accepted), (False, vocabulary.suggested)):
+        for value, forms in section.items():
+            for form, evidence in forms.items():
+                yield LexiconForm(attribute, value, form), evidence, is_accepted
+
+
+class _Words:
+    """The forms of a lexicon, to be found in texts."""
+
+    def __init__(self, lexicon: Lexicon, labeler: DistantLabeler) -> None:
+        self._labeler = labeler
+        self._folder = Folder(labeler.policy)
+        self._negations = tuple(map(self._folder.fold, labeler.policy.negations))
+        self._search = PhraseMatcher()
+        self._meant: defaultdict[tuple[str, str], list[LexiconForm]] = defaultdict(
+            list
+        )  #: by attribute and folded form
+        for name, vocabulary in lexicon.attributes.items():
+            for form, _, _ in _all_forms(name, vocabulary):
+                folded = self._folder.fold(form.form)
+                self._search.add(folded, name, None)
+                self._meant[name, folded].append(form)
+
+    def is_own(self, form: LexiconForm) -> bool:
+        """Whether a form is the value as the table writes it."""
+        return self._folder.fold(form.form) == self._folder.fold(form.value)
+
+    def places(self, product: Product, prediction: Prediction) -> Iterator[tuple[LexiconForm, bool]]:
+        """Every place that a form would label, and whether it is read there."""
+        table = self._labeler.merge_columns(product.table)
+        found: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+        for value in prediction.values:
+            found[value.attribute, value.field].append((value.start, value.end))
+        for field, text in product.fields.items():
+            yield from self._in_text(text, table, {name: at for (name, where), at in found.items() if where == field})
+
+    def _in_text(
+        self, text: str, table: Mapping[str, tuple[str, ...]], found: Mapping[str, list[tuple[int, int]]]
+    ) -> Iterator[tuple[LexiconForm, bool]]:
+        folded = FoldedText(text, self._folder)
+        ruled_out = list(negated_ranges(text, folded, self._negations))
+        for place in self._search.find(folded):
+            if any(low <= place.start < high for low, high in ruled_out):
+                continue
+            was_read = any(start < place.end and place.start < end for start, end in found.get(place.attribute, ()))
+            for form in self._meant[place.attribute, self._folder.fold(text[place.start : place.end])]:
+                if form.value in table.get(form.attribute, ()):
+                    yield form, was_read

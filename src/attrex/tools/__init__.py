@@ -1,0 +1,1 @@
+"""Measuring on one's own machine: speed and memory."""

@@ -1,0 +1,197 @@
+"""Texts and values cut into words, each folded (case, spelling, plural), so that two ways of saying a value are one.
+
+Every folded word keeps the place it came from, so offsets are exact whatever the folding did.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import accumulate, pairwise
+from typing import TypeVar
+
+from attrex.shop.label_policy import LocatePolicy
+
+WORD_FORMS = {
+    # folded word -> the word it is read as, in texts and values alike: spellings, adjectives, irregular plurals
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "len": "lens",
+    "gray": "grey",
+    "colour": "color",
+    "analog": "analogue",
+    "tee": "tshirt",
+    "neckline": "neck",
+    "necked": "neck",
+    "collared": "collar",
+    "sleeved": "sleeve",
+    "heeled": "heel",
+    "printed": "print",
+    "striped": "stripe",
+    "checked": "check",
+    "checkered": "check",
+    "chequered": "check",
+    "zipper": "zip",
+    "zipped": "zip",
+    "resistance": "resistant",
+    "scarve": "scarf",
+    "jewellery": "jewelry",
+    "polarized": "polarised",
+    "&": "and",
+}
+ALIASES = {
+    # value -> other words for it in English fashion texts; one direction only: a bag need not be a handbag
+    "tshirts": ("t shirt",),
+    "round neck": ("crew neck",),
+    "long sleeves": ("full sleeves",),
+    "short sleeves": ("half sleeves",),
+    "no sleeves": ("sleeveless",),
+    "three-quarter sleeves": ("3/4 sleeves", "3/4th sleeves"),
+    "flip flops": ("slippers",),
+    "handbags": ("bag",),
+    "slim fit": ("slim",),
+    "stainless steel": ("steel",),
+    "training or gym": ("training", "gym"),
+    "navy blue": ("navy",),
+    "polka dots": ("dotted",),
+    "embroidered": ("embroidery",),
+    "trousers": ("pants",),
+    "sweatshirts": ("hoodie",),
+    "sweaters": ("pullover", "jumper"),
+}
+
+
+_CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+_HYPHENS = "\\-\u2010\u2011"
+IS_CJK = re.compile(f"[{_CJK}]")
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@cache
+def _combining_marks() -> str:
+    """Accents, vowel signs, joiners and soft hyphens, for a regex class: no match may end in front of one of them."""
+    marks = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
+    return "".join(marks) + "\u00ad\u200c\u200d\u2060"
+
+
+@cache
+def _word_pattern(word_boundaries: bool, hyphen_is_space: bool) -> re.Pattern[str]:
+    """What a text is split by, as one group: words with their marks, numbers, single CJK characters and signs."""
+    marks = f"[{_combining_marks()}]"
+    # A hyphen between spaces is a dash: it keeps two words apart, so it stays a sign of its own.
+    sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
+    if not word_boundaries:
+        return re.compile(f"({sign})")
+    letters = rf"[^\W\d_{_CJK}]+"
+    return re.compile(rf"({letters}(?:{marks}+(?:{letters})?)*(?:['’][sS](?!\w))?|\d+|{sign})")
+
+
+def fold_plural(word: str) -> str:
+    """One form for the singular and plural of an English word: ``dresses -> dress``, ``hoodie, hoodies -> hoody``.
+
+    The form need not be a word (``blouse, blouses -> blous``); it only has to be the same for both.
+    """
+    plural = word.endswith("s") and not word.endswith("ss")
+    if plural and (len(word) > 3 or (len(word) == 3 and word[1] not in "aeiou")):  # "lace-ups", but not "gas"
+        word = word[:-1]
+    if word.endswith("ie"):
+        return word[:-2] + "y"
+    return word[:-1] if len(word) > 3 and word.endswith(("se", "ze", "xe", "che", "she")) else word
+
+
+class BoundedCache(dict[_K, _V]):
+    """A function's results by argument, for a catalogue repeats its words and cells; when too many, it starts anew."""
+
+    def __init__(self, compute: Callable[[_K], _V], limit: int = 200_000) -> None:
+        super().__init__()
+        self.compute = compute
+        self.limit = limit
+
+    def __missing__(self, key: _K) -> _V:
+        if len(self) >= self.limit:
+            self.clear()
+        self[key] = self.compute(key)
+        return self[key]
+
+
+class Folder:
+    """Cuts a text into words and folds each as the policy says."""
+
+    def __init__(self, policy: LocatePolicy) -> None:
+        self.policy = policy
+        self.pattern = _word_pattern(policy.word_boundaries, policy.hyphen_is_space)
+        self.words = BoundedCache(self._fold_word)
+
+    def _fold_word(self, word: str) -> str:
+        folded = unicodedata.normalize("NFKC", word).replace("\u00ad", "").replace("’", "'")
+        if self.policy.ignore_case:
+            folded = unicodedata.normalize("NFKC", folded.casefold())
+        if self.policy.fold_inflection:
+            folded = fold_plural(folded.removesuffix("'s").removesuffix("'S"))
+        if self.policy.aliases:
+            folded = WORD_FORMS.get(folded, folded)
+        return folded if self.policy.join_words else f"{folded} "
+
+    def fold(self, text: str) -> str:
+        return "".join(self.split(text))
+
+    def split(self, text: str) -> list[str]:
+        """The folded words of a text."""
+        return list(map(self.words.__getitem__, self.pattern.split(text)[1::2]))
+
+
+class FoldedText:
+    """A text as one string of folded words, with the way back from each word to its characters."""
+
+    def __init__(self, text: str, folder: Folder) -> None:
+        parts = folder.pattern.split(text)  # gap, word, gap, word, ..., gap
+        words = list(map(folder.words.__getitem__, parts[1::2]))
+        self.folded = "".join(words)
+        self._folded_starts = list(accumulate(map(len, words), initial=0))
+        self._edges = list(accumulate(map(len, parts)))  # word i is text[edges[2 * i] : edges[2 * i + 1]]
+
+    def find(self, form: str) -> Iterator[tuple[int, int]]:
+        """Places in the text of the runs of whole words that fold to ``form``, from left to right, not overlapping."""
+        starts = self._folded_starts
+        at = self.folded.find(form)
+        while at >= 0:
+            end = at + len(form)
+            # A word may fold to nothing (a soft hyphen): it is no part of the find, before or behind it.
+            first, after = bisect_right(starts, at) - 1, bisect_left(starts, end)
+            whole = starts[first] == at and starts[after] == end
+            if whole:
+                yield self._edges[2 * first], self._edges[2 * after - 1]
+            at = self.folded.find(form, end if whole else at + 1)
+
+    def words(self) -> Iterator[tuple[str, int, int]]:
+        """(folded, start, end) of every word."""
+        for i, (at, end) in enumerate(pairwise(self._folded_starts)):
+            yield self.folded[at:end], self._edges[2 * i], self._edges[2 * i + 1]
+
+    def search(self, longest: Mapping[str, int]) -> Iterator[tuple[str, int, int]]:
+        """(folded, start, end) of every run of whole words that could be one of many forms, whatever their number.
+
+        ``longest``: the first two folded characters of the forms -> the length of the longest one that begins so.
+        """
+        starts = self._folded_starts
+        for first, at in enumerate(starts[:-1]):
+            if starts[first + 1] == at:
+                continue  # nothing
+            most = at + longest.get(self.folded[at : at + 2], 0)
+            for after in range(first + 1, len(starts)):
+                if starts[after] > most:
+                    break
+                if starts[after] == starts[after - 1]:
+                    continue
+                yield self.folded[at : starts[after]], self._edges[2 * first], self._edges[2 * after - 1]
+
+
+def without_possessive(text: str, start: int, end: int, value: str) -> int:
+    """Where the value ends: "Men's" says Men in its first three letters, unless the value itself is "Levi's"."""
+    ends_in_s = text[end - 2 : end].lower() in ("'s", "’s") and end - start > 2
+    return end - 2 if ends_in_s and value[-2:-1] not in ("'", "’") else end

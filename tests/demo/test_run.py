@@ -1,0 +1,94 @@
+"""The demo from start to end at a tiny scale, and the figures it prints, by hand."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from attrex.config import Config
+from attrex.demo.catalogue import write_catalogue
+from attrex.demo.run import SETTINGS, color_accuracy, run, swap_photos, trapped
+from attrex.errors import DataError
+from attrex.io.predictions import read_predictions
+from attrex.types import ExtractedValue, Prediction, Product, Span
+
+
+def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny: Config) -> None:
+    quick = Config.parse(tiny.model_dump() | {"training": tiny.training.model_dump() | {"epochs": 0.5}})
+    out = tmp_path / "demo [1]"
+    for attempt in (1, 2):
+        console = Console(file=io.StringIO(), width=100)
+        report = run(out, products=16, unseen=8, config=quick, console=console)
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+        assert report == out / "report.html"
+        assert f"report: {report}" in said
+        assert "texts that name several colours" in said
+        assert "Attrex on a drawn catalogue" in report.read_text(encoding="utf-8")
+        assert len(list(read_predictions(out / "values.jsonl"))) == 8
+        assert json.loads((out / "metrics.json").read_text())["products"] == 8
+        if attempt == 1:  # as if killed while writing the values
+            (out / "values.jsonl.part").write_text("half a li")
+        assert len((out / "filled.csv").read_text().splitlines()) == 9
+    written = ["changes.csv", "data", "demo.json", "filled.csv", "metrics.json", "model", "report.html", "values.jsonl"]
+    assert sorted(p.name for p in out.iterdir()) == written
+
+
+def test_a_directory_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "run.json").touch()
+    with pytest.raises(DataError, match=r"is not empty and holds no demo .*; choose another --out"):
+        run(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "run.json").exists()
+
+
+def product(name: str, *colors: str) -> Product:
+    text = "red or blue or green"
+    spans = tuple(Span("Color", text.index(c), text.index(c) + len(c), c) for c in colors)
+    return Product(name, {"text": text}, images=(name.encode(),), spans=spans)
+
+
+def prediction(name: str, *colors: str) -> Prediction:
+    return Prediction(name, tuple(ExtractedValue("Color", c, "text", 0, len(c), 0.9) for c in colors))
+
+
+def test_a_colour_is_right_when_it_is_the_only_one_read() -> None:
+    products = [
+        product("1", "red"),
+        product("2", "red"),
+        product("3", "red"),
+        product("4", "blue"),
+        product("5", "red"),
+    ]
+    read = [
+        prediction("1", "Red", "red"),  # said twice, in any case: right
+        prediction("2", "red", "blue"),  # one too many
+        prediction("3"),  # none
+        prediction("4", "red"),  # the wrong one
+        prediction("5", "red"),  # right, but not asked for
+    ]
+    assert color_accuracy(products, read, {"1", "2", "3", "4"}) == 0.25
+    assert color_accuracy(products, read, {"1", "5"}) == 1.0
+    assert color_accuracy(products, read, set()) == 0.0
+
+
+def test_swapped_photos_belong_to_the_next_product() -> None:
+    swapped = swap_photos([product("1"), product("2"), product("3")])
+    assert [(p.id, p.images) for p in swapped] == [("1", (b"2",)), ("2", (b"3",)), ("3", (b"1",))]
+
+
+def test_trapped_products_with_the_number_of_colours_they_mention(tmp_path: Path) -> None:
+    write_catalogue(tmp_path, train=0, valid=0, test=40, seed=1, images=False)
+    ids = trapped(tmp_path / "test.jsonl", "ambiguous_color")
+    assert ids
+    assert set(ids.values()) <= {2, 3}
+    rows = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
+    assert set(ids) == {r["id"] for r in rows if "ambiguous_color" in r["traps"]}
+
+
+def test_the_settings_of_the_demo_are_valid() -> None:
+    assert Config.load("small", SETTINGS).system_name == "Partial-DRAM"

@@ -1,0 +1,674 @@
+from __future__ import annotations
+
+import pickle
+from collections import defaultdict
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertTokenizerFast, PreTrainedTokenizerFast
+
+from attrex.config import Config
+from attrex.encoding.encoder import EncodedProduct, Labels, ProductEncoder, Unit
+from attrex.errors import ConfigError
+from attrex.labels.mentions import UnlabelledMentions
+from attrex.labels.pseudo_labels import Teacher
+from attrex.model.tags import flat_spans_from_tags, spans_from_tags
+from attrex.shop.schema import Attribute, Schema
+from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
+
+BLANK, ABSENT, LOCATED, NOT_LOCATED = map(int, CellState)
+WORDS = ["red", "blue", "cotton", "shirt", "with", "stripes", "leather", "shoes", "hazzys", "striped"]
+SCHEMA = Schema(tuple(map(Attribute, ("brand", "color", "material"))))
+BRAND, COLOR, MATERIAL = range(3)
+
+# What texts are made of: English, Chinese, emoji of several code points, combining marks, line ends, controls, spaces.
+BITS = [
+    *WORDS,
+    *"abéß19%-,.(▁Ġ½㎏İﬁ",
+    *("[SEP]", "<s>", "</s>", "한국", "纯棉", "衬衫", "红色", "हिन्दी"),
+    *("👨‍👩‍👧", "👍🏽", "❤️", "🇩🇪", "1️⃣", "🏴\U000e0067\U000e0062\U000e007f", "e\u0301", "\u0301", "\u200d", "\ufe0f"),
+    *(" ", "  ", "\u3000", "\u00a0", "\r\n", "\n", "\t", "\x00", "\x07", "\u200b", "\ufffd", "\ud83d", "x" * 130),
+]
+texts = st.one_of(st.lists(st.sampled_from(BITS)).map("".join), st.text(max_size=40))
+
+
+@cache
+def bert() -> Any:
+    """Word pieces, uncased: frequent words whole, everything else in single characters."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789-.,%()<>/[]纯棉衬衫红色"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    names = dict.fromkeys([*special, *letters, *(f"##{c}" for c in letters), *WORDS[:8]])
+    return BertTokenizerFast(vocab={name: i for i, name in enumerate(names)})
+
+
+@cache
+def byte_level() -> Any:
+    """As RoBERTa's: merges of bytes, so that a character may be several pieces."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    backend.train_from_iterator(
+        [" ".join(WORDS)] * 2,
+        trainers.BpeTrainer(
+            vocab_size=350, special_tokens=list(ROBERTA.values()), initial_alphabet=alphabet, show_progress=False
+        ),
+    )
+    backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **ROBERTA)
+
+
+@cache
+def sentence_piece() -> Any:
+    """As XLM-R's: a Unigram model over text whose spaces became letters."""
+    backend = Tokenizer(models.Unigram())
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=90, special_tokens=list(ROBERTA.values()), unk_token="<unk>", show_progress=False
+    )
+    backend.train_from_iterator([" ".join(WORDS), "纯棉 衬衫 红色"] * 3, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **ROBERTA)
+
+
+ROBERTA = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
+TOKENIZERS = {"bert": bert, "byte_level": byte_level, "sentence_piece": sentence_piece}
+
+
+def encoder(tokenizer: Any = None, *overrides: str, preset: str = "small") -> ProductEncoder:
+    config = Config.load(preset, ["text.max_tokens=64", "text.overlap=16", *overrides])
+    return ProductEncoder(tokenizer or bert(), config, SCHEMA)
+
+
+def product(*texts: str, spans: list[Span] | None = None, **more: Any) -> Product:
+    fields = dict(zip(("title", "description", "bullets"), texts, strict=False))
+    return Product("p", fields, spans=None if spans is None else tuple(spans), **more)
+
+
+def span(attribute: str, text: str, said: str, field: str = "title", nth: int = 0) -> Span:
+    start = -1
+    for _ in range(nth + 1):
+        start = text.index(said, start + 1)
+    return Span(attribute, start, start + len(said), said, field)
+
+
+def units_of(encoded: EncodedProduct) -> list[Unit]:
+    """All units, each taken from the window that owns it."""
+    return [u for w in encoded.windows for u in w.units[slice(*w.owned)] if u is not None]
+
+
+def said(encoded: EncodedProduct, *texts: str) -> list[str]:
+    return [texts[u.field][u.start : u.end] for u in units_of(encoded)]
+
+
+def read(text: str, *overrides: str, tokenizer: Any = None) -> list[str]:
+    """What the units of a text stand for."""
+    return said(encoder(tokenizer, *overrides).encode(product(text)), text)
+
+
+# ---- offsets -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Red cotton-shirt, 100%", ["Red", "cotton", "-", "shirt", ",", "100", "%"]),
+        ("纯棉衬衫 red", ["纯", "棉", "衬", "衫", "red"]),
+        ("red\r\n  shirt\n", ["red", "shirt"]),
+        ("👨‍👩‍👧 red ❤️ 👍🏽", ["👨‍👩‍👧", "red", "❤️", "👍🏽"]),
+        ("cafe\u0301 1️⃣", ["cafe\u0301", "1️⃣"]),
+        ("", []),
+        (" \u3000\t\r\n", []),
+    ],
+)
+def test_words_of_bert(text: str, expected: list[str]) -> None:
+    assert read(text) == expected
+
+
+def test_pieces_of_bert() -> None:
+    assert read("striped red", "text.units=piece") == [*"striped", "red"]
+    (window,) = encoder(None, "text.units=piece").encode(product("striped red")).windows
+    assert [u.continues for u in window.units] == [False, *[True] * 6, False]
+
+
+@pytest.mark.parametrize("tokenizer", ["byte_level", "sentence_piece"])
+def test_tokenizers_that_do_not_split_into_words_are_read_by_piece_without_the_space_before_it(tokenizer: str) -> None:
+    assert encoder(TOKENIZERS[tokenizer]()).units == "piece"
+    pieces = read("red  cotton", tokenizer=TOKENIZERS[tokenizer]())
+    assert "".join(pieces) == "redcotton"
+    assert all(p.strip() == p for p in pieces)
+
+
+@pytest.mark.parametrize("units", ["piece", "word"])
+def test_bytes_of_one_character_are_one_unit(units: str) -> None:
+    (window,) = encoder(byte_level(), f"text.units={units}").encode(product("红 👨‍👩‍👧 ❤️ e\u0301")).windows
+    assert [u.end - u.start for u in window.units] == [1, 5, 2, 2]
+    assert len(window.units[0].ids) == 3  # its bytes are all read
+    assert window.unit_index == [1, 4, 4 + len(window.units[1].ids), 4 + sum(len(u.ids) for u in window.units[1:3])]
+
+
+@pytest.mark.parametrize("tokenizer", ["byte_level", "sentence_piece"])
+def test_words_of_other_tokenizers(tokenizer: str) -> None:
+    assert read(" red  cotton", "text.units=word", tokenizer=TOKENIZERS[tokenizer]()) == ["red", "cotton"]
+
+
+@pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
+def test_a_text_that_says_a_special_token_means_no_such_token(tokenizer: str) -> None:
+    own = TOKENIZERS[tokenizer]()
+    text = f"red {own.sep_token} {own.pad_token}{own.cls_token} shirt"
+    encoded = encoder(own).encode(product(text))
+    (window,) = encoded.windows
+    assert "".join(said(encoded, text)) == text.replace(" ", "")
+    assert not {own.sep_token_id, own.pad_token_id, own.cls_token_id} & set(window.ids[1:-1])
+    assert window.ids[0] == own.cls_token_id
+    assert window.ids[-1] == own.sep_token_id
+
+
+def test_lone_surrogates_do_not_crash() -> None:
+    assert read("red \ud83d shirt") == ["red", "shirt"]
+    assert read("red \ud83d shirt", "text.units=char") == list("red\ud83dshirt")
+
+
+@pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
+@pytest.mark.parametrize("units", ["word", "piece", "char", "legacy_wordpiece"])
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(title=texts, description=texts)
+def test_units_of_any_text_are_ordered_apart_and_begin_and_end_with_a_character(
+    tokenizer: str, units: str, title: str, description: str
+) -> None:
+    if (tokenizer, units) == ("byte_level", "char"):
+        return
+    encoded = cached_encoder(tokenizer, units).encode(product(title, description))
+    spaces = units == "legacy_wordpiece"  # whose tags are one per character, spaces included
+    before = (0, 0)
+    for unit in units_of(encoded):
+        text = (title, description)[unit.field]
+        assert before <= (unit.field, unit.start)
+        assert 0 <= unit.start < unit.end <= len(text)
+        assert spaces or text[unit.start : unit.end].strip() == text[unit.start : unit.end]
+        assert unit.ids
+        before = (unit.field, unit.end)
+    assert 0 <= encoded.coverage <= 1
+    assert bool(encoded.warnings) == (not encoded.windows)
+
+
+@cache
+def cached_encoder(tokenizer: str, units: str) -> ProductEncoder:
+    return encoder(TOKENIZERS[tokenizer](), f"text.units={units}", "text.max_tokens=16", "text.overlap=4")
+
+
+@pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
+@given(marks=st.integers(0, 300))
+@settings(max_examples=5, deadline=None, derandomize=True)
+def test_a_letter_under_a_pile_of_marks_is_one_unit_that_fits(tokenizer: str, marks: int) -> None:
+    text = "a" + "\u0301" * marks + " red"
+    own = cached_encoder(tokenizer, "piece")
+    encoded = own.encode(product(text))
+    assert units_of(encoded)[0].end == 1 + marks
+    assert all(len(u.ids) <= own.room for u in units_of(encoded))
+
+
+# ---- coverage ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["Red cotton shirt, 100 %", "纯棉 衬衫", "👨‍👩‍👧 ❤️ e\u0301", "a\r\nb", "", "  ", "x" * 10_000]
+)
+@pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
+def test_texts_are_read_whole(text: str, tokenizer: str) -> None:
+    assert encoder(TOKENIZERS[tokenizer]()).encode(product(text)).coverage == 1.0
+
+
+def test_what_the_tokenizer_does_not_read_lowers_the_coverage() -> None:
+    assert encoder().encode(product("red \x07 \ufffd", "ok")).coverage == pytest.approx(5 / 7)
+    assert encoder().encode(product("\x07\x07")).coverage == 0.0
+
+
+def test_a_product_without_readable_text_has_no_window_and_says_so() -> None:
+    for texts_ in ((), ("",), (" ", "\n")):
+        encoded = encoder().encode(product(*texts_), labels=True)
+        assert (encoded.windows, encoded.coverage) == ([], 1.0)
+        assert encoded.warnings == ["no text that the tokenizer can read"]
+
+
+# ---- char and legacy units -----------------------------------------------------------------------------------------
+
+
+def test_each_character_has_one_id_latin_too() -> None:
+    text = "Hazzys 纯棉T"
+    (window,) = encoder(None, "text.units=char").encode(product(text)).windows
+    names = bert().convert_ids_to_tokens(window.ids)
+    assert names == ["[CLS]", *"hazzys纯棉t", "[SEP]"]
+    assert [text[u.start : u.end] for u in window.units] == list("Hazzys纯棉T")
+    assert window.unit_index == list(range(1, 10))
+
+
+def test_a_character_that_the_vocabulary_lacks_is_unknown_but_keeps_its_place() -> None:
+    (window,) = encoder(None, "text.units=char").encode(product("红鞋")).windows
+    assert bert().convert_ids_to_tokens(window.ids) == ["[CLS]", "红", "[UNK]", "[SEP]"]
+
+
+def test_legacy_word_pieces_shift_all_tags_after_a_latin_run() -> None:
+    text = "red纯棉衬衫"
+    gold = product(text, spans=[span("material", text, "纯棉")])
+    (window,) = encoder(None, preset="mepave-release").encode(gold, labels=True).windows
+    # One tag per character and a pad tag first; "red" is one piece, so 纯 and 棉 stand two places before their tags.
+    assert window.labels.pairs[MATERIAL] == [3, 0, 0, 0, 1, 2, 0, 0]
+    assert bert().convert_ids_to_tokens(window.ids) == ["[CLS]", "red", *"纯棉衬衫", "[PAD]", "[PAD]", "[SEP]"]
+    assert window.unit_index == list(range(8))
+
+
+# ---- fields --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
+def test_fields_have_their_own_offsets_and_a_separator_between(tokenizer: str) -> None:
+    own = TOKENIZERS[tokenizer]()
+    texts_ = ("red shirt", "", "blue cotton")
+    encoded = encoder(own).encode(product(*texts_))
+    (window,) = encoded.windows
+    assert encoded.fields == ["title", "description", "bullets"]
+    assert "".join(said(encoded, *texts_)) == "redshirtbluecotton"
+    assert window.ids.count(own.sep_token_id) == 2  # an empty field has none
+    last_of_title = max(i for i, u in enumerate(window.units) if u.field == 0)
+    assert window.ids[window.unit_index[last_of_title + 1] - 1] == own.sep_token_id
+
+
+def test_the_same_offsets_in_two_fields_are_two_places() -> None:
+    gold = product("red shirt", "red shirt", spans=[Span("color", 0, 3, "red", "description")])
+    (window,) = encoder().encode(gold, labels=True).windows
+    assert window.labels.pairs == {COLOR: [0, 0, 1, 0]}
+
+
+# ---- windows -------------------------------------------------------------------------------------------------------
+
+
+def test_neighbouring_windows_overlap_and_each_owns_the_half_that_it_sees_better() -> None:
+    text = " ".join(["red", "blue"] * 12)
+    encoded = encoder(None, "text.max_tokens=12", "text.overlap=4").encode(product(text))
+    positions = [[units_position(text, u) for u in w.units] for w in encoded.windows]
+    assert positions == [list(range(a, a + 10)) for a in (0, 6, 12)] + [list(range(18, 24))]
+    assert [w.owned for w in encoded.windows] == [(0, 8), (2, 8), (2, 8), (2, 6)]
+
+
+def units_position(text: str, unit: Unit) -> int:
+    return text[: unit.start].count(" ")
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    fields=st.lists(
+        st.lists(st.sampled_from(["red", "striped", "纯棉", "x" * 30, "a-b"]), max_size=30), min_size=1, max_size=3
+    ),
+    max_tokens=st.integers(8, 40),
+    overlap=st.integers(0, 19),
+    units=st.sampled_from(["word", "piece", "char"]),
+    pad_tag=st.booleans(),
+)
+def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
+    fields: list[list[str]], max_tokens: int, overlap: int, units: str, pad_tag: bool
+) -> None:
+    overlap = min(overlap, (max_tokens - 1) // 2)
+    texts_ = [" ".join(f) for f in fields]
+    own = encoder(
+        None,
+        f"text.max_tokens={max_tokens}",
+        f"text.overlap={overlap}",
+        f"text.units={units}",
+        f"decoder.pad_tag={str(pad_tag).lower()}",
+    )
+    encoded = own.encode(product(*texts_))
+    assert encoded.coverage == 1.0
+    assert "".join(said(encoded, *texts_)) == "".join(texts_).replace(" ", "")  # each once, in order
+    for window in encoded.windows:
+        assert len(window.ids) <= max_tokens
+        assert len(window.units) == len(window.unit_index)
+        for unit, at in zip(window.units, window.unit_index, strict=True):
+            assert tuple(window.ids[at : at + len(unit.ids)]) == unit.ids if unit else at == 0
+    firsts = [w.units[pad_tag] for w in encoded.windows]
+    assert firsts == sorted(set(firsts), key=lambda u: (u.field, u.start))  # each window goes on
+
+
+def test_a_word_of_more_pieces_than_a_window_is_read_in_parts() -> None:
+    text = "red " + "striped" * 6
+    encoded = encoder(None, "text.max_tokens=12", "text.overlap=4").encode(product(text))
+    assert [len(u.ids) for u in units_of(encoded)] == [1, 10, 10, 10, 10, 2]
+    assert encoded.coverage == 1.0
+
+
+def test_a_very_long_text_is_read_and_labelled() -> None:
+    sentence = "red cotton shirt, 100% leather.\n"
+    text = sentence * (100_000 // len(sentence))
+    spans = [Span("color", at, at + 3, "red", "title") for at in range(0, len(text), len(sentence))]
+    encoded = encoder(None, "text.max_tokens=256").encode(product(text, spans=spans, complete=True), labels=True)
+    assert encoded.coverage == 1.0
+    assert decoded(encoded)[COLOR] == [("title", s.start, s.end) for s in spans]
+
+
+# ---- labels --------------------------------------------------------------------------------------------------------
+
+
+def decoded(encoded: EncodedProduct) -> dict[int, list[tuple[str, int, int]]]:
+    """Spans read back from the tags as extraction does it: attribute -> (field, start, end)."""
+    found = defaultdict(list)
+    for window in encoded.windows:
+        for attribute, tags in sorted(window.labels.pairs.items()):
+            row = torch.tensor([tags])
+            plain = torch.where(row == 3, 2, row) if window.units[0] is not None else row
+            _, starts, ends = spans_from_tags(plain, torch.ones_like(row, dtype=torch.bool))
+            found[attribute] += characters(encoded, window, starts.tolist(), ends.tolist())
+    return dict(found)
+
+
+def decoded_flat(encoded: EncodedProduct) -> list[tuple[int, str, int, int]]:
+    found = []
+    for window in encoded.windows:
+        row = torch.tensor([window.labels.flat])
+        _, attributes, starts, ends = flat_spans_from_tags(row, torch.ones_like(row, dtype=torch.bool))
+        for a, start, end in zip(attributes.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            found += [(a, *place) for place in characters(encoded, window, [start], [end])]
+    return found
+
+
+def characters(encoded: EncodedProduct, window: Any, starts: list[int], ends: list[int]) -> list[tuple[str, int, int]]:
+    return [
+        (encoded.fields[window.units[a].field], window.units[a].start, window.units[b - 1].end)
+        for a, b in zip(starts, ends, strict=True)
+        if window.owned[0] <= a < window.owned[1]
+    ]
+
+
+@st.composite
+def labelled_products(draw: st.DrawFn) -> Product:
+    """Two fields of words; spans of one to three whole words, apart from each other."""
+    fields: dict[str, str] = {}
+    spans = []
+    for name in ("title", "description"):
+        words = draw(st.lists(st.sampled_from([*WORDS[:8], "纯", "❤️"]), max_size=40))
+        places, text = [], ""
+        for word in words:
+            text += " " if text else ""
+            places.append((len(text), len(text) + len(word)))
+            text += word
+        fields[name] = text
+        at = 0
+        while at < len(words):
+            length = draw(st.integers(1, 3))
+            attribute = draw(st.sampled_from([None, *SCHEMA.names]))
+            if attribute is not None:
+                start, end = places[at][0], places[min(at + length, len(words)) - 1][1]
+                spans.append(Span(attribute, start, end, text[start:end], name))
+            at += length
+    return Product("p", fields, spans=tuple(draw(st.permutations(spans))))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    gold=labelled_products(),
+    tokenizer=st.sampled_from(["bert", "byte_level", "sentence_piece"]),
+    units=st.sampled_from(["word", "piece"]),
+    overlaps=st.sampled_from(["apart", "overwrite"]),
+    max_tokens=st.sampled_from([64, 200]),
+)
+def test_tags_read_back_are_the_gold_spans(
+    gold: Product, tokenizer: str, units: str, overlaps: str, max_tokens: int
+) -> None:
+    if tokenizer == "sentence_piece":
+        units = "word"  # it may join a word and what stands beside it into one piece
+    own = encoder(
+        TOKENIZERS[tokenizer](),
+        f"text.units={units}",
+        f"decoder.overlaps={overlaps}",
+        f"text.max_tokens={max_tokens}",
+        "text.overlap=31",
+    )
+    encoded = own.encode(gold, labels=True)
+    order = list(gold.fields)
+    expected = sorted((SCHEMA.index(s.attribute), order.index(s.field), s.start, s.end) for s in gold.spans)
+    pairs = [(a, order.index(f), start, end) for a, places in decoded(encoded).items() for f, start, end in places]
+    assert sorted(pairs) == expected
+    assert sorted((a, order.index(f), start, end) for a, f, start, end in decoded_flat(encoded)) == expected
+
+
+def states(labels: Labels) -> list[int]:
+    return [labels.state(a) for a in range(3)]
+
+
+def labels_of(text: str, *spans: Span, overrides: tuple[str, ...] = (), **more: Any) -> Any:
+    (window,) = encoder(None, *overrides).encode(product(text, spans=list(spans), **more), labels=True).windows
+    return window.labels
+
+
+def test_a_span_that_cuts_a_word_widens_to_it() -> None:
+    text = "redcotton shirt"
+    assert labels_of(text, span("color", text, "red")).pairs == {COLOR: [1, 0]}
+    assert labels_of(text, span("material", text, "cotton shi")).pairs == {MATERIAL: [1, 2]}
+
+
+def test_of_overlapping_spans_of_one_attribute_the_longest_is_tagged() -> None:
+    text = "red cotton shirt"
+    short, long = span("material", text, "cotton"), span("material", text, "cotton shirt")
+    assert labels_of(text, short, long).pairs == labels_of(text, long, short).pairs == {MATERIAL: [0, 1, 2]}
+
+
+def test_adjacent_spans_of_one_attribute_stay_two() -> None:
+    text = "red blue shirt"
+    assert labels_of(text, span("color", text, "red"), span("color", text, "blue")).pairs == {COLOR: [1, 1, 0]}
+
+
+def test_spans_of_two_attributes_on_the_same_words_are_apart_in_pairs_and_the_longer_is_flat() -> None:
+    text = "red blue cotton shirt"
+    labels = labels_of(text, span("color", text, "red blue"), span("brand", text, "blue cotton shirt"))
+    assert labels.pairs == {COLOR: [1, 2, 0, 0], BRAND: [0, 1, 2, 2]}
+    assert labels.flat == [0, 1, 2, 2]  # 2 * BRAND + B, I, I
+
+
+def test_the_release_lets_later_spans_overwrite() -> None:
+    text = "red blue cotton shirt"
+    first, second = span("brand", text, "red blue cotton shirt"), span("color", text, "blue")
+    labels = labels_of(text, first, second, overrides=("decoder.overlaps=overwrite",))
+    assert labels.pairs == {BRAND: [1, 0, 1, 2], COLOR: [0, 1, 0, 0]}
+    assert labels.flat == [1, 3, 1, 2]
+    only_first = labels_of(text, second, first, overrides=("decoder.overlaps=overwrite",))
+    assert only_first.pairs == {BRAND: [1, 2, 2, 2]}
+    assert states(only_first) == [LOCATED, NOT_LOCATED, BLANK]
+
+
+def test_attributes_outside_the_schema_teach_nothing() -> None:
+    labels = labels_of("red shirt", Span("fit", 0, 3, "red", "title"))
+    assert (labels.pairs, states(labels)) == ({}, [BLANK] * 3)
+
+
+def test_cells_keep_their_state() -> None:
+    text = "red shirt"
+    table = {"brand": (), "material": ("cotton",)}
+    assert states(labels_of(text, span("color", text, "red"), table=table)) == [ABSENT, LOCATED, NOT_LOCATED]
+    assert states(labels_of(text, span("color", text, "red"))) == [BLANK, LOCATED, BLANK]
+    assert states(labels_of(text, span("color", text, "red"), complete=True)) == [ABSENT, LOCATED, ABSENT]
+
+
+@pytest.mark.parametrize(("complete", "elsewhere"), [(True, ABSENT), (False, NOT_LOCATED)])
+def test_a_value_said_in_another_window_is_not_located_in_this_one(complete: bool, elsewhere: int) -> None:
+    text = "red " + "shirt " * 40
+    gold = product(text, spans=[span("color", text, "red")], complete=complete)
+    encoded = encoder(None, "text.max_tokens=24", "text.overlap=4").encode(gold, labels=True)
+    states = [w.labels.state(COLOR) for w in encoded.windows]
+    assert states == [LOCATED, *[elsewhere] * (len(encoded.windows) - 1)]
+    assert len(states) > 1
+
+
+# ---- a partly filled table -----------------------------------------------------------------------------------------
+
+KNOWN = Schema(
+    (
+        Attribute("brand", options=("hazzys",)),
+        Attribute("color", options=("red", "blue", "red blue")),
+        Attribute("material", options=("cotton", "leather")),
+    ),
+    categories={"shoes": ("brand", "material")},
+)
+
+
+def doubtful(*texts: str, overrides: tuple[str, ...] = (), **more: Any) -> tuple[ProductEncoder, list[Any]]:
+    """An encoder that knows mentions, and the labels of each window."""
+    config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
+    own = ProductEncoder(bert(), config, KNOWN, UnlabelledMentions.learn([], KNOWN))
+    return own, [w.labels for w in own.encode(product(*texts, **more), labels=True).windows]
+
+
+def test_a_mention_in_a_blank_cell_may_have_any_tag() -> None:
+    own, (labels,) = doubtful("a red blue cotton shirt", spans=[])
+    assert labels.maybe == {COLOR: [(1, 3)], MATERIAL: [(3, 4)]}
+    assert labels.pairs == {}
+    assert own.tags(labels, COLOR) == [0, UNKNOWN, UNKNOWN, 0, 0]
+    assert own.tags(labels, BRAND) == [0] * 5
+    assert states(labels) == [BLANK] * 3
+
+
+def test_beside_a_label_a_mention_may_have_any_tag_and_the_label_stays() -> None:
+    text = "red shirt with blue"
+    own, (labels,) = doubtful(text, spans=[span("color", text, "red")])
+    assert labels.pairs == {COLOR: [1, 0, 0, 0]}
+    assert own.tags(labels, COLOR) == [1, 0, 0, UNKNOWN]
+    assert states(labels) == [BLANK, LOCATED, BLANK]
+
+
+def test_a_unit_that_is_part_of_a_label_is_not_in_doubt() -> None:
+    text = "red-redcotton"  # one word: the label widens to it
+    own, (labels,) = doubtful(text, spans=[Span("color", 4, 13, "redcotton", "title")], overrides=("text.units=word",))
+    assert own.tags(labels, COLOR) == [UNKNOWN, 0, 1]
+
+
+def test_nothing_is_in_doubt_in_absent_cells_and_complete_products() -> None:
+    for more in ({"complete": True}, {"table": {"color": (), "material": ()}}):
+        _, (labels,) = doubtful("red cotton shirt", spans=[], **more)
+        assert labels.maybe == {}
+
+
+def test_a_category_rules_attributes_out_where_nothing_else_is_known() -> None:
+    text = "red cotton shoes"
+    _, (labels,) = doubtful(text, spans=[], category="shoes")
+    assert states(labels) == [BLANK, ABSENT, BLANK]
+    assert labels.maybe == {MATERIAL: [(1, 2)]}
+    _, (labels,) = doubtful(text, spans=[span("color", text, "red")], category="shoes")
+    assert states(labels) == [BLANK, LOCATED, BLANK]
+    _, (labels,) = doubtful(text, spans=[], category="shoes", table={"color": ("pink",)})
+    assert states(labels) == [BLANK, NOT_LOCATED, BLANK]
+    assert set(labels.maybe) == {COLOR, MATERIAL}
+    for unlisted in ("hats", None):
+        _, (labels,) = doubtful(text, spans=[], category=unlisted)
+        assert states(labels) == [BLANK] * 3
+
+
+def test_mentions_are_cut_to_their_windows() -> None:
+    own, labels = doubtful("shirt " * 30 + "red blue", spans=[], overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.maybe) for x in labels] == [False] * (len(labels) - 1) + [True]
+    assert own.tags(labels[-1], COLOR)[-3:] == [0, UNKNOWN, UNKNOWN]
+
+
+def test_the_releases_pad_tag_stays_before_a_mention() -> None:
+    own, (labels,) = doubtful("red shirt", spans=[], overrides=("decoder.pad_tag=true",))
+    assert own.tags(labels, COLOR) == [3, UNKNOWN, 0]
+
+
+def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
+    """An encoder with a teacher that found (attribute, words, confidence), and the labels of each window."""
+    values = tuple(
+        ExtractedValue(a, w, "title", text.index(w), text.index(w) + len(w), confidence) for a, w, confidence in finds
+    )
+    read = Prediction("p", values, {a: 0.8 for a, _, _ in finds})
+    config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
+    teacher = Teacher([read], KNOWN, high=0.9, low=0.1)
+    own = ProductEncoder(bert(), config, KNOWN, UnlabelledMentions.learn([], KNOWN), teacher)
+    return own, [w.labels for w in own.encode(product(text, **more), labels=True).windows]
+
+
+def test_what_a_teacher_is_sure_of_becomes_a_label_that_counts_as_much() -> None:
+    text = "red hazzys shirt, blue leather"
+    own, (labels,) = taught(("color", "red", 0.97), ("color", "blue", 0.93), ("brand", "hazzys", 0.5), text=text)
+    assert labels.soft == {COLOR: ([1, 0, 0, 0, 1, 0], 0.93)}
+    assert own.tags(labels, COLOR) == [1, 0, 0, 0, 1, 0]
+    assert own.tags(labels, BRAND) == [0, UNKNOWN, 0, 0, 0, 0]
+    assert labels.maybe == {BRAND: [(1, 2)]}  # leather: not in the teacher's range
+    assert labels.scores == pytest.approx({COLOR: 0.8, BRAND: 0.8})
+    assert labels.pairs == {}
+    assert states(labels) == [BLANK] * 3
+
+
+def test_a_teachers_label_joins_the_shops() -> None:
+    text = "red shirt with striped blue"
+    own, (labels,) = taught(("color", "striped blue", 0.97), text=text, spans=[span("color", text, "red")])
+    assert own.tags(labels, COLOR) == [1, 0, 0, 1, 2]
+    assert labels.pairs == {COLOR: [1, 0, 0, 0, 0]}
+    assert labels.scores == {}
+
+
+def test_a_teachers_score_goes_to_the_windows_that_say_something() -> None:
+    text = "shirt " * 30 + "red"
+    _, labels = taught(("color", "red", 0.97), text=text, overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.soft) for x in labels] == [bool(x.scores) for x in labels] == [*[False] * (len(labels) - 1), True]
+
+
+def test_without_mentions_nothing_is_in_doubt() -> None:
+    assert labels_of("red cotton shirt").maybe == {}
+
+
+# ---- no labels -----------------------------------------------------------------------------------------------------
+
+
+def test_unlabelled_windows_have_no_labels() -> None:
+    (window,) = encoder().encode(product("red shirt")).windows
+    assert window.labels is None
+
+
+def test_mae_release_has_a_pad_tag_first_and_x_on_continuations() -> None:
+    text = "red striped shirt"
+    gold = product(text, spans=[span("color", text, "red striped shirt")])
+    own = encoder(None, preset="mae-release")
+    assert (own.units, own.config.decoder.pad_tag) == ("piece", True)
+    (window,) = own.encode(gold, labels=True).windows
+    assert window.units[0] is None
+    assert window.unit_index == list(range(10))
+    assert window.owned == (1, 10)
+    # pad | B red | I s, X on ##t ##r ##i ##p ##e ##d | I shirt
+    assert window.labels.pairs == {COLOR: [4, 1, 2, 3, 3, 3, 3, 3, 3, 2]}
+
+
+# ---- the tokenizer -------------------------------------------------------------------------------------------------
+
+
+def test_what_others_do_with_the_tokenizer_does_not_matter() -> None:
+    own, text = encoder(), "red [SEP] shirt " * 20
+    before = own.encode(product(text)).windows
+    bert()(["red", "blue"], padding="max_length", truncation=True, max_length=7, return_tensors="pt")
+    assert own.encode(product(text)).windows == before
+
+
+def test_an_encoder_in_another_process_encodes_the_same() -> None:
+    own, text = encoder(), "red [SEP] shirt"
+    copy = pickle.loads(pickle.dumps(own))
+    assert copy.encode(product(text)).windows == own.encode(product(text)).windows
+
+
+def test_a_tokenizer_without_offsets_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"tokenizer \(SimpleNamespace\) gives no character offsets; choose an encoder"
+    ):
+        encoder(SimpleNamespace())
+
+
+def test_a_tokenizer_without_a_special_token_is_refused() -> None:
+    backend = byte_level().backend_tokenizer
+    without = PreTrainedTokenizerFast(tokenizer_object=backend, cls_token="<s>", sep_token="</s>")
+    with pytest.raises(ConfigError, match=r"its tokenizer has no pad_token, .* choose a BERT-like encoder"):
+        encoder(without)
+
+
+def test_single_characters_of_a_tokenizer_of_bytes_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"text.units=char needs .* reads bytes; set text.units=piece"):
+        encoder(byte_level(), "text.units=char")

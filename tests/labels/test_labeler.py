@@ -1,0 +1,507 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from attrex.errors import ConfigError, DataError
+from attrex.labels.labeler import DistantLabeler, LocatePolicy, fold_plural, label_agreement
+from attrex.shop.schema import Attribute, Schema
+from attrex.types import CellState, Product, Span
+from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
+
+EVER = FormStats(20, 1.0)
+
+
+def product(text: str | dict[str, str], **table: str | list[str]) -> Product:
+    cells = {k.replace("_", " "): (v,) if isinstance(v, str) else tuple(v) for k, v in table.items()}
+    return Product("p1", text if isinstance(text, dict) else {"text": text}, table=cells)
+
+
+def said(found: Product) -> list[tuple[str, str]]:
+    return [(s.attribute, s.text) for s in found.spans or ()]
+
+
+def words(text: str, value: str | list[str], **policy: object) -> list[str]:
+    """The words of ``text`` that say ``value``."""
+    found = DistantLabeler(policy=LocatePolicy(**policy)).locate(product(text, A=value))  # type: ignore[arg-type]
+    return [s.text for s in found.spans or ()]
+
+
+def test_a_span_has_the_words_of_the_text_and_the_value_of_the_table() -> None:
+    found = DistantLabeler().locate(product("Blue T-shirt for men", Type="Tshirts", Color="Blue"))
+    assert found.spans == (
+        Span("Color", 0, 4, "Blue", "text", "Blue"),
+        Span("Type", 5, 12, "T-shirt", "text", "Tshirts"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("two dresses", "Dress", ["dresses"]),
+        ("one watch", "Watches", ["watch"]),
+        ("a hoodie, hoodies", "Hoodies", ["hoodie", "hoodies"]),
+        ("a blouse", "Blouses", ["blouse"]),
+        ("Women's and Men's", "Women", ["Women"]),
+        ("by Levi’s", "Levi's", ["Levi’s"]),
+        ("MEN'S socks", "Men", ["MEN"]),
+        ("a crew-neck tee", "Crew Neck", ["crew-neck"]),
+        ("a crew neck tee", "Crew-Neck", ["crew neck"]),
+        ("a t shirt, tshirt, T-Shirts", "T-shirt", ["t shirt", "tshirt", "T-Shirts"]),
+        ("with a crew neckline", "Round Neck", ["crew neckline"]),
+        ("gray or grey", "Grey", ["gray", "grey"]),
+        ("tailored in red", "Red", ["red"]),
+        ("bright. Blue", "Bright Blue", []),
+        ("bright - Blue", "Bright Blue", []),
+        ("30m or 30 m", "30 m", ["30m", "30 m"]),
+        ("a Q& Q watch", "Q&Q", ["Q& Q"]),
+        ("Tom and Jerry, Tom & Jerry", "Tom & Jerry", ["Tom and Jerry", "Tom & Jerry"]),
+    ],
+)
+def test_how_words_match_by_default(text: str, value: str, expected: list[str]) -> None:
+    assert words(text, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "option"),
+    [
+        ("blue", "Blue", "ignore_case"),
+        ("Dresses", "Dress", "fold_inflection"),
+        ("Men's", "Men", "fold_inflection"),
+        ("crew-neck", "crew neck", "hyphen_is_space"),
+        ("flipflop", "flip flop", "join_words"),
+        ("gray", "grey", "aliases"),
+        ("crew neck", "round neck", "aliases"),
+    ],
+)
+def test_each_way_of_matching_can_be_switched_off(text: str, value: str, option: str) -> None:
+    assert words(text, value) == [text.removesuffix("'s")]
+    assert words(text, value, **{option: False}) == []
+
+
+def test_short_values_and_parts_of_words_only_on_request() -> None:
+    assert words("Size M", "M") == []
+    assert words("Size M", "M", min_length=1) == ["M"]
+    assert words("tailored", "red", word_boundaries=False) == ["red"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("👗🏽 Red\r\nDress 👍", "Red Dress", "Red\r\nDress"),
+        ("Cafe\u0301 blouse", "Caf\u00e9", "Cafe\u0301"),
+        ("纯棉圆领T恤,红色短袖", "红色", "红色"),
+        ("红 色", "红色", "红 色"),
+        ("新款红裙", "红", "红"),
+        ("ﬁne wool", "Fine Wool", "ﬁne wool"),
+        ("İpek Ipek", "ipek", "Ipek"),
+        ("STRASSE", "Straße", "STRASSE"),
+        ("soft\u00adshell", "Softshell", "soft\u00adshell"),
+    ],
+)
+def test_offsets_are_those_of_the_text_as_it_is(text: str, value: str, expected: str) -> None:
+    (span,) = DistantLabeler().locate(product(text, A=value)).spans or ()
+    assert span.text == expected == text[span.start : span.end]
+
+
+def test_a_match_never_ends_inside_an_accented_letter() -> None:
+    assert words("Cafe\u0301", "Cafe") == []
+    assert words("कि", "क", min_length=1) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=30), st.text(min_size=1, max_size=8), st.text(max_size=30), st.booleans(), st.booleans())
+def test_a_value_between_spaces_is_found_whatever_it_is_made_of(
+    before: str, value: str, after: str, boundaries: bool, join: bool
+) -> None:
+    policy = LocatePolicy(word_boundaries=boundaries, join_words=join, min_length=1, blank=())
+    text = f"{before} {value} {after}"
+    found = DistantLabeler(policy=policy).locate(product(text, A=value))
+    assert all(text[s.start : s.end] == s.text for s in found.spans or ())
+    if value.isascii() and value.isalpha():
+        assert found.spans
+
+
+def test_every_field_keeps_its_own_offsets() -> None:
+    found = DistantLabeler().locate(product({"title": "Red bag", "description": "A bag in red"}, Color="Red"))
+    assert [(s.field, s.start) for s in found.spans or ()] == [("title", 0), ("description", 9)]
+    first = DistantLabeler(policy=LocatePolicy(occurrences="first"))
+    found = first.locate(product({"title": "Red bag", "description": "A bag in red"}, Color="Red", Type="Bag"))
+    assert [(s.field, s.text) for s in found.spans or ()] == [("title", "Red"), ("title", "bag")]
+
+
+def test_who_gets_overlapping_words() -> None:
+    shoes = product("canvas sports shoes", Type="Sports Shoes", Use="Sports", Material="Canvas")
+    longest = DistantLabeler()
+    assert said(longest.locate(shoes)) == [("Material", "canvas"), ("Type", "sports shoes")]
+    by_priority = DistantLabeler(policy=LocatePolicy(overlap="priority", priority=("Use",)))
+    assert said(by_priority.locate(shoes)) == [("Material", "canvas"), ("Use", "sports")]
+    both = DistantLabeler(policy=LocatePolicy(overlap="keep"))
+    assert said(both.locate(shoes)) == [("Material", "canvas"), ("Use", "sports"), ("Type", "sports shoes")]
+    assert longest.report.attributes["Use"].lost_to_overlap == 1
+
+
+def test_the_same_words_go_to_the_first_attribute_and_are_reported() -> None:
+    watch = product("steel watch", Strap="Steel", Case="Steel")
+    labeler = DistantLabeler(policy=LocatePolicy(priority=("Case",)))
+    assert said(labeler.locate(watch)) == [("Case", "steel")]
+    assert labeler.report.ambiguous == {("steel", "Case", "Strap"): 1}
+    schema = Schema((Attribute("Strap"), Attribute("Case")))
+    assert said(DistantLabeler(schema).locate(watch)) == [("Strap", "steel")]
+    assert said(DistantLabeler(policy=LocatePolicy(overlap="keep")).locate(watch)) == [
+        ("Strap", "steel"),
+        ("Case", "steel"),
+    ]
+
+
+def test_a_schema_brings_aliases_and_columns() -> None:
+    schema = Schema((Attribute("Color", ("Colour1", "Colour2"), aliases={"Wine": ("burgundy", "deep red")}),))
+    found = DistantLabeler(schema).locate(product("A deep-red bag, burgundy lining", Colour1="Wine", Colour2="Wine"))
+    assert found.table == {"Color": ("Wine",)}
+    assert [(s.text, s.value) for s in found.spans or ()] == [("deep-red", "Wine"), ("burgundy", "Wine")]
+
+
+def test_blank_absent_and_not_located_cells_stay_apart() -> None:
+    policy = LocatePolicy(absent=("No",), columns={"Lining": "Inside"})
+    table = {"Color": ("Red",), "Fit": (" n/a ",), "Hood": ("no",), "Pattern": ("Solid",), "Lining": (), "Use": ("",)}
+    found = DistantLabeler(policy=policy).locate(Product("p", {"text": "Red bag"}, table=table))
+    states = {a: found.cell_state(a) for a in ("Color", "Fit", "Hood", "Pattern", "Inside", "Use")}
+    assert states == {
+        "Color": CellState.LOCATED,
+        "Fit": CellState.BLANK,
+        "Hood": CellState.ABSENT,
+        "Pattern": CellState.NOT_LOCATED,
+        "Inside": CellState.ABSENT,
+        "Use": CellState.BLANK,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Shirt\nFit: Slim", ["Slim"]),  # agrees with the cell
+        ("Shirt\nFit\nSlim\nWash care", ["Slim"]),
+        ("Shirt\nCut - slim, narrow look", ["slim"]),  # the column's name; of two phrases the one that agrees
+        ("Shirt\nFit: Loose", []),  # the cell says otherwise
+        ("Shirt\nFit: a slim shirt for the whole day", []),  # a sentence
+        ("Slim shirt", []),
+    ],
+)
+def test_a_heading_tells_that_a_word_is_a_value(text: str, expected: list[str]) -> None:
+    policy = LocatePolicy(columns={"Cut": "Fit"}, aliases=False)
+    found = DistantLabeler(policy=policy).locate(product(text, Cut="Slim Fit"))
+    assert [s.text for s in found.spans or ()] == expected
+    assert all(s.value == "Slim Fit" for s in found.spans or ())
+    assert DistantLabeler(policy=replace(policy, headings=False)).locate(product(text, Cut="Slim Fit")).spans == ()
+
+
+def test_a_heading_labels_a_blank_cell_with_a_short_phrase() -> None:
+    policy = LocatePolicy(columns={"Cut": "Fit", "Care": "Care", "Length": "Length"})
+    text = "Shirt\nFit: muscle\nLength: 51 cm\nFit\nCare\nHand wash"
+    (muscle, wash) = DistantLabeler(policy=policy).locate(product(text)).spans or ()
+    assert (muscle.attribute, muscle.text, muscle.value) == ("Fit", "muscle", None)
+    assert (wash.attribute, wash.text) == ("Care", "Hand wash")  # 51 cm is a measure, "Care" a heading itself
+    lexicon = Lexicon({"Fit": Vocabulary(headed={"": {"muscle": EVER}}, headings={"shape": EVER})})
+    labeler = DistantLabeler(policy=policy, lexicon=lexicon)
+    found = labeler.locate(product("Shirt\nShape: muscle", Cut="Slim Fit"))
+    assert said(found) == [("Fit", "muscle")]  # known to be said there, whatever the cell
+    assert labeler.report.sources == {"heading": 1}
+    rises = Lexicon({"Rise": Vocabulary(accepted={"Low Rise": {"low-rise": EVER}})})
+    found = DistantLabeler(policy=policy, lexicon=rises).locate(product("Jeans\nFit: low rise, skinny fit"))
+    assert said(found) == [("Rise", "low rise"), ("Fit", "skinny fit")]
+
+
+@pytest.mark.parametrize(
+    ("text", "cell", "expected"),
+    [
+        ("82% polyamide, 18% elastane", "Blended", ["polyamide", "elastane"]),
+        ("60% baby alpaca and 40% silk", "NA", ["baby alpaca", "silk"]),
+        ("60% a very soft wool and 40% silk", "NA", ["silk"]),  # more than a name
+        ("100% cotton jersey", "Pure Cotton", ["cotton"]),
+        ("100% UV protection", "Pure Cotton", []),
+        ("100% wool", "Pure Cotton", []),  # one part, unknown: no composition
+    ],
+)
+def test_the_parts_of_a_composition_are_materials(text: str, cell: str, expected: list[str]) -> None:
+    policy = LocatePolicy(columns={"Fabric": "Material"})
+    assert [s.text for s in DistantLabeler(policy=policy).locate(product(text, Fabric=cell)).spans or ()] == expected
+    off = DistantLabeler(policy=replace(policy, composition=())).locate(product(text, Fabric=cell))
+    assert off.spans == ()
+
+
+def test_a_composition_needs_no_capital_in_its_attributes_name() -> None:
+    found = DistantLabeler().locate(product("82% polyamide, 18% elastane", material="Blended"))
+    assert said(found) == [("material", "polyamide"), ("material", "elastane")]
+
+
+def test_a_policy_tells_which_of_its_names_nobody_has() -> None:
+    policy = LocatePolicy(columns={"Frabe": "Color", "Stoff": "Material"}, priority=("Nope", "Color"))
+    assert [*policy.unused(["Farbe", "Stoff"], ["Fit"])] == [
+        "1 of 2 names under `columns` in the policy are in no product's table, such as 'Frabe'; did you mean 'Farbe'?",
+        "1 of 2 names under `priority` in the policy are in no product's table, such as 'Nope'",
+    ]
+    assert not [*LocatePolicy(columns={"Stoff": "Material"}, priority=("Fit",)).unused(["Stoff"], ["Fit"])]
+
+
+def test_a_composition_knows_the_words_of_a_lexicon() -> None:
+    lexicon = Lexicon({"Material": Vocabulary(accepted={"Wool": {"merino wool": EVER}}, parts={"zephyr": EVER})})
+    found = DistantLabeler(lexicon=lexicon).locate(
+        product("100% soft merino wool\nLining: 100% zephyr", Material="Blended")
+    )
+    assert [(s.text, s.value) for s in found.spans or ()] == [("merino wool", "Wool"), ("zephyr", None)]
+    found = DistantLabeler(lexicon=lexicon).locate(product("100% merino wool shirt in zephyr", Material="Blended"))
+    assert [s.text for s in found.spans or ()] == ["merino wool"]
+
+
+def test_nothing_is_said_behind_a_negation() -> None:
+    text = "Printed shirt. Do not iron the print, print side in"
+    assert words(text, "Printed") == ["Printed", "print"]
+    assert words(text, "Printed", negations=()) == ["Printed", "print", "print"]
+    assert words("Do not bleach", "Do not bleach") == ["Do not bleach"]
+
+
+def test_blank_cells_are_labelled_with_forms_that_are_right_where_the_cell_is_filled() -> None:
+    sleeves = Vocabulary(
+        accepted={
+            "Sleeveless": {"sleeveless": FormStats(118, 0.86), "airy": FormStats(50, 0.5)},
+            "Long Sleeves": {"long": FormStats(30, 0.4), "l/s": FormStats(3, 1.0)},
+        },
+        categories=("Tops",),
+    )
+    lexicon = Lexicon({"Sleeves": sleeves})
+
+    def found(text: str, category: str | None = "Tops", trust: float = 0.8, **table: str) -> list[str]:
+        labeler = DistantLabeler(policy=LocatePolicy(trust=trust), lexicon=lexicon)
+        located = labeler.locate(replace(product(text, **table), category=category))
+        return [s.text for s in located.spans or ()]
+
+    assert found("An airy sleeveless top") == ["sleeveless"]
+    assert found("An airy sleeveless top", trust=0.9) == []
+    assert found("An airy sleeveless top", Sleeves="Short") == []  # the table says otherwise
+    assert found("A sleeveless thing", category="Bags") == []  # no bag has sleeves
+    assert found("A sleeveless thing", category=None) == ["sleeveless"]
+    assert found("A top\nfor long walks, l/s") == []
+    off = DistantLabeler(policy=LocatePolicy(blank_cells=False), lexicon=lexicon)
+    assert off.locate(product("An airy sleeveless top")).spans == ()
+
+
+def test_words_of_two_attributes_go_to_the_one_that_has_them_most_often_where_both_are_blank() -> None:
+    rubber, seldom = {"Rubber": {"rubber": EVER}}, {"Rubber": {"rubber": FormStats(15, 1.0)}}
+    lexicon = Lexicon({"Sole": Vocabulary(accepted=seldom), "Material": Vocabulary(accepted=rubber)})
+    assert said(DistantLabeler(lexicon=lexicon).locate(product("A rubber boot"))) == [("Material", "rubber")]
+    found = DistantLabeler(lexicon=lexicon).locate(product("A rubber boot", Material="Leather"))
+    assert found.spans == ()  # it may be said of the material, and be wrong
+
+
+def test_a_wider_word_for_several_values_stands_for_none_of_them_in_a_blank_cell() -> None:
+    shoes = {v: {"shoe": FormStats(40, 0.9, None)} for v in ("Formal Shoes", "Casual Shoes")}
+    lexicon = Lexicon({"Type": Vocabulary(accepted=shoes)})
+    (blank,) = DistantLabeler(lexicon=lexicon).locate(product("A shoe")).spans or ()
+    (filled,) = DistantLabeler(lexicon=lexicon).locate(product("A shoe", Type="Casual Shoes")).spans or ()
+    assert (blank.text, blank.value, filled.value) == ("shoe", None, "Casual Shoes")
+
+
+def test_what_a_title_says_counts_as_a_cell() -> None:
+    colours = Vocabulary(
+        accepted={"Maroon": {"maroon": FormStats(30, 0.5, 0.95)}, "Pink": {"pink": FormStats(30, 0.5, 0.95)}},
+        categories=("Tops",),
+    )
+    lexicon = Lexicon({"Colour": colours})
+    text = "A maroon top\nIn maroon, over pink shorts"
+
+    def found(text: str, trust: float = 0.8, category: str = "Tops", titles: bool = True, **table: str) -> list[str]:
+        labeler = DistantLabeler(policy=LocatePolicy(trust=trust, titles=titles), lexicon=lexicon)
+        located = labeler.locate(replace(product(text, **table), category=category))
+        assert all(s.value == s.text.title() for s in located.spans or ())
+        return [s.text for s in located.spans or ()]
+
+    assert found(text) == ["maroon", "maroon"]
+    assert found(text, Colour="Pink") == ["maroon", "maroon", "pink"]
+    assert found("A maroon and pink top", Colour="Pink") == ["pink"]  # the title says what the cell says
+    assert found(text, trust=0.96) == found(text, titles=False) == found(text, category="Bags") == []
+
+
+def test_the_forms_of_a_lexicon_are_labelled_where_the_cell_has_their_value() -> None:
+    collars = Vocabulary(accepted={"Polo Collar": {"polo neck": EVER}}, suggested={"Polo Collar": {"polo shirt": EVER}})
+    lexicon = Lexicon({"Neckline": collars})
+    text = "A polo neck on a polo shirt"
+    assert said(DistantLabeler(lexicon=lexicon).locate(product(text, Neckline="Polo Collar"))) == [
+        ("Neckline", "polo neck")
+    ]
+    assert DistantLabeler(lexicon=lexicon).locate(product(text, Neckline="Round Neck")).spans == ()
+    without = DistantLabeler(policy=LocatePolicy(mined_forms=False), lexicon=lexicon)
+    assert without.locate(product(text, Neckline="Polo Collar")).spans == ()
+
+
+def test_columns_are_merged_and_a_filled_one_beats_an_absent_one() -> None:
+    policy = LocatePolicy(columns={"Neck": "Neckline", "Collar": "Neckline"}, absent=("none",), other_columns="drop")
+    labeler = DistantLabeler(policy=replace(policy, blank=("NA",)))
+    assert labeler.locate(product("x", Neck="none", Collar="Polo")).table == {"Neckline": ("Polo",)}
+    assert labeler.locate(product("x", Neck="V", Collar=["V", "Shirt"], SKU="7")).table == {"Neckline": ("V", "Shirt")}
+    assert labeler.locate(product("x", Neck="NA", SKU="NA")).table == {}
+    assert labeler.report.attributes["Neckline"].merged == 1
+    assert labeler.report.dropped_columns == {"SKU": 1}
+
+
+def test_a_policys_marker_for_absent_goes_before_the_blank_ones_that_everybody_has() -> None:
+    policy = LocatePolicy(absent=("Not applicable",))
+    found = DistantLabeler(policy=policy).locate(product("x", Fit="not applicable", Cut="unknown"))
+    assert found.table == {"Fit": ()}
+    assert found.cell_state("Fit") is CellState.ABSENT
+
+
+def test_columns_are_headings_before_a_product_fills_them() -> None:
+    bare = product("Fit: Regular\n82% polyamide, 18% elastane")
+    labeler = DistantLabeler()
+    assert said(labeler.locate(bare)) == []
+    labeler.know(["Fit", "Material"])
+    assert said(labeler.locate(bare)) == [("Fit", "Regular"), ("Material", "polyamide"), ("Material", "elastane")]
+
+
+def test_a_word_that_folds_to_nothing_is_no_part_of_a_value() -> None:
+    assert words("a \u00ad red \u00ad bag", "red") == ["red"]
+    options = Schema((Attribute("A", options=("red",)),))
+    found = DistantLabeler(schema=options).locate(product("a \u00ad red \u00ad bag", A="red"))
+    assert said(found) == [("A", "red")]
+
+
+def test_thousands_of_values_in_one_text_take_no_longer_each(growth) -> None:
+    lexicon = Lexicon({"Color": Vocabulary(accepted={"Blue": {"blue": EVER}, "Navy Blue": {"navy blue": EVER}})})
+
+    def located(times: int) -> Product:
+        return DistantLabeler(lexicon=lexicon).locate(product("navy blue " * times, Color="Blue"))
+
+    assert said(located(1_000)) == [("Color", "navy blue")] * 1_000
+    assert growth(located, 1_000) < 9, "every find is compared with every other"
+
+
+def test_labelled_products_keep_their_spans_and_marked_rows_pass() -> None:
+    labelled = Product("a", {"text": "red"}, table={"Color": ("Blue",)}, spans=(), complete=True)
+    broken = Product("b", {}, error="line 2 is not JSON")
+    labeler = DistantLabeler()
+    assert labeler.locate(labelled) == labelled
+    assert labeler.locate(broken) is broken
+    assert (labeler.report.already_labelled, labeler.report.errors) == (1, 1)
+
+
+def test_the_report_counts_and_prints() -> None:
+    labeler = DistantLabeler(policy=LocatePolicy(columns={"Tint": "Color", "Pattern": "Pattern"}, other_columns="drop"))
+    for text, tint in (("red red", "Red"), ("blue", "Blue"), ("a bag", "Blue"), ("a bag", "Rust")):
+        labeler.locate(product(text, Tint=tint, Pattern="Solid", SKU="77"))
+    report = json.loads(json.dumps(labeler.report.to_json()))
+    color = report["attributes"]["Color"]
+    assert (color["cells"], color["located"], color["not_located"], color["spans"]) == (4, 2, 2, 3)
+    assert color["never_found"] == {"Rust": 1}  # Blue is found elsewhere
+    assert report["attributes"]["Pattern"]["located_share"] == 0
+    assert report["dropped_columns"] == {"SKU": 4}
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(labeler.report.render())
+    page = console.export_text()
+    assert "Solid (4)" in page
+    assert "Spans by what told that they are values: table 3." in page
+    assert report["sources"] == {"table": 3}
+    assert "1 columns without a mapping were dropped: SKU (4)" in page
+
+
+@pytest.mark.parametrize(
+    ("one", "many"),
+    [
+        ("dress", "dresses"),
+        ("watch", "watches"),
+        ("box", "boxes"),
+        ("accessory", "accessories"),
+        ("tie", "ties"),
+        ("shoe", "shoes"),
+        ("size", "sizes"),
+        ("blouse", "blouses"),
+        ("up", "ups"),
+        ("kurti", "kurtis"),
+    ],
+)
+def test_singular_and_plural_fold_to_one_form(one: str, many: str) -> None:
+    assert fold_plural(one) == fold_plural(many)
+
+
+def test_folding_keeps_different_words_apart() -> None:
+    assert (
+        len({fold_plural(w) for w in ("cap", "cape", "dress", "gas", "tee", "tie", "pant", "short", "strip", "stripe")})
+        == 10
+    )
+
+
+def test_a_policy_is_saved_as_yaml_and_read_back(tmp_path: Path) -> None:
+    policy = LocatePolicy(overlap="priority", priority=("Color", "Use"), columns={"Tint": "Color"}, min_length=3)
+    policy.save(tmp_path / "policy.yaml")
+    assert LocatePolicy.load(tmp_path / "policy.yaml") == policy
+    (tmp_path / "short.yaml").write_text("aliases: false\n")
+    assert LocatePolicy.load(tmp_path / "short.yaml") == LocatePolicy(aliases=False)
+
+
+def test_the_example_policy_merges_a_fashion_shops_columns() -> None:
+    policy = LocatePolicy.load(Path(__file__).parents[2] / "examples" / "fashion_columns.yaml")
+    table = {"BaseColour": ("Red",), "Colour2": ("NA",), "Collar": ("Polo Collar",), "Type": ("Regular",)}
+    found = DistantLabeler(policy=policy).locate(Product("p", {"text": "Red polo-collar tee"}, table=table))
+    assert said(found) == [("Color", "Red"), ("Neckline", "polo-collar")]
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("ignore_cases: true", "unknown key 'ignore_cases'; did you mean 'ignore_case'?"),
+        ("overlap: longer", "overlap should be one of longest, priority, keep, not 'longer'"),
+        ("occurrences: last", "occurrences should be one of all, first, not 'last'"),
+        ("other_columns: 3", "other_columns should be a word, not 3"),
+        ("aliases: sometimes", "aliases should be true or false, not 'sometimes'"),
+        ("trust: 80", "trust should be a share from 0 to 1, such as 0.8, not 80.0"),
+        ("trust: often", "trust should be a number, not 'often'"),
+        ("min_length: true", "min_length should be a whole number, not True"),
+        ("priority: Color", "priority should be a list of words (NO, null and numbers in quotes), not 'Color'"),
+        ("negations: [not, no]", "negations should be a list of words (NO, null and numbers in quotes), not ['not', F"),
+        ("columns: [a, b]", "columns should be a mapping of words to words (NO, null and numbers in quotes), not"),
+        ("columns: {38: Size}", "columns should be a mapping of words to words"),
+        ("blank: [0000-00-00]", "is not YAML: year 0 is out of range"),
+        ("- a", "should be a mapping of policy keys"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_wrong_policy_says_what_is_wrong(tmp_path: Path, yaml: str, message: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(yaml)
+    with pytest.raises(ConfigError) as exc:
+        LocatePolicy.load(path)
+    assert message in str(exc.value)
+
+
+def test_a_missing_policy_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no policy file .*gone\.yaml; LocatePolicy\(\)\.save\(\) writes one"):
+        LocatePolicy.load(tmp_path / "gone.yaml")
+
+
+def labelled(*places: tuple[str, int, int]) -> list[Product]:
+    text = "dark blue slim fit jeans"
+    spans = tuple(Span(a, s, e, text[s:e]) for a, s, e in places)
+    return [Product("p", {"text": text}, spans=spans)]
+
+
+def test_agreement_tells_differences_by_kind() -> None:
+    ours = labelled(("Color", 5, 9), ("Fit", 10, 18), ("Style", 19, 24), ("Brand", 0, 4))
+    theirs = labelled(("Color", 0, 9), ("Fit", 10, 18), ("Type", 19, 24), ("Use", 10, 14))
+    result = label_agreement(ours, theirs)
+    assert (result["precision"], result["recall"], result["f1"]) == (0.25, 0.25, 0.25)
+    assert result["differences"] == {"boundary": 1, "attribute": 1, "missing": 1, "extra": 1}
+    assert result["per_attribute"]["Fit"]["f1"] == 1
+    assert result["per_attribute"]["Brand"]["differences"] == {"extra": 1}
+    assert label_agreement(ours, ours)["f1"] == 1
+    assert label_agreement(labelled(), labelled())["f1"] == 0
+
+
+def test_agreement_of_different_products_is_an_error() -> None:
+    with pytest.raises(DataError, match="1 are only on one side, such as 'p'; keep the ids that both have"):
+        label_agreement(labelled(), [])
