@@ -33,15 +33,13 @@ class TextConfig(_Section):
     """Longest window, special tokens included; longer texts are read in overlapping windows."""
     overlap: int = Field(32, ge=0)
     """Tokens that neighbouring windows of a long text share, so that no value is cut."""
-    units: Literal["auto", "word", "piece", "char", "legacy_wordpiece"] = "auto"
+    units: Literal["auto", "word", "piece", "char"] = "auto"
     """What one tag stands for. `auto`: words where the tokenizer splits on punctuation (BERT), else pieces.
-    `char`: one id per character (MEPAVE). `legacy_wordpiece`: the release's misaligned tags, for comparison only."""
+    `char`: one id per character (MEPAVE)."""
     hidden_dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout in the text encoder's layers while training."""
     attention_dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout of the text encoder's attention weights while training."""
-    pad_mask: bool = True
-    """Hide padding from the encoder. Off only to reproduce the published release."""
 
 
 class ImageConfig(_Section):
@@ -60,10 +58,6 @@ class ImageConfig(_Section):
     """Photos used per product, in the order given; their regions are concatenated."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Share of text windows whose photos are hidden in a training step, so that a missing photo is a normal case."""
-    freeze_batchnorm: bool = True
-    """Keep the backbone's BatchNorm statistics as they were pretrained, for small batches spoil them."""
-    region_layout: Literal["spatial", "raw"] = "spatial"
-    """`raw`: the release's reshape without transpose, which scrambles the regions; for comparison only."""
 
 
 class FusionConfig(_Section):
@@ -90,10 +84,6 @@ class FusionConfig(_Section):
     """Centre and scale each channel of the regions by its statistics over the shop's photos, measured once before
     training. What all photos have in common is a large constant; un-normalised attention lets it grow within a few
     steps until it drowns the words. The paper's small learning rate over 45 epochs does without."""
-    trainable: bool = True
-    """Train TIR's attention; false leaves it at its first weights."""
-    pad_mask: bool = True
-    """Hide padding tokens from TIR's attention. Off only to reproduce the published release."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -109,18 +99,12 @@ class RangeConfig(_Section):
     """`predicted`: only the attributes that the classifier selects are decoded, each by itself. `none`: flat BIO."""
     threshold: float = Field(0.5, ge=0, lt=1)
     """S_thr: attributes with a score strictly above it are decoded."""
-    train_on: Literal["union", "predicted", "gold"] = "union"
-    """Pairs the decoder learns from: the gold range, the predicted one (release), or both (default)."""
     only_epochs: float = Field(0.0, ge=0)
     """Epochs at the start in which only the range is learned."""
-    prior_bias: bool = True
-    """Start the classifier at each attribute's frequency, so that few pairs are selected at first."""
     max_pairs: int = Field(4096, ge=1)
     """Most (product, attribute) pairs decoded in one training step; gold first, then by score."""
     mask_by_category: bool = False
     """Never select an attribute that the schema rules out for the product's category."""
-    no_attribute_class: bool = False
-    """The release's 27th class "no attribute"."""
     unknown: Literal["negative", "masked", "weighted", "pu"] = "negative"
     """What a partly filled table teaches. `negative`: a blank cell is an absent attribute. With all others, words that
     name a known value which is not labelled may have any tag, and a blank cell whose text names none counts as absent
@@ -137,7 +121,7 @@ class RangeConfig(_Section):
     """A known value is searched in the texts as a possible unlabelled one only if at least this share of its places in
     products whose cell is known is labelled; so that the brand "only" is not suspected in "hand wash only"."""
     reduction: Literal["mean", "sum"] = "mean"
-    """Classification loss over the attributes of a product: their mean (release), or their sum, with which an
+    """Classification loss over the attributes of a product: their mean (the paper), or their sum, with which an
     attribute learns as fast in a catalogue of thousands as in one of ten."""
     loss_weight: float = Field(1.0, ge=0)
     """Weight of the classification loss beside the CRF's."""
@@ -173,12 +157,6 @@ class DecoderConfig(_Section):
     """CRF loss over the pairs of a batch."""
     constrained: bool = True
     """Forbid O -> I in the CRF."""
-    pad_tag: bool = False
-    """The release's extra tag for the [CLS] position."""
-    overlaps: Literal["apart", "overwrite"] = "apart"
-    """Gold spans of different attributes on the same words: kept apart, or the later one overwrites (release)."""
-    continuation_tag: bool = False
-    """The release's X for continuation word pieces (MAE); needs `text.units: piece`."""
 
 
 class PretrainingConfig(_Section):
@@ -266,12 +244,6 @@ class Config(_Section):
     @model_validator(mode="after")
     def _combination_makes_sense(self) -> Self:
         faults = [*self._system_faults()]
-        if self.decoder.continuation_tag and self.text.units != "piece":
-            faults.append(f"decoder.continuation_tag needs text.units=piece, it is {self.text.units}")
-        if self.range.kind == "none" and (self.decoder.pad_tag or self.decoder.continuation_tag):
-            faults.append(
-                "decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO"
-            )
         if self.range.kind == "none" and self.range.unknown not in ("negative", "masked"):
             faults.append(
                 f"range.unknown={self.range.unknown} needs range.kind=predicted: a flat tagger has no range whose "
@@ -323,8 +295,6 @@ class Config(_Section):
                 f"system={self.system} takes what is not labelled for absent; set range.unknown=negative, "
                 f"or train uls-dram, which can leave open what is unknown"
             )
-        if self.decoder.pad_tag or self.decoder.continuation_tag:
-            yield f"decoder.pad_tag and continuation_tag belong to the release of uls-dram, not to system={self.system}"
 
     @property
     def system_name(self) -> str:

@@ -33,7 +33,7 @@ from attrex.types import UNKNOWN, Product
 
 QUICK = {
     "text": {"hidden_dropout": 0.0},
-    "image": {"size": 32, "dropout": 0.0, "freeze_batchnorm": False},
+    "image": {"size": 32, "dropout": 0.0},
     "decoder": {"hidden": 32, "dropout": 0.0},
     "range": {"tune_threshold": False},
     "training": {"learning_rate": 3e-3, "head_learning_rate": 1e-2, "epochs": 7},

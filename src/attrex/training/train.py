@@ -195,8 +195,6 @@ def _count_repeated(products: Sequence[Product], validation: Sequence[Product], 
 
 def start_classifier(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    if not model.config.range.prior_bias:
-        return
     windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
     for window in windows:
@@ -213,7 +211,7 @@ def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, .
             for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
                 more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
                 units = window.units[start : start + 1 + more]
-                yield attribute, tuple(i for unit in units if unit is not None for i in unit.ids)
+                yield attribute, tuple(i for unit in units for i in unit.ids)
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
