@@ -166,21 +166,6 @@ def test_an_image_model_needs_fusion():
     assert "image.model=efficientnet-lite0 would never be used with fusion.kind=none; set image.model=null" in said
 
 
-@pytest.mark.parametrize("unknown", ["weighted", "pu"])
-def test_a_flat_tagger_has_no_cells_to_weight(unknown: str):
-    said = fault_of("range.kind=none", f"range.unknown={unknown}")
-    assert f"range.unknown={unknown} needs range.kind=predicted: a flat tagger has no range whose" in said
-    assert "set range.unknown=masked, which leaves open what words in doubt are" in said
-    Config.load("small", ["range.kind=none", "range.unknown=masked"])
-
-
-def test_rounds_need_cells_that_are_unknown():
-    for settings in (["range.unknown=negative"], ["range.kind=none", "range.unknown=masked"]):
-        said = fault_of("training.rounds=2", *settings)
-        assert "training.rounds=2 needs range.kind=predicted and cells that are unknown; set range.unknown=mask" in said
-    Config.load("small", ["training.rounds=2", "range.unknown=pu"])
-
-
 def test_a_teacher_cannot_be_sure_and_unsure_at_once():
     said = fault_of("training.teacher_low=0.9", "training.teacher_high=0.5")
     assert "training.teacher_low=0.9 must be under training.teacher_high=0.5" in said
@@ -193,8 +178,8 @@ def test_windows_must_get_on():
 
 
 def test_all_combinations_that_make_no_sense_are_reported_at_once():
-    said = fault_of("image.model=null", "text.overlap=90", "range.kind=none", "range.unknown=pu")
-    assert all(words in said for words in ("needs photos", "must be under half", "a flat tagger has no range"))
+    said = fault_of("image.model=null", "text.overlap=90", "training.teacher_low=0.95")
+    assert all(words in said for words in ("needs photos", "must be under half", "must be under training.teacher_high"))
 
 
 def test_a_configuration_cannot_be_changed_behind_a_models_back():

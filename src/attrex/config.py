@@ -105,17 +105,16 @@ class RangeConfig(_Section):
     """Most (product, attribute) pairs decoded in one training step; gold first, then by score."""
     mask_by_category: bool = False
     """Never select an attribute that the schema rules out for the product's category."""
-    unknown: Literal["negative", "masked", "weighted", "pu"] = "negative"
-    """What a partly filled table teaches. `negative`: a blank cell is an absent attribute. With all others, words that
-    name a known value which is not labelled may have any tag, and a blank cell whose text names none counts as absent
-    with `unknown_weight`; cells whose text names one are left out of the range's loss (`masked`), count as absent with
-    `unknown_weight` (`weighted`), or are taken for positive in the share seen elsewhere (`pu`, non-negative risk).
-    A flat tagger has no range, so that `masked` is all it can do. Complete products have nothing unknown."""
+    unknown: Literal["negative", "masked"] = "negative"
+    """What a partly filled table teaches. `negative`: a blank cell is an absent attribute. `masked`: words that name a
+    known value which is not labelled may have any tag; a cell whose text names one is uncertain and left out of the
+    range's loss; a blank cell whose text names none counts as absent with `unknown_weight`. Complete products have
+    nothing unknown."""
     unknown_weight: float = Field(0.3, ge=0, le=1)
-    """How much a blank cell counts, against 1 for a known one, unless `unknown` is `negative`. The tags of cells in
-    doubt, whose text names a known value, count nothing where such cells outnumber the located ones."""
+    """With `unknown: masked`, how much a blank cell counts, against 1 for a known one. The tags of uncertain cells,
+    whose text names a known value, count nothing where such cells outnumber the located ones."""
     partial_labels: bool = True
-    """Unless `unknown` is `negative`, the tags of words that may be an unlabelled value are summed over in the CRF's
+    """With `unknown: masked`, the tags of words that may be an unlabelled value are summed over in the CRF's
     likelihood; without it they are taken for no value."""
     mention_share: float = Field(0.2, ge=0, le=1)
     """A known value is searched in the texts as a possible unlabelled one only if at least this share of its places in
@@ -212,15 +211,10 @@ class TrainingConfig(_Section):
     """`auto`: bf16 where the processor multiplies it natively, else fp32."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Of everything random: first weights, order, dropout."""
-    rounds: int = Field(1, ge=1, le=10)
-    """Trainings one after the other: each but the first also learns from what the one before read in the cells that the
-    table leaves unknown. Needs `range.unknown` other than `negative`; complete products need one."""
     teacher_high: float = Field(0.9, gt=0, le=1)
-    """Finds of the last round in unknown cells teach the next one as labels from this confidence on, weighted by it."""
+    """A teacher's values in unknown cells are learned as labels from this confidence on, weighted by it."""
     teacher_low: float = Field(0.1, ge=0, lt=1)
-    """Up to this confidence they teach that there is no value; in between their words may have any tag."""
-    round_agreement: float = Field(0.98, ge=0, le=1)
-    """No further round once two in a row find the same in the validation products, as F1 of exact spans."""
+    """Up to this confidence they are learned as no value; in between their words may have any tag."""
     save_every: int = Field(0, ge=0)
     """Steps between resumable checkpoints; 0: at every validation."""
 
@@ -244,16 +238,6 @@ class Config(_Section):
     @model_validator(mode="after")
     def _combination_makes_sense(self) -> Self:
         faults = [*self._system_faults()]
-        if self.range.kind == "none" and self.range.unknown not in ("negative", "masked"):
-            faults.append(
-                f"range.unknown={self.range.unknown} needs range.kind=predicted: a flat tagger has no range whose "
-                "cells could be weighted; set range.unknown=masked, which leaves open what words in doubt are"
-            )
-        if self.training.rounds > 1 and (self.range.kind == "none" or self.range.unknown == "negative"):
-            faults.append(
-                f"training.rounds={self.training.rounds} needs range.kind=predicted and cells that are unknown; "
-                "set range.unknown=masked, weighted or pu, or training.rounds=1"
-            )
         if self.training.teacher_low >= self.training.teacher_high:
             faults.append(
                 f"training.teacher_low={self.training.teacher_low} must be under "

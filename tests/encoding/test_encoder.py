@@ -132,7 +132,6 @@ def test_words_of_bert(text: str, expected: list[str]) -> None:
 
 def test_pieces_of_bert() -> None:
     assert read("striped red", "text.units=piece") == [*"striped", "red"]
-    (window,) = encoder(None, "text.units=piece").encode(product("striped red")).windows
 
 
 @pytest.mark.parametrize("tokenizer", ["byte_level", "sentence_piece"])

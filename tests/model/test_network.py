@@ -14,7 +14,6 @@ from attrex.errors import ConfigError
 from attrex.model.batch import Batch, Decoded, Losses
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.network import Network
-from attrex.model.positive_unlabelled import pu_risk
 from attrex.model.region_norm import RegionNorm
 from attrex.training.trainer import freeze
 from attrex.types import UNKNOWN
@@ -410,9 +409,7 @@ def doubtful(batch: Batch) -> Batch:
     )
 
 
-@pytest.mark.parametrize(
-    ("unknown", "blank", "in_doubt"), [("negative", 1.0, 1.0), ("masked", 0.25, 0.0), ("weighted", 0.25, 0.25)]
-)
+@pytest.mark.parametrize(("unknown", "blank", "in_doubt"), [("negative", 1.0, 1.0), ("masked", 0.25, 0.0)])
 def test_cells_count_as_told(build: Build, doubtful: Batch, unknown: str, blank: float, in_doubt: float):
     network = choose(
         build(f"range.unknown={unknown}", "range.unknown_weight=0.25", "range.reduction=sum"), [0.1, 0.2, 0.3, 0.4]
@@ -435,7 +432,7 @@ def test_the_tags_of_cells_in_doubt_can_be_left_out(build: Build, doubtful: Batc
     seen = observe(network)
     network(**doubtful.tensors())
     assert set(seen["pairs"]) > {*BLANKS, *IN_DOUBT}
-    network.doubt_at(torch.full((4,), 0.5), leave_out=True)
+    network.drop_uncertain = True
     losses = network(**doubtful.tensors())
     certain = {*BLANKS} - {*IN_DOUBT}
     assert set(seen["pairs"]).isdisjoint(IN_DOUBT)
@@ -474,25 +471,6 @@ def test_the_mean_range_loss_is_over_the_cells_that_count(build: Build, batch: B
     torch.testing.assert_close(network(**batch.tensors()).loss, 2 * expected)
 
 
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_cells_in_doubt_are_taken_for_positive_in_the_share_seen_elsewhere(
-    build: Build, doubtful: Batch, reduction: str
-):
-    logits = [0.1, 0.2, 0.3, 0.4]
-    settings = ("range.unknown_weight=0.25", f"range.reduction={reduction}")
-    masked, network = (choose(build(f"range.unknown={u}", *settings), logits) for u in ("masked", "pu"))
-    network.get_buffer("class_prior").copy_(torch.tensor([0.2, 0.4, 0.6, 0.8]))
-    masked.range_only = network.range_only = True
-    known, estimated = masked(**doubtful.tensors()).loss, network(**doubtful.tensors()).loss
-    unlabelled = torch.zeros(3, 4, dtype=torch.bool)
-    unlabelled[tuple(zip(*IN_DOUBT, strict=True))] = True
-    risk = pu_risk(torch.tensor([logits] * 3), doubtful.cells == 2, unlabelled, network.get_buffer("class_prior"))
-    assert risk > 0
-    weights = 3 * 4 - 3 - 1 + 2 * 0.25  # four blank or doubtful cells, of which two count, a quarter each
-    before, after = (3, 3) if reduction == "sum" else (weights, weights + 2)
-    torch.testing.assert_close(estimated * after, known * before + risk)
-
-
 def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Batch):
     """It labelled a blank cell, whose words are in doubt no longer, and is half sure of a filled one."""
     settings = ("range.unknown=masked", "range.unknown_weight=0.25", "range.reduction=sum", "range.threshold=0.9")
@@ -513,10 +491,6 @@ def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Ba
     (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias)
     error = network.classifier.output.bias.sigmoid() - target
     torch.testing.assert_close(gradient, (error * counts).sum(0) / 3)
-
-
-def test_the_prior_is_no_part_of_a_saved_network(build: Build):
-    assert not any("prior" in name for name in build("range.unknown=pu").state_dict())
 
 
 def test_the_category_can_rule_attributes_out(build: Build, batch: Batch):

@@ -25,7 +25,6 @@ from attrex.model.decoder import SpanDecoder
 from attrex.model.flat import DecodedSpans, flat_spans
 from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
-from attrex.model.positive_unlabelled import pu_risk
 from attrex.model.system import System
 from attrex.model.tags import BEGIN, INSIDE, NUM_TAGS, OUTSIDE, forbidden_transitions, spans_from_tags
 from attrex.model.text_encoder import TextEncoder
@@ -80,9 +79,6 @@ class Network(System):
                     grid=image.grid(config.image.size),
                 )
 
-        # Share of the cells in doubt that have a value, measured before training; needed by `range.unknown=pu` alone.
-        self.register_buffer("class_prior", torch.full((attributes,), 0.5), persistent=False)
-        self.drop_uncertain = False  # of the decoder's loss; likewise
         guided = config.range.kind == "predicted"
         self.classifier = RangeClassifier(width, attributes) if guided else None
         self.guidance = self._guidance(width, guide, names) if guided else None
@@ -237,16 +233,10 @@ class Network(System):
             doubt = doubt & ~scored
             target = torch.where(scored, batch.range_targets.to(target.dtype), target)
             weight = weight.masked_fill(scored, 1)
-        if settings.unknown in ("masked", "pu"):
+        if settings.unknown == "masked":
             weight = weight.masked_fill(doubt, 0)
-        counted = weight.sum()
-        estimated = torch.zeros((), device=logits.device)
-        if settings.unknown == "pu":
-            prior = self.get_buffer("class_prior")
-            estimated = pu_risk(logits.float(), gold, doubt, prior)
-            counted = counted + doubt.sum()
-        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum") + estimated
-        return total / (counted.clamp(min=1) if settings.reduction == "mean" else len(weight))
+        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
+        return total / (weight.sum().clamp(min=1) if settings.reduction == "mean" else len(weight))
 
     def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
         """(N, U) tags: the sequence of a labelled pair, all O for an attribute selected without being one."""
@@ -324,10 +314,6 @@ class Network(System):
     def init_bias(self, frequency: Tensor) -> None:
         if self.classifier is not None:
             self.classifier.init_bias(frequency)
-
-    def doubt_at(self, prior: Tensor, leave_out: bool) -> None:
-        self.get_buffer("class_prior").copy_(prior)
-        self.drop_uncertain = leave_out
 
     def text_encoders(self) -> Iterator[TextEncoder]:
         yield self.text

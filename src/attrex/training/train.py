@@ -32,7 +32,6 @@ from attrex.model.text_encoder import resolve_text_model
 from attrex.shop.schema import Schema
 from attrex.training.model_card import model_card
 from attrex.training.resuming import fingerprint, open_run
-from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
 
@@ -52,8 +51,8 @@ def train(
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model read in the products; with
-    `training.rounds` each round is taught by the one before.
+    checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model extracted from the
+    products.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
@@ -71,26 +70,6 @@ def train(
             console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
             return load_model(directory)
-        if config.training.rounds > 1 and not all(p.complete for p in products):
-            one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
-
-            def fit(home: Path, teacher: Teacher | None) -> Model:
-                return train(
-                    products,
-                    validation,
-                    home,
-                    config=one,
-                    schema=schema,
-                    resume=True,
-                    trackers=trackers,
-                    console=console,
-                    teacher=teacher,
-                )
-
-            model = train_rounds(products, validation, directory, config, fit, console)
-            model.save(directory, card=model_card(model))
-            return model
-
         return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, teacher)
 
 
@@ -113,7 +92,7 @@ def _fit(
         mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share)
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
-    model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
+    model.network.drop_uncertain = known.mostly_in_doubt
     repeated = _count_repeated(products, validation, console)
     taught = config.range.unknown != "negative"
     encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
