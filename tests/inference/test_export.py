@@ -102,9 +102,9 @@ def test_attributes_that_are_given_are_the_only_ones_looked_for(
 ) -> None:
     model = build(tiny, schema, VARIANTS[name])
     some = frozenset(schema.names[:3])
-    expected = list(Extractor(model, device="cpu").extract(sample, given=lambda product: some))
+    expected = list(Extractor(model, device="cpu").extract(sample, attributes=lambda product: some))
     export = Extractor.load(write_export(model, tmp_path / "onnx"))
-    found = list(export.extract(sample, given=lambda product: some))
+    found = list(export.extract(sample, attributes=lambda product: some))
     assert set() < {v.attribute for p in found for v in p.values} <= some
     assert [[v.key for v in p.values] for p in found] == [[v.key for v in p.values] for p in expected]
 

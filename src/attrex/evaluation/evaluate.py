@@ -56,8 +56,11 @@ def evaluate(
     """
     products = list(products)
     before = (extractor.count.products, extractor.count.rows, extractor.count.sequences)
-    asked = _has if given else None
-    predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold, given=asked))
+    predictions = list(
+        extractor.extract(
+            products, evidence=evidence, photos=photos, threshold=threshold, attributes=_has if given else None
+        )
+    )
     count = extractor.count
     seen, rows, sequences = (
         after - start for after, start in zip((count.products, count.rows, count.sequences), before, strict=True)

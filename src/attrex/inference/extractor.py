@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from attrex.encoding.batching import BatchItem, collate, load_photos
-from attrex.encoding.encoder import EncodedProduct, ProductEncoder, Unit, Window
+from attrex.encoding.encoder import EncodedProduct, ProductEncoder, Window
+from attrex.encoding.units import Unit
 from attrex.errors import ConfigError
 from attrex.inference.engine import Engine, EngineOutput
 from attrex.inference.evidence import RegionScores, heatmaps
@@ -99,13 +100,13 @@ class Extractor:
         min_confidence: float | None = None,
         evidence: bool = True,
         photos: bool = True,
-        given: Callable[[Product], Collection[str]] | None = None,
+        attributes: Callable[[Product], Collection[str]] | None = None,
     ) -> Iterator[Prediction]:
         """One :class:`Prediction` per product, in input order, streaming; memory is bounded by :data:`CHUNK` batches.
 
         ``threshold`` replaces S_thr; values below ``min_confidence`` are left out; ``evidence=False`` leaves out region
-        weights; ``photos=False`` reads the texts only; ``given`` says of a product which attributes to look for, in
-        place of those that the model would choose. A product that could not be read comes out marked, with its
+        weights; ``photos=False`` reads the texts only; ``attributes`` says which attributes to extract from a product,
+        in place of those that the model would choose. A product that could not be read comes out marked, with its
         ``error``. Raises :class:`ConfigError` for options out of range.
         """
         limits = self.model.thresholds
@@ -115,7 +116,7 @@ class Extractor:
             limits.get("confidence", 0.0) if min_confidence is None else min_confidence,
             evidence,
             photos,
-            given,
+            attributes,
         )
         return self._stream(iter(products), options)
 
@@ -156,9 +157,9 @@ class Extractor:
         def run(places: _Places) -> tuple[EngineOutput, list[BatchItem]]:
             rows = [self._row(number, drafts[number], window, options) for number, window in places]
             products = [drafts[number].product for number, _ in places]
-            batch = collate(rows, self.encoder, self._allowed(products), self._asked(products, options))
+            batch = collate(rows, self.encoder.pad, self._allowed(products), self._attributes(products, options))
             if self.cache is not None and "pixels" in batch:
-                batch["seen"] = self.cache.regions(batch.pop("pixels"), self.engine.see)
+                batch["image_features"] = self.cache.regions(batch.pop("pixels"), self.engine.encode_images)
             for row in rows:
                 row.pixels = ()  # results wait for their turn without them
             return self.engine.run(batch, threshold=options.threshold, region_weights=options.evidence), rows
@@ -183,10 +184,10 @@ class Extractor:
             return None
         return self._marked(self.model.schema.allowed(p.category) for p in products)
 
-    def _asked(self, products: Sequence[Product], options: _Options) -> np.ndarray | None:
-        if options.given is None:
+    def _attributes(self, products: Sequence[Product], options: _Options) -> np.ndarray | None:
+        if options.attributes is None:
             return None
-        return self._marked(map(options.given, products))
+        return self._marked(map(options.attributes, products))
 
     def _marked(self, chosen: Iterable[Iterable[str]]) -> np.ndarray:
         """Names chosen for each of B products -> (B, A) bool; names that the model does not know are left out."""
@@ -271,7 +272,7 @@ class _Options:
     min_confidence: float
     evidence: bool
     photos: bool
-    given: Callable[[Product], Collection[str]] | None = None
+    attributes: Callable[[Product], Collection[str]] | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:

@@ -18,6 +18,7 @@ from attrex.config import Config
 from attrex.encoding.batching import load_photos
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.errors import DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
@@ -94,21 +95,22 @@ def _fit(
     console.print(known.render(), soft_wrap=True, highlight=False)
     model.network.drop_uncertain = known.mostly_in_doubt
     repeated = _count_repeated(products, validation, console)
-    taught = config.range.unknown != "negative"
-    encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
-    train_set = LabelledProducts(products, encoder)
+    if config.range.unknown == "negative":
+        mentions = None  # what is not labelled is absent
+    encoder = ProductEncoder(model.tokenizer, config, schema)
+    train_set = LabelledProducts(products, encoder, TargetEncoder(schema, mentions, teacher))
     if train_set.left_out:
         console.print(f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
-    model.network.learn_values(said_values(train_set))
-    start_classifier(model, train_set)
+    model.network.build_vocabulary(labelled_values(train_set))
+    init_range_bias(model, train_set)
     calibrate_regions(model, products)
     freeze(model.network, config.training)
 
     extractor = Extractor(model)
 
     def read(threshold: float | None = None) -> list[Prediction]:
-        found = list(extractor.extract(validation, evidence=False, threshold=threshold))
-        return without_unknown(validation, found, mentions) if mentions and taught else found
+        predictions = list(extractor.extract(validation, evidence=False, threshold=threshold))
+        return without_unknown(validation, predictions, mentions) if mentions else predictions
 
     def measure(bootstrap: int = 0) -> dict[str, Any]:
         return score(validation, read(), bootstrap=bootstrap).to_json()
@@ -141,7 +143,7 @@ def _fit(
         "cells": known.by_attribute(schema.names),
         "supervision": known.to_json(),
         "repeated_validation": repeated,
-        "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
+        "left_open": mentions is not None and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
         model.save(directory, card=model_card(model))
@@ -172,21 +174,18 @@ def _count_repeated(products: Sequence[Product], validation: Sequence[Product], 
     return repeated
 
 
-def start_classifier(model: Model, train_set: LabelledProducts) -> None:
+def init_range_bias(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
-    for window in windows:
-        if window.labels is not None:
-            counts[list(window.labels.pairs)] += 1
-    model.network.init_bias(counts / max(1, len(windows)))
+    for item in train_set.items:
+        counts[list(item.labels.pairs)] += 1
+    model.network.init_bias(counts / max(1, len(train_set)))
 
 
-def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
+def labelled_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Each labelled value as its attribute and token ids."""
-    for window in (window for _, encoded in train_set.items for window in encoded.windows):
-        pairs = window.labels.pairs if window.labels is not None else {}
-        for attribute, tags in pairs.items():
+    for _, window, labels in train_set.items:
+        for attribute, tags in labels.pairs.items():
             for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
                 more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
                 units = window.units[start : start + 1 + more]
