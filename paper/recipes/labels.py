@@ -17,10 +17,12 @@ from run import CORE
 
 from attrex.evaluation.metrics import score
 from attrex.io.readers import read_products
-from attrex.labels.labeler import DistantLabeler, LocatePolicy
+from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import mine
+from attrex.shop.label_policy import LocatePolicy
 from attrex.types import ExtractedValue, Prediction, Product
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
+from attrex.vocabulary.word_lists import WordLists
 
 BEFORE: dict[str, Any] = {
     "negations": (),
@@ -49,7 +51,8 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     policy = replace(LocatePolicy.load(options.policy), other_columns="keep")
-    lexicon = mine(read_products(options.data / "train.jsonl"), policy=policy)
+    words = WordLists.load(options.words)
+    lexicon = mine(read_products(options.data / "train.jsonl"), policy=policy, words=words)
     gold = list(read_products(options.data / "gold_dev.jsonl"))
     print("| with | overlap P | R | F1 | exact P | R | F1 |")
     print("|---|---|---|---|---|---|---|")
@@ -57,13 +60,13 @@ def main(arguments: list[str] | None = None) -> None:
     for name, change in STEPS:
         changes |= change
         used = lexicon if name.startswith("lexicon") or changes["mined_forms"] else NOTHING_MINED
-        print(f"| {name} | {_scores(gold, replace(policy, **changes), used)} |")
+        print(f"| {name} | {_scores(gold, replace(policy, **changes), used, words)} |")
 
 
-def _scores(gold: Sequence[Product], policy: LocatePolicy, lexicon: Lexicon) -> str:
-    labeler = DistantLabeler(policy=policy, lexicon=lexicon)
-    labeler.know(column for product in gold for column in product.table)
-    located = [labeler.locate(replace(product, spans=None, complete=False)) for product in gold]
+def _scores(gold: Sequence[Product], policy: LocatePolicy, lexicon: Lexicon, words: WordLists) -> str:
+    labeler = DistantLabeler(policy=policy, lexicon=lexicon, words=words)
+    labeler.add_columns(column for product in gold for column in product.table)
+    located = [labeler.label(replace(product, spans=None, complete=False)) for product in gold]
     found = score(gold, [_as_prediction(product) for product in located], attributes=CORE, bootstrap=0)
     return " | ".join(f"{x:.3f}" for s in (found.overlap, found.tag) for x in (s.precision, s.recall, s.f1))
 
@@ -77,6 +80,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--policy", type=Path, required=True)
+    examples = Path(__file__).parents[2] / "examples"
+    parser.add_argument("--words", type=Path, default=examples / "fashion" / "words.yaml")
     return parser.parse_args(arguments)
 
 

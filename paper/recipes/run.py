@@ -37,7 +37,10 @@ from attrex.labels.labeler import DistantLabeler
 from attrex.systems import SYSTEMS
 from attrex.training.train import train
 from attrex.types import Product
+from attrex.vocabulary.word_lists import WordLists
 
+WORDS = WordLists.load(Path(__file__).parents[2] / "examples" / "fashion" / "words.yaml")
+"""What texts on fashion call the values of tables, beside the forms of the tables themselves."""
 CORE = (
     "Brand",
     "Product Type",
@@ -119,9 +122,9 @@ def split(data: Path, name: str, limit: int | None = None, sample: int | None = 
         products = islice(kept if name == "train" else held_out, limit)
     if sample is not None:
         products = iter(evenly(products, sample))
-    every, labeler = list(products), DistantLabeler()
-    labeler.know(column for p in every for column in p.table)
-    return (labeler.locate(p) if p.spans is None else p for p in every)
+    every, labeler = list(products), DistantLabeler(words=WORDS)
+    labeler.add_columns(column for p in every for column in p.table)
+    return (labeler.label(p) if p.spans is None else p for p in every)
 
 
 def evenly(products: Iterable[Product], size: int) -> list[Product]:

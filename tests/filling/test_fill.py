@@ -21,10 +21,7 @@ def read(number: int = 0, **finds: dict[str, float]) -> Prediction:
 
 
 def filled(one: Product, found: Prediction, *more: Product, **how: Any) -> FilledRow:
-    names = ValueNormalizer()
-    for p in (one, *more):
-        names.learn(p)
-    (row,) = fill_table([one], [found], names, **how)
+    (row,) = fill_table([one], [found], ValueNormalizer.fit([one, *more]), **how)
     return row
 
 

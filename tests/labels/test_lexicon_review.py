@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from attrex.errors import DataError
-from attrex.labels.labeler import DistantLabeler, LocatePolicy
+from attrex.labels.labeler import DistantLabeler
 from attrex.labels.lexicon_review import LexiconForm, LexiconReview, review_lexicon
+from attrex.shop.label_policy import LocatePolicy
 from attrex.types import ExtractedValue, Prediction, Product
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 

@@ -129,13 +129,13 @@ def locate(
 
     def new_locator() -> DistantLabeler:
         labeler = DistantLabeler(known, how, words)
-        labeler.know(table_columns)
+        labeler.add_columns(table_columns)
         return labeler
 
     labeler = new_locator()
     source = read_rows(table, images, fields, columns, split, limit)
     bare = (replace(p, spans=None) if relabel and not p.complete else p for p in source)
-    count = write_products(out, (labeler.locate(p) for p in with_progress(bare, "locating")))
+    count = write_products(out, (labeler.label(p) for p in with_progress(bare, "locating")))
     console.print(labeler.report.render(), markup=False)
     found = labeler.report.to_json()
     if compare:
@@ -231,11 +231,11 @@ def ocr(
 
 def _compare_labels(table: Iterable[Product], references: Iterable[Product], labeler: DistantLabeler) -> dict[str, Any]:
     """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
-    from attrex.labels.labeler import label_agreement
+    from attrex.labels.agreement import label_agreement
 
     wanted = {p.id: p for p in references if p.spans is not None}
     located = [
-        labeler.locate(replace(p, fields=wanted[p.id].fields, spans=None))
+        labeler.label(replace(p, fields=wanted[p.id].fields, spans=None))
         for p in table
         if p.id in wanted and p.error is None
     ]

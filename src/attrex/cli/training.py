@@ -125,7 +125,7 @@ def pretrain(
         for product in with_progress(
             read_rows(source, None, fields, columns, part_of(source, split), limit), "reading"
         ):
-            yield labeler.locate(product) if product.spans is None and product.table else product
+            yield labeler.label(product) if product.spans is None and product.table else product
 
     products = [product for source in data for product in read(source, "train")]
     validation = list(read(valid_file, "valid")) if valid_file else []

@@ -98,7 +98,10 @@ def fill(
     policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,
     schema: Annotated[Path | None, typer.Option(help="Options and aliases, such as the model's schema.yaml.")] = None,
     lexicon: Annotated[Path | None, typer.Option(help="What the texts call the values: of `locate --mine`.")] = None,
-    min_confidence: Annotated[float, typer.Option(help="Finds below it say nothing.", min=0, max=1)] = 0.5,
+    model: Annotated[
+        str | None, typer.Option(help="The model that read the products: it knows the shop's words from its training.")
+    ] = None,
+    min_confidence: Annotated[float, typer.Option(help="Finds below it do not count.", min=0, max=1)] = 0.5,
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Fill in words that the table, schema or lexicon has, and no others.")
     ] = False,
@@ -114,11 +117,12 @@ def fill(
     """
     from attrex.filling.changes import CHANGES_SUFFIXES, write_filled
     from attrex.filling.fill import fill_table
+    from attrex.inference.directory import locate_model
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
-    from attrex.labels.labeler import LocatePolicy
+    from attrex.labels.labeler import DistantLabeler
+    from attrex.shop.label_policy import LocatePolicy
     from attrex.shop.schema import Schema
-    from attrex.types import paired
     from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
     from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -126,24 +130,27 @@ def fill(
     check_out(out, TABLE_SUFFIXES, *read)
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(report, (), *read, out, changes, option="--report")
-    names = ValueNormalizer(
-        Schema.load(schema) if schema else None,
-        LocatePolicy.load(policy) if policy else LocatePolicy(),
-        Lexicon.load(lexicon) if lexicon else NOTHING_MINED,
-    )
+    if model and (lexicon or schema):
+        raise ConfigError("--model has the schema's and the lexicon's words from its training; give it alone")
+    known = Schema.load(schema) if schema else None
+    how = LocatePolicy.load(policy) if policy else LocatePolicy()
+    merge = DistantLabeler(known, how).merge_columns
+    if model:
+        normalizer = ValueNormalizer.load(locate_model(model) / "normalizer.json", merge=merge)
+    else:
+        mined = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
+        normalizer = ValueNormalizer.fit(schema=known, policy=how, lexicon=mined, merge=merge)
     mapping = column_mapping(fields, columns)
     for source in catalog or ():
         rows_of = read_rows(source, None, fields, columns, part_of(source, "train"))
-        for product in with_progress(rows_of, "learning the words"):
-            names.learn(product)
-    pairs = paired(read_rows(table, None, fields, columns, split, limit), islice(read_predictions(found), limit))
-    for product, finds in with_progress(pairs, "learning the words"):
-        names.learn(product, finds)
+        normalizer.refine(with_progress(rows_of, "learning the words"))
+    own = with_progress(read_rows(table, None, fields, columns, split, limit), "learning the words")
+    normalizer.refine(own, islice(read_predictions(found), limit))
     products = with_progress(read_rows(table, None, fields, columns, split, limit), "filling")
     finds_of = islice(read_predictions(found), limit)
-    rows = fill_table(products, finds_of, names, min_confidence=min_confidence, known_only=known_only)
+    rows = fill_table(products, finds_of, normalizer, min_confidence=min_confidence, known_only=known_only)
     separator = mapping.separator or SEPARATOR
-    counts = write_filled(rows, out, changes, id_column=mapping.id, order=names.attributes, separator=separator)
+    counts = write_filled(rows, out, changes, id_column=mapping.id, order=normalizer.attributes, separator=separator)
     console.print(counts.render(), markup=False)
     save_json(report, counts.to_json(), "report")
     note((f"changes: {changes}\n" if changes else "") + f"table: {out}")

@@ -106,12 +106,9 @@ def fill_blanks(
     known: Sequence[Product], products: Sequence[Product], found: Sequence[Prediction], out: Path, changes: Path
 ) -> FillReport:
     """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well."""
-    names = ValueNormalizer()
-    for product in known:
-        names.learn(product)
-    for product, prediction in zip(products, found, strict=True):
-        names.learn(product, prediction)
-    return write_filled(fill_table(products, found, names), out, changes, order=names.attributes)
+    normalizer = ValueNormalizer.fit(known)
+    normalizer.refine(products, found)
+    return write_filled(fill_table(products, found, normalizer), out, changes, order=normalizer.attributes)
 
 
 def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction], ids: Collection[str]) -> float:

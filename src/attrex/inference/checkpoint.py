@@ -5,6 +5,7 @@ config.yaml         every switch       thresholds.json  S_thr and the least conf
 architecture.json   the backbones      metrics.json     what was measured on the validation set
 tokenizer files     (tokenizer/)       image.json       how photos are prepared
 README.md           the model card     attrex.json      format version
+                                       normalizer.json  what the shop calls its values
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from attrex.inference.directory import (
 from attrex.io.images import ImageTransform
 from attrex.model.system import System
 from attrex.shop.schema import Schema
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 MODEL_FORMAT = 1
 MODEL_FILES = (
@@ -45,6 +47,7 @@ MODEL_FILES = (
     "architecture.json",
     "image.json",
     "thresholds.json",
+    "normalizer.json",
     "tokenizer/tokenizer.json",
     "model.safetensors",
 )
@@ -62,6 +65,7 @@ class Model:
     transform: ImageTransform | None = None  #: None for a text-only model
     thresholds: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    normalizer: ValueNormalizer = field(default_factory=ValueNormalizer.fit)
 
     def save(self, directory: str | Path, card: str | None = None) -> Path:
         """Write the directory; each file is complete or absent, whenever the process is killed."""
@@ -74,6 +78,7 @@ class Model:
         write_json(directory / "image.json", self.transform.to_json() if self.transform else {})
         write_json(directory / "thresholds.json", self.thresholds)
         write_json(directory / "metrics.json", self.metrics)
+        write_json(directory / "normalizer.json", self.normalizer.to_json())
         if card is not None:
             write_text(directory / "README.md", card)
         weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
@@ -104,9 +109,10 @@ def load_model(source: str | Path) -> Model:
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
         network = system_from(config, schema.names, tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
+        normalizer = ValueNormalizer.load(directory / "normalizer.json")
     _load_weights(network, directory / "model.safetensors")
     found = read_json(metrics) if metrics.exists() else {}
-    return Model(network.eval(), tokenizer, config, schema, transform, thresholds, found)
+    return Model(network.eval(), tokenizer, config, schema, transform, thresholds, found, normalizer)
 
 
 def push_model(directory: str | Path, name: str, *, private: bool = True) -> str:

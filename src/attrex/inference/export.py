@@ -56,6 +56,7 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     write_text(directory / "schema.yaml", model.schema.to_yaml())
     write_json(directory / "thresholds.json", model.thresholds)
     write_json(directory / "metrics.json", model.metrics)
+    write_json(directory / "normalizer.json", model.normalizer.to_json())
     write_json(directory / "image.json", model.transform.to_json() if model.transform else {})
     names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "all_special_ids")
     write_json(

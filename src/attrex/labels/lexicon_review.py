@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from attrex.labels.labeler import MIN_SUPPORT, DistantLabeler
+from attrex.labels.labeler import DistantLabeler
+from attrex.labels.matching import MIN_SUPPORT
 from attrex.types import Prediction, Product, paired
-from attrex.vocabulary.folding import FoldedText, Folder
+from attrex.vocabulary.folding import FoldedText
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
-from attrex.vocabulary.matcher import PhraseMatcher, negated_ranges
+from attrex.vocabulary.matcher import PhraseMatcher
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +64,7 @@ def review_lexicon(
 ) -> LexiconReview:
     """Judge accepted and suggested forms by what a model has read in the products; ``labeler`` merges table columns.
 
-    Counted are the places that a form would label: the product's cell has the value, the text says the form and does
+    Counted are the places that a form would label: the product's cell has the value, the text has the form and does
     not deny it. It is read there where the model found a value of the attribute on its words. Of forms with
     :data:`MIN_SUPPORT` places a suggested one is accepted from a share of ``promote`` on, an accepted one below
     ``demote`` only suggested; a value's own words stay accepted.
@@ -111,17 +112,15 @@ class _Words:
 
     def __init__(self, lexicon: Lexicon, labeler: DistantLabeler) -> None:
         self._labeler = labeler
-        self._folder = Folder(labeler.policy)
-        self._negations = tuple(map(self._folder.fold, labeler.policy.negations))
-        self._search = PhraseMatcher()
-        self._meant: defaultdict[tuple[str, str], list[LexiconForm]] = defaultdict(
-            list
-        )  #: by attribute and folded form
+        self._folder = labeler.folder
+        self._matcher = PhraseMatcher()
+        self._forms: defaultdict[tuple[str, str], list[LexiconForm]] = defaultdict(list)
+        """(attribute, folded form) -> the forms of a value that it may be"""
         for name, vocabulary in lexicon.attributes.items():
             for form, _, _ in _all_forms(name, vocabulary):
                 folded = self._folder.fold(form.form)
-                self._search.add(folded, name, None)
-                self._meant[name, folded].append(form)
+                self._matcher.add(folded, name, None)
+                self._forms[name, folded].append(form)
 
     def is_own(self, form: LexiconForm) -> bool:
         """Whether a form is the value as the table writes it."""
@@ -140,11 +139,11 @@ class _Words:
         self, text: str, table: Mapping[str, tuple[str, ...]], found: Mapping[str, list[tuple[int, int]]]
     ) -> Iterator[tuple[LexiconForm, bool]]:
         folded = FoldedText(text, self._folder)
-        ruled_out = list(negated_ranges(text, folded, self._negations))
-        for place in self._search.find(folded):
-            if any(low <= place.start < high for low, high in ruled_out):
+        negated = list(self._labeler.index.negated_ranges(text, folded))
+        for match in self._matcher.find(folded):
+            if any(low <= match.start < high for low, high in negated):
                 continue
-            was_read = any(start < place.end and place.start < end for start, end in found.get(place.attribute, ()))
-            for form in self._meant[place.attribute, self._folder.fold(text[place.start : place.end])]:
+            was_read = any(start < match.end and match.start < end for start, end in found.get(match.attribute, ()))
+            for form in self._forms[match.attribute, match.form]:
                 if form.value in table.get(form.attribute, ()):
                     yield form, was_read

@@ -55,7 +55,8 @@ class LocatePolicy:
     )
     blank: tuple[str, ...] = BLANK_MARKERS  #: cell texts that mean unknown; case does not matter
     absent: tuple[str, ...] = ()  #: cell texts that mean "known to have none"
-    negations: tuple[str, ...] = ("not",)  #: behind one of these, up to the next , ; . or line, nothing is said
+    negations: tuple[str, ...] | None = None
+    """a clause behind one of these, up to the next , ; . or line, names no value; None: those of the languages"""
     headings: bool = True  #: "Fit: Regular": the heading names the attribute, what stands under it is its value
     composition: tuple[str, ...] = ("Material", "Fabric")  #: attributes whose values stand behind percentages
     mined_forms: bool = True  #: use the forms of a lexicon
@@ -111,7 +112,8 @@ class LocatePolicy:
         for key, value in body.items():
             if key not in defaults:
                 raise ConfigError(f"{path}: unknown key {key!r}{did_you_mean(str(key), defaults)}")
-            body[key] = _as_type_of(defaults[key], value, f"{path}: {key}")
+            if value is not None or defaults[key] is not None:
+                body[key] = _as_type_of(() if defaults[key] is None else defaults[key], value, f"{path}: {key}")
         return cls(**body)
 
     def save(self, path: str | Path) -> None:

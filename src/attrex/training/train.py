@@ -25,6 +25,7 @@ from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_cu
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
 from attrex.io.images import ImageLoader, ImageTransform
+from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.labels.supervision import supervision
@@ -35,6 +36,8 @@ from attrex.training.resuming import fingerprint, open_run
 from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
+from attrex.vocabulary.normalizer import ValueNormalizer
+from attrex.vocabulary.word_lists import ENGLISH, WordLists
 
 
 def train(
@@ -48,12 +51,13 @@ def train(
     trackers: Sequence[str] | None = None,
     console: Console | None = None,
     teacher: Teacher | None = None,
+    words: WordLists = ENGLISH,
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
     checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model read in the products; with
-    `training.rounds` each round is taught by the one before.
+    `training.rounds` each round is taught by the one before. ``words``: of the texts' languages, and the shop's own.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
@@ -85,13 +89,14 @@ def train(
                     trackers=trackers,
                     console=console,
                     teacher=teacher,
+                    words=words,
                 )
 
             model = train_rounds(products, validation, directory, config, fit, console)
             model.save(directory, card=model_card(model))
             return model
 
-        return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, teacher)
+        return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, teacher, words)
 
 
 def _fit(
@@ -104,13 +109,16 @@ def _fit(
     trackers: Sequence[str],
     console: Console,
     teacher: Teacher | None,
+    words: WordLists,
 ) -> Model:
     """One training, from its start or from a checkpoint, to a model directory."""
     set_seed(config.training.seed)
     model = new_model(config, schema)
+    readable = (p for p in products if p.error is None)
+    model.normalizer = ValueNormalizer.fit(readable, schema=schema, words=words, merge=DistantLabeler(schema, words=words).merge_columns)
     mentions = None  # of complete products everything is known
     if not all(p.complete for p in products):
-        mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share)
+        mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share, words=words)
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
     model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)

@@ -18,6 +18,7 @@ from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
 from attrex.shop.schema import Schema
 from attrex.types import Product
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
+from attrex.vocabulary.word_lists import ENGLISH, WordLists
 
 __all__ = ["Thresholds", "mine"]
 
@@ -29,9 +30,10 @@ def mine(
     schema: Schema | None = None,
     policy: LocatePolicy = DEFAULT_POLICY,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    words: WordLists = ENGLISH,
 ) -> Lexicon:
     """The lexicon of a shop, from its products with their tables."""
-    corpus = Corpus(products, schema, policy, thresholds)
+    corpus = Corpus(products, schema, policy, thresholds, words)
     accepted, suggested = mine_own(corpus), Candidates()
     for found in (mine_contained(corpus), mine_resembling(corpus), mine_titles(corpus)):
         for (name, value, form), evidence in found.items():

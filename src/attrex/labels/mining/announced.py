@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from attrex.labels.headings import compositions, key_value_lines
-from attrex.labels.labeler import VALUE_WORDS
+from attrex.labels.matching import VALUE_WORDS
 from attrex.labels.mining.corpus import Corpus, ScannedText
 from attrex.labels.mining.synonyms import Candidates
 from attrex.vocabulary.folding import FoldedText
+from attrex.vocabulary.index import PART, PHRASE
 from attrex.vocabulary.lexicon import FormStats
-from attrex.vocabulary.matcher import PART, PHRASE
 
 SEEN_OFTEN = 10
 """Products that must have a heading before it is one."""
@@ -110,7 +110,7 @@ def mine_parts(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
     spelled: dict[str, str] = {}
     for reading in corpus.readings:
         for text in reading.texts:
-            for part in compositions(text):
+            for part in compositions(text, corpus.index.conjunctions):
                 words = text[part.start : part.end]
                 if len(words.split()) <= PART and not _is_value_of(corpus, attribute, words):
                     key = corpus.folder.fold(words)

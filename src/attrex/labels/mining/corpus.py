@@ -1,4 +1,4 @@
-"""The products as mining reads them: merged tables, and lines of folded words with the values they are known to say."""
+"""The products as mining reads them: merged tables, and lines of folded words with the known values in them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from attrex.labels.labeler import DistantLabeler
 from attrex.shop.label_policy import LocatePolicy
 from attrex.shop.schema import Schema
 from attrex.types import Product
-from attrex.vocabulary.folding import ALIASES, FoldedText, Folder
+from attrex.vocabulary.folding import FoldedText
+from attrex.vocabulary.index import VocabularyIndex
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
-from attrex.vocabulary.matcher import LexiconMatch, VocabularyIndex
+from attrex.vocabulary.matcher import LexiconMatch
+from attrex.vocabulary.word_lists import ENGLISH, WordLists
 
 _NEVER = FormStats(0, 0.0)
 
@@ -73,35 +75,40 @@ def _sample(products: Iterable[Product], size: int) -> list[Product]:
 class Corpus:
     """The products of a shop, read once, and the values of their tables with the words for them that are known before.
 
-    ``known``: (attribute, value) -> its own word, built-in aliases and those of the schema.
+    ``known``: (attribute, value) -> its own words, aliases of the word lists and of the schema.
     """
 
     def __init__(
-        self, products: Iterable[Product], schema: Schema | None, policy: LocatePolicy, thresholds: Thresholds
+        self,
+        products: Iterable[Product],
+        schema: Schema | None,
+        policy: LocatePolicy,
+        thresholds: Thresholds,
+        words: WordLists = ENGLISH,
     ) -> None:
         self.policy = policy = replace(policy, mined_forms=True)
         self.thresholds = thresholds
-        self.folder = Folder(policy)
-        labeler = DistantLabeler(schema, policy)
+        labeler = DistantLabeler(schema, policy, words=words)
+        self.folder = labeler.folder
         rows = [(p, labeler.merge_columns(p.table)) for p in _sample(products, thresholds.products) if p.error is None]
         self.options: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for _, table in rows:
             for name, values in table.items():
                 if values:  # not where an attribute is only ever known to be absent
                     self.options[name].update(values)
-        self.known = self._known_forms(schema, policy)
-        self.index = VocabularyIndex(self.folder, policy, labeler.columns, schema, self._lexicon())
+        self.known = self._known_forms(schema, policy, words)
+        self.index = VocabularyIndex(self.folder, policy, labeler.columns, schema, self._lexicon(), words)
         self.readings = [self._read(p, table) for p, table in rows]
         self.filled = Counter(a for r in self.readings for a, values in r.table.items() if values)
 
-    def _known_forms(self, schema: Schema | None, policy: LocatePolicy) -> dict[tuple[str, str], list[str]]:
-        built_in = {self.folder.fold(v): forms for v, forms in ALIASES.items()} if policy.aliases else {}
+    def _known_forms(
+        self, schema: Schema | None, policy: LocatePolicy, words: WordLists
+    ) -> dict[tuple[str, str], list[str]]:
+        of_any = {self.folder.fold(v): forms for v, forms in words.aliases.items()} if policy.aliases else {}
         by_hand = {a.name: a.aliases for a in (schema.attributes if schema else ())}
         return {
             (name, value): list(
-                dict.fromkeys(
-                    (value, *built_in.get(self.folder.fold(value), ()), *by_hand.get(name, {}).get(value, ()))
-                )
+                dict.fromkeys((value, *of_any.get(self.folder.fold(value), ()), *by_hand.get(name, {}).get(value, ())))
             )
             for name, values in self.options.items()
             for value, _ in values.most_common()
@@ -127,8 +134,8 @@ class Corpus:
 
     def _line(self, text: str, title: bool) -> Line:
         folded = FoldedText(text, self.folder)
-        denied = list(self.index.negated_ranges(text, folded))
-        known = [f for f in self.index.known.find(folded) if not any(start <= f.start < end for start, end in denied)]
+        negated = list(self.index.negated_ranges(text, folded))
+        known = [f for f in self.index.known.find(folded) if not any(start <= f.start < end for start, end in negated)]
         words = []
         for word, start, end in folded.words():
             over = [f for f in known if f.start <= start < f.end]
