@@ -19,7 +19,6 @@ from attrex.errors import DataError
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.tables import score_tables
 from attrex.filling.fill import fill_table
-from attrex.vocabulary.normalizer import ValueNormalizer
 from attrex.filling.report import FillReport
 from attrex.filling.changes import write_filled
 from attrex.inference.directory import write_json
@@ -28,6 +27,8 @@ from attrex.io.predictions import PredictionFile
 from attrex.reports.compose import report_page
 from attrex.training.train import train
 from attrex.types import Prediction, Product
+from attrex.vocabulary.normalizer import ValueNormalizer
+from attrex.vocabulary.word_lists import WordLists
 
 SETTINGS = (
     "text.max_tokens=128",
@@ -43,6 +44,8 @@ SETTINGS = (
 """Preset `small`, cut down so that two CPU cores need about three minutes."""
 MARKER = "demo.json"
 """Tells that a directory holds a demo, and which."""
+WORDS = WordLists.load(Path(__file__).parent / "words.yaml")
+"""What the drawn texts call the values of the drawn table, beside English."""
 AMBIGUOUS_SHARE = 0.75
 """Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
 
@@ -79,7 +82,7 @@ def run(
     training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
 
     _tell(console, 2, f"training {config.system_name} (text + photo): {model}")
-    train(training, validation, model, config=config, console=console, trackers=[])
+    train(training, validation, model, config=config, console=console, trackers=[], words=WORDS)
 
     _tell(console, 3, "extracting from products it has not seen")
     extractor = Extractor.load(model)
@@ -106,7 +109,7 @@ def fill_blanks(
     known: Sequence[Product], products: Sequence[Product], found: Sequence[Prediction], out: Path, changes: Path
 ) -> FillReport:
     """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well."""
-    normalizer = ValueNormalizer.fit(known)
+    normalizer = ValueNormalizer.fit(known, words=WORDS)
     normalizer.refine(products, found)
     return write_filled(fill_table(products, found, normalizer), out, changes, order=normalizer.attributes)
 

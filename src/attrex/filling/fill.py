@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from attrex.io.rows import HALF_CHARACTER
 from attrex.types import ExtractedValue, Prediction, Product, paired
-from attrex.vocabulary.folding import BoundedCache
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 
@@ -80,26 +79,25 @@ def fill_table(
 
     Raises :class:`DataError` where the predictions are of other products.
     """
-    fold = BoundedCache(normalizer.fold)
     for product, prediction in paired(products, predictions):
         table = normalizer.merge(product.table)
         error = product.error or prediction.error
         entries: list[Entry] = []
         for attribute, finds in _by_attribute(() if error else prediction.values, min_confidence).items():
-            of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, normalizer, fold, known_only))
+            of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, normalizer, known_only))
             filled = tuple(e.value for e in of_cell if e.outcome == Outcome.FILLED)
             entries += of_cell
             table |= {attribute: filled} if filled else {}
         yield FilledRow(product.id, table, tuple(entries), error)
 
 
-def _by_attribute(values: Iterable[ExtractedValue], least: float) -> dict[str, list[ExtractedValue]]:
-    """The finds of each attribute that are sure enough, surest first."""
-    finds: defaultdict[str, list[ExtractedValue]] = defaultdict(list)
+def _by_attribute(values: Iterable[ExtractedValue], min_confidence: float) -> dict[str, list[ExtractedValue]]:
+    """The finds of each attribute from ``min_confidence`` on, surest first; of the same text only the surest."""
+    finds: defaultdict[str, dict[str, ExtractedValue]] = defaultdict(dict)
     for value in sorted(values, key=lambda v: -v.confidence):
-        if value.confidence >= least:
-            finds[value.attribute].append(value)
-    return finds
+        if value.confidence >= min_confidence:
+            finds[value.attribute].setdefault(value.text, value)
+    return {attribute: list(by_text.values()) for attribute, by_text in finds.items()}
 
 
 def _entries(
@@ -108,7 +106,6 @@ def _entries(
     cell: tuple[str, ...] | None,
     finds: Iterable[ExtractedValue],
     normalizer: ValueNormalizer,
-    fold: Mapping[str, str],
     known_only: bool,
 ) -> Iterator[Entry]:
     """What the finds of one cell name, each value once; ``cell``: None where it is blank."""
@@ -116,8 +113,8 @@ def _entries(
     for found in finds:
         known = normalizer.normalize(attribute, found.text, cell or ())
         value = _written(found.text) if known is None else known
-        named.setdefault(fold[value], NamedValue(value, known is not None, found))
-    own = {fold[value] for value in cell or ()}
+        named.setdefault(normalizer.folded[value], NamedValue(value, known is not None, found))
+    own = {normalizer.folded[value] for value in cell or ()}
     agrees, full = bool(own & named.keys()), False
     for key, (value, is_known, found) in named.items():
         if cell is not None:

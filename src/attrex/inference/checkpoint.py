@@ -47,7 +47,6 @@ MODEL_FILES = (
     "architecture.json",
     "image.json",
     "thresholds.json",
-    "normalizer.json",
     "tokenizer/tokenizer.json",
     "model.safetensors",
 )
@@ -109,7 +108,8 @@ def load_model(source: str | Path) -> Model:
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
         network = system_from(config, schema.names, tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
-        normalizer = ValueNormalizer.load(directory / "normalizer.json")
+        words = directory / "normalizer.json"  # models of before it know the schema's values
+        normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(schema=schema)
     _load_weights(network, directory / "model.safetensors")
     found = read_json(metrics) if metrics.exists() else {}
     return Model(network.eval(), tokenizer, config, schema, transform, thresholds, found, normalizer)

@@ -3,7 +3,8 @@
 text.onnx      tokens + regions -> features, range logits      export.json    format, special tokens, CRF, parity
 image.onnx     photos -> regions (models with photos)          tokenizer/tokenizer.json
 decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, schema.yaml,
-                                                               thresholds.json, metrics.json, image.json
+                                                               thresholds.json, metrics.json, image.json,
+                                                               normalizer.json
 
 Shapes: B rows, S tokens, U units, D width, C attributes, M photos, I photos per row, r regions per photo, R = I r,
 V region width, N pairs, K tags.

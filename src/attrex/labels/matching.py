@@ -53,7 +53,7 @@ class ValueMatcher:
         self._folder = folder
         self._policy = policy
         self._index = index
-        self._forms = BoundedCache(lambda cell: forms.of(*cell))  # (attribute, value) -> folded forms
+        self._forms: BoundedCache[tuple[str, str], tuple[str, ...]] = BoundedCache(lambda cell: forms.of(*cell))
         self._ranks = ranks
 
     def find(self, text: str, table: Cells, title_values: Cells, category: str | None) -> list[Match]:

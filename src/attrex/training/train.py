@@ -115,7 +115,8 @@ def _fit(
     set_seed(config.training.seed)
     model = new_model(config, schema)
     readable = (p for p in products if p.error is None)
-    model.normalizer = ValueNormalizer.fit(readable, schema=schema, words=words, merge=DistantLabeler(schema, words=words).merge_columns)
+    merge = DistantLabeler(schema, words=words).merge_columns
+    model.normalizer = ValueNormalizer.fit(readable, schema=schema, words=words, merge=merge)
     mentions = None  # of complete products everything is known
     if not all(p.complete for p in products):
         mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share, words=words)

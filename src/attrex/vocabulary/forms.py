@@ -47,8 +47,8 @@ class ValueForms:
             for value, others in [*words.aliases.items(), *in_schema]:
                 aliases[folder.fold(value)] += map(folder.fold, others)
         forms: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        for attribute, value, others in known_forms(schema, lexicon, policy):
-            forms[attribute, value] += map(folder.fold, others)
+        for attribute, value, known in known_forms(schema, lexicon, policy):
+            forms[attribute, value] += map(folder.fold, known)
         self.aliases = {value: self._long_enough(others) for value, others in aliases.items()}
         self.forms = {key: self._long_enough(others) for key, others in forms.items()}
 

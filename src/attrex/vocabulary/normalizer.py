@@ -13,7 +13,7 @@ from attrex.errors import DataError
 from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
 from attrex.shop.schema import Schema
 from attrex.types import Prediction, Product, paired
-from attrex.vocabulary.folding import Folder
+from attrex.vocabulary.folding import BoundedCache, Folder
 from attrex.vocabulary.forms import ValueForms
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
 from attrex.vocabulary.word_lists import ENGLISH, WordLists
@@ -75,7 +75,7 @@ class ValueNormalizer:
         self, folder: Folder, aliases: Mapping[str, tuple[str, ...]] | None = None, *, merge: Merge = dict
     ) -> None:
         self.merge = merge
-        self.fold = folder.fold
+        self.folded = BoundedCache(folder.fold)  #: value or text -> what is the same for all its spellings
         self._folder = folder
         self._aliases = dict(aliases or {})
         self._attributes: defaultdict[str, AttributeForms] = defaultdict(AttributeForms)
@@ -134,9 +134,9 @@ class ValueNormalizer:
             if prediction is None:
                 for span in product.spans or ():
                     if span.value is not None:
-                        self._attributes[span.attribute].labels[self.fold(span.text)][span.value] += 1
+                        self._attributes[span.attribute].labels[self.folded[span.text]][span.value] += 1
             else:
-                for attribute, form in {(v.attribute, self.fold(v.text)) for v in prediction.values}:
+                for attribute, form in {(v.attribute, self.folded[v.text]) for v in prediction.values}:
                     if cell := table.get(attribute):
                         self._attributes[attribute].beside[form].update(cell)
 
@@ -181,8 +181,8 @@ class ValueNormalizer:
         spelled: dict[str, str] = {}
         aliased: dict[str, str] = {}
         for value in values:
-            spelled.setdefault(self.fold(value), value)
-            for form in (*self._aliases.get(self.fold(value), ()), *one.forms.get(value, ())):
+            spelled.setdefault(self.folded[value], value)
+            for form in (*self._aliases.get(self.folded[value], ()), *one.forms.get(value, ())):
                 aliased.setdefault(form, value)
         self._spelled[attribute], self._aliased[attribute] = spelled, aliased
 
