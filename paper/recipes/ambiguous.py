@@ -19,8 +19,8 @@ from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import AMBIGUOUS_SHARE, SETTINGS, photo_use
 from attrex.evaluation.evaluate import evaluate
-from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.training.train import train
 

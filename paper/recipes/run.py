@@ -29,8 +29,8 @@ from rich.console import Console
 from attrex.config import Config
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.threshold import CANDIDATES, threshold_curve
-from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.io.splitting import split_by_group
 from attrex.labels.labeler import DistantLabeler

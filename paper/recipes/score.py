@@ -20,7 +20,7 @@ from run import CORE
 from attrex.errors import DataError
 from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
-from attrex.inference.directory import write_json
+from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.types import ExtractedValue, Prediction, Product
 

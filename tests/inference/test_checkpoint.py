@@ -17,8 +17,8 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from attrex.config import Config
 from attrex.errors import CheckpointError
 from attrex.inference.checkpoint import Model, load_model, push_model
-from attrex.inference.directory import write_json, write_text
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json, write_text
 from attrex.shop.schema import Schema
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product

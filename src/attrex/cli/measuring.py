@@ -99,6 +99,7 @@ def compare(
     from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, markdown
     from attrex.evaluation.comparison import plot as draw
     from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs
+    from attrex.io.atomic import write_text
 
     for value, known, option in ((part, RUN_PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
@@ -115,7 +116,7 @@ def compare(
     for remark in comparison_remarks(rows):
         note(f"note: {remark}")
     if csv_file:
-        csv_file.write_text(csv_text(rows), encoding="utf-8")
+        write_text(csv_file, csv_text(rows))
         note(f"runs: {csv_file}")
     if plot:
         draw(rows, plot, figure_of(part, metric))

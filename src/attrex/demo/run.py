@@ -22,7 +22,7 @@ from attrex.filling.fill import fill_table
 from attrex.vocabulary.normalizer import ValueNormalizer
 from attrex.filling.report import FillReport
 from attrex.filling.changes import write_filled
-from attrex.inference.directory import write_json
+from attrex.io.atomic import write_json
 from attrex.inference.extractor import Extractor
 from attrex.io.predictions import PredictionFile
 from attrex.reports.compose import report_page

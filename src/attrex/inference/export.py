@@ -22,9 +22,9 @@ from torch.nn.functional import normalize
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
-from attrex.inference.directory import write_json, write_text
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
+from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Batch
 from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, DyNetGuidance

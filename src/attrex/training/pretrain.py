@@ -28,7 +28,8 @@ from attrex.encoding.dataset import BucketSampler
 from attrex.encoding.encoder import ProductEncoder, Window
 from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import load_tokenizer
-from attrex.inference.directory import read_json, write_json
+from attrex.inference.directory import read_json
+from attrex.io.atomic import write_json
 from attrex.model.build import pretrained_text
 from attrex.model.text_encoder import TextEncoder, resolve_text_model
 from attrex.shop.schema import Schema

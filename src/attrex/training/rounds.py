@@ -16,8 +16,9 @@ from rich.console import Console
 
 from attrex.config import Config
 from attrex.inference.checkpoint import Model
-from attrex.inference.directory import read_json, write_json
+from attrex.inference.directory import read_json
 from attrex.inference.extractor import CHUNK, Extractor
+from attrex.io.atomic import write_json
 from attrex.io.predictions import PredictionFile, read_predictions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.tools.memory import peak_mb
@@ -73,7 +74,7 @@ def _read_or_predict(
     target = PredictionFile(path, resume=True)
     if not target.finished:
         step = model.config.training.eval_batch_size * CHUNK
-        target.write(Extractor(model).extract(target.left(products, step), threshold=threshold, evidence=False))
+        target.write(Extractor(model).extract(target.remaining(products, step), threshold=threshold, evidence=False))
     return list(read_predictions(path))
 
 
