@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from attrex.cli.console import progress
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import AMBIGUOUS_SHARE, SETTINGS, photo_use
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
         model,
         config=config,
         resume=(model / "run.json").exists(),
-        console=console,
+        progress=progress,
         trackers=[],
     )
     extractor = Extractor.load(model)

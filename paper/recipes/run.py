@@ -26,6 +26,7 @@ import torch
 import yaml
 from rich.console import Console
 
+from attrex.cli.console import progress
 from attrex.config import Config
 from attrex.evaluation.evaluate import evaluate
 from attrex.evaluation.threshold import CANDIDATES, threshold_curve
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
         work,
         config=config,
         resume=(work / "run.json").exists(),
-        console=console,
+        progress=progress,
     )
     extractor = Extractor.load(work)
     target.parent.mkdir(parents=True, exist_ok=True)

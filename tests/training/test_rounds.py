@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from attrex.config import Config
 from attrex.errors import ConfigError
@@ -73,9 +71,17 @@ def blank(products: list[Product]) -> list[Product]:
 
 
 def run(blank: list[Product], directory: Path, config: Config, resume: bool = False) -> tuple[Model, str]:
-    console = Console(file=io.StringIO(), width=200)
-    model = train(blank, blank[:6], directory, config=config, resume=resume, trackers=[], console=console)
-    return model, console.file.getvalue()  # type: ignore[attr-defined]
+    said: list[str] = []
+    model = train(
+        blank,
+        blank[:6],
+        directory,
+        config=config,
+        resume=resume,
+        trackers=[],
+        progress=lambda e: said.append(e.message),
+    )
+    return model, "\n".join(said)
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +132,7 @@ def test_the_second_round_learns_from_what_the_first_one_read(
     assert any(o.scores for o in opinions)
     # The same run with that teacher, from the start, is the second round.
     one = having(config, rounds=1)
-    again = train(blank, blank[:6], tmp_path, config=one, trackers=[], console=Console(quiet=True), teacher=teacher)
+    again = train(blank, blank[:6], tmp_path, config=one, trackers=[], teacher=teacher)
     second = load_model(directory / "rounds" / "2").network.state_dict()
     assert all(torch.equal(v.cpu(), second[k]) for k, v in again.network.state_dict().items())
 

@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from attrex.config import Config
 from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json
@@ -21,6 +19,7 @@ from attrex.inference.extractor import CHUNK, Extractor
 from attrex.io.atomic import write_json
 from attrex.io.predictions import PredictionFile, read_predictions
 from attrex.labels.pseudo_labels import Teacher
+from attrex.progress import Progress, note
 from attrex.tools.memory import peak_mb
 from attrex.types import Prediction, Product
 
@@ -31,7 +30,7 @@ def train_rounds(
     directory: Path,
     config: Config,
     fit: Callable[[Path, Teacher | None], Model],
-    console: Console,
+    progress: Progress,
 ) -> Model:
     """The model of the last round, with a record of all rounds in its metrics; it is not saved yet.
 
@@ -53,7 +52,7 @@ def train_rounds(
             read = _read_or_predict(model, products, home / "training.jsonl", threshold=settings.teacher_low)
             teacher = Teacher(read, model.schema, high=settings.teacher_high, low=settings.teacher_low)
         record.append(_record(home, number, model, found, agreed, time.monotonic() - started))
-        console.print(_round_sentence(record[-1], settings.rounds), soft_wrap=True, highlight=False)
+        note(progress, _round_sentence(record[-1], settings.rounds))
         if last:
             break
         before = found
