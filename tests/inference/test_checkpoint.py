@@ -248,7 +248,7 @@ def test_push_sends_the_model_and_nothing_else(hub: SimpleNamespace, directory: 
     (created, private), (name, folder, ignored) = hub.uploads
     assert (created, private, name) == ("shop/fashion-model", True, "shop/fashion-model")
     assert folder == str(directory)
-    assert ignored == ["checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part"]
+    assert ignored == ["checkpoints/*", "logs/*", "run.json", "*.part"]
 
 
 def test_push_of_half_a_model(hub: SimpleNamespace, directory: Path) -> None:

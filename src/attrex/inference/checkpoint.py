@@ -40,7 +40,7 @@ MODEL_FILES = (
     "tokenizer/tokenizer.json",
     "model.safetensors",
 )
-_PRIVATE = ("checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
+_PRIVATE = ("checkpoints/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
 
 
 @dataclass

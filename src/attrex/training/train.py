@@ -32,7 +32,6 @@ from attrex.progress import Progress, note, silent
 from attrex.shop.schema import Schema
 from attrex.training.model_card import model_card
 from attrex.training.resuming import fingerprint, open_run
-from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
 
@@ -52,8 +51,8 @@ def train(
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model read in the products; with
-    `training.rounds` each round is taught by the one before.
+    checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model extracted from the
+    products.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
@@ -71,26 +70,6 @@ def train(
             note(progress, f"{directory} is finished already: nothing left to do")
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
             return load_model(directory)
-        if config.training.rounds > 1 and not all(p.complete for p in products):
-            one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
-
-            def fit(home: Path, teacher: Teacher | None) -> Model:
-                return train(
-                    products,
-                    validation,
-                    home,
-                    config=one,
-                    schema=schema,
-                    resume=True,
-                    trackers=trackers,
-                    progress=progress,
-                    teacher=teacher,
-                )
-
-            model = train_rounds(products, validation, directory, config, fit, progress)
-            model.save(directory, card=model_card(model))
-            return model
-
         return _fit(products, validation, directory, config, schema, checkpoint, trackers, progress, teacher)
 
 
@@ -113,7 +92,7 @@ def _fit(
         mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share)
     known = supervision(products, schema, mentions)
     note(progress, known.render())
-    model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
+    model.network.drop_uncertain = known.mostly_in_doubt
     repeated = _count_repeated(products, validation, progress)
     taught = config.range.unknown != "negative"
     encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
@@ -195,8 +174,6 @@ def _count_repeated(products: Sequence[Product], validation: Sequence[Product], 
 
 def start_classifier(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    if not model.config.range.prior_bias:
-        return
     windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
     for window in windows:
@@ -213,7 +190,7 @@ def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, .
             for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
                 more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
                 units = window.units[start : start + 1 + more]
-                yield attribute, tuple(i for unit in units if unit is not None for i in unit.ids)
+                yield attribute, tuple(i for unit in units for i in unit.ids)
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:
