@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 import yaml
-from run import evenly, extent, result_path, split, work_path
+from run import RESULTS, evenly, extent, finished_runs, run_name, split, table_path
 
 from attrex.config import Config
 from attrex.errors import DataError
 from attrex.evaluation.comparison import difference, headless_pyplot, spread
 from attrex.evaluation.metrics import resample
-from attrex.evaluation.runs import RunResult, read_runs
+from attrex.evaluation.runs import RunResult
 from attrex.evaluation.significance import PairedResult, paired_result
 from attrex.io.readers import read_products
 from attrex.training.pretrain import pretrain
@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     figures = {n: f for n, f in plan["figures"].items() if not options.only or str(n) in options.only}
     if not options.show:
         _make(options, plan, tables, figures)
+    options.finished = finished_runs(table_path(options.results, options.data))
     options.out.mkdir(parents=True, exist_ok=True)
     pages = [_head(options), *(_table(options, number, table) for number, table in tables.items())]
     pages.append(_claims(options, plan["claims"]))
@@ -120,11 +121,9 @@ def _run(options: argparse.Namespace, config: str, seed: int, curve: bool) -> No
 
 
 def _runs(options: argparse.Namespace, config: str) -> list[RunResult]:
-    paths = [
-        result_path(options.results, options.data, config, extent(options), seed, options.base)
-        for seed in options.seeds
-    ]
-    return read_runs(path for path in paths if path.exists())
+    """Those of a row that are finished, one a seed."""
+    names = (run_name(config, extent(options), seed, options.base) for seed in options.seeds)
+    return [options.finished[name] for name in names if name in options.finished]
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
@@ -296,11 +295,8 @@ def _heatmaps(options: argparse.Namespace, names: Sequence[str], path: Path) -> 
     from attrex.reports.compose import report_page
 
     homes = [
-        work_path(
-            options.work,
-            result_path(options.results, options.data, n, extent(options), options.seeds[0], options.base),
-        )
-        for n in names
+        options.work / options.data.name / run_name(name, extent(options), options.seeds[0], options.base)
+        for name in names
     ]
     if not all((home / "attrex.json").exists() for home in homes):
         print("no heat-maps: the models of these runs are not here any more")
@@ -325,7 +321,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--texts", type=Path, help="unlabelled products, for the table `pretraining`")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=Path("paper"))
     return parser.parse_args(arguments)
 

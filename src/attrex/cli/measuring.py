@@ -82,7 +82,12 @@ def evaluate(
 
 
 def compare(
-    files: Annotated[list[Path], typer.Argument(help="Runs: files of attrex evaluate --json or paper/recipes/run.py.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files of attrex evaluate --json, tables of runs, or some runs of a table: 'TABLE.jsonl::uls-*'."
+        ),
+    ],
     against: Annotated[str | None, typer.Option(help="Row that the others are compared with.")] = None,
     part: Annotated[str, typer.Option(help="What to compare on: test, or gold: products labelled by hand.")] = "test",
     metric: Annotated[str, typer.Option(help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
@@ -98,19 +103,19 @@ def compare(
     from attrex.evaluation.comparison import compare as side_by_side
     from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, markdown
     from attrex.evaluation.comparison import plot as draw
-    from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs
+    from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs, split_source
 
     for value, known, option in ((part, RUN_PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
             raise ConfigError(f"{option} {value!r}{did_you_mean(value, known)}; expected one of {', '.join(known)}")
     for out, suffixes, option in ((csv_file, (".csv",), "--csv"), (plot, (".svg", ".png", ".pdf"), "--plot")):
         if out:
-            check_out(out, suffixes, *files, option=option)
+            check_out(out, suffixes, *(split_source(source)[0] for source in runs), option=option)
             out.parent.mkdir(parents=True, exist_ok=True)
-    runs = read_runs(files)
-    if len(runs) < len(files):
-        note(f"{len(files)} files were named, but only {len(runs)} different ones: each counts once")
-    rows = side_by_side(runs, against, part=part, metric=metric)
+    different = {Path(source).resolve() for source in runs}
+    if len(different) < len(runs):
+        note(f"{len(runs)} files were named, but only {len(different)} different ones: each counts once")
+    rows = side_by_side(read_runs(runs), against, part=part, metric=metric)
     print(markdown(rows), end="")
     for remark in comparison_remarks(rows):
         note(f"note: {remark}")

@@ -101,7 +101,7 @@ def difference(
     counts = [run.counts(part, metric) for run in (*ours, *theirs)]
     for run, found in zip((*ours, *theirs), counts, strict=True):
         if len(found) != len(counts[0]) or (found[:, 2] != counts[0][:, 2]).any():
-            raise DataError(f"{run.path} and {ours[0].path} were measured on different products or labels")
+            raise DataError(f"{run.source} and {ours[0].source} were measured on different products or labels")
     together = np.stack(counts, 1)  # (P, runs, 3)
     n = len(ours)
     observed = f1(together.sum(0))
@@ -120,7 +120,7 @@ def comparison_remarks(rows: Sequence[ComparisonRow]) -> list[str]:
     for row in rows:
         files: dict[str | None, list[str]] = defaultdict(list)
         for run in row.runs:
-            files[run.seed].append(str(run.path))
+            files[run.seed].append(run.source)
         for seed, same in files.items():
             if len(same) > 1:
                 what = "do not say their seed" if seed is None else f"all say seed {seed}"
@@ -154,7 +154,7 @@ def csv_text(rows: Sequence[ComparisonRow]) -> str:
         told = [found.difference, *found.ci95, found.p_value] if found else [""] * 4
         for run in row.runs:
             figures = [run.value(*keys) for keys in FIGURES.values()]
-            table.writerow([row.name, run.path, run.measured.get("seed", ""), *figures, *told])
+            table.writerow([row.name, run.source, run.measured.get("seed", ""), *figures, *told])
     return out.getvalue()
 
 
@@ -222,7 +222,7 @@ def _seeds(row: ComparisonRow) -> str:
 
 
 def _cells(rows: Sequence[ComparisonRow]) -> list[list[str]]:
-    figures = [name for name, keys in FIGURES.items() if any(run.tells(*keys) for row in rows for run in row.runs)]
+    figures = [name for name, keys in FIGURES.items() if any(run.has(*keys) for row in rows for run in row.runs)]
     compared = any(row.difference for row in rows)
     table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]
     for row in rows:
