@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from attrex.evaluation.comparison import (
 )
 from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
-from attrex.evaluation.runs import COMPARED, RunResult, pack, read_runs, unpack
+from attrex.evaluation.runs import COMPARED, RunResult, add_run, pack, read_runs, unpack
 from attrex.evaluation.significance import paired_bootstrap
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
@@ -252,7 +253,95 @@ def test_a_file_counts_once(tmp_path: Path) -> None:
     path = write(tmp_path, "a", 0, 0.5)
     (tmp_path / "link.json").symlink_to(path)
     (run,) = read_runs([path, tmp_path / "." / "x" / ".." / path.name, tmp_path / "link.json"])
-    assert run.path == path
+    assert run.source == str(path)
+
+
+def test_runs_are_read_from_a_table_by_their_names(tmp_path: Path) -> None:
+    table = tmp_path / "shop.jsonl"
+    for name, seed, found in (("b", 0, 0.8), ("a", 1, 0.5), ("a", 0, 0.6)):
+        add_run(table, f"{name}-seed{seed}", json.loads(write(tmp_path, name, seed, found).read_text()))
+    every = read_runs([table])
+    assert [run.source for run in every] == [f"{table}::{n}" for n in ("a-seed0", "a-seed1", "b-seed0")]
+    assert table.read_text().splitlines()[0].startswith('{"run": "a-seed0", "name": "a", "seed": 0')
+    chosen = read_runs([f"{table}::a-*", f"{table}::*-seed0", tmp_path / "." / "shop.jsonl", tmp_path / "b-0.json"])
+    assert [run.source for run in chosen] == [*(run.source for run in every), str(tmp_path / "b-0.json")]
+    (file,) = read_runs([tmp_path / "b-0.json"])
+    assert {k: v for k, v in every[2].measured.items() if k != "run"} == file.measured
+    assert every[2].counts("test", "tag").tolist() == file.counts("test", "tag").tolist()
+    assert [(row.name, len(row.runs)) for row in compare(every)] == [("b", 1), ("a", 2)]
+    with pytest.raises(DataError, match=r"shop\.jsonl has no run 'a-seed2'; did you mean 'a-seed[01]'\?; expected one"):
+        read_runs([f"{table}::a-seed2"])
+    with pytest.raises(DataError, match=r"none\.jsonl cannot be read"):
+        read_runs([tmp_path / "none.jsonl"])
+
+
+def test_a_run_in_a_table_is_replaced_and_the_other_lines_stay_as_they_are(tmp_path: Path) -> None:
+    table = tmp_path / "shop.jsonl"
+    measured = {"test": {"tag": {"f1": 0.5}}}
+    add_run(table, "b", measured)
+    table.write_text(table.read_text().replace(" ", "  "))
+    add_run(table, "a", measured | {"note": "two\u2028lines"})
+    before = table.read_text(encoding="utf-8").split("\n")
+    add_run(table, "a", measured)
+    after = table.read_text(encoding="utf-8").split("\n")
+    assert len(before) == len(after) == 3
+    assert before[1:] == after[1:]
+    assert before[0] != after[0]
+
+
+def test_a_kill_while_a_run_is_added_leaves_the_table_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "shop.jsonl"
+    add_run(table, "a", {"test": {"tag": {"f1": 0.5}}})
+    before = table.read_bytes()
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            add_run(table, "b", {"test": {"tag": {"f1": 0.6}}})
+    assert table.read_bytes() == before
+    add_run(table, "b", {"test": {"tag": {"f1": 0.6}}})  # the lock was released
+    assert len(read_runs([table])) == 2
+
+
+def test_runs_added_at_once_are_all_in_the_table(tmp_path: Path) -> None:
+    table = tmp_path / "shop.jsonl"
+    adding = (
+        "import sys; from pathlib import Path; from attrex.evaluation.runs import add_run\n"
+        "for i in range(40): add_run(Path(sys.argv[1]), f'{sys.argv[2]}{i}', {'test': {'tag': {'f1': 0.5}}})"
+    )
+    several = [subprocess.Popen([sys.executable, "-c", adding, str(table), name]) for name in "abc"]
+    assert [process.wait() for process in several] == [0, 0, 0]
+    assert len(read_runs([table])) == 120
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 2 of .*shop.jsonl is damaged: .*; delete the line"),
+        ("[]", 'line 2 of .*shop.jsonl is no run: expected an object with "run"'),
+        ('{"name": "x"}', 'line 2 of .*shop.jsonl is no run: expected an object with "run"'),
+        ('{"run": "x", "test": {"tag": 5}}', "shop.jsonl::x is damaged: test.tag should be an object"),
+        ('{"run": "x"}', "shop.jsonl::x is no measured run"),
+    ],
+)
+def test_a_damaged_line_of_a_table_is_named(tmp_path: Path, line: str, words: str) -> None:
+    table = tmp_path / "shop.jsonl"
+    add_run(table, "a", {"test": {"tag": {"f1": 0.5}}})
+    with table.open("a") as file:
+        file.write(line + "\n")
+    before = table.read_bytes()
+    with pytest.raises(DataError, match=words):
+        read_runs([table])
+    if line.startswith("{") and "run" in line:
+        return
+    with pytest.raises(DataError, match=words):
+        add_run(table, "b", {"test": {"tag": {"f1": 0.6}}})
+    assert table.read_bytes() == before
 
 
 def test_files_of_one_seed_and_rows_of_other_seeds_are_told(runs: list[RunResult], tmp_path: Path) -> None:
@@ -264,10 +353,10 @@ def test_files_of_one_seed_and_rows_of_other_seeds_are_told(runs: list[RunResult
     ]
     assert comparison_remarks(compare(runs[:2], "worse", samples=50)) == []
     copy = tmp_path / "copy.json"
-    copy.write_text(runs[0].path.read_text())
+    copy.write_text(Path(runs[0].source).read_text())
     (said,) = comparison_remarks(compare([runs[0], *read_runs([copy])]))
-    assert said == f"worse: {runs[0].path}, {copy} all say seed 0; they count as 2 seeds"
-    seedless = [RunResult(Path(name), "x", {"test": {"tag": {"f1": 0.5}}}) for name in ("a/x.json", "b/x.json")]
+    assert said == f"worse: {runs[0].source}, {copy} all say seed 0; they count as 2 seeds"
+    seedless = [RunResult(name, "x", {"test": {"tag": {"f1": 0.5}}}) for name in ("a/x.json", "b/x.json")]
     assert comparison_remarks(compare(seedless)) == [
         "x: a/x.json, b/x.json do not say their seed; they count as 2 seeds"
     ]

@@ -94,11 +94,14 @@ def read_runs(sources: Iterable[str | Path]) -> list[RunResult]:
         (``TABLE.jsonl::uls-dram-*``)
     :raises DataError: a source is missing, damaged or has no run
     """
-    runs: dict[Path, RunResult] = {}
-    for source in map(str, sources):
-        path, pattern = split_source(source)
-        for run in [_read_file(path)] if pattern is None else _read_table(path, pattern):
-            runs.setdefault(Path(run.source).resolve(), run)
+    runs: dict[tuple[Path, str], RunResult] = {}
+    for path, pattern in map(split_source, sources):
+        file = path.resolve()
+        if pattern is not None:
+            for name, run in _read_table(path, pattern).items():
+                runs.setdefault((file, name), run)
+        elif (file, "") not in runs:
+            runs[file, ""] = _read_file(path)
     return list(runs.values())
 
 
@@ -140,14 +143,15 @@ def _table_lines(table: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield found["run"], line, found
 
 
-def _read_table(table: Path, pattern: str) -> list[RunResult]:
+def _read_table(table: Path, pattern: str) -> dict[str, RunResult]:
+    """The runs whose names match, by these names."""
     found = {name: measured for name, _, measured in _table_lines(table)}
     chosen = [name for name in found if fnmatchcase(name, pattern)]
     if not chosen:
         raise DataError(
             f"{table} has no run {pattern!r}{did_you_mean(pattern, found)}; expected one of {shortlist(found, 5)}"
         )
-    return [_as_run(found[name], f"{table}::{name}", name) for name in chosen]
+    return {name: _as_run(found[name], f"{table}::{name}", name) for name in chosen}
 
 
 def _read_file(path: Path) -> RunResult:
