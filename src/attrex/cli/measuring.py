@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from attrex.evaluation.evaluate import Evaluation
     from attrex.types import Product
 
+MOST_ROWS = 15
+"""Of a comparison, without --all."""
+
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
@@ -93,15 +96,17 @@ def compare(
     metric: Annotated[str, typer.Option(help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every run, all figures in full.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the figure, .svg, .png or .pdf.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every row and every figure in the table.")] = False,
 ) -> None:
-    """A table of runs in Markdown: means over seeds, their spread, and the difference to one of them with its interval.
+    """Compare runs: means over seeds, their spread, and the difference to one of them with its interval.
 
     Runs that differ in nothing but the seed are a row; the interval is of a paired bootstrap over products and seeds.
+    The table is Markdown: the 15 best rows, and the figures of --metric on --part.
 
     Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
     """
     from attrex.evaluation.comparison import compare as side_by_side
-    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, markdown
+    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, figures_of, markdown
     from attrex.evaluation.comparison import plot as draw
     from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs, split_source
 
@@ -116,7 +121,12 @@ def compare(
     if len(different) < len(runs):
         note(f"{len(runs)} files were named, but only {len(different)} different ones: each counts once")
     rows = side_by_side(read_runs(runs), against, part=part, metric=metric)
-    print(markdown(rows), end="")
+    if everything:
+        print(markdown(rows), end="")
+    else:
+        print(markdown(rows[:MOST_ROWS], figures_of(rows, part, metric)), end="")
+        if len(rows) > MOST_ROWS:
+            note(f"the {MOST_ROWS} best of {len(rows)} rows; --all shows every row, and all figures")
     for remark in comparison_remarks(rows):
         note(f"note: {remark}")
     if csv_file:
