@@ -1,6 +1,6 @@
 """How runs do when more and more of the training table is blank: a plot of finished runs of `run.py --hide`.
 
-python paper/recipes/blanking.py paper/recipes/results/DATA.jsonl --out docs/blanking.svg
+python paper/recipes/blanking.py paper/recipes/results/DATA.jsonl --out docs/results/blanking.svg
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The paper's tables, claims and figures on data of yours: every row by `run.py`; what is done is not done again.
+"""The paper's tables, claims and figures on data of yours: every row by `run.py`; a finished run is not made again.
 
     python paper/recipes/paper.py --data DIR --small --out paper       (minutes a row; all of it without --small)
     python paper/recipes/paper.py --data MEPAVE --base mepave --out paper
@@ -117,7 +117,7 @@ def _run(options: argparse.Namespace, config: str, seed: int, curve: bool) -> No
     for setting in options.set:
         command += ["--set", setting]
     if subprocess.run(command, check=False).returncode:
-        sys.exit(f"{config}, seed {seed}, did not finish; what is done stays: the same command goes on")
+        sys.exit(f"{config}, seed {seed}, did not finish; finished runs are kept; the same command continues")
 
 
 def _runs(options: argparse.Namespace, config: str) -> list[RunResult]:
@@ -130,17 +130,20 @@ def _runs(options: argparse.Namespace, config: str) -> list[RunResult]:
 
 
 def _head(options: argparse.Namespace) -> str:
-    """What all tables have in common."""
+    """The data and settings of all tables, and what the columns mean."""
     seen = "all products"
     if options.sample:
         seen = "{:,} products to train on, {:,} to choose on, {:,} to report on".format(*options.sample)
-    settings = f", {', '.join(options.set)}" if options.set else ""
+    settings = f" Settings: {', '.join(options.set)}." if options.set else ""
     return (
         f"# The paper's tables on {options.data.name}\n\n"
-        f"Made by `paper/recipes/paper.py`: {seen}{settings}. In percent, mean and half the range over the seeds. "
-        '"Paper": what is printed there, on its own data (MEPAVE; Table 5: MAE). "Attribute given": systems that are '
-        "asked about an attribute, asked for those that a product has, and not for all. Gold: products labelled in "
-        "full by hand. Sequences: decoded per product. Minutes: of a training, on one core."
+        f"Made by `paper/recipes/paper.py`. Data: {seen}.{settings}\n\n"
+        "- Scores are in percent: mean over the seeds ± half the range. Intervals: 95 %, by a paired bootstrap.\n"
+        "- **paper**: the figure printed in the paper, on its own data (MEPAVE; Table 5: MAE).\n"
+        "- **attribute given**: each product is asked only for the attributes that it has.\n"
+        "- **gold**: scores on products labelled in full by hand.\n"
+        "- **sequences**: decoded sequences per product.\n"
+        "- **minutes**: of one training, on one core."
     )
 
 
@@ -213,8 +216,8 @@ def _claims(options: argparse.Namespace, claims: Sequence[dict[str, str]]) -> st
             continue
         low, high = found.ci95
         verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
-        told = f"{100 * found.difference:+.2f} | {100 * low:+.2f} to {100 * high:+.2f}"
-        lines.append(f"| {claim['says']} | {told} | {verdict} |")
+        cells = f"{100 * found.difference:+.2f} | {100 * low:+.2f} to {100 * high:+.2f}"
+        lines.append(f"| {claim['says']} | {cells} | {verdict} |")
     return "## Claims\n\n" + "\n".join(lines)
 
 

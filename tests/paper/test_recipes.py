@@ -334,7 +334,7 @@ def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
         return subprocess.CompletedProcess(command, 1)
 
     monkeypatch.setattr(paper.subprocess, "run", failed)
-    with pytest.raises(SystemExit, match=r"uls-vl, seed 4, did not finish; what is done stays"):
+    with pytest.raises(SystemExit, match=r"uls-vl, seed 4, did not finish; finished runs are kept"):
         paper.main(["--data", str(tmp_path), "--small", "--only", "2", "--seeds", "4", "--base", "mae"])
     (command,) = asked
     assert command[2].endswith("uls-vl.yaml")
