@@ -511,7 +511,9 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         attrex("evaluate", model, data / "test.jsonl", "--json", file, *options)
     csv, plot = tmp_path / "runs.csv", tmp_path / "runs.svg"
     said = attrex("compare", *files, "--against", "texts", "--csv", csv, "--plot", plot)
-    assert {line.split(" | ")[0] for line in said.stdout.splitlines()[2:]} == {"| all", "| texts"}
+    assert {line.split("|")[1].strip() for line in said.stdout.splitlines()[2:]} == {"all", "texts"}
+    assert "minutes" not in said.stdout
+    assert "sequences" in attrex("compare", *files, "--all").stdout
     assert csv.read_text().count("\n") == 3
     assert plot.read_text().startswith("<?xml")
     for mistake, words in (
@@ -523,10 +525,17 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         assert words in error("compare", *files, *mistake)
     said = attrex("compare", files[0], files[0])
     assert "2 files were named, but only 1 different ones: each counts once" in said.stderr
-    assert "| all | 1 |" in said.stdout
+    assert "| all | 1     |" in said.stdout
+    many = tmp_path / "many.jsonl"
+    many.write_text("".join(json.dumps({"run": f"r{i}", "test": {"tag": {"f1": i / 20}}}) + "\n" for i in range(17)))
+    said = attrex("compare", many)
+    assert said.stdout.count("\n") == 2 + 15
+    assert "the 15 best of 17 rows; --all shows every row" in said.stderr
+    assert attrex("compare", f"{many}::r1*").stdout.count("\n") == 2 + 8
+    assert attrex("compare", many, "--all").stdout.count("\n") == 2 + 17
     (tmp_path / "b").mkdir()
     again = files[0].rename(tmp_path / "b" / "texts.json")
-    assert f"texts: {files[1]}, {again} do not say their seed" in attrex("compare", files[1], again).stderr
+    assert f"texts: {files[1]}, {again} have no seed" in attrex("compare", files[1], again).stderr
 
 
 def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
