@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attrex.labels.agreement import label_agreement
 from attrex.labels.headings import compositions, key_value_lines
 from attrex.labels.phrases import with_modifiers
+from attrex.shop.cells import Cells, MergeCounts
 from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
 from attrex.shop.schema import Schema
 from attrex.types import Product, Span
@@ -155,26 +156,32 @@ class DistantLabeler:
     ) -> None:
         self.policy = policy
         self.report = LabelReport()
-        self.columns = (schema.column_mapping() if schema else {}) | dict(policy.columns)
-        order = [*policy.priority, *(schema.names if schema else ()), *self.columns.values()]
+        self.cells = Cells(
+            blank=policy.blank,
+            absent=policy.absent,
+            other_columns=policy.other_columns,
+            columns=(schema.column_mapping() if schema else {}) | dict(policy.columns),
+        )
+        order = [*policy.priority, *(schema.names if schema else ()), *self.cells.columns.values()]
         self._rank = {a: i for i, a in enumerate(dict.fromkeys(order))}
         self._folder = Folder(policy)
-        self._absent = {a.strip().casefold() for a in policy.absent}
-        self._blank = {b.strip().casefold() for b in (*policy.blank, "")} - self._absent
         self._aliases: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         if policy.aliases:
             by_hand = [item for a in (schema.attributes if schema else ()) for item in a.aliases.items()]
             for value, forms in [*ALIASES.items(), *by_hand]:
                 self._aliases[self._folder.fold(value)] += tuple(map(self._folder.fold, forms))
-        self._index = VocabularyIndex(self._folder, policy, self.columns, schema, lexicon)
+        self._index = VocabularyIndex(self._folder, policy, self.cells.columns, schema, lexicon)
         self.forms = BoundedCache(self._forms_of)
-        self._cells = BoundedCache(self._without_markers)
-        self._attributes = BoundedCache(self._attribute_of)
+        self._announced: set[str] = set()
 
     def know(self, columns: Iterable[str]) -> None:
         """Take in the table's columns before its products: each is a heading in all texts, whoever fills it first."""
         for column in columns:
-            self._attributes[column]
+            if column not in self._announced:
+                self._announced.add(column)
+                attribute = self.cells.attribute_of(column)
+                if attribute is not None:
+                    self._index.announce(column, attribute)
 
     def locate(self, product: Product) -> Product:
         """The product with its columns merged and a span wherever the text says one of its values.
@@ -186,7 +193,11 @@ class DistantLabeler:
         if product.error is not None:
             self.report.errors += 1
             return product
-        table = self.merge_columns(product.table)
+        self.know(product.table)
+        counts = MergeCounts(dropped=self.report.dropped_columns)
+        table = self.cells.merge(product.table, counts)
+        for attribute, columns in counts.merged.items():
+            self.report.attributes[attribute].merged += columns
         if product.spans is not None:
             self.report.already_labelled += 1
             return replace(product, table=table)
@@ -210,36 +221,6 @@ class DistantLabeler:
             spans = list(first.values())
         self._count(table, spans, {(m.attribute, m.value) for found in matches.values() for m in found})
         return replace(product, table=table, spans=tuple(spans))
-
-    def merge_columns(self, table: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """Columns to attributes; blank cells go, a cell known to be absent is empty unless another column fills it."""
-        merged: dict[str, tuple[str, ...]] = {}
-        for column, cell in table.items():
-            attribute, values = self._attributes[column], self._cells[cell]
-            if values is None:
-                continue
-            if attribute is None:
-                self.report.dropped_columns[column] += 1
-                continue
-            before = merged.get(attribute, ())
-            self.report.attributes[attribute].merged += bool(before and values)
-            merged[attribute] = tuple(dict.fromkeys((*before, *values))) if before else values
-        return merged
-
-    def _attribute_of(self, column: str) -> str | None:
-        """What a column is merged into; None: it is dropped. One of its own is an attribute, and its name a heading."""
-        if column not in self.columns and self.policy.other_columns == "drop":
-            return None
-        attribute = self.columns.get(column, column)
-        self._index.announce(column, attribute)
-        return attribute
-
-    def _without_markers(self, cell: tuple[str, ...]) -> tuple[str, ...] | None:
-        """The cell's values; empty: known to have none; None: blank."""
-        said = [v for v in cell if v.strip().casefold() not in self._blank]
-        if cell and not said:
-            return None
-        return tuple(dict.fromkeys(v for v in said if v.strip().casefold() not in self._absent))
 
     def _forms_of(self, cell: tuple[str, str]) -> tuple[str, ...]:
         """The folded forms to search for (attribute, value): itself and its aliases, without those too short."""

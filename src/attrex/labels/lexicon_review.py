@@ -129,7 +129,7 @@ class _Words:
 
     def places(self, product: Product, prediction: Prediction) -> Iterator[tuple[LexiconForm, bool]]:
         """Every place that a form would label, and whether it is read there."""
-        table = self._labeler.merge_columns(product.table)
+        table = self._labeler.cells.merge(product.table)
         found: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for value in prediction.values:
             found[value.attribute, value.field].append((value.start, value.end))

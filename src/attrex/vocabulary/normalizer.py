@@ -64,7 +64,7 @@ class ValueNormalizer:
 
     def table(self, product: Product) -> dict[str, tuple[str, ...]]:
         """The product's cells by attribute, as the policy and the schema merge columns; blank ones are not there."""
-        return self._labeler.merge_columns(product.table)
+        return self._labeler.cells.merge(product.table)
 
     @property
     def attributes(self) -> tuple[str, ...]:

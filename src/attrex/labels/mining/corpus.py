@@ -83,14 +83,14 @@ class Corpus:
         self.thresholds = thresholds
         self.folder = Folder(policy)
         labeler = DistantLabeler(schema, policy)
-        rows = [(p, labeler.merge_columns(p.table)) for p in _sample(products, thresholds.products) if p.error is None]
+        rows = [(p, labeler.cells.merge(p.table)) for p in _sample(products, thresholds.products) if p.error is None]
         self.options: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for _, table in rows:
             for name, values in table.items():
                 if values:  # not where an attribute is only ever known to be absent
                     self.options[name].update(values)
         self.known = self._known_forms(schema, policy)
-        self.index = VocabularyIndex(self.folder, policy, labeler.columns, schema, self._lexicon())
+        self.index = VocabularyIndex(self.folder, policy, labeler.cells.columns, schema, self._lexicon())
         self.readings = [self._read(p, table) for p, table in rows]
         self.filled = Counter(a for r in self.readings for a, values in r.table.items() if values)
 
