@@ -1,9 +1,9 @@
 """What a cell of the shop's table says, and of which attribute: the one place that interprets cells.
 
 A cell is blank (nothing is known), absent (known to have no value) or filled. Files are full of markers for the first
-two; readers resolve them once (:meth:`Cells.read`). From then on a product's table has no key where a cell is blank, an
-empty tuple where it is absent, and values elsewhere, and nobody looks at markers again. Several columns may belong to
-one attribute (:meth:`Cells.merge`).
+two, and have several columns for one attribute. Readers resolve both once (:meth:`Cells.read`, :meth:`Cells.merge`).
+From then on a product's table goes by attribute, with no key where a cell is blank and an empty tuple where it is
+absent; nobody looks at markers or columns again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-from attrex.errors import ConfigError, DataError
+from attrex.errors import ConfigError, DataError, kind_of, short
 
 BLANK_MARKERS = (
     "",
@@ -36,10 +36,11 @@ _PANDAS_BLANKS = ("NAType", "NaTType")  # by name: they answer to no comparison,
 
 
 @dataclass
-class MergeCounts:
-    """What merging did with the columns of some tables."""
+class ColumnCounts:
+    """What became of the columns of some tables; cells that are blank do not count."""
 
-    dropped: Counter[str] = field(default_factory=Counter)  #: column of no attribute -> filled or absent cells
+    columns: Counter[str] = field(default_factory=Counter)  #: column -> cells
+    dropped: Counter[str] = field(default_factory=Counter)  #: column of no attribute -> cells
     merged: Counter[str] = field(default_factory=Counter)  #: attribute -> columns that added to a filled cell
 
 
@@ -86,7 +87,7 @@ class Cells:
             if is_missing(part):
                 continue
             if isinstance(part, Mapping | list | tuple | bytes):
-                raise DataError(f"expected text, a number or a list of these, got {type(part).__name__} {part!r:.40}")
+                raise DataError(f"expected text, a number or a list of these, got {kind_of(part)} {short(part)}")
             word = str(part).strip()
             if marker(word) in absent:
                 known_absent = True
@@ -101,20 +102,20 @@ class Cells:
         return column if self.other_columns == "keep" or column in self.attributes else None
 
     def merge(
-        self, table: Mapping[str, tuple[str, ...]], counts: MergeCounts | None = None
+        self, table: Mapping[str, tuple[str, ...]], counts: ColumnCounts | None = None
     ) -> dict[str, tuple[str, ...]]:
-        """The cells of a table that was read, by attribute; merging a merged table changes nothing.
+        """The cells of a table by attribute; merging a merged table changes nothing.
 
         A cell that one column knows to be absent is empty unless another one fills it.
         """
         merged: dict[str, tuple[str, ...]] = {}
-        for column, cell in table.items():
-            attribute, values = self.attribute_of(column), self.read(cell)
-            if values is None:
-                continue
-            if attribute is None:
-                if counts:
+        for column, values in table.items():
+            attribute = self.attribute_of(column)
+            if counts:
+                counts.columns[column] += 1
+                if attribute is None:
                     counts.dropped[column] += 1
+            if attribute is None:
                 continue
             before = merged.get(attribute, ())
             if counts and before and values:
