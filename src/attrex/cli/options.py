@@ -93,7 +93,8 @@ def reads_products(*without: str, **defaults: Any) -> Callable[[Callable[..., No
 
         @wraps(command)
         def run(**options: Any) -> None:
-            command(**options, source=Source(**{p.name: options.pop(p.name) for p in shared}))
+            source = Source(**{p.name: options.pop(p.name) for p in shared})
+            command(**options, source=source)
 
         own = inspect.signature(command, eval_str=True).parameters.values()
         kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "source"]

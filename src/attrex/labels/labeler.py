@@ -161,7 +161,7 @@ class DistantLabeler:
         self._aliases: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         if policy.aliases:
             by_hand = [item for a in schema.attributes for item in a.aliases.items()]
-            for value, forms in [*ALIASES.items(), *by_hand]:
+            for value, forms in [*ALIASES.items(), *shop.aliases.items(), *by_hand]:
                 self._aliases[self._folder.fold(value)] += tuple(map(self._folder.fold, forms))
         self._index = VocabularyIndex(self._folder, shop, lexicon)
         self._headings: set[str] = set()  #: attributes that the index has been told of

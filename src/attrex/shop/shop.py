@@ -23,12 +23,14 @@ _HEADER = """\
 # What one shop's files mean. Edit freely; keys that are left out keep their defaults.
 #   columns     which columns hold what          cells       which cells are blank or absent
 #   labels      how values are found in texts    languages   whose word forms count
-#   word_forms  word -> the word it is read as   categories  category -> its attributes; not named: all of them
+#   word_forms  word -> the word it is read as   aliases     value of any attribute -> other forms of it in texts
+#   categories  category -> its attributes; a category that is not named may have all
 #   attributes  name -> columns: table columns merged into it, options: known values, most frequent first,
 #               aliases: value -> other forms of it that texts use
 """
 _SECTIONS: dict[str, type[Any]] = {"columns": ColumnMapping, "cells": Cells, "labels": LabelPolicy}
-_KEYS = (*_SECTIONS, "languages", "word_forms", "attributes", "categories")
+_PLAIN = ("languages", "word_forms", "aliases")
+_KEYS = (*_SECTIONS, *_PLAIN, "attributes", "categories")
 _Section = TypeVar("_Section")
 
 
@@ -41,6 +43,7 @@ class Shop:
     labels: LabelPolicy = DEFAULT_POLICY  #: how the table's values are found in texts
     languages: tuple[str, ...] = ("en",)  #: whose word forms count, strongest first
     word_forms: Mapping[str, str] = field(default_factory=dict)  #: the shop's own: word -> the word it is read as
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: value of any attribute -> forms in texts
     schema: Schema = NO_SCHEMA  #: attributes: merged columns, options, aliases; categories
 
     def __post_init__(self) -> None:
@@ -112,10 +115,10 @@ class Shop:
                     + f" (known: {', '.join(_KEYS)})"
                 )
         given: dict[str, Any] = {name: _section(name, kind, body.get(name)) for name, kind in _SECTIONS.items()}
-        if body.get("languages"):
-            given["languages"] = _value("tuple[str, ...]", body["languages"], "languages")
-        if body.get("word_forms"):
-            given["word_forms"] = _value("Mapping[str, str]", body["word_forms"], "word_forms")
+        types = _types(cls)
+        for key in _PLAIN:
+            if body.get(key, "") != "":  # a key without anything, too
+                given[key] = _value(types[key], body[key], key)
         return cls(**given, schema=Schema.from_plain(body.get("attributes"), body.get("categories")))
 
     def to_yaml(self) -> str:
@@ -124,7 +127,7 @@ class Shop:
             name: {key: _plain(getattr(getattr(self, name), key)) for key in _types(kind)}
             for name, kind in _SECTIONS.items()
         }
-        body |= {"languages": list(self.languages), "word_forms": dict(self.word_forms), **self.schema.to_plain()}
+        body |= {key: _plain(getattr(self, key)) for key in _PLAIN} | self.schema.to_plain()
         return _HEADER + yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120)
 
     def save(self, path: str | Path) -> None:
@@ -140,6 +143,8 @@ def _types(kind: type[Any]) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(content) for key, content in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -159,6 +164,7 @@ _KINDS = {
     "float": "a number",
     "str": "a word",
     "Mapping[str, str]": "a mapping of words to words",
+    "Mapping[str, tuple[str, ...]]": "a mapping of words to lists of words",
 }
 
 
@@ -175,8 +181,9 @@ def _value(kind: str, value: Any, where: str) -> Any:
         typed = yaml.safe_load(value)
         if type(typed).__name__ == kind or (kind == "float" and type(typed) is int):
             return float(typed) if kind == "float" else typed
-    elif isinstance(value, list) and "tuple" in kind and all(isinstance(item, str) for item in value):
+    elif isinstance(value, list) and kind.endswith("tuple[str, ...]") and all(isinstance(item, str) for item in value):
         return tuple(value)
-    elif isinstance(value, dict) and kind.startswith("Mapping") and all(isinstance(v, str) for v in value.values()):
-        return value
+    elif isinstance(value, dict) and kind.startswith("Mapping"):
+        inner = kind.removeprefix("Mapping[str, ").removesuffix("]")
+        return {word: _value(inner, content, f"{where}: {word}") for word, content in value.items()}
     raise ConfigError(f"{where} should be {_KINDS.get(kind, 'a list of words')}, not {value!r}")
