@@ -13,14 +13,14 @@ from rich.console import Console
 from attrex.errors import ConfigError, DataError
 from attrex.labels.agreement import label_agreement
 from attrex.labels.labeler import DistantLabeler
-from attrex.shop.label_policy import LocatePolicy
+from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
 from attrex.types import CellState, Product, Span
 from attrex.vocabulary.folding import fold_plural
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
-from attrex.vocabulary.word_lists import WordLists
 
-FASHION = WordLists.load(Path(__file__).parents[2] / "examples" / "fashion" / "words.yaml")
+EXAMPLE = Shop.load(Path(__file__).parents[2] / "examples" / "fashion" / "shop.yaml")
+FASHION = Shop(word_forms=EXAMPLE.word_forms, aliases=EXAMPLE.aliases)
 EVER = FormStats(20, 1.0)
 
 
@@ -35,7 +35,7 @@ def said(found: Product) -> list[tuple[str, str]]:
 
 def words(text: str, value: str | list[str], **policy: object) -> list[str]:
     """The words of a fashion shop's ``text`` that are labelled with ``value``."""
-    labeler = DistantLabeler(policy=LocatePolicy(**policy), words=FASHION)  # type: ignore[arg-type]
+    labeler = DistantLabeler(policy=LabelPolicy(**policy), words=FASHION)  # type: ignore[arg-type]
     found = labeler.label(product(text, A=value))
     return [s.text for s in found.spans or ()]
 
@@ -127,7 +127,7 @@ def test_a_match_never_ends_inside_an_accented_letter() -> None:
 def test_a_value_between_spaces_is_found_whatever_it_is_made_of(
     before: str, value: str, after: str, boundaries: bool, join: bool
 ) -> None:
-    policy = LocatePolicy(word_boundaries=boundaries, join_words=join, min_length=1, blank=())
+    policy = LabelPolicy(word_boundaries=boundaries, join_words=join, min_length=1, blank=())
     text = f"{before} {value} {after}"
     found = DistantLabeler(policy=policy).label(product(text, A=value))
     assert all(text[s.start : s.end] == s.text for s in found.spans or ())
@@ -138,7 +138,7 @@ def test_a_value_between_spaces_is_found_whatever_it_is_made_of(
 def test_every_field_keeps_its_own_offsets() -> None:
     found = DistantLabeler().label(product({"title": "Red bag", "description": "A bag in red"}, Color="Red"))
     assert [(s.field, s.start) for s in found.spans or ()] == [("title", 0), ("description", 9)]
-    first = DistantLabeler(policy=LocatePolicy(occurrences="first"))
+    first = DistantLabeler(policy=LabelPolicy(occurrences="first"))
     found = first.label(product({"title": "Red bag", "description": "A bag in red"}, Color="Red", Type="Bag"))
     assert [(s.field, s.text) for s in found.spans or ()] == [("title", "Red"), ("title", "bag")]
 
@@ -147,21 +147,21 @@ def test_who_gets_overlapping_words() -> None:
     shoes = product("canvas sports shoes", Type="Sports Shoes", Use="Sports", Material="Canvas")
     longest = DistantLabeler()
     assert said(longest.label(shoes)) == [("Material", "canvas"), ("Type", "sports shoes")]
-    by_priority = DistantLabeler(policy=LocatePolicy(overlap="priority", priority=("Use",)))
+    by_priority = DistantLabeler(policy=LabelPolicy(overlap="priority", priority=("Use",)))
     assert said(by_priority.label(shoes)) == [("Material", "canvas"), ("Use", "sports")]
-    both = DistantLabeler(policy=LocatePolicy(overlap="keep"))
+    both = DistantLabeler(policy=LabelPolicy(overlap="keep"))
     assert said(both.label(shoes)) == [("Material", "canvas"), ("Use", "sports"), ("Type", "sports shoes")]
     assert longest.report.attributes["Use"].lost_to_overlap == 1
 
 
 def test_the_same_words_go_to_the_first_attribute_and_are_reported() -> None:
     watch = product("steel watch", Strap="Steel", Case="Steel")
-    labeler = DistantLabeler(policy=LocatePolicy(priority=("Case",)))
+    labeler = DistantLabeler(policy=LabelPolicy(priority=("Case",)))
     assert said(labeler.label(watch)) == [("Case", "steel")]
     assert labeler.report.ambiguous == {("steel", "Case", "Strap"): 1}
     schema = Schema((Attribute("Strap"), Attribute("Case")))
     assert said(DistantLabeler(schema).label(watch)) == [("Strap", "steel")]
-    assert said(DistantLabeler(policy=LocatePolicy(overlap="keep")).label(watch)) == [
+    assert said(DistantLabeler(policy=LabelPolicy(overlap="keep")).label(watch)) == [
         ("Strap", "steel"),
         ("Case", "steel"),
     ]
@@ -175,7 +175,7 @@ def test_a_schema_brings_aliases_and_columns() -> None:
 
 
 def test_blank_absent_and_not_located_cells_stay_apart() -> None:
-    policy = LocatePolicy(absent=("No",), columns={"Lining": "Inside"})
+    policy = LabelPolicy(absent=("No",), columns={"Lining": "Inside"})
     table = {"Color": ("Red",), "Fit": (" n/a ",), "Hood": ("no",), "Pattern": ("Solid",), "Lining": (), "Use": ("",)}
     found = DistantLabeler(policy=policy).label(Product("p", {"text": "Red bag"}, table=table))
     states = {a: found.cell_state(a) for a in ("Color", "Fit", "Hood", "Pattern", "Inside", "Use")}
@@ -201,7 +201,7 @@ def test_blank_absent_and_not_located_cells_stay_apart() -> None:
     ],
 )
 def test_a_heading_tells_that_a_word_is_a_value(text: str, expected: list[str]) -> None:
-    policy = LocatePolicy(columns={"Cut": "Fit"}, aliases=False)
+    policy = LabelPolicy(columns={"Cut": "Fit"}, aliases=False)
     found = DistantLabeler(policy=policy).label(product(text, Cut="Slim Fit"))
     assert [s.text for s in found.spans or ()] == expected
     assert all(s.value == "Slim Fit" for s in found.spans or ())
@@ -209,7 +209,7 @@ def test_a_heading_tells_that_a_word_is_a_value(text: str, expected: list[str]) 
 
 
 def test_a_heading_labels_a_blank_cell_with_a_short_phrase() -> None:
-    policy = LocatePolicy(columns={"Cut": "Fit", "Care": "Care", "Length": "Length"})
+    policy = LabelPolicy(columns={"Cut": "Fit", "Care": "Care", "Length": "Length"})
     text = "Shirt\nFit: muscle\nLength: 51 cm\nFit\nCare\nHand wash"
     (muscle, wash) = DistantLabeler(policy=policy).label(product(text)).spans or ()
     assert (muscle.attribute, muscle.text, muscle.value) == ("Fit", "muscle", None)
@@ -236,7 +236,7 @@ def test_a_heading_labels_a_blank_cell_with_a_short_phrase() -> None:
     ],
 )
 def test_the_parts_of_a_composition_are_materials(text: str, cell: str, expected: list[str]) -> None:
-    policy = LocatePolicy(columns={"Fabric": "Material"})
+    policy = LabelPolicy(columns={"Fabric": "Material"})
     assert [s.text for s in DistantLabeler(policy=policy).label(product(text, Fabric=cell)).spans or ()] == expected
     off = DistantLabeler(policy=replace(policy, composition=())).label(product(text, Fabric=cell))
     assert off.spans == ()
@@ -248,12 +248,12 @@ def test_a_composition_needs_no_capital_in_its_attributes_name() -> None:
 
 
 def test_a_policy_tells_which_of_its_names_nobody_has() -> None:
-    policy = LocatePolicy(columns={"Frabe": "Color", "Stoff": "Material"}, priority=("Nope", "Color"))
+    policy = LabelPolicy(columns={"Frabe": "Color", "Stoff": "Material"}, priority=("Nope", "Color"))
     assert [*policy.unused(["Farbe", "Stoff"], ["Fit"])] == [
         "1 of 2 names under `columns` in the policy are in no product's table, such as 'Frabe'; did you mean 'Farbe'?",
         "1 of 2 names under `priority` in the policy are in no product's table, such as 'Nope'",
     ]
-    assert not [*LocatePolicy(columns={"Stoff": "Material"}, priority=("Fit",)).unused(["Stoff"], ["Fit"])]
+    assert not [*LabelPolicy(columns={"Stoff": "Material"}, priority=("Fit",)).unused(["Stoff"], ["Fit"])]
 
 
 def test_a_composition_knows_the_words_of_a_lexicon() -> None:
@@ -276,7 +276,7 @@ def test_a_fashion_shops_words_are_no_defaults(text: str, value: str) -> None:
 
 
 def test_languages_bring_their_negations_and_conjunctions() -> None:
-    text, policy = "60% Wolle und 40% Seide, nicht aus Leder", LocatePolicy(composition=("Stoff",))
+    text, policy = "60% Wolle und 40% Seide, nicht aus Leder", LabelPolicy(composition=("Stoff",))
 
     def labelled(languages: list[str], **more: object) -> list[str]:
         labeler = DistantLabeler(policy=replace(policy, **more), words=WordLists.of(languages))  # type: ignore[arg-type]
@@ -305,7 +305,7 @@ def test_blank_cells_are_labelled_with_forms_that_are_right_where_the_cell_is_fi
     lexicon = Lexicon({"Sleeves": sleeves})
 
     def found(text: str, category: str | None = "Tops", trust: float = 0.8, **table: str) -> list[str]:
-        labeler = DistantLabeler(policy=LocatePolicy(trust=trust), lexicon=lexicon)
+        labeler = DistantLabeler(policy=LabelPolicy(trust=trust), lexicon=lexicon)
         located = labeler.label(replace(product(text, **table), category=category))
         return [s.text for s in located.spans or ()]
 
@@ -315,7 +315,7 @@ def test_blank_cells_are_labelled_with_forms_that_are_right_where_the_cell_is_fi
     assert found("A sleeveless thing", category="Bags") == []  # no bag has sleeves
     assert found("A sleeveless thing", category=None) == ["sleeveless"]
     assert found("A top\nfor long walks, l/s") == []
-    off = DistantLabeler(policy=LocatePolicy(blank_cells=False), lexicon=lexicon)
+    off = DistantLabeler(policy=LabelPolicy(blank_cells=False), lexicon=lexicon)
     assert off.label(product("An airy sleeveless top")).spans == ()
 
 
@@ -344,7 +344,7 @@ def test_what_a_title_says_counts_as_a_cell() -> None:
     text = "A maroon top\nIn maroon, over pink shorts"
 
     def found(text: str, trust: float = 0.8, category: str = "Tops", titles: bool = True, **table: str) -> list[str]:
-        labeler = DistantLabeler(policy=LocatePolicy(trust=trust, titles=titles), lexicon=lexicon)
+        labeler = DistantLabeler(policy=LabelPolicy(trust=trust, titles=titles), lexicon=lexicon)
         located = labeler.label(replace(product(text, **table), category=category))
         assert all(s.value == s.text.title() for s in located.spans or ())
         return [s.text for s in located.spans or ()]
@@ -363,12 +363,12 @@ def test_the_forms_of_a_lexicon_are_labelled_where_the_cell_has_their_value() ->
         ("Neckline", "polo neck")
     ]
     assert DistantLabeler(lexicon=lexicon).label(product(text, Neckline="Round Neck")).spans == ()
-    without = DistantLabeler(policy=LocatePolicy(mined_forms=False), lexicon=lexicon)
+    without = DistantLabeler(policy=LabelPolicy(mined_forms=False), lexicon=lexicon)
     assert without.label(product(text, Neckline="Polo Collar")).spans == ()
 
 
 def test_columns_are_merged_and_a_filled_one_beats_an_absent_one() -> None:
-    policy = LocatePolicy(columns={"Neck": "Neckline", "Collar": "Neckline"}, absent=("none",), other_columns="drop")
+    policy = LabelPolicy(columns={"Neck": "Neckline", "Collar": "Neckline"}, absent=("none",), other_columns="drop")
     labeler = DistantLabeler(policy=replace(policy, blank=("NA",)))
     assert labeler.label(product("x", Neck="none", Collar="Polo")).table == {"Neckline": ("Polo",)}
     assert labeler.label(product("x", Neck="V", Collar=["V", "Shirt"], SKU="7")).table == {"Neckline": ("V", "Shirt")}
@@ -378,7 +378,7 @@ def test_columns_are_merged_and_a_filled_one_beats_an_absent_one() -> None:
 
 
 def test_a_policys_marker_for_absent_goes_before_the_blank_ones_that_everybody_has() -> None:
-    policy = LocatePolicy(absent=("Not applicable",))
+    policy = LabelPolicy(absent=("Not applicable",))
     found = DistantLabeler(policy=policy).label(product("x", Fit="not applicable", Cut="unknown"))
     assert found.table == {"Fit": ()}
     assert found.cell_state("Fit") is CellState.ABSENT
@@ -419,7 +419,7 @@ def test_labelled_products_keep_their_spans_and_marked_rows_pass() -> None:
 
 
 def test_the_report_counts_and_prints() -> None:
-    labeler = DistantLabeler(policy=LocatePolicy(columns={"Tint": "Color", "Pattern": "Pattern"}, other_columns="drop"))
+    labeler = DistantLabeler(policy=LabelPolicy(columns={"Tint": "Color", "Pattern": "Pattern"}, other_columns="drop"))
     for text, tint in (("red red", "Red"), ("blue", "Blue"), ("a bag", "Blue"), ("a bag", "Rust")):
         labeler.label(product(text, Tint=tint, Pattern="Solid", SKU="77"))
     report = json.loads(json.dumps(labeler.report.to_json()))
@@ -464,15 +464,15 @@ def test_folding_keeps_different_words_apart() -> None:
 
 
 def test_a_policy_is_saved_as_yaml_and_read_back(tmp_path: Path) -> None:
-    policy = LocatePolicy(overlap="priority", priority=("Color", "Use"), columns={"Tint": "Color"}, min_length=3)
+    policy = LabelPolicy(overlap="priority", priority=("Color", "Use"), columns={"Tint": "Color"}, min_length=3)
     policy.save(tmp_path / "policy.yaml")
-    assert LocatePolicy.load(tmp_path / "policy.yaml") == policy
+    assert LabelPolicy.load(tmp_path / "policy.yaml") == policy
     (tmp_path / "short.yaml").write_text("aliases: false\n")
-    assert LocatePolicy.load(tmp_path / "short.yaml") == LocatePolicy(aliases=False)
+    assert LabelPolicy.load(tmp_path / "short.yaml") == LabelPolicy(aliases=False)
 
 
 def test_the_example_policy_merges_a_fashion_shops_columns() -> None:
-    policy = LocatePolicy.load(Path(__file__).parents[2] / "examples" / "fashion_columns.yaml")
+    policy = LabelPolicy.load(Path(__file__).parents[2] / "examples" / "fashion_columns.yaml")
     table = {"BaseColour": ("Red",), "Colour2": ("NA",), "Collar": ("Polo Collar",), "Type": ("Regular",)}
     found = DistantLabeler(policy=policy).label(Product("p", {"text": "Red polo-collar tee"}, table=table))
     assert said(found) == [("Color", "Red"), ("Neckline", "polo-collar")]
@@ -502,13 +502,13 @@ def test_a_wrong_policy_says_what_is_wrong(tmp_path: Path, yaml: str, message: s
     path = tmp_path / "policy.yaml"
     path.write_text(yaml)
     with pytest.raises(ConfigError) as exc:
-        LocatePolicy.load(path)
+        LabelPolicy.load(path)
     assert message in str(exc.value)
 
 
 def test_a_missing_policy_says_how_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no policy file .*gone\.yaml; LocatePolicy\(\)\.save\(\) writes one"):
-        LocatePolicy.load(tmp_path / "gone.yaml")
+    with pytest.raises(ConfigError, match=r"no policy file .*gone\.yaml; LabelPolicy\(\)\.save\(\) writes one"):
+        LabelPolicy.load(tmp_path / "gone.yaml")
 
 
 def labelled(*places: tuple[str, int, int]) -> list[Product]:

@@ -10,9 +10,9 @@ import pytest
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.shop.schema import Attribute, Schema
 from attrex.types import Product, Span
-from attrex.vocabulary.word_lists import WordLists
 
-FASHION = WordLists.load(Path(__file__).parents[2] / "examples" / "fashion" / "words.yaml")
+EXAMPLE = Shop.load(Path(__file__).parents[2] / "examples" / "fashion" / "shop.yaml")
+FASHION = Shop(word_forms=EXAMPLE.word_forms, aliases=EXAMPLE.aliases)
 SCHEMA = Schema(
     (
         Attribute("Brand", options=("Only", "Levi's", "Red Tape")),

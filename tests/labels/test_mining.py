@@ -10,13 +10,13 @@ from attrex.demo.catalogue import draw_catalogue
 from attrex.labels.agreement import label_agreement
 from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import Thresholds, mine
-from attrex.shop.label_policy import LocatePolicy
+from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
 from attrex.types import Product
 from attrex.vocabulary.lexicon import Lexicon, Vocabulary
-from attrex.vocabulary.word_lists import WordLists
 
-FASHION = WordLists.load(Path(__file__).parents[2] / "examples" / "fashion" / "words.yaml")
+EXAMPLE = Shop.load(Path(__file__).parents[2] / "examples" / "fashion" / "shop.yaml")
+FASHION = Shop(word_forms=EXAMPLE.word_forms, aliases=EXAMPLE.aliases)
 
 
 def shop(*rows: tuple[int, str, dict[str, str]]) -> list[Product]:
@@ -30,7 +30,7 @@ def shop(*rows: tuple[int, str, dict[str, str]]) -> list[Product]:
 
 
 def vocabulary(products: Iterable[Product], name: str, **policy: object) -> Vocabulary:
-    return mine(products, policy=LocatePolicy(**policy), words=FASHION).attributes[name]  # type: ignore[arg-type]
+    return mine(products, policy=LabelPolicy(**policy), words=FASHION).attributes[name]  # type: ignore[arg-type]
 
 
 def forms(section: dict[str, dict[str, object]] | object) -> dict[str, list[str]]:
@@ -186,7 +186,7 @@ def test_categories_that_have_the_attribute() -> None:
 def test_columns_are_merged_blank_cells_and_broken_rows_left_out() -> None:
     broken = Product("x", {}, error="line 2 is not JSON")
     products = [*shop((5, "Red", {"Tint": "Red"}), (5, "Blue", {"Tint": "NA"}), (5, "A", {"SKU": "7"})), broken]
-    lexicon = mine(products, policy=LocatePolicy(columns={"Tint": "Colour"}, other_columns="drop"))
+    lexicon = mine(products, policy=LabelPolicy(columns={"Tint": "Colour"}, other_columns="drop"))
     assert {name: list(v.accepted) for name, v in lexicon.attributes.items()} == {"Colour": ["Red"]}
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from attrex.labels.labeler import DistantLabeler
-from attrex.shop.label_policy import LocatePolicy
+from attrex.shop.label_policy import LabelPolicy
 from attrex.types import Product
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 
@@ -22,7 +22,7 @@ LEXICON = Lexicon(
 
 
 def phrases(text: str, whole: bool = True, **table: str) -> list[str]:
-    policy = LocatePolicy(whole_phrases=whole, blank_cells=False)
+    policy = LabelPolicy(whole_phrases=whole, blank_cells=False)
     cells = {k: tuple(v.split("/")) for k, v in table.items()}
     found = DistantLabeler(policy=policy, lexicon=LEXICON).label(Product("p", {"text": text}, table=cells))
     return [s.text for s in found.spans or ()]

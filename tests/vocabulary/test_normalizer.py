@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from attrex.errors import DataError
-from attrex.shop.label_policy import LocatePolicy
+from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
 from attrex.types import ExtractedValue, Prediction, Product, Span
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 from attrex.vocabulary.normalizer import MIN_CELLS, ValueNormalizer
-from attrex.vocabulary.word_lists import WordLists
 
 SURE = FormStats(90, 1.0)
 
@@ -112,7 +111,7 @@ def test_an_attribute_is_single_valued_where_its_cells_hold_one() -> None:
 
 
 def test_a_policy_decides_what_is_one_spelling() -> None:
-    normalizer = fitted(row("Red"), policy=LocatePolicy(ignore_case=False))
+    normalizer = fitted(row("Red"), policy=LabelPolicy(ignore_case=False))
     assert (normalizer.normalize("Color", "Red"), normalizer.normalize("Color", "red")) == ("Red", None)
 
 
@@ -130,7 +129,7 @@ def rich(tmp_path: Path) -> tuple[ValueNormalizer, Path]:
         row("Red", "Blue"),
         schema=schema,
         lexicon=Lexicon({"Color": vocabulary}),
-        policy=LocatePolicy(hyphen_is_space=False),
+        policy=LabelPolicy(hyphen_is_space=False),
         words=WordLists.of(word_forms={"rouge": "red"}, aliases={"red": ["crimson"]}),
     )
     refined([(row("Blue"), find("sky"))] * MIN_CELLS, normalizer)

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from attrex.labels.labeler import DistantLabeler
 from attrex.labels.matching import MIN_SUPPORT
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Prediction, Product, paired
-from attrex.vocabulary.folding import FoldedText
+from attrex.vocabulary.folding import FoldedText, Folder
+from attrex.vocabulary.index import VocabularyIndex
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 from attrex.vocabulary.matcher import PhraseMatcher
+from attrex.vocabulary.word_lists import WordLists
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,12 +59,12 @@ def review_lexicon(
     lexicon: Lexicon,
     products: Iterable[Product],
     predictions: Iterable[Prediction],
-    labeler: DistantLabeler,
+    shop: Shop = DEFAULT_SHOP,
     *,
     promote: float,
     demote: float,
 ) -> LexiconReview:
-    """Judge accepted and suggested forms by what a model has read in the products; ``labeler`` merges table columns.
+    """Judge accepted and suggested forms by what a model has read in the products.
 
     Counted are the places that a form would label: the product's cell has the value, the text has the form and does
     not deny it. It is read there where the model found a value of the attribute on its words. Of forms with
@@ -71,7 +73,7 @@ def review_lexicon(
 
     Raises :class:`DataError` where the predictions are of other products.
     """
-    words = _Words(lexicon, labeler)
+    words = _Words(lexicon, shop)
     seen: Counter[LexiconForm] = Counter()
     read: Counter[LexiconForm] = Counter()
     for product, prediction in paired(products, predictions):
@@ -110,9 +112,9 @@ def _all_forms(attribute: str, vocabulary: Vocabulary) -> Iterator[tuple[Lexicon
 class _Words:
     """The forms of a lexicon, to be found in texts."""
 
-    def __init__(self, lexicon: Lexicon, labeler: DistantLabeler) -> None:
-        self._labeler = labeler
-        self._folder = labeler.folder
+    def __init__(self, lexicon: Lexicon, shop: Shop) -> None:
+        self._folder = Folder.of(shop.labels, WordLists.of(shop))
+        self._index = VocabularyIndex(self._folder, shop, lexicon)
         self._matcher = PhraseMatcher()
         self._forms: defaultdict[tuple[str, str], list[LexiconForm]] = defaultdict(list)
         """(attribute, folded form) -> the forms of a value that it may be"""
@@ -128,18 +130,18 @@ class _Words:
 
     def places(self, product: Product, prediction: Prediction) -> Iterator[tuple[LexiconForm, bool]]:
         """Every place that a form would label, and whether it is read there."""
-        table = self._labeler.merge_columns(product.table)
         found: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for value in prediction.values:
             found[value.attribute, value.field].append((value.start, value.end))
         for field, text in product.fields.items():
-            yield from self._in_text(text, table, {name: at for (name, where), at in found.items() if where == field})
+            of_field = {name: at for (name, where), at in found.items() if where == field}
+            yield from self._in_text(text, product.table, of_field)
 
     def _in_text(
         self, text: str, table: Mapping[str, tuple[str, ...]], found: Mapping[str, list[tuple[int, int]]]
     ) -> Iterator[tuple[LexiconForm, bool]]:
         folded = FoldedText(text, self._folder)
-        negated = list(self._labeler.index.negated_ranges(text, folded))
+        negated = list(self._index.negated_ranges(text, folded))
         for match in self._matcher.find(folded):
             if any(low <= match.start < high for low, high in negated):
                 continue

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from attrex.labels.headings import compositions, key_value_lines
 from attrex.labels.phrases import with_modifiers
-from attrex.shop.label_policy import LocatePolicy
+from attrex.shop.label_policy import LabelPolicy
 from attrex.vocabulary.folding import BoundedCache, FoldedText, Folder, without_possessive
 from attrex.vocabulary.forms import ValueForms
 from attrex.vocabulary.index import VocabularyIndex
@@ -19,7 +19,7 @@ VALUE_WORDS = 4
 """Words that stand under a heading as a value; more are a sentence."""
 MIN_SUPPORT = 10
 """Products that must have a form before its precision counts for blank cells."""
-Cells = Mapping[str, tuple[str, ...]]
+Table = Mapping[str, tuple[str, ...]]
 """attribute -> values of a product's cells; empty: known to be absent"""
 
 
@@ -45,7 +45,7 @@ class ValueMatcher:
     def __init__(
         self,
         folder: Folder,
-        policy: LocatePolicy,
+        policy: LabelPolicy,
         index: VocabularyIndex,
         forms: ValueForms,
         ranks: Mapping[str, int],
@@ -56,7 +56,7 @@ class ValueMatcher:
         self._forms: BoundedCache[tuple[str, str], tuple[str, ...]] = BoundedCache(lambda cell: forms.of(*cell))
         self._ranks = ranks
 
-    def find(self, text: str, table: Cells, title_values: Cells, category: str | None) -> list[Match]:
+    def find(self, text: str, table: Table, title_values: Table, category: str | None) -> list[Match]:
         """Everything in one field that is a value of the product, overlaps and all."""
         folded = FoldedText(text, self._folder)
         known = self._index.known.find(folded)
@@ -75,7 +75,7 @@ class ValueMatcher:
             matches += self._in_compositions(text, table)
         return [m._replace(end=without_possessive(text, m.start, m.end, m.value or "")) for m in matches]
 
-    def title_values(self, title: str, table: Cells, category: str | None) -> dict[str, tuple[str, ...]]:
+    def title_values(self, title: str, table: Table, category: str | None) -> dict[str, tuple[str, ...]]:
         """attribute -> the values that a title names, where the cell is blank or its value is not in the title.
 
         A title is the shop's own short description: where it has Maroon and the cell Pink, the product is both.
@@ -106,7 +106,7 @@ class ValueMatcher:
 
         return with_modifiers(text, matches, modifies, is_value)
 
-    def _of_cells(self, folded: FoldedText, table: Cells, source: str) -> Iterator[Match]:
+    def _of_cells(self, folded: FoldedText, table: Table, source: str) -> Iterator[Match]:
         for i, (attribute, values) in enumerate(table.items()):
             rank = self._ranks.get(attribute, len(self._ranks) + i)
             for value in values:
@@ -123,7 +123,7 @@ class ValueMatcher:
         around = known[before - 1] if before and self._policy.whole_phrases else None
         return match if around is None or around.end < match.end else match._replace(start=around.start, end=around.end)
 
-    def _of_blank_cells(self, known: list[LexiconMatch], table: Cells, category: str | None) -> Iterator[Match]:
+    def _of_blank_cells(self, known: list[LexiconMatch], table: Table, category: str | None) -> Iterator[Match]:
         """Known values of attributes whose cell is blank, where the same form is right in filled cells."""
         for m in unambiguous(known):
             trusted = m.evidence and m.evidence.support >= MIN_SUPPORT and m.evidence.precision >= self._policy.trust
@@ -135,7 +135,7 @@ class ValueMatcher:
         having = self._index.categories.get(match.attribute)
         return not having or category is None or category in having
 
-    def _under_headings(self, text: str, table: Cells) -> Iterator[Match]:
+    def _under_headings(self, text: str, table: Table) -> Iterator[Match]:
         for heading, start, end in key_value_lines(text):
             attribute = self._index.headings.get(self._folder.fold(heading))
             content = text[start:end]
@@ -154,7 +154,7 @@ class ValueMatcher:
                 for at, until, value in self._index.new_values(attribute, content, values, attribute in table):
                     yield Match(rank, attribute, value, start + at, start + until, "heading")
 
-    def _in_compositions(self, text: str, table: Cells) -> Iterator[Match]:
+    def _in_compositions(self, text: str, table: Table) -> Iterator[Match]:
         parts = list(compositions(text, self._index.conjunctions))
         attribute = self._policy.composed(self._index.attributes) if parts else None
         for start, end, whole in parts if attribute else ():

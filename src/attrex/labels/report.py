@@ -7,6 +7,7 @@ from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from attrex.shop.cells import ColumnCounts
 from attrex.types import Span
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ class AttributeCounts:
     located: int = 0  #: cells with at least one span
     lost_to_overlap: int = 0  #: cells with matches in the text, all of which overlap with another attribute's spans
     absent: int = 0  #: cells known to have no value
-    merged: int = 0  #: further columns that added to a filled cell
     spans: int = 0
     found: Counter[str] = field(default_factory=Counter)  #: value -> cells of which it was located
     missed: Counter[str] = field(default_factory=Counter)  #: value -> cells of which it was not
@@ -32,7 +32,7 @@ class AttributeCounts:
         return {v: n for v, n in self.missed.most_common() if v not in self.found}
 
     def to_json(self, top: int = 20) -> dict[str, Any]:
-        counts = {k: getattr(self, k) for k in ("cells", "located", "lost_to_overlap", "absent", "merged", "spans")}
+        counts = {k: getattr(self, k) for k in ("cells", "located", "lost_to_overlap", "absent", "spans")}
         never = self.never_found
         return counts | {
             "not_located": self.cells - self.located,
@@ -53,7 +53,7 @@ class LabelReport:
     sources: Counter[str] = field(default_factory=Counter)  #: rule that found it (:attr:`Match.source`) -> spans
     ambiguous: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """(words, attribute that has them, attribute that claimed them too) -> times"""
-    dropped_columns: Counter[str] = field(default_factory=Counter)  #: column without a mapping -> filled cells
+    columns: ColumnCounts = field(default_factory=ColumnCounts)  #: for the reader of the products to count in
 
     def count(
         self, table: Mapping[str, tuple[str, ...]], spans: Collection[Span], matched: Container[tuple[str, str | None]]
@@ -78,12 +78,15 @@ class LabelReport:
             "errors": self.errors,
             "already_labelled": self.already_labelled,
             "sources": dict(self.sources.most_common()),
-            "attributes": {a: c.to_json() for a, c in sorted(self.attributes.items(), key=lambda x: -x[1].cells)},
+            "attributes": {
+                a: c.to_json() | {"merged": self.columns.merged[a]}
+                for a, c in sorted(self.attributes.items(), key=lambda x: -x[1].cells)
+            },
             "ambiguous": [
                 {"words": words, "winner": winner, "loser": loser, "times": n}
                 for (words, winner, loser), n in self.ambiguous.most_common()
             ],
-            "dropped_columns": dict(self.dropped_columns.most_common()),
+            "dropped_columns": dict(self.columns.dropped.most_common()),
         }
 
     def render(self, top: int = 10) -> RenderableType:
@@ -108,7 +111,7 @@ class LabelReport:
         sources = ", ".join(f"{source} {n}" for source, n in self.sources.most_common()) or "none"
         notes = [f"Spans by the rule that found them: {sources}."]
         notes += [f"{self.errors} rows with errors and {self.already_labelled} already labelled products passed on."]
-        if self.dropped_columns:
-            dropped = ", ".join(f"{c} ({n})" for c, n in self.dropped_columns.most_common(top))
-            notes.append(f"{len(self.dropped_columns)} columns without a mapping were dropped: {dropped}")
+        if self.columns.dropped:
+            dropped = ", ".join(f"{c} ({n})" for c, n in self.columns.dropped.most_common(top))
+            notes.append(f"{len(self.columns.dropped)} columns of no attribute were dropped: {dropped}")
         return Group(cells, *([words] if self.ambiguous else []), *notes)

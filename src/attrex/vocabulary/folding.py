@@ -13,7 +13,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
-from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
+from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.vocabulary.word_lists import ENGLISH, WordLists
 
 _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
@@ -106,7 +106,7 @@ class Folder:
         self.words = BoundedCache(self._fold_word)
 
     @classmethod
-    def of(cls, policy: LocatePolicy = DEFAULT_POLICY, words: WordLists = ENGLISH) -> Folder:
+    def of(cls, policy: LabelPolicy = DEFAULT_POLICY, words: WordLists = ENGLISH) -> Folder:
         """As a policy and word lists say."""
         return cls(
             ignore_case=policy.ignore_case,

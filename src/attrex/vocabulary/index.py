@@ -1,18 +1,17 @@
-"""What the texts of one shop call its attributes and values: a schema, a policy and a lexicon, ready to be found."""
+"""What the texts of one shop call its attributes and values: the shop file and a lexicon, ready to be found."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
-from attrex.shop.label_policy import LocatePolicy
-from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.vocabulary.folding import FoldedText, Folder
 from attrex.vocabulary.forms import known_forms
 from attrex.vocabulary.lexicon import Lexicon, Vocabulary
 from attrex.vocabulary.matcher import PhraseMatcher, negated_ranges
-from attrex.vocabulary.word_lists import ENGLISH, WordLists
+from attrex.vocabulary.word_lists import WordLists
 
 COMMON = 0.25
 """A word in so many of an attribute's values ("fit", "sleeves") tells none of them from the others."""
@@ -23,20 +22,10 @@ PHRASE = re.compile(r"[^\W\d_][^,;/，；、]*[^\W_]|[^\W\d_]")
 
 
 class VocabularyIndex:
-    """What the texts of one shop call its attributes and their values.
+    """What the texts of one shop call its attributes and their values."""
 
-    :param columns: table column -> attribute
-    """
-
-    def __init__(
-        self,
-        folder: Folder,
-        policy: LocatePolicy,
-        columns: Mapping[str, str],
-        schema: Schema | None,
-        lexicon: Lexicon,
-        words: WordLists = ENGLISH,
-    ) -> None:
+    def __init__(self, folder: Folder, shop: Shop, lexicon: Lexicon) -> None:
+        words, policy = WordLists.of(shop), shop.labels
         self._folder = folder
         self.negations = tuple(map(folder.fold, words.negations if policy.negations is None else policy.negations))
         self.conjunctions = words.conjunctions
@@ -48,9 +37,9 @@ class VocabularyIndex:
         self.headings: dict[str, str] = {}  #: folded heading -> attribute
         self._values: defaultdict[str, set[str]] = defaultdict(set)
         self._common: dict[str, frozenset[str]] = {}
-        for column, name in columns.items():
+        for column, name in shop.cells.columns.items():
             self.announce(column, name)
-        for attribute, value, forms in known_forms(schema, lexicon, policy):
+        for attribute, value, forms in known_forms(shop, lexicon):
             self._values[attribute].add(value)
             for form, evidence in forms.items():
                 for matcher in (self.known, self.headed, self.parts):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
 from attrex.shop.schema import Schema
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Prediction, Product, paired
 from attrex.vocabulary.folding import BoundedCache, Folder
 from attrex.vocabulary.forms import ValueForms
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
-from attrex.vocabulary.word_lists import ENGLISH, WordLists
+from attrex.vocabulary.word_lists import WordLists
 
+NORMALIZER_FILE = "normalizer.json"
+"""The normaliser's name in a model directory."""
 NORMALIZER_FORMAT = 1
 SEVERAL = 0.01
 """An attribute is single-valued where fewer of its filled cells than this share hold several values."""
@@ -25,9 +27,6 @@ MIN_CELLS = 5
 """Filled cells beside which a form must have been found before it is taken for the cells' value."""
 AGREEMENT = 0.8
 """The share of them that must agree on the value, 0..1."""
-
-Merge = Callable[[Mapping[str, tuple[str, ...]]], dict[str, tuple[str, ...]]]
-"""A product's table -> its cells by attribute: columns merged, without blank cells; empty: known to be absent."""
 
 
 @dataclass(slots=True)
@@ -68,13 +67,9 @@ class ValueNormalizer:
 
     :param folder: makes one of two spellings
     :param aliases: folded value -> folded forms of it, whichever attribute it is of
-    :param merge: gives a product's cells by attribute
     """
 
-    def __init__(
-        self, folder: Folder, aliases: Mapping[str, tuple[str, ...]] | None = None, *, merge: Merge = dict
-    ) -> None:
-        self.merge = merge
+    def __init__(self, folder: Folder, aliases: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.folded = BoundedCache(folder.fold)  #: value or text -> what is the same for all its spellings
         self._folder = folder
         self._aliases = dict(aliases or {})
@@ -89,18 +84,15 @@ class ValueNormalizer:
         cls,
         products: Iterable[Product] = (),
         *,
-        schema: Schema | None = None,
-        policy: LocatePolicy = DEFAULT_POLICY,
-        words: WordLists = ENGLISH,
+        shop: Shop = DEFAULT_SHOP,
         lexicon: Lexicon = NOTHING_MINED,
-        merge: Merge = dict,
         predictions: Iterable[Prediction] | None = None,
     ) -> ValueNormalizer:
-        """Learn from a schema, a lexicon, and from products as :meth:`refine` does."""
-        folder = Folder.of(policy, words)
-        known = ValueForms(folder, schema, policy, lexicon, words)
-        normalizer = cls(folder, known.aliases, merge=merge)
-        for attribute, value in dict.fromkeys(_known_values(schema, lexicon)):
+        """Learn from a shop's options and aliases, a lexicon, and from products as :meth:`refine` does."""
+        folder = Folder.of(shop.labels, WordLists.of(shop))
+        known = ValueForms(folder, shop, lexicon)
+        normalizer = cls(folder, known.aliases)
+        for attribute, value in dict.fromkeys(_known_values(shop.schema, lexicon)):
             normalizer._attributes[attribute].values.append(value)
             normalizer._names[attribute] = None
         for (attribute, value), forms in known.forms.items():
@@ -123,8 +115,7 @@ class ValueNormalizer:
         self._aliased.clear()
         pairs = ((p, None) for p in products) if predictions is None else paired(products, predictions)
         for product, prediction in pairs:
-            table = self.merge(product.table)
-            for attribute, values in table.items():
+            for attribute, values in product.table.items():
                 if values:
                     one = self._attributes[attribute]
                     self._names[attribute] = None
@@ -137,7 +128,7 @@ class ValueNormalizer:
                         self._attributes[span.attribute].labels[self.folded[span.text]][span.value] += 1
             else:
                 for attribute, form in {(v.attribute, self.folded[v.text]) for v in prediction.values}:
-                    if cell := table.get(attribute):
+                    if cell := product.table.get(attribute):
                         self._attributes[attribute].beside[form].update(cell)
 
     @property
@@ -199,7 +190,7 @@ class ValueNormalizer:
         Path(path).write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: str | Path, *, merge: Merge = dict) -> ValueNormalizer:
+    def load(cls, path: str | Path) -> ValueNormalizer:
         """Read what :meth:`save` wrote. Its labels may be those of the products that are filled; see :meth:`normalize`.
 
         Raises :class:`DataError` that names the file and the entry at fault.
@@ -212,19 +203,19 @@ class ValueNormalizer:
         except (OSError, ValueError) as exc:
             raise DataError(f"{path} is not JSON: {exc}; copy the model again") from exc
         try:
-            return cls._parse(body, merge)
+            return cls._parse(body)
         except DataError as exc:
             raise DataError(f"{path}: {exc}; copy the model again") from None
 
     @classmethod
-    def _parse(cls, body: Any, merge: Merge) -> ValueNormalizer:
+    def _parse(cls, body: Any) -> ValueNormalizer:
         version = _require(body, "format", int)
         if version != NORMALIZER_FORMAT:
             raise DataError(f"format should be {NORMALIZER_FORMAT}, found {version!r}")
         _require_keys(body, ("format", "folding", "aliases", "attributes"), "the normaliser")
         folding = _require(body, "folding", dict)
         _require_keys(folding, tuple(Folder().settings), "folding")
-        normalizer = cls(Folder(**folding), _parse_forms(body, "aliases"), merge=merge)
+        normalizer = cls(Folder(**folding), _parse_forms(body, "aliases"))
         normalizer._of_model = True
         for name, row in _require(body, "attributes", dict).items():
             _require_keys(row, tuple(AttributeForms().to_json()), f"attribute {name!r}")
@@ -254,9 +245,9 @@ def _found_beside(values: Counter[str]) -> str | None:
     return value if value is not None and total >= MIN_CELLS and values[value] >= AGREEMENT * total else None
 
 
-def _known_values(schema: Schema | None, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
+def _known_values(schema: Schema, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
     """(attribute, value) of what was written down by hand or mined."""
-    for attribute in schema.attributes if schema else ():
+    for attribute in schema.attributes:
         yield from ((attribute.name, value) for value in attribute.options)
     for name, vocabulary in lexicon.attributes.items():
         yield from ((name, value) for value in (*vocabulary.accepted, *vocabulary.headed) if value)
