@@ -9,7 +9,9 @@ import pytest
 
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import Product, Span
+from attrex.vocabulary.word_lists import WordLists
 
 EXAMPLE = Shop.load(Path(__file__).parents[2] / "examples" / "fashion" / "shop.yaml")
 FASHION = Shop(word_forms=EXAMPLE.word_forms, aliases=EXAMPLE.aliases)
@@ -35,7 +37,7 @@ def named(found: list[Span]) -> list[tuple[str, str]]:
 
 
 def find(text: str, *said: tuple[str, str], **more: object) -> list[tuple[str, str]]:
-    return named(UnlabelledMentions.learn([], SCHEMA, words=FASHION).find(product(text, *said, **more)))
+    return named(UnlabelledMentions.learn([], SCHEMA, words=WordLists.of(FASHION)).find(product(text, *said, **more)))
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_options_and_aliases_are_found_where_nobody_labelled_them(text: str, exp
 
 def test_a_mention_tells_the_value_it_stands_for_and_its_field() -> None:
     both = Product("p", {"title": "shirt", "body": "crew neck, navy"}, spans=())
-    (neck, navy) = UnlabelledMentions.learn([], SCHEMA, words=FASHION).find(both)
+    (neck, navy) = UnlabelledMentions.learn([], SCHEMA, words=WordLists.of(FASHION)).find(both)
     assert neck == Span("Neckline", 0, 9, "crew neck", "body", "Round Neck")
     assert (navy.text, navy.value, navy.field) == ("navy", "Navy Blue", "body")
 
@@ -105,7 +107,7 @@ def test_a_form_that_is_seldom_a_value_where_the_cell_is_known_is_left_out() -> 
 
 
 def test_which_mentions_may_be_a_value_depends_on_the_cell() -> None:
-    mentions = UnlabelledMentions.learn([], SCHEMA, words=FASHION)
+    mentions = UnlabelledMentions.learn([], SCHEMA, words=WordLists.of(FASHION))
 
     def unknown(text: str, *said: tuple[str, str], **more: object) -> list[tuple[str, str]]:
         return named(mentions.unknown(product(text, *said, **more)))

@@ -12,6 +12,7 @@ from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import Thresholds, mine
 from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import Product
 from attrex.vocabulary.lexicon import Lexicon, Vocabulary
 
@@ -30,7 +31,8 @@ def shop(*rows: tuple[int, str, dict[str, str]]) -> list[Product]:
 
 
 def vocabulary(products: Iterable[Product], name: str, **policy: object) -> Vocabulary:
-    return mine(products, policy=LabelPolicy(**policy), words=FASHION).attributes[name]  # type: ignore[arg-type]
+    labels = LabelPolicy(**policy)  # type: ignore[arg-type]
+    return mine(products, replace(FASHION, labels=labels)).attributes[name]
 
 
 def forms(section: dict[str, dict[str, object]] | object) -> dict[str, list[str]]:
@@ -56,7 +58,7 @@ def test_an_attribute_that_is_only_known_to_be_absent_has_no_vocabulary() -> Non
 def test_an_option_that_no_cell_has_is_still_a_word_for_the_longer_value() -> None:
     products = shop((9, "Soft cotton shirt #", {"Material": "Pure Cotton"}))
     schema = Schema((Attribute("Material", options=("Pure Cotton", "Cotton")),))
-    found = mine(products, schema).attributes["Material"]
+    found = mine(products, Shop(schema=schema)).attributes["Material"]
     assert forms(found.accepted) == {"Pure Cotton": ["Pure Cotton", "cotton"]}
 
 
@@ -84,7 +86,7 @@ def test_a_form_that_says_little_of_the_cell_is_only_suggested() -> None:
     found = vocabulary(products, "Neckline")
     assert forms(found.suggested) == {"Polo Collar": ["polo neck"]}
     assert "polo neck" not in found.accepted["Polo Collar"]
-    eager = mine(products, thresholds=Thresholds(accepted=0.6), words=FASHION).attributes["Neckline"]
+    eager = mine(products, FASHION, Thresholds(accepted=0.6)).attributes["Neckline"]
     assert "polo neck" in eager.accepted["Polo Collar"]
 
 
@@ -133,7 +135,7 @@ def test_headings_and_what_is_said_under_them() -> None:
         (5, "Shirt #\nCut: 51 cm", {}),
         (12, "Shirt #\nMaker\nRed Shirts Ltd", {"Fit": "Slim Fit"}),
     )
-    lexicon = mine(products, words=FASHION)
+    lexicon = mine(products, FASHION)
     fit = lexicon.attributes["Fit"]
     assert list(fit.headings) == ["cut"]
     assert fit.headings["cut"].support == 29
@@ -183,10 +185,9 @@ def test_categories_that_have_the_attribute() -> None:
     assert vocabulary([*tops, *bags], "Neckline").categories == ("Tops",)
 
 
-def test_columns_are_merged_blank_cells_and_broken_rows_left_out() -> None:
-    broken = Product("x", {}, error="line 2 is not JSON")
-    products = [*shop((5, "Red", {"Tint": "Red"}), (5, "Blue", {"Tint": "NA"}), (5, "A", {"SKU": "7"})), broken]
-    lexicon = mine(products, policy=LabelPolicy(columns={"Tint": "Colour"}, other_columns="drop"))
+def test_broken_rows_are_left_out() -> None:
+    broken = Product("x", {}, table={"Colour": ("Blue",)}, error="line 2 is not JSON")
+    lexicon = mine([*shop((5, "Red", {"Colour": "Red"})), broken])
     assert {name: list(v.accepted) for name, v in lexicon.attributes.items()} == {"Colour": ["Red"]}
 
 

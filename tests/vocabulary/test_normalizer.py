@@ -11,8 +11,9 @@ import pytest
 from attrex.errors import DataError
 from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import ExtractedValue, Prediction, Product, Span
-from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
+from attrex.vocabulary.lexicon import NOTHING_MINED, FormStats, Lexicon, Vocabulary
 from attrex.vocabulary.normalizer import MIN_CELLS, ValueNormalizer
 
 SURE = FormStats(90, 1.0)
@@ -26,8 +27,8 @@ def find(text: str, attribute: str = "Color") -> Prediction:
     return Prediction("1", (ExtractedValue(attribute, text, "text", 0, len(text), 0.9),))
 
 
-def fitted(*products: Product, **known: Any) -> ValueNormalizer:
-    return ValueNormalizer.fit(products, **known)
+def fitted(*products: Product, lexicon: Lexicon = NOTHING_MINED, **shop: Any) -> ValueNormalizer:
+    return ValueNormalizer.fit(products, shop=Shop(**shop), lexicon=lexicon)
 
 
 def refined(pairs: list[tuple[Product, Prediction]], normalizer: ValueNormalizer | None = None) -> ValueNormalizer:
@@ -79,14 +80,9 @@ def test_a_schema_has_options_and_aliases() -> None:
 
 
 def test_word_lists_have_aliases_of_any_attributes_values_also_of_those_that_only_cells_have() -> None:
-    words = WordLists.of(aliases={"handbags": ["bag"]})
-    assert fitted(row("Handbags", attribute="Type"), words=words).normalize("Type", "bags") == "Handbags"
+    aliases = {"handbags": ("bag",)}
+    assert fitted(row("Handbags", attribute="Type"), aliases=aliases).normalize("Type", "bags") == "Handbags"
     assert fitted(row("Handbags", attribute="Type")).normalize("Type", "bags") is None
-
-
-def test_columns_are_merged_as_the_shop_says() -> None:
-    normalizer = fitted(row("Red", attribute="BaseColour"), merge=lambda table: {"Color": table["BaseColour"]})
-    assert (normalizer.attributes, normalizer.normalize("Color", "red")) == (("Color",), "Red")
 
 
 def test_forms_found_beside_filled_cells_stand_for_their_value() -> None:
@@ -111,7 +107,7 @@ def test_an_attribute_is_single_valued_where_its_cells_hold_one() -> None:
 
 
 def test_a_policy_decides_what_is_one_spelling() -> None:
-    normalizer = fitted(row("Red"), policy=LabelPolicy(ignore_case=False))
+    normalizer = fitted(row("Red"), labels=LabelPolicy(ignore_case=False))
     assert (normalizer.normalize("Color", "Red"), normalizer.normalize("Color", "red")) == ("Red", None)
 
 
@@ -129,8 +125,9 @@ def rich(tmp_path: Path) -> tuple[ValueNormalizer, Path]:
         row("Red", "Blue"),
         schema=schema,
         lexicon=Lexicon({"Color": vocabulary}),
-        policy=LabelPolicy(hyphen_is_space=False),
-        words=WordLists.of(word_forms={"rouge": "red"}, aliases={"red": ["crimson"]}),
+        labels=LabelPolicy(hyphen_is_space=False),
+        word_forms={"rouge": "red"},
+        aliases={"red": ("crimson",)},
     )
     refined([(row("Blue"), find("sky"))] * MIN_CELLS, normalizer)
     path = tmp_path / "normalizer.json"

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from attrex.errors import ConfigError
+from attrex.shop.shop import Shop
 from attrex.vocabulary.folding import Folder
 from attrex.vocabulary.word_lists import ENGLISH, WordLists, known_languages, load_language
 
@@ -24,38 +23,22 @@ def test_english_is_the_default_and_has_no_shops_words() -> None:
 
 
 def test_a_shops_words_come_before_its_languages_the_first_language_before_the_second() -> None:
-    words = WordLists.of(["de", "en"], word_forms={"gray": "silver"})
+    words = WordLists.of(Shop(languages=("de", "en"), word_forms={"gray": "silver"}, aliases={"a": ("b",)}))
     assert (words.word_forms["gray"], words.word_forms["&"], words.word_forms["men"]) == ("silver", "und", "man")
     assert words.negations == ("nicht", "kein", "keine", "ohne", "not")
-    assert (words.inflection, WordLists.of(["de"]).inflection) == ("english", None)
-    assert Folder.of(words=WordLists.of(["de"])).fold("Kleids") == "kleids"
+    assert (words.conjunctions, words.aliases) == (("und", "mit", "and", "with"), {"a": ("b",)})
+
+
+def test_a_language_without_a_rule_of_inflection_keeps_its_endings() -> None:
+    german = WordLists.of(Shop(languages=("de",)))
+    assert Folder.of(words=german).fold("Kleids Men's") == "kleidsmen's"
+    assert Folder.of(words=WordLists.of(Shop(languages=()))).fold("Dresses & co") == "dresses&co"
 
 
 def test_word_forms_may_be_written_in_any_case_and_number() -> None:
     assert Folder(word_forms={"Tees": "tshirt"}).fold("a tee") == "atshirt"
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ("language: [en]", "unknown key 'language'; did you mean 'languages'?"),
-        ("languages: [xx]", "no word lists of the language 'xx'; there are de, en, es, fr, tr"),
-        ("languages: en", "languages should be a list of words such as [a, b], found 'en'"),
-        ("word_forms: [a]", "word_forms should be a mapping"),
-        ("word_forms: {a: [b]}", "word_forms should name one word for each"),
-        ("aliases: {bag: sack}", "aliases of 'bag' should be a list of words such as [a, b], found 'sack'"),
-        ("[", "is not YAML"),
-        ("- a", "should be a mapping with any of languages, word_forms, aliases"),
-    ],
-)
-def test_a_file_at_fault_is_refused(body: str, message: str, tmp_path: Path) -> None:
-    path = tmp_path / "words.yaml"
-    path.write_text(body)
-    with pytest.raises(ConfigError) as error:
-        WordLists.load(path)
-    assert message in str(error.value)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no file .*none\.yaml"):
-        WordLists.load(tmp_path / "none.yaml")
+def test_a_language_without_a_file_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"languages: no word lists of 'xx'; there are de, en, es, fr, tr"):
+        WordLists.of(Shop(languages=("xx",)))

@@ -93,7 +93,7 @@ def locate(
 ) -> None:
     """Find the table's values in the texts: labels for training, without anybody labelling.
 
-    Example: [bold]attrex locate demo/data/catalog.jsonl --out located.jsonl --mine lexicon.yaml[/]
+    Example: [bold]attrex locate demo/data/catalog.jsonl --shop demo/data/shop.yaml --out located.jsonl --mine lexicon.yaml[/]
 
     With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
     """

@@ -1,4 +1,4 @@
-"""Found values into a shop's table: blank cells are filled, filled ones are compared and left as they are."""
+"""Extracted values into a shop's table: blank cells are filled, filled ones are compared and left as they are."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Outcome(StrEnum):
     """What becomes of a found value."""
 
     FILLED = "filled"  #: the cell was blank
-    AGREES = "agrees"  #: the cell says so, too
-    DIFFERS = "differs"  #: the cell says something else, or that there is none; a person decides
+    AGREES = "agrees"  #: the cell has it, too
+    DIFFERS = "differs"  #: the cell has something else, or that there is none; a person decides
     FURTHER = "further"  #: named beside a value that the cell has, or that was filled into a cell that takes one
     UNKNOWN = "unknown"  #: not filled in: the table has no word for it, and only known ones were asked for
 

@@ -1,6 +1,6 @@
 """A second opinion on a lexicon: does a model that reads texts and photos take its forms for values, too?
 
-The table says how often a form and a cell go together. A model says whether the words read like a value where they
+The table tells how often a form and a cell go together. A model tells whether the words read like a value where they
 stand; one that was trained on labels without a form had every reason to leave it alone.
 """
 
@@ -39,7 +39,7 @@ class LexiconReview:
     lexicon: Lexicon
     promoted: dict[LexiconForm, FormStats]  #: suggested before, accepted now
     demoted: dict[LexiconForm, FormStats]  #: accepted before, suggested now
-    judged: int  #: forms with enough places to say anything
+    judged: int  #: forms with enough places to be judged
 
     def render(self) -> RenderableType:
         """What was moved, as a rich table."""

@@ -109,7 +109,7 @@ class UnlabelledMentions:
         """The mentions that may be an unlabelled value.
 
         In a blank cell; beside the value of a located one; and in a cell whose value was not found in the text, which
-        often says it in other words. Not in a cell that is absent or ruled out by the category, and not in a complete
+        often has it in other words. Not in a cell that is absent or ruled out by the category, and not in a complete
         product, which has all its labels.
         """
         if product.complete or product.error is not None:

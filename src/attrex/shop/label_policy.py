@@ -1,4 +1,4 @@
-"""What counts as a table value being said in a text: the choices of :mod:`attrex.labels.labeler`."""
+"""What counts as a table value in a text: the choices of :mod:`attrex.labels.labeler`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrex.errors import ConfigError
 
 @dataclass(frozen=True)
 class LabelPolicy:
-    """What counts as a table value being said in a text, and what happens when two values claim the same words.
+    """What counts as a table value in a text, and what happens when two values claim the same words.
 
     Raises :class:`ConfigError` on a choice that does not exist.
     """

@@ -184,6 +184,6 @@ class FoldedText:
 
 
 def without_possessive(text: str, start: int, end: int, value: str) -> int:
-    """Where the value ends: "Men's" says Men in its first three letters, unless the value itself is "Levi's"."""
+    """Where the value ends: Men is the first three letters of "Men's", unless the value itself is "Levi's"."""
     ends_in_s = text[end - 2 : end].lower() in ("'s", "’s") and end - start > 2
     return end - 2 if ends_in_s and value[-2:-1] not in ("'", "’") else end

@@ -102,7 +102,7 @@ class VocabularyIndex:
     ) -> Iterator[tuple[int, int, str | None]]:
         """(start, end, value of the cell) of what a part of a composition names, if no known form explains it.
 
-        The words that it shares with the cell ("cotton jersey", where the cell says Pure Cotton); else the part as it
+        The words that it shares with the cell ("cotton jersey", where the cell has Pure Cotton); else the part as it
         is, if it is short and the composition ``whole``.
         """
         value = self.agreeing(attribute, part, values)

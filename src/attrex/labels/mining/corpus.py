@@ -24,7 +24,7 @@ _NEVER = FormStats(0, 0.0)
 class Thresholds:
     """When a form is accepted, and when it is at least suggested to a person."""
 
-    support: int = 5  #: products with a filled cell that say it
+    support: int = 5  #: products with a filled cell whose text has it
     accepted: float = 0.8  #: share of them whose cell agrees
     suggested: float = 0.5
     lift: float = 2.0  #: how much more often the cell agrees than in all products
