@@ -93,9 +93,10 @@ def locate(
 ) -> None:
     """Find the table's values in the texts: labels for training, without anybody labelling.
 
-    Example: [bold]attrex locate demo/data/catalog.jsonl --shop demo/data/shop.yaml --out located.jsonl --mine lexicon.yaml[/]
+    Example: [bold]attrex locate demo/data/catalog.jsonl --shop demo/data/shop.yaml --out located.jsonl[/]
 
-    With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
+    With --mine lexicon.yaml it first finds out what the texts call the values; with lexicon.yaml edited, the same again
+    with --lexicon lexicon.yaml in place of --mine.
     """
     from attrex.io.readers import read_products, write_products
     from attrex.labels.labeler import DistantLabeler
