@@ -4,7 +4,7 @@ BIN := .venv/bin
 WEIGHTS := src/attrex/model/weights.txt
 PIP := $(BIN)/pip install -q -c constraints.txt
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint docs clean
 
 install: .venv/.dev
 
@@ -32,5 +32,8 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: install
+	$(BIN)/mkdocs build --quiet
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site
