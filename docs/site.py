@@ -80,7 +80,7 @@ def linked_files(path: Path, page: str) -> Iterator[str]:
 
 
 def _target(page: str, link: str) -> tuple[str | None, str]:
-    """The file of the repository that a link of ``page`` names, and the anchor; None for an address or a bare anchor."""
+    """The file of the repository a link of ``page`` names, and its anchor; None for an address or bare anchor."""
     path, hash_, anchor = link.partition("#")
     if not path or "://" in path or path.startswith("mailto:"):
         return None, ""
@@ -117,9 +117,13 @@ def command_page() -> str:
         context = command.make_context(name, [], resilient_parsing=True)
         shown = [p for p in command.params if not getattr(p, "hidden", False)]
         arguments = " ".join(_argument(p) for p in shown if p.param_type_name == "argument")
-        parts += [f"## {name}", _help(command.help), f"```text\nattrex {name} {arguments} [OPTIONS]\n```".replace("  ", " ")]
+        parts += [
+            f"## {name}",
+            _help(command.help),
+            f"```text\nattrex {name} {arguments} [OPTIONS]\n```".replace("  ", " "),
+        ]
         rows = [f"| {_name(p)} | {_cell(_help(p.help or ''))}{_default(p, context)} |" for p in shown]
-        parts += ["\n".join(["| | |", "|---|---|", *rows])] if rows else []
+        parts += ["\n".join(["| argument, option | meaning |", "|---|---|", *rows])] if rows else []
     return "\n\n".join(parts) + "\n"
 
 

