@@ -7,7 +7,6 @@ the root becomes a page of the site, and any other file of the repository is cop
 from __future__ import annotations
 
 import inspect
-import os
 import posixpath
 import re
 from collections.abc import Iterator
@@ -29,14 +28,12 @@ CODE = re.compile(r"(```.*?```)", re.DOTALL)
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the included and generated pages, and the files of the repository that any page links to."""
+    """Add the included pages, and the files of the repository that any page links to."""
     from mkdocs.structure.files import File
 
     pages = {page.src_uri: Path(page.abs_src_path) for page in files.documentation_pages()}
     for name, page in INCLUDED.items():
         files.append(File.generated(config, page, content=site_links((ROOT / name).read_text(encoding="utf-8"), name)))
-    files.append(File.generated(config, "reference/cli.md", content=command_page()))
-    files.append(File.generated(config, "reference/python.md", content=names_page()))
     sources = {"docs/" + uri: path for uri, path in pages.items()} | {name: ROOT / name for name in INCLUDED}
     for linked in sorted({file for name, path in sources.items() for file in linked_files(path, name)}):
         files.append(File.generated(config, f"{FILES}/{linked}", abs_src_path=str(ROOT / linked)))
@@ -44,9 +41,12 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Links of a page of ``docs/`` to files outside of it."""
+    """A page of ``docs/`` with its generated part, and its links as the site needs them."""
     if page.file.generated_by:
         return markdown
+    for mark, generate in (("<!-- commands -->", commands), ("<!-- names -->", names)):
+        if mark in markdown:
+            markdown = markdown.replace(mark, generate())
     return site_links(markdown, "docs/" + page.file.src_uri)
 
 
@@ -92,27 +92,23 @@ def _on_site(file: str) -> str:
     return INCLUDED.get(file) or (file.removeprefix("docs/") if file.startswith("docs/") else f"{FILES}/{file}")
 
 
-def names_page() -> str:
+def names() -> str:
     """The public names of the package, in functions and classes; mkdocstrings fills in what they are."""
     import attrex
 
-    functions = [name for name in attrex.__all__ if name[0].islower()]
-    classes = [name for name in attrex.__all__ if name[0].isupper()]
-    parts = ["# Python", "`from attrex import ...` gives these names. Importing the package loads no torch."]
-    for title, names in (("Functions", functions), ("Classes", classes)):
-        parts += [f"## {title}", *(f"::: attrex.{name}" for name in names)]
-    return "\n\n".join(parts) + "\n"
+    parts = ["## Functions", *(f"::: attrex.{name}" for name in attrex.__all__ if name[0].islower())]
+    parts += ["## Classes", *(f"::: attrex.{name}" for name in attrex.__all__ if name[0].isupper())]
+    return "\n\n".join(parts)
 
 
-def command_page() -> str:
+def commands() -> str:
     """Every command with its arguments and options, from the command line itself."""
     import typer
 
     from attrex.cli import app
 
-    os.environ["TERMINAL_WIDTH"] = "100"
     group: Any = typer.main.get_command(app)
-    parts = ["# Command line", "`attrex COMMAND --help` prints the same."]
+    parts = []
     for name, command in group.commands.items():
         context = command.make_context(name, [], resilient_parsing=True)
         shown = [p for p in command.params if not getattr(p, "hidden", False)]
@@ -124,7 +120,7 @@ def command_page() -> str:
         ]
         rows = [f"| {_name(p)} | {_cell(_help(p.help or ''))}{_default(p, context)} |" for p in shown]
         parts += ["\n".join(["| argument, option | meaning |", "|---|---|", *rows])] if rows else []
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def _argument(parameter: Any) -> str:
