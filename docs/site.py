@@ -124,8 +124,7 @@ def commands() -> str:
 
 
 def _argument(parameter: Any) -> str:
-    name = parameter.metavar or parameter.name.upper()
-    return name + ("..." if parameter.nargs != 1 else "")
+    return parameter.metavar or parameter.name.upper() + ("..." if parameter.nargs != 1 else "")
 
 
 def _name(parameter: Any) -> str:
@@ -137,8 +136,7 @@ def _name(parameter: Any) -> str:
 
 def _default(parameter: Any, context: Any) -> str:
     value = parameter.get_default(context)
-    shown = value not in (None, False, True, (), []) and not callable(value)
-    return f" Default: `{value}`." if shown else ""
+    return "" if value is None or isinstance(value, bool | list | tuple) else f" Default: `{value}`."
 
 
 def _help(text: str | None) -> str:
