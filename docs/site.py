@@ -63,7 +63,7 @@ def site_links(markdown: str, page: str) -> str:
         file, anchor = _target(page, match["target"])
         if file is None:
             return match[0]
-        if not (ROOT / file).is_file():  # a directory has no page
+        if (ROOT / file).is_dir():  # has no page
             return match["text"]
         return f"{match['image']}[{match['text']}]({posixpath.relpath(_on_site(file), here or '.')}{anchor})"
 
