@@ -206,7 +206,8 @@ def ocr(
     Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
     """
     from attrex.io.ocr import FIELD, PhotoReader
-    from attrex.io.products import ResumableWriter, product_to_row
+    from attrex.io.products import product_to_row
+    from attrex.io.resumable import ResumableWriter
 
     check_out(out, (".jsonl", ".jsonl.gz"), data)
     found: Counter[str] = Counter()
@@ -214,16 +215,18 @@ def ocr(
     def count(row: Mapping[str, Any]) -> None:
         found.update(products=1, read=FIELD in row.get("fields", ()))
 
-    how = {"--min-score": min_score, "--photos": photos, **how_rows_are_read(images, fields, columns)}
-    target = ResumableWriter(out, what="reading of photos", key="attributes", resume=resume, how=how, count=count)
+    depends_on = {"--min-score": min_score, "--photos": photos, **how_rows_are_read(images, fields, columns)}
+    target = ResumableWriter(
+        out, what="reading of photos", key="attributes", resume=resume, options=depends_on, count=count
+    )
     source = read_rows(data, images, fields, columns, split, limit)
     if target.finished:
         target.check_same(source, (product.id for product in read_rows(str(out))))
         note(f"{out} is finished already: nothing left to do; delete it to read the photos again")
         return
-    with target.begun():
+    with target.open():
         reader = PhotoReader(min_score=min_score, photos=photos)
-        read = map(reader.read, with_progress(target.left(source), "reading photos", done=found["products"]))
+        read = map(reader.read, with_progress(target.remaining(source), "reading photos", done=found["products"]))
         target.append(product_to_row(product, out.parent) for product in read)
     console.print(f"{found['products']:,} products, {found['read']:,} of which have text in their photos")
     note(f"products: {out}")

@@ -10,7 +10,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Column, Table
 
-from attrex.cli.console import console, no_bars_in_logs, note, notes, with_progress
+from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
 from attrex.cli.inputs import labelled_by_hand, labelled_products, part_of, read_rows
 from attrex.cli.options import Columns, Fields, Images, Limit, Set
 from attrex.errors import ConfigError
@@ -78,7 +78,9 @@ def train(
     if train_gold:
         products += labelled_by_hand(read_rows(train_gold, images, fields, columns))
     where = None if not trackers else [] if trackers == ["none"] else trackers
-    model = fit(products, validation, out, config=config, schema=known, resume=resume, trackers=where, console=notes)
+    model = fit(
+        products, validation, out, config=config, schema=known, resume=resume, trackers=where, progress=progress
+    )
     if lexicon:
         lexicon.save(out / "lexicon.yaml")
         note(
@@ -129,7 +131,7 @@ def pretrain(
 
     products = [product for source in data for product in read(source, "train")]
     validation = list(read(valid_file, "valid")) if valid_file else []
-    found = go_on(products, out, validation=validation, config=config, resume=resume, console=notes)
+    found = go_on(products, out, validation=validation, config=config, resume=resume, progress=progress)
     console.print(f"{found['windows']:,} texts, {found['known_values']:,} known values, {found['steps']:,} steps")
     if found["validation"]:
         before, after = found["validation"]["before"], found["validation"]["after"]
@@ -151,9 +153,19 @@ def demo(
     Example: [bold]attrex demo --out demo[/]
     """
     from attrex.demo.run import run
+    from attrex.evaluation.tables import score_tables
 
     no_bars_in_logs()
-    run(out, products=products, seed=seed, console=console)
+    found = run(out, products=products, seed=seed, progress=progress)
+    console.print(score_tables(found.scores))
+    photo = Table("photo", "right colour", title=f"{found.photo_use['texts']:.0f} texts that name several colours")
+    for name, share in found.photo_use.items():
+        if name != "texts":
+            photo.add_row(name, f"{share:.1%}")
+    console.print(photo)
+    console.print(found.cells.render(), markup=False)
+    for what, path in found.files.items():
+        console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def systems() -> None:

@@ -45,7 +45,7 @@ def extract(
     from attrex.io.predictions import PredictionFile, read_predictions
 
     check_out(out, (), data, columns)
-    how = {
+    depends_on = {
         "MODEL": str(Path(model).resolve()) if Path(model).exists() else model,
         "--threshold": threshold,
         "--min-confidence": min_confidence,
@@ -55,17 +55,17 @@ def extract(
         "--batch-size": batch_size,
         **how_rows_are_read(images, fields, columns),
     }
-    target = PredictionFile(out, resume=resume, how=how)
+    target = PredictionFile(out, resume=resume, options=depends_on)
     source = read_rows(data, images, fields, columns, split, limit)
     if target.finished:
         target.check_same(source, (prediction.id for prediction in read_predictions(out)))
         note(f"{out} is finished already: nothing left to do; delete it to extract again")
         return
-    with target.begun():
+    with target.open():
         extractor = load_extractor(model, backend, precision, cache)
         rows = batch_size or extractor.model.config.training.eval_batch_size
         predictions = extractor.extract(
-            target.left(source, step=rows * CHUNK),
+            target.remaining(source, step=rows * CHUNK),
             batch_size=rows,
             threshold=threshold,
             min_confidence=min_confidence,

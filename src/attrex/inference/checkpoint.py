@@ -9,7 +9,6 @@ README.md           the model card     attrex.json      format version
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,15 +23,8 @@ from transformers.utils import logging as transformers_logging
 
 from attrex.config import Config
 from attrex.errors import CheckpointError, ConfigError
-from attrex.inference.directory import (
-    check_complete,
-    locate_model,
-    named_after,
-    read_json,
-    read_thresholds,
-    write_json,
-    write_text,
-)
+from attrex.inference.directory import check_complete, locate_model, named_after, read_json, read_thresholds
+from attrex.io.atomic import atomic_path, write_json, write_text
 from attrex.io.images import ImageTransform
 from attrex.model.system import System
 from attrex.shop.schema import Schema
@@ -48,7 +40,7 @@ MODEL_FILES = (
     "tokenizer/tokenizer.json",
     "model.safetensors",
 )
-_PRIVATE = ("checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
+_PRIVATE = ("checkpoints/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
 
 
 @dataclass
@@ -77,8 +69,8 @@ class Model:
         if card is not None:
             write_text(directory / "README.md", card)
         weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-        save_file(weights, directory / "model.safetensors.part", metadata={"format": "pt"})
-        os.replace(directory / "model.safetensors.part", directory / "model.safetensors")
+        with atomic_path(directory / "model.safetensors") as part:
+            save_file(weights, part, metadata={"format": "pt"})
         write_json(directory / "attrex.json", {"format": MODEL_FORMAT, "system": self.config.system_name})
         return directory
 

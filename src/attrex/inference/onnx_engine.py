@@ -24,7 +24,7 @@ import yaml
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
 from attrex.errors import CheckpointError, ConfigError
-from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
+from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
 from attrex.inference.directory import check_complete, named_after, read_json, read_thresholds
 from attrex.inference.engine import EngineOutput
 from attrex.io.images import ImageTransform
@@ -153,8 +153,7 @@ class OnnxEngine:
         return rows[pairs], attributes[pairs], starts, ends, probability
 
     def _spans(self, emissions: np.ndarray, mask: np.ndarray) -> _Spans:
-        tags = viterbi(emissions, mask, self.crf)
-        found = spans(tags if self.flat else only_bio(tags), mask)
+        found = spans(viterbi(emissions, mask, self.crf), mask)
         told, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
         if not len(told):
             return (*found, np.zeros(0))

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from attrex.errors import ConfigError, did_you_mean
+from attrex.io.atomic import write_text
 
 BLANK_MARKERS = (
     "",
@@ -116,7 +117,7 @@ class LocatePolicy:
 
     def save(self, path: str | Path) -> None:
         body = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        Path(path).write_text(yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120), encoding="utf-8")
+        write_text(Path(path), yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120))
 
 
 def _as_type_of(default: Any, value: Any, where: str) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from attrex.errors import SchemaError, did_you_mean
+from attrex.io.atomic import write_text
 from attrex.types import CellState, Product
 
 _SCHEMA_HEADER = """\
@@ -137,7 +138,7 @@ class Schema:
         return _SCHEMA_HEADER + yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120)
 
     def save(self, path: str | Path) -> None:
-        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+        write_text(Path(path), self.to_yaml())
 
     @classmethod
     def load(cls, path: str | Path) -> Schema:
