@@ -21,12 +21,8 @@ from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import AMBIGUOUS_SHARE, SETTINGS, photo_use
 from attrex.evaluation.evaluate import evaluate
-<<<<<<< HEAD
-=======
 from attrex.evaluation.runs import add_run
->>>>>>> wt-f
 from attrex.inference.extractor import Extractor
-from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.training.train import train
 

@@ -32,7 +32,6 @@ from attrex.evaluation.evaluate import Evaluation, evaluate
 from attrex.evaluation.runs import RunResult, add_run, read_runs
 from attrex.evaluation.threshold import CANDIDATES, threshold_curve
 from attrex.inference.extractor import Extractor
-from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.io.splitting import split_by_group
 from attrex.labels.labeler import DistantLabeler

@@ -20,11 +20,7 @@ from run import CORE, RESULTS, figures, run_name, table_path
 from attrex.errors import DataError
 from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
-<<<<<<< HEAD
-from attrex.io.atomic import write_json
-=======
 from attrex.evaluation.runs import add_run
->>>>>>> wt-f
 from attrex.io.readers import read_products
 from attrex.types import ExtractedValue, Prediction, Product
 

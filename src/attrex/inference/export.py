@@ -29,6 +29,7 @@ from attrex.model.batch import Batch
 from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, DyNetGuidance
 from attrex.model.network import Network
+from attrex.shop.shop import SHOP_FILE
 
 OPSET = 18
 
@@ -53,7 +54,7 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     (directory / "tokenizer").mkdir()
     model.tokenizer.backend_tokenizer.save(str(directory / "tokenizer" / "tokenizer.json"))
     write_text(directory / "config.yaml", model.config.to_yaml())
-    write_text(directory / "schema.yaml", model.schema.to_yaml())
+    write_text(directory / SHOP_FILE, model.shop.to_yaml())
     write_json(directory / "thresholds.json", model.thresholds)
     write_json(directory / "metrics.json", model.metrics)
     write_json(directory / "image.json", model.transform.to_json() if model.transform else {})

@@ -30,6 +30,7 @@ from attrex.labels.supervision import supervision
 from attrex.model.text_encoder import resolve_text_model
 from attrex.progress import Progress, note, silent
 from attrex.shop.schema import Schema
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.training.model_card import model_card
 from attrex.training.resuming import fingerprint, open_run
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
@@ -42,7 +43,7 @@ def train(
     directory: str | Path,
     *,
     config: Config | None = None,
-    schema: Schema | None = None,
+    shop: Shop = DEFAULT_SHOP,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     progress: Progress = silent,
@@ -51,26 +52,27 @@ def train(
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model extracted from the
-    products.
+    checkpoint it starts, and a finished one is only loaded. ``shop``: what is known of the shop; what it leaves open is
+    learned from the products (:meth:`Shop.learn`). ``teacher``: what another model extracted from the products.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
     config = config or Config.load()
     directory = Path(directory)
     products, validation = list(products), list(validation)
-    schema = schema or Schema.learn(products)
+    shop = shop.learn(products)
+    schema = shop.schema
     _check_labels(products, schema, "training")
     _check_labels(validation, schema, "validation")
     _check_scored(validation)
     trackers = known_trackers(trackers)
-    record = fingerprint(config, products, validation, schema=schema.to_yaml())
+    record = fingerprint(config, products, validation, shop=shop.to_yaml())
     with open_run(directory, record, resume, finished="attrex.json", what="model") as checkpoint:
         if (directory / "attrex.json").exists():
             note(progress, f"{directory} is finished already: nothing left to do")
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
             return load_model(directory)
-        return _fit(products, validation, directory, config, schema, checkpoint, trackers, progress, teacher)
+        return _fit(products, validation, directory, config, shop, checkpoint, trackers, progress, teacher)
 
 
 def _fit(
@@ -78,7 +80,7 @@ def _fit(
     validation: Sequence[Product],
     directory: Path,
     config: Config,
-    schema: Schema,
+    shop: Shop,
     checkpoint: Path | None,
     trackers: Sequence[str],
     progress: Progress,
@@ -86,7 +88,7 @@ def _fit(
 ) -> Model:
     """One training, from its start or from a checkpoint, to a model directory."""
     set_seed(config.training.seed)
-    model = new_model(config, schema)
+    model, schema = new_model(config, shop), shop.schema
     mentions = None  # of complete products everything is known
     if not all(p.complete for p in products):
         mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share)
@@ -149,17 +151,17 @@ def _fit(
     return model
 
 
-def new_model(config: Config, schema: Schema) -> Model:
+def new_model(config: Config, shop: Shop) -> Model:
     """A fresh model on pretrained backbones."""
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    network = pretrained_system(config, schema.names, tokenizer)
+    network = pretrained_system(config, shop.schema.names, tokenizer)
     transform = None
     if network.image is not None:
         image = config.image
         transform = ImageTransform(
             image.size, image.mean or network.image.default_mean, image.std or network.image.default_std
         )
-    return Model(network, tokenizer, config, schema, transform, {"range": config.range.threshold})
+    return Model(network, tokenizer, config, shop, transform, {"range": config.range.threshold})
 
 
 def _count_repeated(products: Sequence[Product], validation: Sequence[Product], progress: Progress) -> int:
