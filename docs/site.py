@@ -1,7 +1,7 @@
 """What MkDocs calls while it builds the site: pages that are made or included, and links that leave ``docs/``.
 
-The pages in ``docs/`` link as GitHub reads them: ``../CHANGELOG.md``, ``../examples/shop.yaml``. On the site a page of
-the root becomes a page of the site, and any other file of the repository is copied beside it.
+The pages in ``docs/`` link as GitHub reads them: ``../CHANGELOG.md``, ``../examples/shop.yaml``. On the site the pages
+of :data:`INCLUDED` are pages, too, and any other file of the repository is copied beside them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ INCLUDED = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
+    "paper/recipes/README.md": "paper/recipes.md",
 }
-"""Pages of the root, and where they are on the site."""
+"""Pages outside of ``docs/``, and where they are on the site."""
 FILES = "repository"
 """The directory of the site with files from outside ``docs/`` that pages link to."""
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")

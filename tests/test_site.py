@@ -14,6 +14,7 @@ import yaml
 
 import attrex
 from attrex.cli import app
+from attrex.io.readers import read_products
 
 ROOT = Path(__file__).parent.parent
 
@@ -82,6 +83,17 @@ def test_links_lead_to_the_same_place_on_the_site(site: ModuleType, page: str, l
 def test_files_that_pages_link_to_are_copied_beside_them(site: ModuleType, tmp_path: Path):
     (tmp_path / "page.md").write_text("[a](../pyproject.toml) [b](data.md) [c](../src) [d](../README.md)")
     assert list(site.linked_files(tmp_path / "page.md", "docs/page.md")) == ["pyproject.toml"]
+
+
+def test_the_guides_shop_file_can_be_read(tmp_path: Path):
+    page = (ROOT / "docs" / "guide" / "shop.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "shop.yaml").write_text(block, encoding="utf-8")
+    row = {"sku": "7", "name": "Red shoe", "long_text": "<b>Laced</b>", "Colour": "Red", "Fabric": "n/a"}
+    row |= {"photo": "", "Closure": ""}
+    (product,) = read_products([row], shop=tmp_path / "shop.yaml")
+    assert product.id == "7"
+    assert product.table == {"Color": ("Red",)}
 
 
 def test_the_citation_is_of_this_version():
