@@ -362,7 +362,7 @@ def test_ocr_keeps_what_it_has_read_and_goes_on(tmp_path: Path, monkeypatch: pyt
     table.write_text("id,title,image\n1,a,1.png\n2,b,2.png\n3,c,\n4,d,\n", encoding="utf-8")
     assert "what was finished is kept, go on with --resume" in attrex("ocr", table, "--out", out, code=130).output
     assert [r["id"] for r in rows(tmp_path / f"{name}.part")] == ["1", "2"]
-    assert "is an unfinished reading of photos; go on with --resume, or delete it" in error("ocr", table, "--out", out)
+    assert "is an unfinished reading of photos; resume it, or delete it" in error("ocr", table, "--out", out)
     other = tmp_path / "other.csv"
     other.write_text("id,title\n1,a\n7,b\n", encoding="utf-8")
     assert "its row 2 is '2', but the input has product '7' there" in error("ocr", other, "--out", out, "--resume")
@@ -703,7 +703,7 @@ def test_an_interrupted_extraction_goes_on_to_the_same_file(
     with part.open("a") as stream:
         stream.write('{"id": "half a li')
 
-    assert "is an unfinished extraction; go on with --resume, or delete it" in error(*extraction(model, data, out))
+    assert "is an unfinished extraction; resume it, or delete it" in error(*extraction(model, data, out))
     said = attrex(*extraction(model, data, out, "--resume")).output
     assert re.search(r"20 products, [1-9]\d* values", said)
     assert not part.exists()
@@ -805,7 +805,10 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("train --train {data}/train.jsonl --out m --set training.epochs", "--set takes section.key=value"),
         ("evaluate {data}/nothing {data}/test.jsonl", "no model directory"),
         ("evaluate {data} {data}/test.jsonl", "is not an Attrex model"),
-        ("extract {model} {data}/test.jsonl --out v.csv", "--out should end in .jsonl or .parquet, got 'v.csv'"),
+        (
+            "extract {model} {data}/test.jsonl --out v.csv",
+            "a file of predictions should end in .jsonl or .parquet, got 'v.csv'",
+        ),
         (
             "extract {model} {data}/test.jsonl --out {data}/test.jsonl",
             "is a file that this command reads or writes already",

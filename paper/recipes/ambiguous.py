@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 from run import RESULTS, figures, finished_runs, run_name
 
+from attrex.cli.console import progress
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import AMBIGUOUS_SHARE, SETTINGS, photo_use
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         model,
         config=config,
         resume=(model / "run.json").exists(),
-        console=console,
+        progress=progress,
         trackers=[],
     )
     extractor = Extractor.load(model)

@@ -317,7 +317,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=("1", "2", "3", "4", "5", "release", "tir", "pretraining", "6", "8"),
+        choices=("1", "2", "3", "4", "5", "tir", "pretraining", "6", "8"),
         help="tables, and figures 6 and 8",
     )
     parser.add_argument("--show", action="store_true", help="make no runs: tables and figures of those that are there")

@@ -26,6 +26,7 @@ import torch
 import yaml
 from rich.console import Console
 
+from attrex.cli.console import progress
 from attrex.config import Config
 from attrex.evaluation.evaluate import Evaluation, evaluate
 from attrex.evaluation.runs import RunResult, add_run, read_runs
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
         work,
         config=config,
         resume=(work / "run.json").exists(),
-        console=console,
+        progress=progress,
     )
     extractor = Extractor.load(work)
     add_run(table, run, _measure(extractor, options, config))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import labelled_by_hand, load_extractor, read_rows
-from attrex.cli.options import BatchSize, Columns, Fields, Images, Limit, NoPhotos, Split
+from attrex.cli.inputs import labelled_by_hand, load_extractor
+from attrex.cli.options import BatchSize, NoPhotos, Source, reads_products
 from attrex.cli.outputs import check_out, files_of, save_json
 from attrex.errors import ConfigError, did_you_mean
 
@@ -21,6 +21,7 @@ MOST_ROWS = 15
 """Of a comparison, without --all."""
 
 
+@reads_products()
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
     data: Annotated[str, typer.Argument(help="Labelled products.")],
@@ -34,11 +35,8 @@ def evaluate(
     given: Annotated[
         bool, typer.Option("--given", help="Ask each product only for the attributes that it has, as some papers do.")
     ] = False,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Score a model: TAG-F1, CLS-F1, accuracy, macro-F1, per attribute, with confidence intervals.
 
@@ -51,9 +49,10 @@ def evaluate(
     from attrex.evaluation.metrics import count
     from attrex.evaluation.tables import score_tables
 
-    check_out(json_file, (), data, gold, columns, *files_of(model), option="--json")
-    products = list(read_rows(data, images, fields, columns, split, limit))
-    by_hand = labelled_by_hand(read_rows(gold, images, fields, columns)) if gold else []
+    check_out(json_file, (), data, gold, source.shop, *files_of(model), option="--json")
+    shop = source.shop_of(model)
+    products = list(source.read(data, shop))
+    by_hand = labelled_by_hand(source.whole().read(gold, shop)) if gold else []
     chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
     for labelled in (products, by_hand) if gold else (products,):  # labels that cannot be scored are told at once
         count(labelled, [None] * len(labelled), attributes=chosen)
@@ -109,6 +108,7 @@ def compare(
     from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, figures_of, markdown
     from attrex.evaluation.comparison import plot as draw
     from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs, split_source
+    from attrex.io.atomic import write_text
 
     for value, known, option in ((part, RUN_PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
@@ -130,24 +130,22 @@ def compare(
     for remark in comparison_remarks(rows):
         note(f"note: {remark}")
     if csv_file:
-        csv_file.write_text(csv_text(rows), encoding="utf-8")
+        write_text(csv_file, csv_text(rows))
         note(f"runs: {csv_file}")
     if plot:
         draw(rows, plot, figure_of(part, metric))
         note(f"plot: {plot}")
 
 
+@reads_products(limit=500)
 def benchmark(
     model: Annotated[str, typer.Argument(help="Model directory, an export, or a Hugging Face hub name.")],
     data: Annotated[str, typer.Argument(help="Products like those that are to be extracted from.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
     rounds: Annotated[int, typer.Option(help="How often each way is measured, in turn.", min=1)] = 3,
     batch_size: BatchSize = None,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = 500,
+    *,
+    source: Source,
 ) -> None:
     """How fast a model is on this machine: products/s, single products, memory, stages; torch, ONNX and int8.
 
@@ -158,8 +156,8 @@ def benchmark(
     from attrex.tools.benchmark import benchmark as measure
     from attrex.tools.benchmark import benchmark_tables
 
-    check_out(json_file, (), data, columns, *files_of(model), option="--json")
-    products = list(read_rows(data, images, fields, columns, split, limit))
+    check_out(json_file, (), data, source.shop, *files_of(model), option="--json")
+    products = list(source.read(data, source.shop_of(model)))
     with TemporaryDirectory() as work:
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)
     for table in benchmark_tables(found):

@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import column_mapping, how_rows_are_read, load_extractor, part_of, read_rows
-from attrex.cli.options import BatchSize, Columns, Fields, Images, Limit, NoPhotos, Split
+from attrex.cli.inputs import load_extractor, part_of
+from attrex.cli.options import BatchSize, NoPhotos, Source, reads_products
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError
 
 
+@reads_products()
 def extract(
     model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
     data: Annotated[str, typer.Argument(metavar="INPUT", help="Products: JSONL, CSV, TSV, Parquet, a directory ...")],
@@ -31,11 +32,8 @@ def extract(
     batch_size: BatchSize = None,
     cache: Annotated[Path | None, typer.Option(help="Keep encoded photos here, for the next run.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted extraction.")] = False,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Extract attribute values with offsets, confidence and image evidence; one row per product, in order.
 
@@ -44,8 +42,8 @@ def extract(
     from attrex.inference.extractor import CHUNK
     from attrex.io.predictions import PredictionFile, read_predictions
 
-    check_out(out, (), data, columns)
-    how = {
+    check_out(out, (), data, source.shop)
+    depends_on = {
         "MODEL": str(Path(model).resolve()) if Path(model).exists() else model,
         "--threshold": threshold,
         "--min-confidence": min_confidence,
@@ -53,19 +51,19 @@ def extract(
         "--no-evidence": no_evidence,
         "--precision": precision,
         "--batch-size": batch_size,
-        **how_rows_are_read(images, fields, columns),
+        **source.record(),
     }
-    target = PredictionFile(out, resume=resume, how=how)
-    source = read_rows(data, images, fields, columns, split, limit)
+    target = PredictionFile(out, resume=resume, options=depends_on)
+    products = source.read(data, source.shop_of(model))
     if target.finished:
-        target.check_same(source, (prediction.id for prediction in read_predictions(out)))
+        target.check_same(products, (prediction.id for prediction in read_predictions(out)))
         note(f"{out} is finished already: nothing left to do; delete it to extract again")
         return
-    with target.begun():
+    with target.open():
         extractor = load_extractor(model, backend, precision, cache)
         rows = batch_size or extractor.model.config.training.eval_batch_size
         predictions = extractor.extract(
-            target.left(source, step=rows * CHUNK),
+            target.remaining(products, step=rows * CHUNK),
             batch_size=rows,
             threshold=threshold,
             min_confidence=min_confidence,
@@ -82,6 +80,7 @@ def extract(
     note(f"values: {out}")
 
 
+@reads_products("images")
 def fill(
     table: Annotated[str, typer.Argument(help="The products that were read, with their table.")],
     found: Annotated[Path, typer.Argument(help="What `attrex extract` has found in them: .jsonl or .parquet.")],
@@ -95,18 +94,14 @@ def fill(
             help="More products with their table (of splits: train) to learn the shop's words from. May be repeated."
         ),
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,
-    schema: Annotated[Path | None, typer.Option(help="Options and aliases, such as the model's schema.yaml.")] = None,
     lexicon: Annotated[Path | None, typer.Option(help="What the texts call the values: of `locate --mine`.")] = None,
     min_confidence: Annotated[float, typer.Option(help="Finds below it say nothing.", min=0, max=1)] = 0.5,
     known_only: Annotated[
-        bool, typer.Option("--known-only", help="Fill in words that the table, schema or lexicon has, and no others.")
+        bool, typer.Option("--known-only", help="Fill in words that the table, shop or lexicon has, and no others.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Fill the blank cells of a table with what was found, in the shop's own words. Filled cells are never changed.
 
@@ -116,39 +111,35 @@ def fill(
     from attrex.filling.fill import fill_table
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
-    from attrex.labels.labeler import LocatePolicy
-    from attrex.shop.schema import Schema
     from attrex.types import paired
     from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
     from attrex.vocabulary.normalizer import ValueNormalizer
 
-    read = (table, found, policy, schema, lexicon, columns, *(catalog or ()))
+    read = (table, found, lexicon, source.shop, *(catalog or ()))
     check_out(out, TABLE_SUFFIXES, *read)
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(report, (), *read, out, changes, option="--report")
-    names = ValueNormalizer(
-        Schema.load(schema) if schema else None,
-        LocatePolicy.load(policy) if policy else LocatePolicy(),
-        Lexicon.load(lexicon) if lexicon else NOTHING_MINED,
-    )
-    mapping = column_mapping(fields, columns)
-    for source in catalog or ():
-        rows_of = read_rows(source, None, fields, columns, part_of(source, "train"))
+    shop = source.shop_of()
+    names = ValueNormalizer(shop, Lexicon.load(lexicon) if lexicon else NOTHING_MINED)
+    for file in catalog or ():
+        rows_of = replace(source.whole(), split=part_of(file, "train")).read(file, shop)
         for product in with_progress(rows_of, "learning the words"):
             names.learn(product)
-    pairs = paired(read_rows(table, None, fields, columns, split, limit), islice(read_predictions(found), limit))
+    limit = source.limit
+    pairs = paired(source.read(table, shop), islice(read_predictions(found), limit))
     for product, finds in with_progress(pairs, "learning the words"):
         names.learn(product, finds)
-    products = with_progress(read_rows(table, None, fields, columns, split, limit), "filling")
+    products = with_progress(source.read(table, shop), "filling")
     finds_of = islice(read_predictions(found), limit)
     rows = fill_table(products, finds_of, names, min_confidence=min_confidence, known_only=known_only)
-    separator = mapping.separator or SEPARATOR
-    counts = write_filled(rows, out, changes, id_column=mapping.id, order=names.attributes, separator=separator)
+    separator = shop.cells.separator or SEPARATOR
+    counts = write_filled(rows, out, changes, id_column=shop.columns.id, order=names.attributes, separator=separator)
     console.print(counts.render(), markup=False)
     save_json(report, counts.to_json(), "report")
     note((f"changes: {changes}\n" if changes else "") + f"table: {out}")
 
 
+@reads_products(limit=500)
 def export(
     model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
     out: Annotated[Path, typer.Option(help="Directory of the export.")],
@@ -157,11 +148,8 @@ def export(
         str | None, typer.Option(help="Products of yours, best labelled, to compare on; default: drawn ones.")
     ] = None,
     tolerance: Annotated[float, typer.Option(help="TAG-F1 that may be lost, 0..1.", min=0, max=1)] = 0.002,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = 500,
+    *,
+    source: Source,
 ) -> None:
     """Export a model to ONNX: extraction without torch, and faster. Refused if it finds other values than the model.
 
@@ -172,7 +160,7 @@ def export(
     from attrex.inference.checkpoint import load_model
 
     if sample:
-        products = list(read_rows(sample, images, fields, columns, split, limit))
+        products = list(source.read(sample, source.shop_of(model)))
     else:  # their labels say nothing of this model's attributes
         products = [replace(d.product, spans=None) for d in draw_catalogue(100, seed=0)]
         note("no --sample: compared on 100 drawn products; give products of your own to be sure")
@@ -184,6 +172,7 @@ def export(
     note(f"export: {out}\nnext: attrex extract {out} INPUT --out values.jsonl")
 
 
+@reads_products()
 def report(
     model: Annotated[str, typer.Argument(help="Model directory.")],
     others: Annotated[
@@ -192,11 +181,8 @@ def report(
     out: Annotated[Path, typer.Option(help="The page, .html.")],
     most: Annotated[int, typer.Option("--products", help="At most so many products on the page.", min=1)] = 200,
     no_photos: NoPhotos = False,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """One self-contained HTML page: values in the text, the photo's heat-map for each, two models side by side.
 
@@ -210,7 +196,7 @@ def report(
         )
     *second, data = others
     check_out(out, (".html", ".htm"), data)
-    products = list(read_rows(data, images, fields, columns, split, limit))
+    products = list(source.read(data, source.shop_of(model)))
     models = [(name, load_extractor(name)) for name in [model, *second]]
     path = report_page(out, products, models, photos=not no_photos, most=most)
     note(f"report: {path}")

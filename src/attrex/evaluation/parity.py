@@ -14,9 +14,10 @@ from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model
-from attrex.inference.directory import read_json, write_json
+from attrex.inference.directory import read_json
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product, Span
 

@@ -80,7 +80,7 @@ def fill_table(
     Raises :class:`DataError` where the predictions are of other products.
     """
     for product, prediction in paired(products, predictions):
-        table = names.table(product)
+        table = dict(product.table)
         error = product.error or prediction.error
         entries: list[Entry] = []
         for attribute, finds in _by_attribute(() if error else prediction.values, min_confidence).items():

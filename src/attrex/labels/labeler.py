@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from attrex.labels.agreement import label_agreement
 from attrex.labels.headings import compositions, key_value_lines
 from attrex.labels.phrases import with_modifiers
-from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
-from attrex.shop.schema import Schema
+from attrex.shop.cells import ColumnCounts
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Product, Span
 from attrex.vocabulary.folding import ALIASES, IS_CJK, BoundedCache, FoldedText, Folder, fold_plural, without_possessive
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALIASES",
-    "DEFAULT_POLICY",
     "AttributeCounts",
     "DistantLabeler",
     "FoldedText",
     "Folder",
     "LabelReport",
-    "LocatePolicy",
     "fold_plural",
     "label_agreement",
     "without_possessive",
@@ -53,7 +51,6 @@ class AttributeCounts:
     located: int = 0  #: cells with at least one span
     lost_to_overlap: int = 0  #: cells that were said in the text, but another attribute took all their words
     absent: int = 0  #: cells known to have no value
-    merged: int = 0  #: further columns that added to a filled cell
     spans: int = 0
     found: Counter[str] = field(default_factory=Counter)  #: value -> cells that said it
     missed: Counter[str] = field(default_factory=Counter)  #: value -> cells that did not
@@ -64,7 +61,7 @@ class AttributeCounts:
         return {v: n for v, n in self.missed.most_common() if v not in self.found}
 
     def to_json(self, top: int = 20) -> dict[str, Any]:
-        counts = {k: getattr(self, k) for k in ("cells", "located", "lost_to_overlap", "absent", "merged", "spans")}
+        counts = {k: getattr(self, k) for k in ("cells", "located", "lost_to_overlap", "absent", "spans")}
         never = self.never_found
         return counts | {
             "not_located": self.cells - self.located,
@@ -85,7 +82,7 @@ class LabelReport:
     sources: Counter[str] = field(default_factory=Counter)  #: what told that a span is one -> spans
     ambiguous: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """(words, attribute that has them, attribute that claimed them too) -> times"""
-    dropped_columns: Counter[str] = field(default_factory=Counter)  #: column without a mapping -> filled cells
+    columns: ColumnCounts = field(default_factory=ColumnCounts)  #: for the reader of the products to count in
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -93,12 +90,15 @@ class LabelReport:
             "errors": self.errors,
             "already_labelled": self.already_labelled,
             "sources": dict(self.sources.most_common()),
-            "attributes": {a: c.to_json() for a, c in sorted(self.attributes.items(), key=lambda x: -x[1].cells)},
+            "attributes": {
+                a: c.to_json() | {"merged": self.columns.merged[a]}
+                for a, c in sorted(self.attributes.items(), key=lambda x: -x[1].cells)
+            },
             "ambiguous": [
                 {"words": words, "winner": winner, "loser": loser, "times": n}
                 for (words, winner, loser), n in self.ambiguous.most_common()
             ],
-            "dropped_columns": dict(self.dropped_columns.most_common()),
+            "dropped_columns": dict(self.columns.dropped.most_common()),
         }
 
     def render(self, top: int = 10) -> RenderableType:
@@ -123,9 +123,9 @@ class LabelReport:
         sources = ", ".join(f"{source} {n}" for source, n in self.sources.most_common()) or "none"
         notes = [f"Spans by what told that they are values: {sources}."]
         notes += [f"{self.errors} rows with errors and {self.already_labelled} already labelled products passed on."]
-        if self.dropped_columns:
-            dropped = ", ".join(f"{c} ({n})" for c, n in self.dropped_columns.most_common(top))
-            notes.append(f"{len(self.dropped_columns)} columns without a mapping were dropped: {dropped}")
+        if self.columns.dropped:
+            dropped = ", ".join(f"{c} ({n})" for c, n in self.columns.dropped.most_common(top))
+            notes.append(f"{len(self.columns.dropped)} columns of no attribute were dropped: {dropped}")
         return Group(cells, *([words] if self.ambiguous else []), *notes)
 
 
@@ -143,41 +143,39 @@ class Match(NamedTuple):
 class DistantLabeler:
     """Labels products with their own table's values, and with what their texts say of blank cells beyond doubt.
 
-    The schema gives further aliases, merges columns, and orders attributes where words are claimed twice; the lexicon
+    The shop's schema gives further aliases and orders attributes where words are claimed twice; the lexicon
     knows what else the shop's texts call its values. :attr:`report` sums up what happened.
     """
 
     def __init__(
         self,
-        schema: Schema | None = None,
-        policy: LocatePolicy = DEFAULT_POLICY,
+        shop: Shop = DEFAULT_SHOP,
         lexicon: Lexicon = NOTHING_MINED,
     ) -> None:
+        policy, schema = shop.labels, shop.schema
         self.policy = policy
         self.report = LabelReport()
-        self.columns = (schema.column_mapping() if schema else {}) | dict(policy.columns)
-        order = [*policy.priority, *(schema.names if schema else ()), *self.columns.values()]
+        order = [*policy.priority, *schema.names]
         self._rank = {a: i for i, a in enumerate(dict.fromkeys(order))}
         self._folder = Folder(policy)
-        self._absent = {a.strip().casefold() for a in policy.absent}
-        self._blank = {b.strip().casefold() for b in (*policy.blank, "")} - self._absent
         self._aliases: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         if policy.aliases:
-            by_hand = [item for a in (schema.attributes if schema else ()) for item in a.aliases.items()]
-            for value, forms in [*ALIASES.items(), *by_hand]:
+            by_hand = [item for a in schema.attributes for item in a.aliases.items()]
+            for value, forms in [*ALIASES.items(), *shop.aliases.items(), *by_hand]:
                 self._aliases[self._folder.fold(value)] += tuple(map(self._folder.fold, forms))
-        self._index = VocabularyIndex(self._folder, policy, self.columns, schema, lexicon)
+        self._index = VocabularyIndex(self._folder, shop, lexicon)
+        self._headings: set[str] = set()  #: attributes that the index has been told of
         self.forms = BoundedCache(self._forms_of)
-        self._cells = BoundedCache(self._without_markers)
-        self._attributes = BoundedCache(self._attribute_of)
 
-    def know(self, columns: Iterable[str]) -> None:
-        """Take in the table's columns before its products: each is a heading in all texts, whoever fills it first."""
-        for column in columns:
-            self._attributes[column]
+    def know(self, attributes: Iterable[str]) -> None:
+        """Take in the table's attributes before its products: each is a heading in all texts, whoever fills it."""
+        for attribute in attributes:
+            if attribute not in self._headings:
+                self._headings.add(attribute)
+                self._index.announce(attribute, attribute)
 
     def locate(self, product: Product) -> Product:
-        """The product with its columns merged and a span wherever the text says one of its values.
+        """The product with a span wherever the text says one of its values.
 
         A value that is not said stays in ``table``; a blank cell leaves it, also where a text says its value. Products
         that have spans keep them, marked rows come back unchanged.
@@ -186,10 +184,11 @@ class DistantLabeler:
         if product.error is not None:
             self.report.errors += 1
             return product
-        table = self.merge_columns(product.table)
+        self.know(product.table)
         if product.spans is not None:
             self.report.already_labelled += 1
-            return replace(product, table=table)
+            return product
+        table = product.table
         title = "".join(next(iter(product.fields.values()), "").lstrip().splitlines()[:1])
         told = self._told_by_title(title, table, product.category)
         matches = {name: self._matches(text, table, told, product.category) for name, text in product.fields.items()}
@@ -209,37 +208,7 @@ class DistantLabeler:
                 first.setdefault((s.attribute, s.value), s)
             spans = list(first.values())
         self._count(table, spans, {(m.attribute, m.value) for found in matches.values() for m in found})
-        return replace(product, table=table, spans=tuple(spans))
-
-    def merge_columns(self, table: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """Columns to attributes; blank cells go, a cell known to be absent is empty unless another column fills it."""
-        merged: dict[str, tuple[str, ...]] = {}
-        for column, cell in table.items():
-            attribute, values = self._attributes[column], self._cells[cell]
-            if values is None:
-                continue
-            if attribute is None:
-                self.report.dropped_columns[column] += 1
-                continue
-            before = merged.get(attribute, ())
-            self.report.attributes[attribute].merged += bool(before and values)
-            merged[attribute] = tuple(dict.fromkeys((*before, *values))) if before else values
-        return merged
-
-    def _attribute_of(self, column: str) -> str | None:
-        """What a column is merged into; None: it is dropped. One of its own is an attribute, and its name a heading."""
-        if column not in self.columns and self.policy.other_columns == "drop":
-            return None
-        attribute = self.columns.get(column, column)
-        self._index.announce(column, attribute)
-        return attribute
-
-    def _without_markers(self, cell: tuple[str, ...]) -> tuple[str, ...] | None:
-        """The cell's values; empty: known to have none; None: blank."""
-        said = [v for v in cell if v.strip().casefold() not in self._blank]
-        if cell and not said:
-            return None
-        return tuple(dict.fromkeys(v for v in said if v.strip().casefold() not in self._absent))
+        return replace(product, spans=tuple(spans))
 
     def _forms_of(self, cell: tuple[str, str]) -> tuple[str, ...]:
         """The folded forms to search for (attribute, value): itself and its aliases, without those too short."""

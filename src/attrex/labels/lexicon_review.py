@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from attrex.labels.labeler import MIN_SUPPORT, DistantLabeler
+from attrex.labels.labeler import MIN_SUPPORT
+from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.types import Prediction, Product, paired
 from attrex.vocabulary.folding import FoldedText, Folder
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
@@ -56,12 +57,12 @@ def review_lexicon(
     lexicon: Lexicon,
     products: Iterable[Product],
     predictions: Iterable[Prediction],
-    labeler: DistantLabeler,
+    policy: LabelPolicy = DEFAULT_POLICY,
     *,
     promote: float,
     demote: float,
 ) -> LexiconReview:
-    """Judge accepted and suggested forms by what a model has read in the products; ``labeler`` merges table columns.
+    """Judge accepted and suggested forms by what a model has read in the products.
 
     Counted are the places that a form would label: the product's cell has the value, the text says the form and does
     not deny it. It is read there where the model found a value of the attribute on its words. Of forms with
@@ -70,7 +71,7 @@ def review_lexicon(
 
     Raises :class:`DataError` where the predictions are of other products.
     """
-    words = _Words(lexicon, labeler)
+    words = _Words(lexicon, policy)
     seen: Counter[LexiconForm] = Counter()
     read: Counter[LexiconForm] = Counter()
     for product, prediction in paired(products, predictions):
@@ -109,10 +110,9 @@ def _all_forms(attribute: str, vocabulary: Vocabulary) -> Iterator[tuple[Lexicon
 class _Words:
     """The forms of a lexicon, to be found in texts."""
 
-    def __init__(self, lexicon: Lexicon, labeler: DistantLabeler) -> None:
-        self._labeler = labeler
-        self._folder = Folder(labeler.policy)
-        self._negations = tuple(map(self._folder.fold, labeler.policy.negations))
+    def __init__(self, lexicon: Lexicon, policy: LabelPolicy) -> None:
+        self._folder = Folder(policy)
+        self._negations = tuple(map(self._folder.fold, policy.negations))
         self._search = PhraseMatcher()
         self._meant: defaultdict[tuple[str, str], list[LexiconForm]] = defaultdict(
             list
@@ -129,12 +129,12 @@ class _Words:
 
     def places(self, product: Product, prediction: Prediction) -> Iterator[tuple[LexiconForm, bool]]:
         """Every place that a form would label, and whether it is read there."""
-        table = self._labeler.merge_columns(product.table)
         found: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
         for value in prediction.values:
             found[value.attribute, value.field].append((value.start, value.end))
         for field, text in product.fields.items():
-            yield from self._in_text(text, table, {name: at for (name, where), at in found.items() if where == field})
+            of_field = {name: at for (name, where), at in found.items() if where == field}
+            yield from self._in_text(text, product.table, of_field)
 
     def _in_text(
         self, text: str, table: Mapping[str, tuple[str, ...]], found: Mapping[str, list[tuple[int, int]]]

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import TypeVar
 
-from attrex.shop.label_policy import LocatePolicy
+from attrex.shop.label_policy import LabelPolicy
 
 WORD_FORMS = {
     # folded word -> the word it is read as, in texts and values alike: spellings, adjectives, irregular plurals
@@ -122,7 +122,7 @@ class BoundedCache(dict[_K, _V]):
 class Folder:
     """Cuts a text into words and folds each as the policy says."""
 
-    def __init__(self, policy: LocatePolicy) -> None:
+    def __init__(self, policy: LabelPolicy) -> None:
         self.policy = policy
         self.pattern = _word_pattern(policy.word_boundaries, policy.hyphen_is_space)
         self.words = BoundedCache(self._fold_word)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from attrex.errors import DataError, did_you_mean
+from attrex.io.atomic import write_text
 
 _LEXICON_HEADER = """\
 # What the texts call the values of the table, mined from them by `attrex locate --mine`. Edit freely.
@@ -89,7 +90,7 @@ class Lexicon:
     def save(self, path: str | Path) -> None:
         body = {name: vocabulary.to_json() for name, vocabulary in self.attributes.items()}
         text = yaml.dump(body, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
-        Path(path).write_text(_LEXICON_HEADER + text, encoding="utf-8")
+        write_text(Path(path), _LEXICON_HEADER + text)
 
     @classmethod
     def load(cls, path: str | Path) -> Lexicon:

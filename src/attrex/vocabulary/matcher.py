@@ -7,8 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from attrex.shop.label_policy import LocatePolicy
-from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.vocabulary.folding import FoldedText, Folder
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 
@@ -85,16 +84,11 @@ class PhraseMatcher:
 
 
 class VocabularyIndex:
-    """What the texts of one shop call its attributes and their values.
+    """What the texts of one shop call its attributes and their values."""
 
-    ``columns``: table column -> attribute.
-    """
-
-    def __init__(
-        self, folder: Folder, policy: LocatePolicy, columns: Mapping[str, str], schema: Schema | None, lexicon: Lexicon
-    ) -> None:
+    def __init__(self, folder: Folder, shop: Shop, lexicon: Lexicon) -> None:
         self._folder = folder
-        self.negations = tuple(map(folder.fold, policy.negations))
+        self.negations = tuple(map(folder.fold, shop.labels.negations))
         self.forms: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         """(attribute, value) -> its folded forms"""
         self.known = PhraseMatcher()  #: accepted anywhere
@@ -105,13 +99,13 @@ class VocabularyIndex:
         self.headings: dict[str, str] = {}  #: folded heading -> attribute
         self._values: defaultdict[str, set[str]] = defaultdict(set)
         self._common: dict[str, frozenset[str]] = {}
-        for column, name in columns.items():
+        for column, name in shop.cells.columns.items():
             self.announce(column, name)
-        for attribute in schema.attributes if schema else ():
+        for attribute in shop.schema.attributes:
             for value in attribute.options:
                 self._add(attribute.name, value, dict.fromkeys([value, *attribute.aliases.get(value, ())]))
         for name, vocabulary in lexicon.attributes.items():
-            self._read(name, vocabulary, policy.mined_forms)
+            self._read(name, vocabulary, shop.labels.mined_forms)
 
     def _read(self, name: str, vocabulary: Vocabulary, mined_forms: bool) -> None:
         fold = self._folder.fold

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from attrex.labels.labeler import DistantLabeler
-from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
 from attrex.shop.schema import Schema
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Prediction, Product
 from attrex.vocabulary.folding import Folder
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
@@ -29,16 +29,14 @@ class ValueNormalizer:
     modifiers in front ("royal" blue) do not make them another.
     """
 
-    def __init__(
-        self, schema: Schema | None = None, policy: LocatePolicy = DEFAULT_POLICY, lexicon: Lexicon = NOTHING_MINED
-    ) -> None:
-        self._labeler = DistantLabeler(schema, policy, lexicon)
-        self._folder = Folder(policy)
+    def __init__(self, shop: Shop = DEFAULT_SHOP, lexicon: Lexicon = NOTHING_MINED) -> None:
+        self._labeler = DistantLabeler(shop, lexicon)
+        self._folder = Folder(shop.labels)
         self._modifiers = {
             name: frozenset(map(self._folder.fold, vocabulary.modifiers))
             for name, vocabulary in lexicon.attributes.items()
         }
-        self._given = dict.fromkeys(_known_values(schema, lexicon))
+        self._given = dict.fromkeys(_known_values(shop.schema, lexicon))
         self._cells: defaultdict[str, Counter[bool]] = defaultdict(Counter)  #: attribute -> cells by "holds several"
         self._counts: Counter[tuple[str, str]] = Counter()  #: (attribute, value) -> cells
         self._labels: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)  #: (attribute, form) -> values
@@ -51,7 +49,7 @@ class ValueNormalizer:
         The labels of a product in which something was found would name its own finds, which would agree with its cells.
         """
         self._known = None
-        table = self.table(product)
+        table = product.table
         for attribute, values in table.items():
             if values:
                 self._cells[attribute][len(values) > 1] += 1
@@ -61,10 +59,6 @@ class ValueNormalizer:
                 self._labels[span.attribute, self._folder.fold(span.text)][span.value] += 1
         for attribute, form in {(v.attribute, self._folder.fold(v.text)) for v in found.values} if found else ():
             self._beside[attribute, form].update(table.get(attribute, ()))
-
-    def table(self, product: Product) -> dict[str, tuple[str, ...]]:
-        """The product's cells by attribute, as the policy and the schema merge columns; blank ones are not there."""
-        return self._labeler.merge_columns(product.table)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -117,9 +111,9 @@ class ValueNormalizer:
         return self._known
 
 
-def _known_values(schema: Schema | None, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
+def _known_values(schema: Schema, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
     """(attribute, value) of what was written down by hand or mined."""
-    for attribute in schema.attributes if schema else ():
+    for attribute in schema.attributes:
         yield from ((attribute.name, value) for value in attribute.options)
     for name, vocabulary in lexicon.attributes.items():
         yield from ((name, value) for value in (*vocabulary.accepted, *vocabulary.headed) if value)

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from attrex.labels.labeler import DistantLabeler
-from attrex.shop.label_policy import LocatePolicy
-from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.types import Product
 from attrex.vocabulary.folding import ALIASES, FoldedText, Folder
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
@@ -76,27 +74,25 @@ class Corpus:
     ``known``: (attribute, value) -> its own word, built-in aliases and those of the schema.
     """
 
-    def __init__(
-        self, products: Iterable[Product], schema: Schema | None, policy: LocatePolicy, thresholds: Thresholds
-    ) -> None:
-        self.policy = policy = replace(policy, mined_forms=True)
+    def __init__(self, products: Iterable[Product], shop: Shop, thresholds: Thresholds) -> None:
+        shop = replace(shop, labels=replace(shop.labels, mined_forms=True))
+        self.policy = policy = shop.labels
         self.thresholds = thresholds
         self.folder = Folder(policy)
-        labeler = DistantLabeler(schema, policy)
-        rows = [(p, labeler.merge_columns(p.table)) for p in _sample(products, thresholds.products) if p.error is None]
+        rows = [p for p in _sample(products, thresholds.products) if p.error is None]
         self.options: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for _, table in rows:
-            for name, values in table.items():
+        for product in rows:
+            for name, values in product.table.items():
                 if values:  # not where an attribute is only ever known to be absent
                     self.options[name].update(values)
-        self.known = self._known_forms(schema, policy)
-        self.index = VocabularyIndex(self.folder, policy, labeler.columns, schema, self._lexicon())
-        self.readings = [self._read(p, table) for p, table in rows]
+        self.known = self._known_forms(shop)
+        self.index = VocabularyIndex(self.folder, shop, self._lexicon())
+        self.readings = [self._read(product) for product in rows]
         self.filled = Counter(a for r in self.readings for a, values in r.table.items() if values)
 
-    def _known_forms(self, schema: Schema | None, policy: LocatePolicy) -> dict[tuple[str, str], list[str]]:
-        built_in = {self.folder.fold(v): forms for v, forms in ALIASES.items()} if policy.aliases else {}
-        by_hand = {a.name: a.aliases for a in (schema.attributes if schema else ())}
+    def _known_forms(self, shop: Shop) -> dict[tuple[str, str], list[str]]:
+        built_in = {self.folder.fold(v): forms for v, forms in ALIASES.items()} if self.policy.aliases else {}
+        by_hand = {a.name: a.aliases for a in shop.schema.attributes}
         return {
             (name, value): list(
                 dict.fromkeys(
@@ -118,12 +114,12 @@ class Corpus:
             }
         )
 
-    def _read(self, product: Product, table: Mapping[str, tuple[str, ...]]) -> ScannedText:
+    def _read(self, product: Product) -> ScannedText:
         lines = []
         for name, text in product.fields.items():
             for n, line in enumerate(re.findall(r"[^\n\r]+", text)):
                 lines.append(self._line(line, n == 0 and name == next(iter(product.fields))))
-        return ScannedText(table, product.category, tuple(product.fields.values()), lines)
+        return ScannedText(product.table, product.category, tuple(product.fields.values()), lines)
 
     def _line(self, text: str, title: bool) -> Line:
         folded = FoldedText(text, self.folder)
