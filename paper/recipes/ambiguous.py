@@ -1,4 +1,4 @@
-"""Is the photo used? Texts that name several colours, of which only the photo tells the product's own.
+"""Is the photo used? Texts that name several colours, of which only the photo shows the product's own.
 
     python paper/recipes/ambiguous.py paper/recipes/configs/uls-dram.yaml --products 4000 --seed 0 --work runs
 

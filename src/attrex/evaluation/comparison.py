@@ -117,7 +117,7 @@ def difference(
 
 def comparison_remarks(rows: Sequence[ComparisonRow]) -> list[str]:
     """Warnings about the rows: several runs of one seed, and differences between rows of unlike seeds."""
-    said = []
+    remarks = []
     for row in rows:
         files: dict[str | None, list[str]] = defaultdict(list)
         for run in row.runs:
@@ -125,17 +125,17 @@ def comparison_remarks(rows: Sequence[ComparisonRow]) -> list[str]:
         for seed, same in files.items():
             if len(same) > 1:
                 what = "have no seed" if seed is None else f"all have seed {seed}"
-                said.append(f"{row.name}: {', '.join(same)} {what}; they count as {len(same)} seeds")
+                remarks.append(f"{row.name}: {', '.join(same)} {what}; they count as {len(same)} seeds")
     compared = [row for row in rows if row.difference]
     for other in (row for row in rows if compared and not row.difference):
         theirs = _seeds(other)
-        said += [
+        remarks += [
             f"{row.name} has {ours}, {other.name} has {theirs}: the difference is between all runs of both, so "
             "a seed that only one of them has is part of it"
             for row in compared
             if (ours := _seeds(row)) and theirs and ours != theirs
         ]
-    return said
+    return remarks
 
 
 def markdown(rows: Sequence[ComparisonRow], figures: Iterable[str] = FIGURES) -> str:
@@ -153,10 +153,10 @@ def csv_text(rows: Sequence[ComparisonRow]) -> str:
     table.writerow(["name", "file", "seed", *FIGURES, "difference", "low", "high", "p"])
     for row in rows:
         found = row.difference
-        told = [found.difference, *found.ci95, found.p_value] if found else [""] * 4
+        compared = [found.difference, *found.ci95, found.p_value] if found else [""] * 4
         for run in row.runs:
             figures = [run.value(*keys) for keys in FIGURES.values()]
-            table.writerow([row.name, run.source, run.measured.get("seed", ""), *figures, *told])
+            table.writerow([row.name, run.source, run.measured.get("seed", ""), *figures, *compared])
     return out.getvalue()
 
 
@@ -225,21 +225,21 @@ def label(run: RunResult, runs: Sequence[RunResult], *, leave_out: str = "") -> 
     :param leave_out: one of the facts below, which the label does not have
     """
     facts = {"training_products": "{:,} products", "sample": "sample {}", "hidden_cells": "{:.0%} hidden", "data": "{}"}
-    told = [
+    parts = [
         what.format(run.measured[key])
         for key, what in facts.items()
         if key != leave_out and run.measured.get(key) and len({str(r.measured.get(key) or "") for r in runs}) > 1
     ]
     namesakes = [set(other.settings) for other in runs if other.name == run.name]
-    told += [setting for setting in run.settings if not all(setting in settings for settings in namesakes)]
-    return f"{run.name} ({', '.join(told)})" if told else run.name
+    parts += [setting for setting in run.settings if not all(setting in settings for settings in namesakes)]
+    return f"{run.name} ({', '.join(parts)})" if parts else run.name
 
 
 def _seeds(row: ComparisonRow) -> str:
     """As ``seeds 0, 1``; empty where a run has no seed."""
     seeds = {run.seed for run in row.runs}
-    told = sorted((s for s in seeds if s is not None), key=lambda s: (len(s), s))
-    return "" if None in seeds else f"seed{'s' * (len(told) > 1)} {', '.join(told)}"
+    known = sorted((s for s in seeds if s is not None), key=lambda s: (len(s), s))
+    return "" if None in seeds else f"seed{'s' * (len(known) > 1)} {', '.join(known)}"
 
 
 def _cells(rows: Sequence[ComparisonRow], figures: Iterable[str]) -> list[list[str]]:
