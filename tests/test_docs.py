@@ -57,7 +57,7 @@ def test_the_pages_show_the_main_commands() -> None:
     assert {"check", "locate", "train", "evaluate", "extract", "report"} <= shown
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_scripts_and_make_targets_that_are_shown_exist(page: Path) -> None:
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in commands(page):
@@ -68,7 +68,7 @@ def test_scripts_and_make_targets_that_are_shown_exist(page: Path) -> None:
             assert (ROOT / arguments[0]).is_file(), line
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = [t for t in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in t]

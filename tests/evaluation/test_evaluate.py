@@ -14,6 +14,7 @@ from attrex.evaluation.evaluate import evaluate, evaluation_remarks
 from attrex.evaluation.metrics import score
 from attrex.inference.extractor import Extractor
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Product, Span
 
@@ -23,7 +24,7 @@ def build(config: Config, schema: Schema, **changes: dict[str, Any]) -> Extracto
     for section, values in changes.items():
         raw[section] |= values
     torch.manual_seed(0)
-    return Extractor(new_model(Config.parse(raw), schema), device="cpu")
+    return Extractor(new_model(Config.parse(raw), Shop(schema=schema)), device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from attrex.inference.checkpoint import Model, load_model, push_model
 from attrex.inference.extractor import Extractor
 from attrex.io.atomic import write_json, write_text
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product
 
@@ -34,7 +35,7 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
 @pytest.fixture(scope="module")
 def model(tiny: Config, schema: Schema) -> Model:
     torch.manual_seed(0)
-    return new_model(tiny, schema)
+    return new_model(tiny, Shop(schema=schema))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_predicts_the_same_after_loading_without_its_backbones(
     photos = {"model": str(tmp_path / "image")} if "image" not in change else {}
     config = having(tiny, **(change | {"text": {"model": str(tmp_path / "text")}}))
     config = having(config, image=photos)
-    model = new_model(config, schema)
+    model = new_model(config, Shop(schema=schema))
     before = predictions(model, products)
     assert any(p.values for p in before)
     model.save(tmp_path / "model")
@@ -134,7 +135,8 @@ def more_attributes(path: Path) -> None:
     ("file", "damage", "words"),
     [
         ("attrex.json", lambda p: p.unlink(), r"is not an Attrex model: attrex\.json missing; expected the directory"),
-        ("attrex.json", lambda p: edit_json(p, format=9), r"has format 9, this version reads 1; train it again or upg"),
+        ("attrex.json", lambda p: edit_json(p, format=9), r"has format 9, this version reads 2; train or export it"),
+        ("attrex.json", lambda p: edit_json(p, format=1), r"reads 2; convert it: python -m attrex\.tools\.convert /"),
         ("attrex.json", lambda p: p.write_text("{"), r"attrex\.json is damaged: .*; copy the model again"),
         ("attrex.json", lambda p: p.write_bytes(b"\xff\xfe"), r"attrex\.json is damaged: .*; copy the model again"),
         (
@@ -146,8 +148,8 @@ def more_attributes(path: Path) -> None:
         ("config.yaml", lambda p: p.write_text("text: [1"), r"is damaged: its network cannot be built from config"),
         ("config.yaml", lambda p: p.write_text("texts: {}"), r"unknown key texts; did you mean 'text'"),
         ("config.yaml", lambda p: p.write_bytes(b"\xff\xfe\x00"), r"its network cannot be built .*UnicodeDecodeError"),
-        ("schema.yaml", lambda p: p.write_text("{}"), r"should have a mapping 'attributes"),
-        ("schema.yaml", more_attributes, r"does not fit its own config\.yaml and schema\.yaml; undo what was changed"),
+        ("shop.yaml", lambda p: p.write_text("colums: {}"), r"unknown key 'colums'; did you mean 'columns'"),
+        ("shop.yaml", more_attributes, r"does not fit its own config\.yaml and shop\.yaml; undo what was changed"),
         (
             "architecture.json",
             lambda p: p.write_text("{}"),
@@ -168,9 +170,9 @@ def test_damaged_files(directory: Path, file: str, damage: Callable[[Path], Any]
 
 
 def test_all_missing_files_are_named_at_once(directory: Path) -> None:
-    (directory / "schema.yaml").unlink()
+    (directory / "shop.yaml").unlink()
     (directory / "image.json").unlink()
-    with pytest.raises(CheckpointError, match=r"schema\.yaml, image\.json missing"):
+    with pytest.raises(CheckpointError, match=r"shop\.yaml, image\.json missing"):
         load_model(directory)
 
 

@@ -23,6 +23,7 @@ from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
 from attrex.io.readers import write_products
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import ExtractedValue, Prediction, Product, Span
 
@@ -46,7 +47,7 @@ def build(config: Config, schema: Schema, changes: dict[str, Any]) -> Model:
     for section, values in changes.items():
         raw[section] |= values
     torch.manual_seed(0)
-    model = new_model(Config.parse(raw), schema)
+    model = new_model(Config.parse(raw), Shop(schema=schema))
     if model.network.concat is not None:
         torch.nn.init.ones_(model.network.concat.norm.weight)  # as if trained: at the start regions are silent
     model.thresholds = {"range": 0.0}
@@ -233,7 +234,7 @@ def _edit(path: Path, **changes: Any) -> None:
         (lambda d: (d / "text.onnx").write_bytes(b"no graph"), "is damaged"),
         (lambda d: (d / "tokenizer/tokenizer.json").write_text("{}"), "is damaged"),
         (lambda d: _edit(d / "export.json", crf={}), "is damaged"),
-        (lambda d: _edit(d / "export.json", format=99), "format 99, this version reads 1; export it again"),
+        (lambda d: _edit(d / "export.json", format=99), "format 99, this version reads 2; train or export it again"),
     ],
 )
 def test_a_damaged_export_is_told(

@@ -24,6 +24,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch, Decoded
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import ExtractedValue, Prediction, Product
 
@@ -42,7 +43,7 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
 def build(config: Config, schema: Schema) -> Extractor:
     """Untrained: with S_thr = 0 it finds spans of every attribute, which is all these tests need."""
     torch.manual_seed(0)
-    model = new_model(config, schema)
+    model = new_model(config, Shop(schema=schema))
     model.thresholds = {"range": 0.0}
     return Extractor(model, device="cpu")
 

@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 
 from attrex.demo.catalogue import draw_catalogue
-from attrex.labels.labeler import DistantLabeler, LocatePolicy, label_agreement
+from attrex.labels.agreement import label_agreement
+from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import Thresholds, mine
+from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import Product
 from attrex.vocabulary.lexicon import Lexicon, Vocabulary
 
@@ -24,7 +27,7 @@ def shop(*rows: tuple[int, str, dict[str, str]]) -> list[Product]:
 
 
 def vocabulary(products: Iterable[Product], name: str, **policy: object) -> Vocabulary:
-    return mine(products, policy=LocatePolicy(**policy)).attributes[name]  # type: ignore[arg-type]
+    return mine(products, Shop(labels=LabelPolicy(**policy))).attributes[name]  # type: ignore[arg-type]
 
 
 def forms(section: dict[str, dict[str, object]] | object) -> dict[str, list[str]]:
@@ -50,7 +53,7 @@ def test_an_attribute_that_is_only_known_to_be_absent_has_no_vocabulary() -> Non
 def test_an_option_that_no_cell_has_is_still_a_word_for_the_longer_value() -> None:
     products = shop((9, "Soft cotton shirt #", {"Material": "Pure Cotton"}))
     schema = Schema((Attribute("Material", options=("Pure Cotton", "Cotton")),))
-    found = mine(products, schema).attributes["Material"]
+    found = mine(products, Shop(schema=schema)).attributes["Material"]
     assert forms(found.accepted) == {"Pure Cotton": ["Pure Cotton", "cotton"]}
 
 
@@ -177,10 +180,9 @@ def test_categories_that_have_the_attribute() -> None:
     assert vocabulary([*tops, *bags], "Neckline").categories == ("Tops",)
 
 
-def test_columns_are_merged_blank_cells_and_broken_rows_left_out() -> None:
-    broken = Product("x", {}, error="line 2 is not JSON")
-    products = [*shop((5, "Red", {"Tint": "Red"}), (5, "Blue", {"Tint": "NA"}), (5, "A", {"SKU": "7"})), broken]
-    lexicon = mine(products, policy=LocatePolicy(columns={"Tint": "Colour"}, other_columns="drop"))
+def test_broken_rows_are_left_out() -> None:
+    broken = Product("x", {}, table={"Colour": ("Blue",)}, error="line 2 is not JSON")
+    lexicon = mine([*shop((5, "Red", {"Colour": "Red"})), broken])
     assert {name: list(v.accepted) for name, v in lexicon.attributes.items()} == {"Colour": ["Red"]}
 
 

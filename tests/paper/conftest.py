@@ -15,7 +15,9 @@ from attrex.encoding.encoder import ProductEncoder
 from attrex.inference.checkpoint import Model
 from attrex.io.images import ImageLoader
 from attrex.model.batch import Batch
+from attrex.shop.cells import Cells
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model, said_values, train
 from attrex.types import Product
 
@@ -53,7 +55,7 @@ def build(configure: Callable[..., Config], title_schema: Schema, titles: list[P
 
     def build(system: str, *settings: str) -> Model:
         set_seed(0)
-        model = new_model(configure(system, *settings), title_schema)
+        model = new_model(configure(system, *settings), Shop(schema=title_schema))
         encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
         model.network.learn_values(said_values(LabelledProducts(titles, encoder)))
         model.network.eval()
@@ -86,7 +88,9 @@ def all_titles(titles: list[Product]) -> Callable[[Model], Batch]:
 def fit(titles: list[Product], title_schema: Schema) -> Callable[..., Model]:
     """Train on the twenty products, and validate on them."""
 
+    shop = Shop(cells=Cells(other_columns="drop"), schema=title_schema)
+
     def fit(config: Config, directory: Path, **options: bool) -> Model:
-        return train(titles, titles, directory, config=config, schema=title_schema, trackers=[], **options)
+        return train(titles, titles, directory, config=config, shop=shop, trackers=[], **options)
 
     return fit

@@ -20,7 +20,7 @@ from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.runs import RunResult, add_run, pack, read_runs
-from attrex.labels.labeler import LocatePolicy
+from attrex.shop.shop import Shop
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
 from attrex.types import CellState, ExtractedValue, Prediction, Product, RegionWeights, Span
 
@@ -433,12 +433,12 @@ def test_each_step_of_locating_is_scored_against_hand_labels(
 ) -> None:
     data = write_catalogue(tmp_path / "drawn", train=150, valid=4, test=40, seed=1, image_size=32)
     (data / "test.jsonl").rename(data / "gold_dev.jsonl")
-    policy = tmp_path / "policy.yaml"
-    LocatePolicy().save(policy)
+    shop = tmp_path / "shop.yaml"
+    Shop().save(shop)
     monkeypatch.syspath_prepend(RECIPES)
     labels = load("labels")
     monkeypatch.setattr(labels, "CORE", ("Color", "Material", "Closure", "Neckline", "Pattern", "Fit"))
-    labels.main(["--data", str(data), "--policy", str(policy)])
+    labels.main(["--data", str(data), "--shop", str(shop)])
     _, _, *rows = capsys.readouterr().out.splitlines()
     assert [row.split(" | ")[0][2:] for row in rows] == [name for name, _ in labels.STEPS]
     first, last = ([float(x) for x in row.strip("| ").split(" | ")[1:]] for row in (rows[0], rows[-1]))

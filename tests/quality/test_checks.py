@@ -92,7 +92,7 @@ def test_cells_that_a_learned_category_rules_out_are_not_blank() -> None:
     assert (fit["located"], fit["absent"], fit["blank"]) == (20, 20, 2)
 
 
-def test_cells_that_locating_takes_for_blank_are_told() -> None:
+def test_values_that_are_blank_in_most_shops_are_told() -> None:
     table = {"Color": ("-",), "Fit": ("Unknown", "Slim")}
     found = check({"train": [product("a", "red", table=table), product("b", "red", table={"Color": ("-",)})]})
     told = [f.what for f in found.findings if f.check == "blank-marker"]

@@ -26,6 +26,7 @@ from attrex.labels.mentions import UnlabelledMentions
 from attrex.model.network import Network
 from attrex.progress import Progress
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import train
 from attrex.training.trainer import AttrexTrainer
 from attrex.types import UNKNOWN, Product
@@ -333,7 +334,7 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
         "metrics.json",
         "model.safetensors",
         "run.json",
-        "schema.yaml",
+        "shop.yaml",
         "thresholds.json",
         "tokenizer",
     }
@@ -377,8 +378,8 @@ def test_another_run_in_the_directory_is_refused(
     with pytest.raises(ConfigError, match=r"another run: training\.seed was 0 and is now 1\. Resume it with the same"):
         run(few, tmp_path, having(config, {"training": {"seed": 1}}), resume=True)
     with pytest.raises(ConfigError, match="another run: its products are other ones"):
-        run(few[:-1], tmp_path, config, schema=Schema.learn(few), resume=True)
-    with pytest.raises(ConfigError, match="its schema is another one; its products are other ones"):
+        run(few[:-1], tmp_path, config, shop=Shop(schema=Schema.learn(few)), resume=True)
+    with pytest.raises(ConfigError, match="its shop is another one; its products are other ones"):
         run(few[:8], tmp_path, config, resume=True)
     (tmp_path / "checkpoints" / "checkpoint-4" / "optimizer.pt").unlink()  # damaged: the one before is taken
     run(few, tmp_path, config, resume=True)
@@ -463,7 +464,7 @@ def test_with_complete_products_nothing_changes(few: list[Product], tiny: Config
 def test_products_without_labels(few: list[Product], tiny: Config, tmp_path: Path) -> None:
     bare = [replace(p, spans=None) for p in few]
     with pytest.raises(DataError, match=r"none of the 24 training products has labelled spans.*attrex locate TABLE"):
-        train(bare, few, tmp_path, config=tiny, schema=Schema.learn(few))
+        train(bare, few, tmp_path, config=tiny, shop=Shop(schema=Schema.learn(few)))
     with pytest.raises(DataError, match="none of the 24 validation products"):
         train(few, bare, tmp_path, config=tiny)
     with pytest.raises(DataError, match="none of the 24 training products"):

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from attrex.shop.label_policy import LocatePolicy
+from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import ExtractedValue, Prediction, Product, Span
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 from attrex.vocabulary.normalizer import MIN_CELLS, ValueNormalizer
@@ -56,9 +57,9 @@ def test_a_lexicon_knows_other_words_and_what_belongs_to_a_value() -> None:
     assert [names.of("Color", w) for w in ("royal", "steel blue", "nameless", "")] == [None] * 4
 
 
-def test_a_schema_has_options_aliases_and_merged_columns() -> None:
+def test_a_schema_has_options_and_aliases() -> None:
     schema = Schema((Attribute("Color", ("BaseColour",), ("Grey",), {"Grey": ("anthracite",)}),))
-    names = learned(row("Red", attribute="BaseColour"), names=ValueNormalizer(schema))
+    names = learned(row("Red"), names=ValueNormalizer(Shop(schema=schema)))
     assert names.of("Color", "anthracite") == "Grey"
     assert names.of("Color", "gray") == "Grey"
     assert names.of("Color", "red") == "Red"
@@ -89,8 +90,6 @@ def test_an_attribute_takes_one_value_where_its_cells_hold_one() -> None:
     assert not names.is_single_valued("Fit")  # no cell tells
 
 
-def test_a_policy_decides_what_is_blank_and_what_is_one_spelling() -> None:
-    policy = LocatePolicy(blank=("other",), ignore_case=False)
-    names = learned(row("Other"), row("Red"), names=ValueNormalizer(policy=policy))
-    assert names.of("Color", "Other") is None
+def test_a_policy_decides_what_is_one_spelling() -> None:
+    names = learned(row("Red"), names=ValueNormalizer(Shop(labels=LabelPolicy(ignore_case=False))))
     assert (names.of("Color", "Red"), names.of("Color", "red")) == ("Red", None)

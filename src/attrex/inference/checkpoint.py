@@ -147,7 +147,7 @@ def _quiet_tokenizer(name: str | Path) -> Any:
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        return AutoTokenizer.from_pretrained(str(name), use_fast=True)
+        return AutoTokenizer.from_pretrained(str(name), use_fast=True, trust_remote_code=False)
     finally:
         transformers_logging.set_verbosity(verbosity)
 
