@@ -25,8 +25,8 @@ from rich.table import Table
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
 from attrex.inference.checkpoint import Model, load_model
-from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.shop.schema import Attribute, Schema
 from attrex.shop.shop import Shop

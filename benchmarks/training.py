@@ -21,7 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 from attrex.config import Config
 from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
-from attrex.inference.directory import write_json
+from attrex.io.atomic import write_json
 from attrex.io.images import ImageLoader
 from attrex.io.readers import read_products
 from attrex.model.batch import Batch

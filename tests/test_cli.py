@@ -368,7 +368,7 @@ def test_ocr_keeps_what_it_has_read_and_goes_on(tmp_path: Path, monkeypatch: pyt
     table.write_text("id,title,image\n1,a,1.png\n2,b,2.png\n3,c,\n4,d,\n", encoding="utf-8")
     assert "what was finished is kept, go on with --resume" in attrex("ocr", table, "--out", out, code=130).output
     assert [r["id"] for r in rows(tmp_path / f"{name}.part")] == ["1", "2"]
-    assert "is an unfinished reading of photos; go on with --resume, or delete it" in error("ocr", table, "--out", out)
+    assert "is an unfinished reading of photos; resume it, or delete it" in error("ocr", table, "--out", out)
     other = tmp_path / "other.csv"
     other.write_text("id,title\n1,a\n7,b\n", encoding="utf-8")
     assert "its row 2 is '2', but the input has product '7' there" in error("ocr", other, "--out", out, "--resume")
@@ -517,7 +517,9 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         attrex("evaluate", model, data / "test.jsonl", "--json", file, *options)
     csv, plot = tmp_path / "runs.csv", tmp_path / "runs.svg"
     said = attrex("compare", *files, "--against", "texts", "--csv", csv, "--plot", plot)
-    assert {line.split(" | ")[0] for line in said.stdout.splitlines()[2:]} == {"| all", "| texts"}
+    assert {line.split("|")[1].strip() for line in said.stdout.splitlines()[2:]} == {"all", "texts"}
+    assert "minutes" not in said.stdout
+    assert "sequences" in attrex("compare", *files, "--all").stdout
     assert csv.read_text().count("\n") == 3
     assert plot.read_text().startswith("<?xml")
     for mistake, words in (
@@ -529,10 +531,17 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         assert words in error("compare", *files, *mistake)
     said = attrex("compare", files[0], files[0])
     assert "2 files were named, but only 1 different ones: each counts once" in said.stderr
-    assert "| all | 1 |" in said.stdout
+    assert "| all | 1     |" in said.stdout
+    many = tmp_path / "many.jsonl"
+    many.write_text("".join(json.dumps({"run": f"r{i}", "test": {"tag": {"f1": i / 20}}}) + "\n" for i in range(17)))
+    said = attrex("compare", many)
+    assert said.stdout.count("\n") == 2 + 15
+    assert "the 15 best of 17 rows; --all shows every row" in said.stderr
+    assert attrex("compare", f"{many}::r1*").stdout.count("\n") == 2 + 8
+    assert attrex("compare", many, "--all").stdout.count("\n") == 2 + 17
     (tmp_path / "b").mkdir()
     again = files[0].rename(tmp_path / "b" / "texts.json")
-    assert f"texts: {files[1]}, {again} do not say their seed" in attrex("compare", files[1], again).stderr
+    assert f"texts: {files[1]}, {again} have no seed" in attrex("compare", files[1], again).stderr
 
 
 def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
@@ -712,7 +721,7 @@ def test_an_interrupted_extraction_goes_on_to_the_same_file(
     with part.open("a") as stream:
         stream.write('{"id": "half a li')
 
-    assert "is an unfinished extraction; go on with --resume, or delete it" in error(*extraction(model, data, out))
+    assert "is an unfinished extraction; resume it, or delete it" in error(*extraction(model, data, out))
     said = attrex(*extraction(model, data, out, "--resume")).output
     assert re.search(r"20 products, [1-9]\d* values", said)
     assert not part.exists()
@@ -814,7 +823,10 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("train --train {data}/train.jsonl --out m --set training.epochs", "--set takes section.key=value"),
         ("evaluate {data}/nothing {data}/test.jsonl", "no model directory"),
         ("evaluate {data} {data}/test.jsonl", "is not an Attrex model"),
-        ("extract {model} {data}/test.jsonl --out v.csv", "--out should end in .jsonl or .parquet, got 'v.csv'"),
+        (
+            "extract {model} {data}/test.jsonl --out v.csv",
+            "a file of predictions should end in .jsonl or .parquet, got 'v.csv'",
+        ),
         (
             "extract {model} {data}/test.jsonl --out {data}/test.jsonl",
             "is a file that this command reads or writes already",

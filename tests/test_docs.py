@@ -20,7 +20,7 @@ from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import Shop
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "recipes").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "paper" / "recipes").glob("*.md")])
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -60,7 +60,7 @@ def test_the_pages_show_the_main_commands() -> None:
     assert {"check", "locate", "train", "evaluate", "extract", "report"} <= shown
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_scripts_and_make_targets_that_are_shown_exist(page: Path) -> None:
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in commands(page):
@@ -71,7 +71,7 @@ def test_scripts_and_make_targets_that_are_shown_exist(page: Path) -> None:
             assert (ROOT / arguments[0]).is_file(), line
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = [t for t in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in t]
@@ -103,3 +103,11 @@ def test_the_yaml_on_the_page_on_data_can_be_loaded(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert '"id": "1"' in (tmp_path / "l.jsonl").read_text()
     assert '"text": "Red"' in (tmp_path / "l.jsonl").read_text()
+
+
+def test_the_results_open_with_five_figures_and_lead_to_every_page() -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    _, table, *_ = page.split("\n\n")
+    assert len(table.splitlines()) == 2 + 5
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs" / "results").glob("*.md")}
+    assert pages <= set(re.findall(r"\]\(([^)]+)\)", page))

@@ -64,8 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _scores(gold: Sequence[Product], shop: Shop, lexicon: Lexicon) -> str:
     labeler = DistantLabeler(shop, lexicon)
-    labeler.know(attribute for product in gold for attribute in product.table)
-    located = [labeler.locate(replace(product, spans=None, complete=False)) for product in gold]
+    labeler.add_headings(attribute for product in gold for attribute in product.table)
+    located = [labeler.label(replace(product, spans=None, complete=False)) for product in gold]
     found = score(gold, [_as_prediction(product) for product in located], attributes=CORE, bootstrap=0)
     return " | ".join(f"{x:.3f}" for s in (found.overlap, found.tag) for x in (s.precision, s.recall, s.f1))
 

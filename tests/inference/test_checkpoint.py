@@ -17,8 +17,8 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from attrex.config import Config
 from attrex.errors import CheckpointError
 from attrex.inference.checkpoint import Model, load_model, push_model
-from attrex.inference.directory import write_json, write_text
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json, write_text
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.training.train import new_model
@@ -250,7 +250,7 @@ def test_push_sends_the_model_and_nothing_else(hub: SimpleNamespace, directory: 
     (created, private), (name, folder, ignored) = hub.uploads
     assert (created, private, name) == ("shop/fashion-model", True, "shop/fashion-model")
     assert folder == str(directory)
-    assert ignored == ["checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part"]
+    assert ignored == ["checkpoints/*", "logs/*", "run.json", "*.part"]
 
 
 def test_push_of_half_a_model(hub: SimpleNamespace, directory: Path) -> None:

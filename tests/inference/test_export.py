@@ -38,8 +38,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "concat": {"fusion": {"kind": "concat"}},
     "guided by names": {"guidance": {"kind": "bert"}},
     "windows": {"text": {"max_tokens": 32, "overlap": 12}},
-    "pad tag": {"decoder": {"pad_tag": True}},
-    "no attribute class": {"range": {"no_attribute_class": True}},
 }
 
 
@@ -179,7 +177,6 @@ def test_without_the_packages_it_says_what_to_install(
     [
         ({"guidance": {"kind": "dynet"}}, "guidance.kind=dynet has a matrix per attribute"),
         ({"fusion": {"kind": "concat_attention"}}, "fusion.kind=concat_attention cannot be traced"),
-        ({"decoder": {"continuation_tag": True}, "text": {"units": "piece"}}, "is decoded by torch only"),
     ],
 )
 def test_models_that_cannot_be_exported_say_so(

@@ -260,12 +260,6 @@ def test_evidence_is_how_the_tokens_of_the_value_look(extractor: Extractor, prod
         assert np.allclose(np.ravel(value.evidence[0].weights), expected, atol=1e-4)
 
 
-def test_scrambled_regions_are_no_evidence(tiny: Config, schema: Schema, products: list[Product]) -> None:
-    found = only(build(having(tiny, image={"region_layout": "raw"}), schema).extract(products[:1]))
-    assert found.values
-    assert not any(value.evidence for value in found.values)
-
-
 def test_evidence_and_photos_can_be_left_out(extractor: Extractor, products: list[Product]) -> None:
     with_evidence, without = (only(extractor.extract([products[0]], evidence=e)) for e in (True, False))
     assert all(v.evidence for v in with_evidence.values)
@@ -533,9 +527,9 @@ def test_other_weights_or_another_precision_share_no_regions(
 def test_photos_that_are_read_otherwise_share_no_regions(tiny: Config, schema: Schema) -> None:
     names = {
         build(having(tiny, image=change, fusion={"region_norm": False}), schema).engine.image_weights_hash()
-        for change in ({}, {"mean": (0.1, 0.2, 0.9)}, {"std": (0.1, 0.1, 0.1)}, {"region_layout": "raw"})
+        for change in ({}, {"mean": (0.1, 0.2, 0.9)}, {"std": (0.1, 0.1, 0.1)})
     }
-    assert len(names) == 4
+    assert len(names) == 3
 
 
 def test_a_damaged_file_of_the_cache_is_made_again(

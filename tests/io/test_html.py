@@ -74,7 +74,7 @@ def test_a_column_of_html_is_read_and_labelled_where_the_file_has_it() -> None:
     row = {"id": 1, "title": "a <b> c", "body": body, "attributes": {"Farbe": "grünes", "Care": "Hand Wash"}}
     (product,) = read_products([row], shop=Shop(ColumnMapping(texts=("title", "body"), html=("body",))))
     assert product.fields["title"] == "a <b> c"
-    located = DistantLabeler().locate(product).spans or ()
+    located = DistantLabeler().label(product).spans or ()
     assert {(s.attribute, body[s.start : s.end]) for s in located} == {
         ("Farbe", GREEN),
         ("Care", "hand&nbsp;<b>wash"),

@@ -25,7 +25,7 @@ LEXICON = Lexicon(
 def phrases(text: str, whole: bool = True, **table: str) -> list[str]:
     shop = Shop(labels=LabelPolicy(whole_phrases=whole, blank_cells=False))
     cells = {k: tuple(v.split("/")) for k, v in table.items()}
-    found = DistantLabeler(shop, lexicon=LEXICON).locate(Product("p", {"text": text}, table=cells))
+    found = DistantLabeler(shop, lexicon=LEXICON).label(Product("p", {"text": text}, table=cells))
     return [s.text for s in found.spans or ()]
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from transformers import set_seed
 
 from attrex.config import Config
@@ -93,7 +91,6 @@ def fit(titles: list[Product], title_schema: Schema) -> Callable[..., Model]:
     shop = Shop(cells=Cells(other_columns="drop"), schema=title_schema)
 
     def fit(config: Config, directory: Path, **options: bool) -> Model:
-        said = Console(file=io.StringIO())
-        return train(titles, titles, directory, config=config, shop=shop, trackers=[], console=said, **options)
+        return train(titles, titles, directory, config=config, shop=shop, trackers=[], **options)
 
     return fit

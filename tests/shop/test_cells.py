@@ -99,12 +99,10 @@ def test_a_marker_gives_the_same_answer_everywhere(word: str) -> None:
     rows = [{"id": "1", "text": "a cotton shirt", "attributes": {"Fabric": word}}]
     (product,) = read_products(rows, shop=SHOP)
     assert product.cell_state("Material") == CellState.BLANK
-    located = DistantLabeler(SHOP).locate(product)
+    located = DistantLabeler(SHOP).label(product)
     assert located.cell_state("Material") == CellState.BLANK
     assert mine([product], SHOP).attributes == {}
-    normalizer = ValueNormalizer(SHOP)
-    normalizer.learn(product)
-    assert normalizer.attributes == ()
+    assert ValueNormalizer.fit([product], shop=SHOP).attributes == ()
     assert check({"train": [product]}).attributes == {}
 
 
@@ -112,7 +110,7 @@ def test_columns_of_one_attribute_are_merged_before_anybody_asks() -> None:
     rows = [{"id": "1", "text": "a cotton shirt", "attributes": {"Fabric": "Cotton", "Stuff": "Silk"}}]
     (product,) = read_products(rows, shop=SHOP)
     assert product.table == {"Material": ("Cotton", "Silk")}
-    assert [(s.attribute, s.text) for s in DistantLabeler(SHOP).locate(product).spans or ()] == [("Material", "cotton")]
+    assert [(s.attribute, s.text) for s in DistantLabeler(SHOP).label(product).spans or ()] == [("Material", "cotton")]
     assert list(check({"train": [product]}).attributes) == ["Material"]
     assert list(mine([product] * 5, SHOP).attributes) == ["Material"]
 
@@ -123,7 +121,7 @@ def test_what_was_written_is_read_with_the_same_shop(tmp_path: Any) -> None:
     shop = Shop(cells=Cells(other_columns="drop"), schema=SHOP.schema)
     rows = [{"id": "1", "text": "a cotton shirt", "attributes": {"Fabric": "Cotton", "SKU": "7"}}]
     labeler = DistantLabeler(shop)
-    located = [labeler.locate(p) for p in read_products(rows, shop=shop)]
+    located = [labeler.label(p) for p in read_products(rows, shop=shop)]
     write_products(tmp_path / "l.jsonl", located)
     assert list(read_products(tmp_path / "l.jsonl", shop=shop)) == located
     assert located[0].table == {"Material": ("Cotton",)}

@@ -163,5 +163,5 @@ def test_the_example_merges_a_fashion_shops_columns() -> None:
     table = {"BaseColour": "Red", "Colour2": "NA", "Collar": "Polo Collar", "Type": "Regular", "SKU": "7", "Fit": "No"}
     (found,) = read_products([{"id": "p", "text": "Red polo-collar tee", "attributes": table}], shop=shop)
     assert found.table == {"Color": ("Red",), "Neckline": ("Polo Collar",), "Fit": ()}
-    spans = DistantLabeler(shop).locate(found).spans or ()
+    spans = DistantLabeler(shop).label(found).spans or ()
     assert [(s.attribute, s.text) for s in spans] == [("Color", "Red"), ("Neckline", "polo-collar")]

@@ -42,7 +42,7 @@ def test_the_guiding_encoder_is_frozen_like_the_reading_one(tiny, schema: Schema
 def test_frozen_encoders_read_the_same_in_every_step(tiny, schema: Schema):
     """No dropout, and no batch statistics that move."""
     raw = tiny.model_dump()
-    raw["training"]["scheme"], raw["text"]["hidden_dropout"], raw["image"]["freeze_batchnorm"] = "fixed", 0.5, False
+    raw["training"]["scheme"], raw["text"]["hidden_dropout"] = "fixed", 0.5
     config = Config.parse(raw)
     network = new_model(config, Shop(schema=schema)).network
     freeze(network, config.training)

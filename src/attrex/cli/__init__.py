@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from attrex import __version__
 from attrex.cli import labels, measuring, training, using
 from attrex.cli.console import fail, note
+from attrex.cli.weights import weights
 from attrex.errors import AttrexError
 
 COMMANDS = (
@@ -30,6 +31,7 @@ COMMANDS = (
     training.demo,
     training.systems,
     training.settings,
+    weights,
     using.push,
 )
 

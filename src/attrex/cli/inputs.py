@@ -38,7 +38,7 @@ def labelled_products(
         return found, None
     lexicon = lexicon or mine(with_progress(found, "mining"), shop)
     labeler = DistantLabeler(shop, lexicon)
-    found = [labeler.locate(p) for p in found]
+    found = [labeler.label(p) for p in found]
     notes.print(labeler.report.render(), markup=False)
     note(
         f"{bare:,} of {len(found):,} products had no labelled spans: their table's values were located in the texts; "

@@ -44,6 +44,7 @@ def check(
     from attrex.labels.mentions import UnlabelledMentions
     from attrex.model.text_encoder import resolve_text_model
     from attrex.quality import check as look
+    from attrex.vocabulary.word_lists import WordLists
 
     check_out(json_file, (), *data, source.shop, preset, option="--json")
     config, shop = Config.load(preset), source.shop_of()
@@ -51,7 +52,9 @@ def check(
     if len(splits) < len(data):
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
     texts = [p.without_images() for d in data for p in source.read(d, shop)]
-    mentions = UnlabelledMentions.learn(texts, shop.learn(texts).schema, min_share=config.range.mention_share)
+    mentions = UnlabelledMentions.learn(
+        texts, shop.learn(texts).schema, min_share=config.range.mention_share, words=WordLists.of(shop)
+    )
     backend = whole_texts(load_tokenizer(resolve_text_model(config.text.model)))
     report = look(
         splits,
@@ -90,9 +93,10 @@ def locate(
 ) -> None:
     """Find the table's values in the texts: labels for training, without anybody labelling.
 
-    Example: [bold]attrex locate demo/data/catalog.jsonl --out located.jsonl --mine lexicon.yaml[/]
+    Example: [bold]attrex locate demo/data/catalog.jsonl --shop demo/data/shop.yaml --out located.jsonl[/]
 
-    With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
+    With --mine lexicon.yaml it first finds out what the texts call the values; with lexicon.yaml edited, the same again
+    with --lexicon lexicon.yaml in place of --mine.
     """
     from attrex.io.readers import read_products, write_products
     from attrex.labels.labeler import DistantLabeler
@@ -122,13 +126,13 @@ def locate(
 
     def new_labeler() -> DistantLabeler:
         labeler = DistantLabeler(shop, words)
-        labeler.know(attributes)
+        labeler.add_headings(attributes)
         return labeler
 
     labeler = new_labeler()
     rows = source.read(table, shop, counts=labeler.report.columns)
     bare = (replace(p, spans=None) if relabel and not p.complete else p for p in rows)
-    count = write_products(out, (labeler.locate(p) for p in with_progress(bare, "locating")))
+    count = write_products(out, (labeler.label(p) for p in with_progress(bare, "locating")))
     console.print(labeler.report.render(), markup=False)
     found = labeler.report.to_json()
     if compare:
@@ -168,7 +172,7 @@ def lexicon(
     check_out(out, (".yaml", ".yml"), words, table, found, source.shop)
     known, shop = Lexicon.load(words), source.shop_of()
     products = with_progress(source.read(table, shop), "comparing")
-    opinion = review_lexicon(known, products, read_predictions(found), shop.labels, promote=promote, demote=demote)
+    opinion = review_lexicon(known, products, read_predictions(found), shop, promote=promote, demote=demote)
     out.parent.mkdir(parents=True, exist_ok=True)
     opinion.lexicon.save(out)
     console.print(opinion.render())
@@ -193,8 +197,9 @@ def ocr(
     Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
     """
     from attrex.io.ocr import FIELD, PhotoReader
-    from attrex.io.products import ResumableWriter, product_to_row
+    from attrex.io.products import product_to_row
     from attrex.io.readers import read_products
+    from attrex.io.resumable import ResumableWriter
 
     check_out(out, (".jsonl", ".jsonl.gz"), data)
     found: Counter[str] = Counter()
@@ -202,16 +207,18 @@ def ocr(
     def count(row: Mapping[str, Any]) -> None:
         found.update(products=1, read=FIELD in row.get("fields", ()))
 
-    how = {"--min-score": min_score, "--photos": photos, **source.record()}
-    target = ResumableWriter(out, what="reading of photos", key="attributes", resume=resume, how=how, count=count)
+    depends_on = {"--min-score": min_score, "--photos": photos, **source.record()}
+    target = ResumableWriter(
+        out, what="reading of photos", key="attributes", resume=resume, options=depends_on, count=count
+    )
     products = source.read(data, source.shop_of())
     if target.finished:
         target.check_same(products, (product.id for product in read_products(out)))
         note(f"{out} is finished already: nothing left to do; delete it to read the photos again")
         return
-    with target.begun():
+    with target.open():
         reader = PhotoReader(min_score=min_score, photos=photos)
-        read = map(reader.read, with_progress(target.left(products), "reading photos", done=found["products"]))
+        read = map(reader.read, with_progress(target.remaining(products), "reading photos", done=found["products"]))
         target.append(product_to_row(product, out.parent) for product in read)
     console.print(f"{found['products']:,} products, {found['read']:,} of which have text in their photos")
     note(f"products: {out}")
@@ -219,11 +226,11 @@ def ocr(
 
 def _compare_labels(table: Iterable[Product], references: Iterable[Product], labeler: DistantLabeler) -> dict[str, Any]:
     """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
-    from attrex.labels.labeler import label_agreement
+    from attrex.labels.agreement import label_agreement
 
     wanted = {p.id: p for p in references if p.spans is not None}
     located = [
-        labeler.locate(replace(p, fields=wanted[p.id].fields, spans=None))
+        labeler.label(replace(p, fields=wanted[p.id].fields, spans=None))
         for p in table
         if p.id in wanted and p.error is None
     ]

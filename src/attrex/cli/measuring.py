@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from attrex.evaluation.evaluate import Evaluation
     from attrex.types import Product
 
+MOST_ROWS = 15
+"""Of a comparison, without --all."""
+
 
 @reads_products()
 def evaluate(
@@ -81,40 +84,53 @@ def evaluate(
 
 
 def compare(
-    files: Annotated[list[Path], typer.Argument(help="Runs: files of attrex evaluate --json or paper/recipes/run.py.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files of attrex evaluate --json, tables of runs, or some runs of a table: 'TABLE.jsonl::uls-*'."
+        ),
+    ],
     against: Annotated[str | None, typer.Option(help="Row that the others are compared with.")] = None,
     part: Annotated[str, typer.Option(help="What to compare on: test, or gold: products labelled by hand.")] = "test",
     metric: Annotated[str, typer.Option(help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every run, all figures in full.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the figure, .svg, .png or .pdf.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every row and every figure in the table.")] = False,
 ) -> None:
-    """A table of runs in Markdown: means over seeds, their spread, and the difference to one of them with its interval.
+    """Compare runs: means over seeds, their spread, and the difference to one of them with its interval.
 
     Runs that differ in nothing but the seed are a row; the interval is of a paired bootstrap over products and seeds.
+    The table is Markdown: the 15 best rows, and the figures of --metric on --part.
 
     Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
     """
     from attrex.evaluation.comparison import compare as side_by_side
-    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, markdown
+    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, figures_of, markdown
     from attrex.evaluation.comparison import plot as draw
-    from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs
+    from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs, split_source
+    from attrex.io.atomic import write_text
 
     for value, known, option in ((part, RUN_PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
             raise ConfigError(f"{option} {value!r}{did_you_mean(value, known)}; expected one of {', '.join(known)}")
     for out, suffixes, option in ((csv_file, (".csv",), "--csv"), (plot, (".svg", ".png", ".pdf"), "--plot")):
         if out:
-            check_out(out, suffixes, *files, option=option)
+            check_out(out, suffixes, *(split_source(source)[0] for source in runs), option=option)
             out.parent.mkdir(parents=True, exist_ok=True)
-    runs = read_runs(files)
-    if len(runs) < len(files):
-        note(f"{len(files)} files were named, but only {len(runs)} different ones: each counts once")
-    rows = side_by_side(runs, against, part=part, metric=metric)
-    print(markdown(rows), end="")
+    different = {Path(source).resolve() for source in runs}
+    if len(different) < len(runs):
+        note(f"{len(runs)} files were named, but only {len(different)} different ones: each counts once")
+    rows = side_by_side(read_runs(runs), against, part=part, metric=metric)
+    if everything:
+        print(markdown(rows), end="")
+    else:
+        print(markdown(rows[:MOST_ROWS], figures_of(rows, part, metric)), end="")
+        if len(rows) > MOST_ROWS:
+            note(f"the {MOST_ROWS} best of {len(rows)} rows; --all shows every row, and all figures")
     for remark in comparison_remarks(rows):
         note(f"note: {remark}")
     if csv_file:
-        csv_file.write_text(csv_text(rows), encoding="utf-8")
+        write_text(csv_file, csv_text(rows))
         note(f"runs: {csv_file}")
     if plot:
         draw(rows, plot, figure_of(part, metric))

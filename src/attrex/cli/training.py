@@ -10,7 +10,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Column, Table
 
-from attrex.cli.console import console, no_bars_in_logs, note, notes, with_progress
+from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
 from attrex.cli.inputs import labelled_by_hand, labelled_products, part_of
 from attrex.cli.options import Set, Source, reads_products
 from attrex.errors import ConfigError
@@ -75,7 +75,7 @@ def train(
     if train_gold:
         products += labelled_by_hand(source.whole().read(train_gold, shop))
     where = None if not trackers else [] if trackers == ["none"] else trackers
-    model = fit(products, validation, out, config=config, shop=shop, resume=resume, trackers=where, console=notes)
+    model = fit(products, validation, out, config=config, shop=shop, resume=resume, trackers=where, progress=progress)
     if lexicon:
         lexicon.save(out / "lexicon.yaml")
         note(
@@ -121,11 +121,11 @@ def pretrain(
 
     def read(file: str, split: str) -> Iterator[Product]:
         for product in with_progress(source.read(file, shop, split=part_of(file, split)), "reading"):
-            yield labeler.locate(product) if product.spans is None and product.table else product
+            yield labeler.label(product) if product.spans is None and product.table else product
 
     products = [product for file in data for product in read(file, "train")]
     validation = list(read(valid_file, "valid")) if valid_file else []
-    found = go_on(products, out, validation=validation, config=config, resume=resume, console=notes)
+    found = go_on(products, out, validation=validation, config=config, resume=resume, progress=progress)
     console.print(f"{found['windows']:,} texts, {found['known_values']:,} known values, {found['steps']:,} steps")
     if found["validation"]:
         before, after = found["validation"]["before"], found["validation"]["after"]
@@ -147,9 +147,19 @@ def demo(
     Example: [bold]attrex demo --out demo[/]
     """
     from attrex.demo.run import run
+    from attrex.evaluation.tables import score_tables
 
     no_bars_in_logs()
-    run(out, products=products, seed=seed, console=console)
+    found = run(out, products=products, seed=seed, progress=progress)
+    console.print(score_tables(found.scores))
+    photo = Table("photo", "right colour", title=f"{found.photo_use['texts']:.0f} texts that name several colours")
+    for name, share in found.photo_use.items():
+        if name != "texts":
+            photo.add_row(name, f"{share:.1%}")
+    console.print(photo)
+    console.print(found.cells.render(), markup=False)
+    for what, path in found.files.items():
+        console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def systems() -> None:

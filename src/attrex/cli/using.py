@@ -43,7 +43,7 @@ def extract(
     from attrex.io.predictions import PredictionFile, read_predictions
 
     check_out(out, (), data, source.shop)
-    how = {
+    depends_on = {
         "MODEL": str(Path(model).resolve()) if Path(model).exists() else model,
         "--threshold": threshold,
         "--min-confidence": min_confidence,
@@ -53,17 +53,17 @@ def extract(
         "--batch-size": batch_size,
         **source.record(),
     }
-    target = PredictionFile(out, resume=resume, how=how)
+    target = PredictionFile(out, resume=resume, options=depends_on)
     products = source.read(data, source.shop_of(model))
     if target.finished:
         target.check_same(products, (prediction.id for prediction in read_predictions(out)))
         note(f"{out} is finished already: nothing left to do; delete it to extract again")
         return
-    with target.begun():
+    with target.open():
         extractor = load_extractor(model, backend, precision, cache)
         rows = batch_size or extractor.model.config.training.eval_batch_size
         predictions = extractor.extract(
-            target.left(products, step=rows * CHUNK),
+            target.remaining(products, step=rows * CHUNK),
             batch_size=rows,
             threshold=threshold,
             min_confidence=min_confidence,
@@ -95,7 +95,10 @@ def fill(
         ),
     ] = None,
     lexicon: Annotated[Path | None, typer.Option(help="What the texts call the values: of `locate --mine`.")] = None,
-    min_confidence: Annotated[float, typer.Option(help="Finds below it say nothing.", min=0, max=1)] = 0.5,
+    model: Annotated[
+        str | None, typer.Option(help="The model that read the products: it knows the shop's words from its training.")
+    ] = None,
+    min_confidence: Annotated[float, typer.Option(help="Finds below it do not count.", min=0, max=1)] = 0.5,
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Fill in words that the table, shop or lexicon has, and no others.")
     ] = False,
@@ -109,31 +112,34 @@ def fill(
     """
     from attrex.filling.changes import CHANGES_SUFFIXES, write_filled
     from attrex.filling.fill import fill_table
+    from attrex.inference.directory import locate_model
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
-    from attrex.types import paired
     from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
-    from attrex.vocabulary.normalizer import ValueNormalizer
+    from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
     read = (table, found, lexicon, source.shop, *(catalog or ()))
     check_out(out, TABLE_SUFFIXES, *read)
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(report, (), *read, out, changes, option="--report")
-    shop = source.shop_of()
-    names = ValueNormalizer(shop, Lexicon.load(lexicon) if lexicon else NOTHING_MINED)
+    shop = source.shop_of(model)
+    if model and lexicon:
+        raise ConfigError("--model knows the words of its lexicon from its training; give --model or --lexicon")
+    if model:
+        normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
+    else:
+        normalizer = ValueNormalizer.fit(shop=shop, lexicon=Lexicon.load(lexicon) if lexicon else NOTHING_MINED)
     for file in catalog or ():
         rows_of = replace(source.whole(), split=part_of(file, "train")).read(file, shop)
-        for product in with_progress(rows_of, "learning the words"):
-            names.learn(product)
+        normalizer.refine(with_progress(rows_of, "learning the words"))
     limit = source.limit
-    pairs = paired(source.read(table, shop), islice(read_predictions(found), limit))
-    for product, finds in with_progress(pairs, "learning the words"):
-        names.learn(product, finds)
+    own = with_progress(source.read(table, shop), "learning the words")
+    normalizer.refine(own, islice(read_predictions(found), limit))
     products = with_progress(source.read(table, shop), "filling")
     finds_of = islice(read_predictions(found), limit)
-    rows = fill_table(products, finds_of, names, min_confidence=min_confidence, known_only=known_only)
-    separator = shop.cells.separator or SEPARATOR
-    counts = write_filled(rows, out, changes, id_column=shop.columns.id, order=names.attributes, separator=separator)
+    rows = fill_table(products, finds_of, normalizer, min_confidence=min_confidence, known_only=known_only)
+    separator, order = shop.cells.separator or SEPARATOR, normalizer.attributes
+    counts = write_filled(rows, out, changes, id_column=shop.columns.id, order=order, separator=separator)
     console.print(counts.render(), markup=False)
     save_json(report, counts.to_json(), "report")
     note((f"changes: {changes}\n" if changes else "") + f"table: {out}")

@@ -14,6 +14,7 @@ from attrex.inference.extractor import Extractor
 from attrex.io.rows import shortlist
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product
+from attrex.vocabulary.word_lists import WordLists
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ def evaluate(
     bounds = None
     if not all(p.complete or p.error is not None for p in products):
         model = extractor.model
-        mentions = UnlabelledMentions.learn(products, model.schema, min_share=model.config.range.mention_share)
+        mentions = UnlabelledMentions.learn(
+            products, model.schema, min_share=model.config.range.mention_share, words=WordLists.of(model.shop)
+        )
         bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)
 

@@ -5,11 +5,11 @@ config.yaml         every switch       thresholds.json  S_thr and the least conf
 architecture.json   the backbones      metrics.json     what was measured on the validation set
 tokenizer files     (tokenizer/)       image.json       how photos are prepared
 README.md           the model card     attrex.json      format version
+                                       normalizer.json  what the shop calls its values
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,13 +32,13 @@ from attrex.inference.directory import (
     named_after,
     read_json,
     read_thresholds,
-    write_json,
-    write_text,
 )
+from attrex.io.atomic import atomic_path, write_json, write_text
 from attrex.io.images import ImageTransform
 from attrex.model.system import System
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
+from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
 MODEL_FILES = (
     "attrex.json",
@@ -50,7 +50,7 @@ MODEL_FILES = (
     "tokenizer/tokenizer.json",
     "model.safetensors",
 )
-_PRIVATE = ("checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
+_PRIVATE = ("checkpoints/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
 
 
 @dataclass
@@ -64,6 +64,7 @@ class Model:
     transform: ImageTransform | None = None  #: None for a text-only model
     thresholds: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    normalizer: ValueNormalizer = field(default_factory=ValueNormalizer.fit)  #: what the shop calls its values
 
     @property
     def schema(self) -> Schema:
@@ -81,11 +82,12 @@ class Model:
         write_json(directory / "image.json", self.transform.to_json() if self.transform else {})
         write_json(directory / "thresholds.json", self.thresholds)
         write_json(directory / "metrics.json", self.metrics)
+        write_json(directory / NORMALIZER_FILE, self.normalizer.to_json())
         if card is not None:
             write_text(directory / "README.md", card)
         weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-        save_file(weights, directory / "model.safetensors.part", metadata={"format": "pt"})
-        os.replace(directory / "model.safetensors.part", directory / "model.safetensors")
+        with atomic_path(directory / "model.safetensors") as part:
+            save_file(weights, part, metadata={"format": "pt"})
         write_json(directory / "attrex.json", {"format": MODEL_FORMAT, "system": self.config.system_name})
         return directory
 
@@ -107,9 +109,11 @@ def load_model(source: str | Path) -> Model:
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
         network = system_from(config, shop.schema.names, tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
+        words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
+        normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
     _load_weights(network, directory / "model.safetensors")
     found = read_json(metrics) if metrics.exists() else {}
-    return Model(network.eval(), tokenizer, config, shop, transform, thresholds, found)
+    return Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer)
 
 
 def push_model(directory: str | Path, name: str, *, private: bool = True) -> str:
@@ -149,7 +153,7 @@ def _quiet_tokenizer(name: str | Path) -> Any:
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        return AutoTokenizer.from_pretrained(str(name), use_fast=True)
+        return AutoTokenizer.from_pretrained(str(name), use_fast=True, trust_remote_code=False)
     finally:
         transformers_logging.set_verbosity(verbosity)
 

@@ -6,7 +6,6 @@ Needs no torch, for an exported model is read without it.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,18 +17,6 @@ from attrex.shop.shop import SHOP_FILE, Shop
 
 MODEL_FORMAT, EXPORT_FORMAT = 2, 2
 _SHARED = ("*.json", "*.yaml", "*.safetensors", "*.onnx", "*.txt", "README.md")  # what a hub repository is asked for
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old one or the new one, never half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """As :func:`write_text`, for JSON."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def locate_model(source: str | Path) -> Path:

@@ -202,7 +202,6 @@ class Extractor:
         if found.range_scores is not None and found.selected is not None:
             for row, attribute in zip(*found.selected.nonzero(), strict=True):
                 drafts[rows[row].product].select(int(attribute), float(found.range_scores[row, attribute]))
-        scrambled = self.model.config.image.region_layout == "raw"  # whose regions are no places of the photo
         columns = (found.rows, found.attributes, found.starts, found.ends, found.probability)
         for row, attribute, start, end, probability in zip(*(c.tolist() for c in columns), strict=True):
             source = rows[row]
@@ -210,9 +209,9 @@ class Extractor:
             if not first <= start < last:
                 continue  # seen with more context by the neighbouring window
             looked = None
-            if weights is not None and source.photos and not scrambled:
+            if weights is not None and source.photos:
                 looked = self._looked(weights[row, source.window.unit_index[start:end]], source.photos)
-            units = [u for u in source.window.units[start:end] if u is not None]
+            units = source.window.units[start:end]
             drafts[source.product].found.append(_Span(attribute, units, probability, looked))
 
     def _looked(self, weights: np.ndarray, photos: tuple[int, ...]) -> RegionScores:

@@ -3,7 +3,8 @@
 text.onnx      tokens + regions -> features, range logits      export.json    format, special tokens, CRF, parity
 image.onnx     photos -> regions (models with photos)          tokenizer/tokenizer.json
 decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, shop.yaml,
-                                                               thresholds.json, metrics.json, image.json
+                                                               thresholds.json, metrics.json, image.json,
+                                                               normalizer.json
 
 Shapes: B rows, S tokens, U units, D width, C attributes, M photos, I photos per row, r regions per photo, R = I r,
 V region width, N pairs, K tags.
@@ -24,7 +25,7 @@ import yaml
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
 from attrex.errors import ConfigError
-from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
+from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
 from attrex.inference.directory import (
     EXPORT_FORMAT,
     check_complete,
@@ -165,8 +166,7 @@ class OnnxEngine:
         return rows[pairs], attributes[pairs], starts, ends, probability
 
     def _spans(self, emissions: np.ndarray, mask: np.ndarray) -> _Spans:
-        tags = viterbi(emissions, mask, self.crf)
-        found = spans(tags if self.flat else only_bio(tags), mask)
+        found = spans(viterbi(emissions, mask, self.crf), mask)
         told, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
         if not len(told):
             return (*found, np.zeros(0))

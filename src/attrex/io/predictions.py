@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.io.products import ResumableWriter
+from attrex.io.resumable import ResumableWriter
 from attrex.types import Prediction
 
 PREDICTION_SUFFIXES = (".jsonl", ".parquet")
@@ -38,15 +38,17 @@ class PredictionCounts:
 class PredictionFile(ResumableWriter):
     """Predictions, row by row, as ``OUT`` (.jsonl or .parquet) when all are there; a ``tally`` of what it holds.
 
-    ``how`` is what they depend on, as for :class:`ResumableWriter`, whose errors it raises, too; and
+    ``options`` are what they depend on, as for :class:`ResumableWriter`, whose errors it raises, too; and
     :class:`DataError` for another suffix.
     """
 
-    def __init__(self, path: str | Path, *, resume: bool = False, how: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: str | Path, *, resume: bool = False, options: Mapping[str, Any] | None = None) -> None:
         if Path(path).suffix not in PREDICTION_SUFFIXES:
-            raise DataError(f"--out should end in {' or '.join(PREDICTION_SUFFIXES)}, got {Path(path).name!r}")
+            raise DataError(
+                f"a file of predictions should end in {' or '.join(PREDICTION_SUFFIXES)}, got {Path(path).name!r}"
+            )
         self.tally = PredictionCounts()
-        super().__init__(path, what="extraction", key="values", resume=resume, how=how, count=self.tally.add)
+        super().__init__(path, what="extraction", key="values", resume=resume, options=options, count=self.tally.add)
 
     def write(self, predictions: Iterable[Prediction]) -> int:
         """Append predictions, then finish the file; returns how many rows it holds."""

@@ -52,7 +52,7 @@ class Teacher:
         return PseudoLabels(labels, doubtful, {a: s for a, s in scores.items() if s > self.low})
 
     def _counts(self, product: Product, find: ExtractedValue) -> bool:
-        """Whether a find says anything new; its product may have been given another text since."""
+        """Whether a find adds anything; its product may have been given another text since."""
         same_text = product.fields.get(find.field, "")[find.start : find.end] == find.text
         known = self.schema.cell_state(product, find.attribute) == CellState.ABSENT
         labelled = any(s.field == find.field and s.start < find.end and find.start < s.end for s in product.spans or ())

@@ -1,4 +1,4 @@
-"""What counts as a table value being said in a text: the choices of :mod:`attrex.labels.labeler`."""
+"""What counts as a table value in a text: the choices of :mod:`attrex.labels.labeler`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrex.errors import ConfigError
 
 @dataclass(frozen=True)
 class LabelPolicy:
-    """What counts as a table value being said in a text, and what happens when two values claim the same words.
+    """What counts as a table value in a text, and what happens when two values claim the same words.
 
     Raises :class:`ConfigError` on a choice that does not exist.
     """
@@ -19,13 +19,14 @@ class LabelPolicy:
     fold_inflection: bool = True  #: English singular ~ plural (dress ~ dresses), possessive (Men's ~ Men)
     hyphen_is_space: bool = True  #: "crew-neck" ~ "crew neck"
     join_words: bool = True  #: "t shirt" ~ "tshirt", and "t-shirt" too where a hyphen is a space
-    aliases: bool = True  #: use the built-in word lists and the schema's aliases
+    aliases: bool = True  #: use word forms and aliases: of the languages, the shop, its schema
     word_boundaries: bool = True  #: whole words only (Chinese, Japanese, Korean: whole characters); else any characters
     min_length: int = 2  #: shorter values are not searched, in characters (CJK values always are)
     occurrences: str = "all"  #: "all", or only the "first" of each value
     overlap: str = "longest"  #: who gets overlapping words: "longest", "priority" (attribute order first), "keep" both
     priority: tuple[str, ...] = ()  #: attributes, strongest first; the others follow in the order of schema or table
-    negations: tuple[str, ...] = ("not",)  #: behind one of these, up to the next , ; . or line, nothing is said
+    negations: tuple[str, ...] | None = None
+    """behind one of these, up to the next , ; . or line, a text names no value; None: those of the languages"""
     headings: bool = True  #: "Fit: Regular": the heading names the attribute, what stands under it is its value
     composition: tuple[str, ...] = ("Material", "Fabric")  #: attributes whose values stand behind percentages
     mined_forms: bool = True  #: use the forms of a lexicon

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 import yaml
 
 from attrex.errors import ConfigError, SchemaError, did_you_mean
+from attrex.io.atomic import write_text
 from attrex.shop.cells import Cells
 from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.shop.mapping import ColumnMapping
@@ -131,7 +132,7 @@ class Shop:
         return _HEADER + yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120)
 
     def save(self, path: str | Path) -> None:
-        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+        write_text(Path(path), self.to_yaml())
 
 
 DEFAULT_SHOP = Shop()

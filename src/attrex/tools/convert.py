@@ -23,9 +23,8 @@ from attrex.inference.directory import (
     check_complete,
     named_after,
     read_json,
-    write_json,
-    write_text,
 )
+from attrex.io.atomic import write_json, write_text
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
 

@@ -79,10 +79,6 @@ def _assumed(model: Model) -> list[str]:
             lines.append(
                 f"- {chosen} chosen, and validation scored, without the finds that may be values which the table lacks"
             )
-    if rounds := model.metrics.get("rounds"):
-        agreed = rounds[-1]["agreement"]
-        told = "" if agreed is None else f"; the last two agree in {agreed:.1%} of their finds on validation"
-        lines.append(f"- {len(rounds)} rounds, each taught by what the one before read in unknown cells{told}")
     return lines
 
 
@@ -108,8 +104,6 @@ def _repeated_texts(metrics: dict[str, Any]) -> list[str]:
 _ASSUMPTION = {
     "negative": "absent",
     "masked": "unknown where its text names a known value, else as probably absent, with less weight in the loss",
-    "weighted": "probably absent, with less weight in the loss",
-    "pu": "filled as often as is seen elsewhere where its text names a known value, else as probably absent",
 }
 
 

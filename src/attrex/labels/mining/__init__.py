@@ -1,7 +1,7 @@
 """Mine from a shop's own table and texts what the texts call its values: :class:`attrex.vocabulary.lexicon.Lexicon`.
 
 A form is believed when two things agree. It resembles the value, or stands where the value is expected: in the value's
-slot of the title, under a heading, behind a percentage. And where it is said, the filled cells have that value, far
+slot of the title, under a heading, behind a percentage. And where texts have it, the filled cells have that value, far
 more often than elsewhere. Nothing but the table and the texts is used; labels that products may have are not looked at.
 """
 
