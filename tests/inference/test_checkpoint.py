@@ -23,6 +23,7 @@ from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product
+from attrex.vocabulary.normalizer import NORMALIZER_FILE
 
 
 def having(config: Config, **changes: dict[str, Any]) -> Config:
@@ -107,6 +108,13 @@ def test_a_model_may_be_moved_and_its_thresholds_edited(directory: Path, tmp_pat
     assert load_model(str(moved)).thresholds == {"range": 0.3, "confidence": 0.5}
 
 
+def test_a_model_from_before_normalisers_knows_the_values_of_its_schema(directory: Path) -> None:
+    (directory / NORMALIZER_FILE).unlink()
+    loaded = load_model(directory)
+    attribute = next(a for a in loaded.schema.attributes if a.options)
+    assert loaded.normalizer.normalize(attribute.name, attribute.options[0].upper()) == attribute.options[0]
+
+
 def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "metrics.json"
     write_text(path, "old")
@@ -155,6 +163,7 @@ def more_attributes(path: Path) -> None:
             lambda p: p.write_text("{}"),
             r"its network cannot be built .*KeyError.*; copy the model",
         ),
+        ("normalizer.json", truncate, r"normalizer\.json is not JSON: .*; copy the model again"),
         ("image.json", lambda p: p.write_text("{}"), r"image transform: key 'size' is missing"),
         ("image.json", lambda p: edit_json(p, size=-1), r"size should be a whole number above 0, found -1"),
         ("model.safetensors", truncate, r"model\.safetensors is damaged: .*; copy the model again"),

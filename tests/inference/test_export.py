@@ -26,6 +26,7 @@ from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
 TEXT_ONLY = {"image": {"model": None}, "fusion": {"kind": "none"}}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -369,3 +370,8 @@ def test_what_is_in_the_way_is_left_alone(
         export_checked(exported[0], Path("."), products[:3])
     with pytest.raises(DataError, match="the sample has none that can be read"):
         export_checked(exported[0], tmp_path / "new", [Product("bad", {}, error="line 1")])
+
+
+def test_what_the_shop_calls_its_values_is_exported(exported: tuple[Model, Path]) -> None:
+    model, directory = exported
+    assert ValueNormalizer.load(directory / NORMALIZER_FILE).to_json() == model.normalizer.to_json()

@@ -333,6 +333,7 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
         "image.json",
         "metrics.json",
         "model.safetensors",
+        "normalizer.json",
         "run.json",
         "shop.yaml",
         "thresholds.json",
@@ -340,6 +341,16 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
     }
     suffixes = {p.suffix for p in tmp_path.rglob("*") if p.is_file()}
     assert suffixes <= {".json", ".yaml", ".md", ".safetensors", ".txt"}
+
+
+def test_a_model_knows_what_its_shop_calls_the_values(few: list[Product], tiny: Config, tmp_path: Path) -> None:
+    labelled = [replace(p, spans=tuple(replace(s, value=f"the {s.text}") for s in p.spans or ())) for p in few]
+    train(labelled, few, tmp_path, config=having(tiny, TEXT_ONLY), shop=Shop(aliases={"crimson": ("scarlet",)}))
+    saved = json.loads((tmp_path / "normalizer.json").read_text())
+    span = next(s for p in labelled for s in p.spans or ())
+    assert any(span.value in values for values in saved["attributes"][span.attribute]["labels"].values())
+    assert saved["aliases"] == {"crimson": ["scarlet"]}
+    assert checkpoint.load_model(tmp_path).normalizer.to_json() == saved
 
 
 def test_photos_that_cannot_be_read_are_told_as_they_are_named(
