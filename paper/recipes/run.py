@@ -194,7 +194,7 @@ def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) 
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
         found["threshold_curve"] = threshold_curve(test, low)
     if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
-        found["test_given"] = evaluate(extractor, test, given=True).to_json()
+        found["test_given"] = evaluate(extractor, test, gold_attributes=True).to_json()
     return found
 
 

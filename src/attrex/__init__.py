@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from attrex.shop.mapping import ColumnMapping
     from attrex.shop.schema import Schema
     from attrex.training.train import train
-    from attrex.types import ExtractedValue, Prediction, Product, RegionWeights, Span
+    from attrex.types import Prediction, Product, RegionWeights, Span, Value
 
 __version__ = "0.1.0"
 
@@ -24,12 +24,12 @@ _HOME = {
     "ColumnMapping": "attrex.shop.mapping",
     "Config": "attrex.config",
     "RegionWeights": "attrex.types",
-    "ExtractedValue": "attrex.types",
     "Extractor": "attrex.inference.extractor",
     "Prediction": "attrex.types",
     "Product": "attrex.types",
     "Schema": "attrex.shop.schema",
     "Span": "attrex.types",
+    "Value": "attrex.types",
     "evaluate": "attrex.evaluation.evaluate",
     "read_products": "attrex.io.readers",
     "train": "attrex.training.train",
@@ -37,13 +37,13 @@ _HOME = {
 __all__ = [
     "ColumnMapping",
     "Config",
-    "ExtractedValue",
     "Extractor",
     "Prediction",
     "Product",
     "RegionWeights",
     "Schema",
     "Span",
+    "Value",
     "evaluate",
     "read_products",
     "train",

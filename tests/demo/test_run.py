@@ -14,7 +14,7 @@ from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import SETTINGS, color_accuracy, run, swap_photos, trapped
 from attrex.errors import DataError
 from attrex.io.predictions import read_predictions
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 
 def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny: Config) -> None:
@@ -53,7 +53,7 @@ def product(name: str, *colors: str) -> Product:
 
 
 def prediction(name: str, *colors: str) -> Prediction:
-    return Prediction(name, tuple(ExtractedValue("Color", c, "text", 0, len(c), 0.9) for c in colors))
+    return Prediction(name, tuple(Value.from_span(Span("Color", 0, len(c), c), 0.9) for c in colors))
 
 
 def test_a_colour_is_right_when_it_is_the_only_one_read() -> None:

@@ -20,7 +20,7 @@ from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.model.tags import flat_spans_from_tags, spans_from_tags
 from attrex.shop.schema import Attribute, Schema
-from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
+from attrex.types import UNKNOWN, CellState, Prediction, Product, Span, Value
 
 BLANK, ABSENT, LOCATED, NOT_LOCATED = map(int, CellState)
 WORDS = ["red", "blue", "cotton", "shirt", "with", "stripes", "leather", "shoes", "hazzys", "striped"]
@@ -579,7 +579,8 @@ def test_the_releases_pad_tag_stays_before_a_mention() -> None:
 def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
     """An encoder with a teacher that found (attribute, words, confidence), and the labels of each window."""
     values = tuple(
-        ExtractedValue(a, w, "title", text.index(w), text.index(w) + len(w), confidence) for a, w, confidence in finds
+        Value.from_span(Span(a, text.index(w), text.index(w) + len(w), w, "title"), confidence)
+        for a, w, confidence in finds
     )
     read = Prediction("p", values, {a: 0.8 for a, _, _ in finds})
     config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])

@@ -6,7 +6,7 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.filling.fill import CHANGE_COLUMNS, FilledRow, Outcome, fill_table
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 
@@ -16,7 +16,7 @@ def product(number: int = 0, **table: tuple[str, ...]) -> Product:
 
 def read(number: int = 0, **finds: dict[str, float]) -> Prediction:
     """What was found: attribute -> words -> confidence."""
-    values = [ExtractedValue(a, w, "text", 0, len(w), c) for a, said in finds.items() for w, c in said.items()]
+    values = [Value.from_span(Span(a, 0, len(w), w), c) for a, said in finds.items() for w, c in said.items()]
     return Prediction(str(number), tuple(values))
 
 

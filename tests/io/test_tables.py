@@ -13,7 +13,7 @@ from attrex.filling.fill import CHANGE_COLUMNS, Entry, Outcome
 from attrex.io.readers import read_products
 from attrex.io.tables import TableCells, write_sheet
 from attrex.shop.mapping import ColumnMapping
-from attrex.types import ExtractedValue
+from attrex.types import Span, Value
 
 ROWS: list[tuple[str, TableCells]] = [
     ("1", {"Color": ("Red", "Blue"), "Fit": ()}),
@@ -22,7 +22,7 @@ ROWS: list[tuple[str, TableCells]] = [
 
 
 def entry(value: str) -> Entry:
-    found = ExtractedValue("Color", "sky", "title", 0, 3, 0.9)
+    found = Value.from_span(Span("Color", 0, 3, "sky", "title"), 0.9)
     return Entry("1", "Color", Outcome.DIFFERS, ("Red", "Green"), value, False, found)
 
 

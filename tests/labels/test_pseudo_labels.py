@@ -8,7 +8,7 @@ from typing import Any
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import PseudoLabels, Teacher
 from attrex.shop.schema import Attribute, Schema
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 SCHEMA = Schema(
     (Attribute("Color", options=("Red", "Blue")), Attribute("Fit", options=("Slim",))), categories={"Bags": ("Color",)}
@@ -24,7 +24,7 @@ def product(*said: tuple[str, str], **more: Any) -> Product:
 def judge(gold: Product, *finds: tuple[str, str, float], range: dict[str, float] | None = None) -> PseudoLabels:
     """The opinion of a teacher with these finds (attribute, words, confidence)."""
     values = tuple(
-        ExtractedValue(a, w, "text", TEXT.index(w), TEXT.index(w) + len(w), confidence) for a, w, confidence in finds
+        Value.from_span(Span(a, TEXT.index(w), TEXT.index(w) + len(w), w), confidence) for a, w, confidence in finds
     )
     scores = {a: 0.95 for a, _, _ in finds} if range is None else range
     teacher = Teacher([Prediction("p", values, scores)], SCHEMA, high=0.9, low=0.1)

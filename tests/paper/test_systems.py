@@ -87,7 +87,9 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
     network.eval()
     found = list(Extractor(model, device="cpu").extract(titles))
     if system == "mae-model":  # it has a value for every question: only the right ones are asked
-        found = list(Extractor(model, device="cpu").extract(titles, given=lambda p: {s.attribute for s in p.spans}))
+        found = list(
+            Extractor(model, device="cpu").extract(titles, attributes=lambda p: {s.attribute for s in p.spans})
+        )
     f1 = score(titles, found, bootstrap=0).tag.f1
     assert f1 > 0.9
 

@@ -20,7 +20,7 @@ from attrex.labels.pseudo_labels import Teacher
 from attrex.training.rounds import exact_span_f1
 from attrex.training.train import train
 from attrex.training.trainer import AttrexTrainer
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 
 ROUNDS = {
     "text": {"hidden_dropout": 0.0},
@@ -180,7 +180,7 @@ def test_rounds_end_when_two_find_the_same(blank: list[Product], config: Config,
 
 def test_agreement_is_the_f1_of_exact_finds() -> None:
     def reading(*words: tuple[int, int]) -> list[Prediction]:
-        return [Prediction("p", tuple(ExtractedValue("Color", "x", "text", a, b, 0.9) for a, b in words))]
+        return [Prediction("p", tuple(Value.from_span(Span("Color", a, b, "x"), 0.9) for a, b in words))]
 
     assert exact_span_f1(reading((0, 3), (4, 8)), reading((0, 3), (4, 9), (10, 12))) == pytest.approx(2 / 5)
     assert exact_span_f1(reading((0, 3)), reading((0, 3))) == 1.0

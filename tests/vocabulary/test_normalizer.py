@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from attrex.shop.label_policy import LocatePolicy
 from attrex.shop.schema import Attribute, Schema
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 from attrex.vocabulary.normalizer import MIN_CELLS, ValueNormalizer
 
@@ -14,7 +14,7 @@ def row(*values: str, attribute: str = "Color", text: str = "") -> Product:
 
 
 def find(text: str, attribute: str = "Color") -> Prediction:
-    return Prediction("1", (ExtractedValue(attribute, text, "text", 0, len(text), 0.9),))
+    return Prediction("1", (Value.from_span(Span(attribute, 0, len(text), text), 0.9),))
 
 
 def learned(*products: Product, names: ValueNormalizer | None = None) -> ValueNormalizer:

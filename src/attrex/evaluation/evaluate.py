@@ -46,18 +46,20 @@ def evaluate(
     threshold: float | None = None,
     photos: bool = True,
     evidence: bool = False,
-    given: bool = False,
+    gold_attributes: bool = False,
 ) -> Evaluation:
     """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored.
 
-    Where products are not complete, bounds come with the scores. ``given``: each product is asked for the attributes
-    that it has and for no others. That is a question that a shop cannot ask, and how the papers score systems that need
-    the attribute. Raises :class:`DataError` when there are no products.
+    Where products are not complete, bounds come with the scores. ``gold_attributes``: each product is asked for
+    the attributes that it has and for no others. That is a question that a shop cannot ask, and how the papers score
+    systems that need the attribute. Raises :class:`DataError` when there are no products.
     """
     products = list(products)
     before = (extractor.count.products, extractor.count.rows, extractor.count.sequences)
-    asked = _has if given else None
-    predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold, given=asked))
+    asked = _has if gold_attributes else None
+    predictions = list(
+        extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold, attributes=asked)
+    )
     count = extractor.count
     seen, rows, sequences = (
         after - start for after, start in zip((count.products, count.rows, count.sequences), before, strict=True)

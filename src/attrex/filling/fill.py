@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from attrex.io.rows import HALF_CHARACTER
-from attrex.types import ExtractedValue, Prediction, Product, paired
+from attrex.types import Prediction, Product, Value, paired
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 
@@ -24,12 +24,12 @@ class Outcome(StrEnum):
 
 
 CHANGE_COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", "text", "field", "start", "end")
-"""What is told of a find, as a row."""
+"""What is told of a find, as a row; the last four are empty for a value that the text does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value that a product's texts say of one cell, surest find first."""
+    """One value that was found for one cell, surest find first."""
 
     product: str  #: its id
     attribute: str
@@ -37,13 +37,13 @@ class Entry:
     cell: tuple[str, ...]  #: what the shop has there
     value: str  #: the table's word for the find; if it has none, the text's
     known: bool  #: whether it has one
-    found: ExtractedValue
+    found: Value
 
     def to_json(self) -> dict[str, Any]:
         found = self.found
         told = (self.product, self.attribute, self.outcome.value, list(self.cell), self.value, self.known)
-        place = (round(found.confidence, 4), found.text, found.field, found.start, found.end)
-        return dict(zip(CHANGE_COLUMNS, (*told, *place), strict=True))
+        place = (s.text, s.field, s.start, s.end) if (s := found.source) else (None,) * 4
+        return dict(zip(CHANGE_COLUMNS, (*told, round(found.confidence, 4), *place), strict=True))
 
 
 class Said(NamedTuple):
@@ -51,7 +51,7 @@ class Said(NamedTuple):
 
     value: str
     known: bool
-    found: ExtractedValue
+    found: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def fill_table(
         yield FilledRow(product.id, table, tuple(entries), error)
 
 
-def _by_attribute(values: Iterable[ExtractedValue], least: float) -> dict[str, list[ExtractedValue]]:
+def _by_attribute(values: Iterable[Value], least: float) -> dict[str, list[Value]]:
     """The finds of each attribute that are sure enough, surest first."""
-    finds: defaultdict[str, list[ExtractedValue]] = defaultdict(list)
+    finds: defaultdict[str, list[Value]] = defaultdict(list)
     for value in sorted(values, key=lambda v: -v.confidence):
         if value.confidence >= least:
             finds[value.attribute].append(value)
@@ -104,15 +104,15 @@ def _entries(
     product: str,
     attribute: str,
     cell: tuple[str, ...] | None,
-    finds: Iterable[ExtractedValue],
+    finds: Iterable[Value],
     names: ValueNormalizer,
     known_only: bool,
 ) -> Iterator[Entry]:
     """What the finds of one cell say, each value once; ``cell``: None where it is blank."""
     said: dict[str, Said] = {}
     for found in finds:
-        word = names.of(attribute, found.text, cell or ())
-        value = _written(found.text) if word is None else word
+        word = names.of(attribute, found.value, cell or ())
+        value = _written(found.value) if word is None else word
         said.setdefault(names.folded(value), Said(value, word is not None, found))
     own = {names.folded(value) for value in cell or ()}
     agrees, full = bool(own & said.keys()), False

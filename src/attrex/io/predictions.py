@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
+from attrex.io.parquet import ROWS_AT_ONCE, write_parquet
 from attrex.io.products import ResumableWriter
 from attrex.types import Prediction
 
 PREDICTION_SUFFIXES = (".jsonl", ".parquet")
-_ROWS_AT_ONCE = 2000
 _ADVICE = "name a file that `attrex extract` wrote, or extract again"
 
 
@@ -53,9 +51,18 @@ class PredictionFile(ResumableWriter):
         self.append(prediction.to_json() for prediction in predictions)
         return self.tally.rows
 
+    def _kept(self) -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(super()._kept(), 1):
+            try:
+                Prediction.from_json(row)
+            except DataError as exc:
+                raise DataError(f"{self.part} line {number} is {exc}; delete the file to start again") from exc
+            yield row
+
     def _finish(self) -> None:
         if self.suffix == ".parquet":
-            _predictions_to_parquet(self.part, self.path)
+            with self.part.open(encoding="utf-8") as lines:
+                write_parquet(self.path, map(_parquet_row, lines), _schema())
             self.part.unlink()
         else:
             super()._finish()
@@ -95,7 +102,7 @@ def _read_parquet(path: Path) -> Iterator[Any]:
 
     with path.open("rb") as stream:
         try:
-            for batch in pq.ParquetFile(stream).iter_batches(_ROWS_AT_ONCE):
+            for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_ONCE):
                 for row in batch.to_pylist():
                     yield row | {"range": _range_scores(row["range"])} if "range" in row else row
         except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
@@ -111,31 +118,18 @@ def _range_scores(pairs: Any) -> Any:
         return pairs
 
 
-def _predictions_to_parquet(source: Path, target: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    layout = _layout()
-    whole = target.with_name(target.name + ".whole")
-    with source.open(encoding="utf-8") as stream, pq.ParquetWriter(whole, layout) as writer:
-        while lines := list(islice(stream, _ROWS_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist([_parquet_columns(line) for line in lines], layout))
-    os.replace(whole, target)
-
-
-def _layout() -> Any:
+def _schema() -> Any:
     """The columns of a Parquet file: those of the JSON rows, with the range as a list of (attribute, score)."""
     import pyarrow as pa
 
-    evidence = pa.struct([("image", pa.int32()), ("weights", pa.list_(pa.list_(pa.float64())))])
+    source = [("field", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())]
+    regions = [("image", pa.int32()), ("weights", pa.list_(pa.list_(pa.float64())))]
     value = [
         ("attribute", pa.string()),
-        ("text", pa.string()),
-        ("field", pa.string()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
+        ("value", pa.string()),
         ("confidence", pa.float64()),
-        ("evidence", pa.list_(evidence)),
+        ("source", pa.struct(source)),
+        ("regions", pa.list_(pa.struct(regions))),
     ]
     columns = [
         ("id", pa.string()),
@@ -148,9 +142,6 @@ def _layout() -> Any:
     return pa.schema(columns)
 
 
-def _parquet_columns(line: str) -> dict[str, Any]:
+def _parquet_row(line: str) -> dict[str, Any]:
     row = json.loads(line)
-    if "\\ud" in line:  # half a surrogate pair, which Parquet cannot hold: U+FFFD stands for it
-        text = json.dumps(row, ensure_ascii=False)
-        row = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     return row | {"range": [{"attribute": a, "score": s} for a, s in row["range"].items()]}

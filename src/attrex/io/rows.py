@@ -172,6 +172,32 @@ def _check_columns(head: Sequence[RawRecord], name: str, mapping: ColumnMapping)
         )
 
 
+def as_products(items: Iterable[Product | Mapping[str, Any] | str]) -> Iterator[Product]:
+    """Products as they are, dicts as rows of a file without a column mapping, strings as the text of one product each.
+
+    Raises :class:`DataError` at the call for what is no series of these, later for an item that is none of them.
+    """
+    if hasattr(items, "iterrows"):
+        raise DataError("products should be a list or another iterable, got a table; give table.to_dict('records')")
+    if isinstance(items, str | bytes | Path | Product | Mapping) or not isinstance(items, Iterable):
+        advice = "read_products reads files" if isinstance(items, Path) else "put a single one into a list"
+        raise DataError(
+            f"products should be a list or another iterable of products, dicts or texts, got {kind_of(items)} "
+            f"{short(items)}; {advice}"
+        )
+    return (_as_product(number, item) for number, item in enumerate(items, 1))
+
+
+def _as_product(number: int, item: Product | Mapping[str, Any] | str) -> Product:
+    if isinstance(item, Product):
+        return item
+    if isinstance(item, str):
+        return Product(f"row-{number}", {"text": item})
+    if isinstance(item, Mapping):
+        return to_product(record(f"products row {number}", number, item), DEFAULT_MAPPING, Path())
+    raise DataError(f"products row {number}: expected a product, a dict or a text, got {kind_of(item)} {short(item)}")
+
+
 def to_product(row: RawRecord, mapping: ColumnMapping, base: Path) -> Product:
     """The product of a row; one that cannot be read is marked with ``error``. Image paths start from ``base``."""
     values = row.values or {}

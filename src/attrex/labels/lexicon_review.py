@@ -131,8 +131,8 @@ class _Words:
         """Every place that a form would label, and whether it is read there."""
         table = self._labeler.merge_columns(product.table)
         found: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-        for value in prediction.values:
-            found[value.attribute, value.field].append((value.start, value.end))
+        for span in prediction.spans:
+            found[span.attribute, span.field].append((span.start, span.end))
         for field, text in product.fields.items():
             yield from self._in_text(text, table, {name: at for (name, where), at in found.items() if where == field})
 

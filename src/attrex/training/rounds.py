@@ -62,7 +62,7 @@ def train_rounds(
 
 def exact_span_f1(one: Iterable[Prediction], other: Iterable[Prediction]) -> float:
     """F1 of the exact spans of two readings of the same products; 1 where both find nothing."""
-    ours, theirs = ({(p.id, *v.key) for p in reading for v in p.values} for reading in (one, other))
+    ours, theirs = ({(p.id, *s.key) for p in reading for s in p.spans} for reading in (one, other))
     return 2 * len(ours & theirs) / (len(ours) + len(theirs)) if ours or theirs else 1.0
 
 

@@ -59,7 +59,7 @@ class ValueNormalizer:
         for span in product.spans or () if found is None else ():
             if span.value is not None:
                 self._labels[span.attribute, self._folder.fold(span.text)][span.value] += 1
-        for attribute, form in {(v.attribute, self._folder.fold(v.text)) for v in found.values} if found else ():
+        for attribute, form in {(v.attribute, self._folder.fold(v.value)) for v in found.values} if found else ():
             self._beside[attribute, form].update(table.get(attribute, ()))
 
     def table(self, product: Product) -> dict[str, tuple[str, ...]]:
