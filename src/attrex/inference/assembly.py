@@ -56,11 +56,11 @@ class Draft:
             return photos
 
     def prediction(
-        self, names: Sequence[str], words: Callable[[Sequence[int]], str], min_confidence: float
+        self, names: Sequence[str], decode: Callable[[Sequence[int]], str], min_confidence: float
     ) -> Prediction:
         """What all windows gave, in reading order; values without a source behind, by attribute.
 
-        ``names`` of the attributes, ``words`` of token ids; values below ``min_confidence`` are left out.
+        ``decode``: token ids to words; values below ``min_confidence`` are left out.
         """
         product, encoded = self.product, self.encoded
         if product.error is not None:
@@ -69,7 +69,7 @@ class Draft:
         named = (
             Value(names[attribute], word, self._confidence(attribute, probability))
             for (attribute, ids), probability in self.words.items()
-            if (word := words(ids))
+            if (word := decode(ids))
         )
         values = (*in_reading_order(said, encoded.fields), *sorted(named, key=lambda v: (v.attribute, v.value)))
         return Prediction(

@@ -167,8 +167,7 @@ class Extractor:
             self.count.sequences += output.pairs
             collect(output, rows, drafts, grid)
         self.count.products += len(drafts)
-        words = self.model.tokenizer.backend_tokenizer.decode
-        return [draft.prediction(self.names, words, options.min_confidence) for draft in drafts]
+        return [draft.prediction(self.names, self.encoder.decode, options.min_confidence) for draft in drafts]
 
     def _run(
         self, batches: Sequence[_Places], drafts: Sequence[Draft], options: _Options
