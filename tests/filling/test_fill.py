@@ -89,3 +89,10 @@ def test_a_row_with_an_error_keeps_what_it_has(side: str) -> None:
 def test_finds_of_other_products_are_refused() -> None:
     with pytest.raises(DataError, match="row 1: expected finds for the products of the table"):
         filled(product(), read(7))
+
+
+def test_a_value_that_the_text_does_not_say_fills_a_cell_and_has_no_place() -> None:
+    found = Prediction("0", (Value("Color", "RED", 0.9),))
+    row = filled(product(), found, RED)
+    assert row.table == {"Color": ("Red",)}
+    assert list(row.entries[0].to_json().values()) == ["0", "Color", "filled", [], "Red", True, 0.9, *[None] * 4]

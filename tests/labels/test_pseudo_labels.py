@@ -81,3 +81,9 @@ def test_an_id_that_comes_twice_says_nothing_of_either_product() -> None:
 def test_finds_in_the_text_of_another_product_with_the_same_id_are_not_taken() -> None:
     other = replace(product(), fields={"text": "a longer text, quite another one"})
     assert judge(other, ("Color", "red", 0.99)).labels == []
+
+
+def test_a_value_without_a_place_labels_no_words() -> None:
+    teacher = Teacher([Prediction("p", (Value("Color", "red", 0.99),), {"Color": 0.99})], SCHEMA, high=0.9, low=0.1)
+    found = teacher.judge(product(), [])
+    assert (found.labels, found.doubtful, found.scores) == ([], [], {"Color": 0.99})

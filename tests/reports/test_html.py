@@ -431,3 +431,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "report.html").mkdir()
     with pytest.raises(DataError, match=r"cannot write the report to .*report.html: Is a directory; name a file"):
         report(tmp_path, [SHIRT], [FOUND])
+
+
+def test_a_value_without_a_place_stands_in_the_table_only(tmp_path):
+    found = Prediction("shirt-1", (*FOUND.values, Value("fit", "slim", 0.7, regions=(CORNER,))))
+    page = report(tmp_path, [SHIRT], [found])
+    assert "not in the text" in page.texts("td", "where")
+    assert page.html.count("not in the text") == 1
+    assert not any("slim" in text for text in page.texts("mark"))
+    assert "which is not what the text says" not in page.html
+    assert len(page.all("button", "tile")) == 2  # its heat-map, and the one of the colour

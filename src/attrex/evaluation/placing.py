@@ -18,7 +18,7 @@ def with_places(
     The model has chosen no place: scoring does, so that systems that name values (MAE-model, PAM) can be compared with
     taggers. A text says a value where whole units of it have the token ids of the value's word.
     """
-    known: dict[str, tuple[int, ...]] = {}
+    known: dict[str, set[tuple[int, ...]]] = {}
     placed = []
     for product, prediction in zip(products, predictions, strict=True):
         if all(v.source is not None for v in prediction.values):
@@ -33,9 +33,8 @@ def with_places(
                 values.append(value)
                 continue
             if value.value not in known:
-                own = _units(encoder.encode(Product("", {"text": value.value})))
-                known[value.value] = tuple(i for unit in own for i in _pieces(unit, encoder))
-            for start, end in places(pieces, known[value.value]):
+                known[value.value] = _token_ids(value.value, encoder)
+            for start, end in (place for ids in known[value.value] for place in places(pieces, ids)):
                 spans = spans_from_units(value.attribute, units[start:end], product, encoded.fields)
                 values += [replace(value, source=span) for span in spans]
         placed.append(replace(prediction, values=tuple(in_reading_order(values, encoded.fields))))
@@ -52,6 +51,12 @@ def places(units: Sequence[tuple[int, ...]], value: tuple[int, ...]) -> Iterator
         if said == value:
             yield at, end
         at = end if said == value else at + 1
+
+
+def _token_ids(word: str, encoder: ProductEncoder) -> set[tuple[int, ...]]:
+    """How a word is read at the start of a text, and behind a space: some tokenizers tell the two apart."""
+    read = (_units(encoder.encode(Product("", {"text": text}))) for text in (word, f" {word}"))
+    return {tuple(i for unit in units for i in _pieces(unit, encoder)) for units in read}
 
 
 def _units(encoded: EncodedProduct) -> list[Unit]:
