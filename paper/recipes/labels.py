@@ -20,7 +20,7 @@ from attrex.io.readers import read_products
 from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import mine
 from attrex.shop.shop import Shop
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Value
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
 
 BEFORE: dict[str, Any] = {
@@ -71,8 +71,7 @@ def _scores(gold: Sequence[Product], shop: Shop, lexicon: Lexicon) -> str:
 
 
 def _as_prediction(product: Product) -> Prediction:
-    values = (ExtractedValue(s.attribute, s.text, s.field, s.start, s.end, 1.0) for s in product.spans or ())
-    return Prediction(product.id, tuple(values))
+    return Prediction(product.id, tuple(map(Value.from_span, product.spans or ())))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

@@ -216,7 +216,7 @@ def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) 
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
         found["threshold_curve"] = threshold_curve(test, low)
     if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, for those of each product here
-        found["test_given"] = figures(evaluate(extractor, test, given=True))
+        found["test_given"] = figures(evaluate(extractor, test, gold_attributes=True))
     return found
 
 

@@ -22,7 +22,7 @@ from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
 from attrex.evaluation.runs import add_run
 from attrex.io.readers import read_products
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,9 +58,9 @@ def _read(path: Path, products: Sequence[Product]) -> list[Prediction]:
     ]
 
 
-def _value(product: Product, attribute: str, start: int, end: int) -> ExtractedValue:
+def _value(product: Product, attribute: str, start: int, end: int) -> Value:
     ((field, text),) = product.fields.items()
-    return ExtractedValue(attribute, text[start:end], field, start, end, 1.0)
+    return Value.from_span(Span(attribute, start, end, text[start:end], field))
 
 
 def _scored(

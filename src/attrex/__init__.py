@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from attrex.shop.schema import Schema
     from attrex.shop.shop import Shop
     from attrex.training.train import train
-    from attrex.types import ExtractedValue, Prediction, Product, RegionWeights, Span
+    from attrex.types import Prediction, Product, RegionWeights, Span, Value
 
 __version__ = "0.1.0"
 
@@ -28,7 +28,6 @@ _HOME = {
     "ColumnMapping": "attrex.shop.mapping",
     "Config": "attrex.config",
     "RegionWeights": "attrex.types",
-    "ExtractedValue": "attrex.types",
     "Extractor": "attrex.inference.extractor",
     "LabelPolicy": "attrex.shop.label_policy",
     "Prediction": "attrex.types",
@@ -36,6 +35,7 @@ _HOME = {
     "Schema": "attrex.shop.schema",
     "Shop": "attrex.shop.shop",
     "Span": "attrex.types",
+    "Value": "attrex.types",
     "evaluate": "attrex.evaluation.evaluate",
     "read_products": "attrex.io.readers",
     "train": "attrex.training.train",
@@ -44,7 +44,6 @@ __all__ = [
     "Cells",
     "ColumnMapping",
     "Config",
-    "ExtractedValue",
     "Extractor",
     "LabelPolicy",
     "Prediction",
@@ -53,6 +52,7 @@ __all__ = [
     "Schema",
     "Shop",
     "Span",
+    "Value",
     "evaluate",
     "read_products",
     "train",

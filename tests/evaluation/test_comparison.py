@@ -31,7 +31,7 @@ from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
 from attrex.evaluation.runs import COMPARED, RunResult, add_run, pack, read_runs, unpack
 from attrex.evaluation.significance import paired_bootstrap
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 PLACES = ((0, 3), (4, 8), (9, 14))
 
@@ -43,7 +43,7 @@ def drawn(found: float, seed: int, products: int = 60) -> tuple[list[Product], l
     spans = tuple(Span("Color", a, b, text[a:b]) for a, b in PLACES)
     rows = [Product(str(i), {"text": text}, spans=spans) for i in range(products)]
     said = [
-        Prediction(str(i), tuple(ExtractedValue("Color", text[a:b], "text", a, b, 0.9) for a, b in PLACES if f < found))
+        Prediction(str(i), tuple(Value.from_span(Span("Color", a, b, text[a:b]), 0.9) for a, b in PLACES if f < found))
         for i, f in enumerate(rng.random(products))
     ]
     return rows, said

@@ -87,7 +87,7 @@ def test_photos_can_be_taken_away(extractor: Extractor, products: list[Product])
     bare = evaluate(extractor, [p.without_images() for p in products[:6]], bootstrap=0)
     assert blind.predictions == bare.predictions
     seeing = evaluate(extractor, products[:6], evidence=True, threshold=0.0, bootstrap=0)
-    assert any(v.evidence for p in seeing.predictions for v in p.values)
+    assert any(v.regions for p in seeing.predictions for v in p.values)
 
 
 def test_rows_that_could_not_be_read_are_counted(extractor: Extractor, products: list[Product]) -> None:
@@ -106,7 +106,7 @@ def test_a_product_can_be_asked_for_the_attributes_that_it_has(
     tiny: Config, schema: Schema, products: list[Product], change: dict[str, Any]
 ) -> None:
     extractor = build(tiny, schema, **change)
-    found = evaluate(extractor, products[:6], given=True, bootstrap=0)
+    found = evaluate(extractor, products[:6], gold_attributes=True, bootstrap=0)
     has = [{s.attribute for s in p.spans or ()} for p in products[:6]]
     assert any(p.values for p in found.predictions)
     assert all({v.attribute for v in p.values} <= names for p, names in zip(found.predictions, has, strict=True))

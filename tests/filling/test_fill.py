@@ -8,7 +8,7 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.filling.fill import CHANGE_COLUMNS, FilledRow, Outcome, fill_table
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 
@@ -18,7 +18,7 @@ def product(number: int = 0, **table: tuple[str, ...]) -> Product:
 
 def read(number: int = 0, **finds: dict[str, float]) -> Prediction:
     """What was found: attribute -> words -> confidence."""
-    values = [ExtractedValue(a, w, "text", 0, len(w), c) for a, said in finds.items() for w, c in said.items()]
+    values = [Value.from_span(Span(a, 0, len(w), w), c) for a, said in finds.items() for w, c in said.items()]
     return Prediction(str(number), tuple(values))
 
 
@@ -111,3 +111,10 @@ def test_the_same_words_found_twice_count_once_as_the_surest() -> None:
     twice = Prediction("0", (*read(Color={"red": 0.6}).values, *read(Color={"red": 0.9}).values))
     (entry,) = filled(product(), twice, RED).entries
     assert entry.found.confidence == 0.9
+
+
+def test_a_value_that_the_text_does_not_say_fills_a_cell_and_has_no_place() -> None:
+    found = Prediction("0", (Value("Color", "RED", 0.9),))
+    row = filled(product(), found, RED)
+    assert row.table == {"Color": ("Red",)}
+    assert list(row.entries[0].to_json().values()) == ["0", "Color", "filled", [], "Red", True, 0.9, *[None] * 4]

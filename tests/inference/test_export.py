@@ -25,7 +25,7 @@ from attrex.io.readers import write_products
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.training.train import new_model
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
 TEXT_ONLY = {"image": {"model": None}, "fusion": {"kind": "none"}}
@@ -82,8 +82,8 @@ def assert_same(one: list[Prediction], other: list[Prediction]) -> None:
         assert [v.confidence for v in a.values] == pytest.approx([v.confidence for v in b.values], abs=1e-4)
         assert a.range == pytest.approx(b.range, abs=1e-4)
         for v, w in zip(a.values, b.values, strict=True):
-            assert [e.image for e in v.evidence] == [e.image for e in w.evidence]
-            for e, f in zip(v.evidence, w.evidence, strict=True):
+            assert [e.image for e in v.regions] == [e.image for e in w.regions]
+            for e, f in zip(v.regions, w.regions, strict=True):
                 assert sum(e.weights, ()) == pytest.approx(sum(f.weights, ()), abs=1e-2)
 
 
@@ -104,9 +104,9 @@ def test_attributes_that_are_given_are_the_only_ones_looked_for(
 ) -> None:
     model = build(tiny, schema, VARIANTS[name])
     some = frozenset(schema.names[:3])
-    expected = list(Extractor(model, device="cpu").extract(sample, given=lambda product: some))
+    expected = list(Extractor(model, device="cpu").extract(sample, attributes=lambda product: some))
     export = Extractor.load(write_export(model, tmp_path / "onnx"))
-    found = list(export.extract(sample, given=lambda product: some))
+    found = list(export.extract(sample, attributes=lambda product: some))
     assert set() < {v.attribute for p in found for v in p.values} <= some
     assert [[v.key for v in p.values] for p in found] == [[v.key for v in p.values] for p in expected]
 
@@ -333,7 +333,7 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
 def test_finds_that_nobody_can_judge_count_as_in_training(tiny: Config, schema: Schema) -> None:
     product = Product("a", {"text": "red, wool"}, table={"Color": ("red",)}, spans=(Span("Color", 0, 3, "red"),))
     name = next(a for a in schema.names if a != "Color")
-    found = Prediction("a", tuple(ExtractedValue(a, "red", "text", 0, 3, 0.9) for a in ("Color", name)))
+    found = Prediction("a", tuple(Value.from_span(Span(a, 0, 3, "red"), 0.9) for a in ("Color", name)))
     for unknown, left in (("negative", {"Color", name}), ("masked", {"Color"})):
         model = build(tiny, schema, {"range": {"unknown": unknown}})
         assert {v.attribute for v in parity._judged(model, [product], [found])[0].values} == left

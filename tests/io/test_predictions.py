@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,11 +12,12 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.io.predictions import PredictionFile, read_predictions
-from attrex.types import ExtractedValue, Prediction, Product, RegionWeights
+from attrex.types import Prediction, Product, RegionWeights, Span, Value
 
-RED = ExtractedValue("Color", "红 red\u2028", "title", 2, 8, 0.9512, (RegionWeights(0, ((0.0, 1.0), (0.25, 0.3333))),))
+REGIONS = (RegionWeights(0, ((0.0, 1.0), (0.25, 0.3333))),)
+RED = Value.from_span(Span("Color", 2, 8, "红 red\u2028", "title"), 0.9512, REGIONS)
 PREDICTIONS = [
-    Prediction("1", (RED, replace(RED, attribute="Pattern", evidence=())), {"Color": 0.97, "Pattern": 0.61}, 0.875),
+    Prediction("1", (RED, Value("Pattern", "plain", 0.75)), {"Color": 0.97, "Pattern": 0.61}, 0.875),
     Prediction("2", warnings=("photo 1 left out: it is broken",)),
     Prediction("3", coverage=0.0, error="shop.jsonl line 3: expected one JSON object"),
 ]
@@ -28,7 +28,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     file = PredictionFile(tmp_path / "new" / f"values{suffix}")
     assert file.write(PREDICTIONS) == 3
     assert list(read_predictions(file.path)) == PREDICTIONS
-    assert (file.tally.values, file.tally.warnings, file.tally.errors) == (2, 1, 1)
+    assert (file.counts.values, file.counts.warnings, file.counts.errors) == (2, 1, 1)
     assert [p.name for p in file.path.parent.iterdir()] == [f"values{suffix}"]  # nothing is left lying about
 
 
@@ -78,7 +78,7 @@ def test_resuming_keeps_whole_rows_and_cuts_half_of_one(tmp_path: Path) -> None:
     assert not file.finished
     left = file.remaining(products("1", "2", "3", "4"))
     assert [p.id for p in left] == ["4"]
-    assert (file.tally.rows, file.tally.values) == (3, 2)  # the summary at the end counts the earlier rows too
+    assert (file.counts.rows, file.counts.values) == (3, 2)  # the summary at the end counts the earlier rows too
     assert file.write([Prediction("4")]) == 4
     assert list(read_predictions(file.path)) == [*PREDICTIONS, Prediction("4")]
 
@@ -172,3 +172,20 @@ def test_parquet_that_is_damaged_or_holds_something_else(tmp_path: Path) -> None
     path.write_bytes(content[:4] + b"\xff" * 200 + content[204:])  # the end, which says what is where, is whole
     with pytest.raises(DataError, match=rf"v\.parquet cannot be read as Parquet: .*; {advice}"):
         list(read_predictions(path))
+
+
+OLD = {"attribute": "Color", "text": "red", "field": "title", "start": 2, "end": 5, "confidence": 0.9, "evidence": []}
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".jsonl.part"])
+def test_a_file_of_an_earlier_version_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"v{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.table({"id": ["1"], "values": [[OLD]]}), path)
+    else:
+        path.write_text(json.dumps({"id": "1", "values": [OLD]}) + "\n")
+    read = read_predictions(path)
+    if suffix == ".jsonl.part":
+        read = (p for _ in "1" for p in PredictionFile(tmp_path / "v.jsonl", resume=True).left(products("1", "2")))
+    with pytest.raises(DataError, match=rf"v{suffix} (line|row) 1 is a prediction row of an earlier version of Attrex"):
+        list(read)

@@ -15,7 +15,7 @@ from attrex.io.tables import TableCells, write_sheet
 from attrex.shop.cells import Cells
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import Shop
-from attrex.types import ExtractedValue
+from attrex.types import Span, Value
 
 ROWS: list[tuple[str, TableCells]] = [
     ("1", {"Color": ("Red", "Blue"), "Fit": ()}),
@@ -24,7 +24,7 @@ ROWS: list[tuple[str, TableCells]] = [
 
 
 def entry(value: str) -> Entry:
-    found = ExtractedValue("Color", "sky", "title", 0, 3, 0.9)
+    found = Value.from_span(Span("Color", 0, 3, "sky", "title"), 0.9)
     return Entry("1", "Color", Outcome.DIFFERS, ("Red", "Green"), value, False, found)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.labels.lexicon_review import LexiconForm, LexiconReview, review_lexicon
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 
 LEXICON = Lexicon(
@@ -31,7 +31,7 @@ def product(number: int, text: str, neck: str = "Round Neck") -> Product:
 def reading(product: Product, *words: str) -> Prediction:
     text = product.fields["text"]
     at = [(word, text.index(word)) for word in words]
-    return Prediction(product.id, tuple(ExtractedValue("Neckline", w, "text", i, i + len(w), 0.9) for w, i in at))
+    return Prediction(product.id, tuple(Value.from_span(Span("Neckline", i, i + len(w), w), 0.9) for w, i in at))
 
 
 def opinion(products: list[Product], read: list[Prediction]) -> LexiconReview:

@@ -22,7 +22,7 @@ from attrex.errors import ConfigError, DataError
 from attrex.evaluation.runs import RunResult, add_run, pack, read_runs
 from attrex.shop.shop import Shop
 from attrex.systems import SYSTEMS as ALL_SYSTEMS
-from attrex.types import CellState, ExtractedValue, Prediction, Product, RegionWeights, Span
+from attrex.types import CellState, Prediction, Product, RegionWeights, Span, Value
 
 RECIPES = Path(__file__).parents[2] / "paper" / "recipes"
 SYSTEMS = {
@@ -418,12 +418,12 @@ def test_what_was_filled_in_is_judged_by_hand_labels(
 def test_heat_maps_of_different_words_are_compared() -> None:
     left, right, flat = ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
 
-    def find(word: str, row: tuple[float, ...], image: int = 0) -> ExtractedValue:
-        return ExtractedValue("Color", word, "text", 0, len(word), 0.9, (RegionWeights(image, (row,)),))
+    def find(word: str, row: tuple[float, ...], image: int = 0) -> Value:
+        return Value.from_span(Span("Color", 0, len(word), word), 0.9, (RegionWeights(image, (row,)),))
 
     same_word = (find("red", left), find("RED", right))
     others = (find("blue", left), find("plain", flat), find("second photo", left, image=1))
-    unseen = ExtractedValue("Color", "no photo", "text", 0, 8, 0.9)
+    unseen = Value.from_span(Span("Color", 0, 8, "no photo"), 0.9)
     predictions = [Prediction("1", (*same_word, *others, unseen)), Prediction("2", (find("green", left),))]
     assert list(load("heatmaps").alike(predictions)) == pytest.approx([1.0, -1.0])  # blue beside each red
 

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from attrex_paper.systems.values import unit_pieces
 
 from attrex.errors import ConfigError
 from attrex.evaluation.metrics import score
+from attrex.evaluation.placing import places, with_places
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch
@@ -19,6 +21,8 @@ from attrex.types import Product
 
 Build = Callable[..., Model]
 OTHERS = [name for name in SYSTEMS if name != "uls-dram"]
+NAMING = ("mae-model", "pam")
+"""Systems whose values have no place in the text."""
 LEARNING = {"mae-model": (300, 2e-3), "adatag": (100, 5e-3)}
 """Steps and learning rate of systems that need others."""
 
@@ -69,6 +73,22 @@ def test_a_system_trains_and_extracts_in_bf16(
     assert len(list(Extractor(model, device="cpu", precision="bf16").extract(titles[:2]))) == 2
 
 
+def places_of(extractor: Extractor, batch: Batch, titles: list[Product]) -> set[tuple[object, ...]]:
+    """Where a naming system's values stand by the token ids that it gave them, in products of one window."""
+    found = set()
+    reserved = torch.tensor(sorted(extractor.encoder.reserved))
+    for row, attribute, ids, probability in extractor.model.network.extract(batch).values:
+        [window] = extractor.encoder.encode(titles[row]).windows
+        for start, end in places(unit_pieces(batch, row, reserved), ids):
+            first, last = window.units[start], window.units[end - 1]
+            assert first is not None
+            assert last is not None
+            place = (extractor.names[attribute], "title", first.start, last.end)
+            found.add((titles[row].id, *place, round(probability, 5)))
+    assert found
+    return found
+
+
 @pytest.mark.parametrize("system", OTHERS)
 def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_directory(
     system: str, build: Build, all_titles: Callable[[Model], Batch], titles: list[Product], tmp_path: Path
@@ -85,11 +105,19 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
     network.eval()
-    found = list(Extractor(model, device="cpu").extract(titles))
+    extractor = Extractor(model, device="cpu")
+    found = list(extractor.extract(titles))
     if system == "mae-model":  # it has a value for every question: only the right ones are asked
-        found = list(Extractor(model, device="cpu").extract(titles, given=lambda p: {s.attribute for s in p.spans}))
-    f1 = score(titles, found, bootstrap=0).tag.f1
+        found = list(extractor.extract(titles, attributes=lambda p: {s.attribute for s in p.spans}))
+    f1 = score(titles, with_places(titles, found, extractor.encoder), bootstrap=0).tag.f1
     assert f1 > 0.9
+    if system in NAMING:
+        assert not any(p.spans for p in found)
+        assert places_of(extractor, batch, titles) == {
+            (p.id, *v.key, round(v.confidence, 5))
+            for p in with_places(titles, extractor.extract(titles), extractor.encoder)
+            for v in p.values
+        }
 
     again = Extractor.load(model.save(tmp_path), device="cpu")
     assert again.model.config.system == system

@@ -12,7 +12,7 @@ from attrex.errors import DataError
 from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
 from attrex.shop.shop import Shop
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.lexicon import NOTHING_MINED, FormStats, Lexicon, Vocabulary
 from attrex.vocabulary.normalizer import MIN_CELLS, ValueNormalizer
 
@@ -24,7 +24,7 @@ def row(*values: str, attribute: str = "Color", text: str = "") -> Product:
 
 
 def find(text: str, attribute: str = "Color") -> Prediction:
-    return Prediction("1", (ExtractedValue(attribute, text, "text", 0, len(text), 0.9),))
+    return Prediction("1", (Value.from_span(Span(attribute, 0, len(text), text), 0.9),))
 
 
 def fitted(*products: Product, lexicon: Lexicon = NOTHING_MINED, **shop: Any) -> ValueNormalizer:

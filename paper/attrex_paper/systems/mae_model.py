@@ -6,8 +6,8 @@ beside the attribute, FC. [attribute ; text ; photos] -> two FC layers -> compar
 the cosine. Loss: max(0, 1 + d(right) - d(wrong)), d = 1 - cos, against another value of the attribute and any other
 value.
 
-The method says a value and no place. A value is given out where the text says it, at every place; one that the text
-does not say cannot be told as a span, and is not. Confidence is the cosine, brought to 0..1.
+The method says a value and no place in the text; it has one for every attribute that it is asked for. Confidence is the
+cosine, brought to 0..1.
 
 Different here: the vocabulary is what the training products' spans say; title and description are read as one text;
 a photo is the mean of its regions in place of VGG's fc7. Dropout is the published 0.5, whatever `decoder.dropout` is.
@@ -27,10 +27,8 @@ from torch.nn import functional as F
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.batch import Batch
-from attrex.model.flat import DecodedSpans
 from attrex.model.image_encoder import ImageEncoder
-from attrex_paper.systems.query import QuerySystem
-from attrex_paper.systems.values import Value, first_values, places, unit_pieces
+from attrex_paper.systems.values import ValueIds, ValueSystem, first_values
 from attrex_paper.systems.words import WordEmbeddings
 
 WIDTH = 1024
@@ -38,7 +36,7 @@ FILTERS = (5, 7)  # widths of the convolutions, in words
 DROPOUT = 0.5
 
 
-class MAEModel(QuerySystem):
+class MAEModel(ValueSystem):
     """``values`` how many, ``longest`` in tokens: what :meth:`learn_values` found when the model was trained."""
 
     image: ImageEncoder
@@ -76,7 +74,7 @@ class MAEModel(QuerySystem):
         self.register_buffer("value_ids", torch.full((values, longest), -1))  # padded with -1
         self.register_buffer("value_attribute", torch.zeros(values, dtype=torch.long))
 
-    def learn_values(self, said: Iterable[tuple[int, Value]]) -> None:
+    def learn_values(self, said: Iterable[tuple[int, ValueIds]]) -> None:
         known = sorted(set(said))
         self._make_vocabulary(max(1, len(known)), max((len(ids) for _, ids in known), default=1))
         for number, (attribute, ids) in enumerate(known):
@@ -147,19 +145,16 @@ class MAEModel(QuerySystem):
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
-    def find(self, reading: tuple[Tensor, Tensor], batch: Batch, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+    def answers(
+        self, reading: tuple[Tensor, Tensor], rows: Tensor, attributes: Tensor
+    ) -> tuple[list[ValueIds], Tensor]:
         cosines = self.cosines(self.ask(reading, rows, attributes))
         best = cosines.masked_fill(self.value_attribute != attributes[:, None], -2).max(1)
         vocabulary = list(self._vocabulary())
-        pieces = {row: unit_pieces(batch, row, self.words.reserved) for row in rows.unique().tolist()}
-        found: list[tuple[int, int, int]] = []
-        for pair, (row, value) in enumerate(zip(rows.tolist(), best.indices.tolist(), strict=True)):
-            if best.values[pair] > -2:
-                found += [(pair, start, end) for start, end in places(pieces[row], vocabulary[value][1])]
-        table = torch.tensor(found, dtype=torch.long, device=rows.device).view(-1, 3)
-        pairs, starts, ends = table.unbind(1)
-        return rows[pairs], attributes[pairs], starts, ends, (best.values[pairs].clamp(-1, 1) + 1) / 2
+        known = zip((best.values > -2).tolist(), best.indices.tolist(), strict=True)
+        values = [vocabulary[value][1] if has_values else () for has_values, value in known]
+        return values, (best.values.clamp(-1, 1) + 1) / 2
 
-    def _vocabulary(self) -> Iterator[tuple[int, Value]]:
+    def _vocabulary(self) -> Iterator[tuple[int, ValueIds]]:
         for attribute, ids in zip(self.value_attribute.tolist(), self.value_ids.tolist(), strict=True):
             yield attribute, tuple(i for i in ids if i >= 0)

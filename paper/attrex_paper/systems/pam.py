@@ -5,8 +5,8 @@ transformer. A decoder then writes the value: in every step each word piece that
 has a score w_i . z_t + b_i, and each token of the text q(z_t) . k(h_j); one softmax over both, and over the end. A
 piece that can be had in several ways has the sum of their probabilities. Loss: -log of the right pieces' probability.
 
-As for MAE-model, the value is given out where the text says it, at every place; one that it does not say is no span.
-Confidence is the probability of what was written. A pair without a value is one whose first step is the end.
+As for MAE-model, the value has no place in the text. Confidence is the probability of what was written. A pair without
+a value is one whose first step is the end.
 
 Different here: the decoder has layers of its own, which attend to the joint sequence, so that texts and photos are
 encoded once for all attributes; words of the photo come without their boxes, and regions are those of a grid; the
@@ -26,11 +26,9 @@ from torch import Tensor, nn
 from attrex.config import Config
 from attrex.model.batch import Batch
 from attrex.model.concat import Concat
-from attrex.model.flat import DecodedSpans
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.text_encoder import TextEncoder
-from attrex_paper.systems.query import QuerySystem
-from attrex_paper.systems.values import Value, first_values, places, unit_pieces
+from attrex_paper.systems.values import ValueIds, ValueSystem, first_values
 
 LAYERS = 2
 """Of the decoder."""
@@ -47,7 +45,7 @@ class PamOutput(NamedTuple):
     pointed: Tensor  #: (B, S) token ids, END where there is nothing to point at
 
 
-class PAM(QuerySystem):
+class PAM(ValueSystem):
     """``pieces`` in the vocabulary, ``longest`` value in pieces: what :meth:`learn_values` found in training."""
 
     pairs_at_once = 256
@@ -91,7 +89,7 @@ class PAM(QuerySystem):
         self.register_buffer("piece_ids", torch.zeros(pieces, dtype=torch.long))
         self.register_buffer("known", torch.zeros(self.attributes, pieces, dtype=torch.bool))
 
-    def learn_values(self, said: Iterable[tuple[int, Value]]) -> None:
+    def learn_values(self, said: Iterable[tuple[int, ValueIds]]) -> None:
         values = set(said)
         pieces = sorted({i for _, ids in values for i in ids})
         self._make_vocabulary(max(1, len(pieces)), max((len(ids) for _, ids in values), default=1))
@@ -149,20 +147,7 @@ class PAM(QuerySystem):
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
-    def find(self, reading: PamOutput, batch: Batch, rows: Tensor, attributes: Tensor) -> DecodedSpans:
-        values, probability = self.write(reading, rows, attributes)
-        pieces = {row: unit_pieces(batch, row, self.reserved) for row in rows.unique().tolist()}
-        found = [
-            (pair, start, end)
-            for pair, (row, value) in enumerate(zip(rows.tolist(), values, strict=True))
-            if value
-            for start, end in places(pieces[row], value)
-        ]
-        table = torch.tensor(found, dtype=torch.long, device=rows.device).view(-1, 3)
-        pairs, starts, ends = table.unbind(1)
-        return rows[pairs], attributes[pairs], starts, ends, probability[pairs]
-
-    def write(self, reading: PamOutput, rows: Tensor, attributes: Tensor) -> tuple[list[Value], Tensor]:
+    def answers(self, reading: PamOutput, rows: Tensor, attributes: Tensor) -> tuple[list[ValueIds], Tensor]:
         """The most likely piece, step after step: the values of pairs (N,), and their probabilities."""
         values = torch.full((len(rows), self.longest + 1), END, device=rows.device)
         probability = torch.ones(len(rows), device=rows.device)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from attrex.config import Config
 from attrex.model.attribute_range import cap_pairs
-from attrex.model.batch import LOCATED, Batch, Decoded, Losses
+from attrex.model.batch import LOCATED, Batch, Decoded, DecodedValue, Losses
 from attrex.model.flat import DecodedSpans
 from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
@@ -41,6 +41,10 @@ class QuerySystem(System):
     @abstractmethod
     def find(self, reading: Any, batch: Batch, rows: Tensor, attributes: Tensor) -> DecodedSpans:
         """Spans that answer the pairs; the rows that come back are those of the batch."""
+
+    def values(self, reading: Any, rows: Tensor, attributes: Tensor) -> list[DecodedValue]:
+        """Values that answer the pairs and have no place in the text."""
+        return []
 
     def forward(self, **tensors: Tensor) -> Losses:
         batch = Batch(**tensors)
@@ -72,12 +76,11 @@ class QuerySystem(System):
             asked = torch.ones(len(batch.input_ids), self.attributes, dtype=torch.bool, device=batch.input_ids.device)
         rows, attributes = asked.nonzero(as_tuple=True)
         reading = self.read(batch)
-        parts = [
-            self.find(reading, batch, r, a) if len(r) else (r, a, r, r, r.float())
-            for r, a in zip(rows.split(self.pairs_at_once), attributes.split(self.pairs_at_once), strict=True)
-        ]
+        pairs = list(zip(rows.split(self.pairs_at_once), attributes.split(self.pairs_at_once), strict=True))
+        parts = [self.find(reading, batch, r, a) if len(r) else (r, a, r, r, r.float()) for r, a in pairs]
+        values = [value for r, a in pairs if len(r) for value in self.values(reading, r, a)]
         found, about, starts, ends, probability = (torch.cat(column) for column in zip(*parts, strict=True))
-        return Decoded(found, about, starts, ends, probability, None, None, len(rows), None)
+        return Decoded(found, about, starts, ends, probability, None, None, len(rows), None, values)
 
 
 class NameReader(QuerySystem):

@@ -67,7 +67,7 @@ def evaluate(
             attributes=chosen,
             threshold=threshold,
             photos=not no_photos,
-            given=given,
+            gold_attributes=given,
         )
         console.print(score_tables(result.scores))
         if result.incomplete:

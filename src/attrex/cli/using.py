@@ -70,11 +70,11 @@ def extract(
             evidence=not no_evidence,
             photos=not no_photos,
         )
-        target.write(with_progress(predictions, "extracting", done=target.tally.rows))
-    tally = target.tally
+        target.write(with_progress(predictions, "extracting", done=target.counts.rows))
+    counts = target.counts
     console.print(
-        f"{tally.rows:,} products, {tally.values:,} values; {tally.warnings:,} products with warnings, "
-        f"{tally.errors:,} rows that could not be read (marked in the output)",
+        f"{counts.rows:,} products, {counts.values:,} values; {counts.warnings:,} products with warnings, "
+        f"{counts.errors:,} rows that could not be read (marked in the output)",
         soft_wrap=True,
     )
     note(f"values: {out}")

@@ -127,7 +127,7 @@ def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction
     for product, prediction in zip(products, predictions, strict=True):
         if product.id in ids:
             gold = {s.text.casefold() for s in product.spans or () if s.attribute == "Color"}
-            read = {v.text.casefold() for v in prediction.values if v.attribute == "Color"}
+            read = {v.value.casefold() for v in prediction.values if v.attribute == "Color"}
             right, total = right + (read == gold), total + 1
     return right / max(1, total)
 

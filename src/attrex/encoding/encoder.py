@@ -27,6 +27,8 @@ from attrex.shop.schema import Schema
 from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_SPLIT_IDEOGRAPHS = re.compile(f"(?<={_IDEOGRAPH}) (?={_IDEOGRAPH})")
 _JOINER = "\u200d"
 _MODIFIER = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # joiner, skin tones, tags of flags
 
@@ -140,6 +142,12 @@ class ProductEncoder:
         if labels:
             self._label(product, units, zip(windows, cuts, strict=True))
         return encoded
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The words of token ids, without the spaces that a tokenizer puts between characters."""
+        if self.units == "char":
+            return "".join(self.backend.id_to_token(i) for i in ids)
+        return _SPLIT_IDEOGRAPHS.sub("", self.backend.decode(list(ids), skip_special_tokens=False)).strip()
 
     # ---- units ----------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,16 @@ class ComparisonRow:
         return [v for run in self.runs if (v := run.value(*FIGURES[figure])) is not None]
 
 
+class Comparison(list[ComparisonRow]):
+    """The rows of :func:`compare`, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        from attrex.reports.notebook import table_html
+
+        head, *body = _cells(self, FIGURES)
+        return table_html(head, body)
+
+
 def compare(
     runs: Sequence[RunResult],
     against: str | None = None,
@@ -58,7 +68,7 @@ def compare(
     metric: str = "tag",
     samples: int = 10_000,
     seed: int = 0,
-) -> list[ComparisonRow]:
+) -> Comparison:
     """One row for the runs of each name, the best first by what is asked for; with ``against``, compared with that row.
 
     Raises :class:`ConfigError` when no row is named ``against``, :class:`DataError` when none was measured on ``part``,
@@ -73,7 +83,7 @@ def compare(
     groups: dict[str, list[RunResult]] = defaultdict(list)
     for run in runs:
         groups[label(run, runs)].append(run)
-    rows = [ComparisonRow(name, group) for name, group in groups.items()]
+    rows = Comparison(ComparisonRow(name, group) for name, group in groups.items())
     shown = figure_of(part, metric)
     rows.sort(key=lambda row: -mean(row.values(shown) or [-1.0]))
     if against is None:
@@ -83,12 +93,12 @@ def compare(
         what, hint = ("several rows are", "") if chosen else ("no row is", did_you_mean(against, groups))
         raise ConfigError(f"{what} named {against!r}{hint}; expected one of {list(groups)}")
     other = chosen[0].runs
-    return [
+    return Comparison(
         row
         if row.runs is other
         else ComparisonRow(row.name, row.runs, difference(row.runs, other, part, metric, samples, seed))
         for row in rows
-    ]
+    )
 
 
 def difference(

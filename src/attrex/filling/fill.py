@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from attrex.io.rows import HALF_CHARACTER
-from attrex.types import ExtractedValue, Prediction, Product, paired
+from attrex.types import Prediction, Product, Value, paired
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 
@@ -24,12 +24,12 @@ class Outcome(StrEnum):
 
 
 CHANGE_COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", "text", "field", "start", "end")
-"""The row of a find in a file of changes."""
+"""The row of a value in a file of changes; the last four are empty for a value that the text does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value that a product's texts name for one cell, surest find first."""
+    """One value that was found for one cell, surest first."""
 
     product: str  #: its id
     attribute: str
@@ -37,13 +37,13 @@ class Entry:
     cell: tuple[str, ...]  #: what the shop has there
     value: str  #: the table's word for the find; if it has none, the text's
     known: bool  #: whether it has one
-    found: ExtractedValue
+    found: Value
 
     def to_json(self) -> dict[str, Any]:
         found = self.found
         change = (self.product, self.attribute, self.outcome.value, list(self.cell), self.value, self.known)
-        place = (round(found.confidence, 4), found.text, found.field, found.start, found.end)
-        return dict(zip(CHANGE_COLUMNS, (*change, *place), strict=True))
+        place = (s.text, s.field, s.start, s.end) if (s := found.source) else (None,) * 4
+        return dict(zip(CHANGE_COLUMNS, (*change, round(found.confidence, 4), *place), strict=True))
 
 
 class NamedValue(NamedTuple):
@@ -51,7 +51,7 @@ class NamedValue(NamedTuple):
 
     value: str
     known: bool
-    found: ExtractedValue
+    found: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ def fill_table(
         yield FilledRow(product.id, table, tuple(entries), error)
 
 
-def _by_attribute(values: Iterable[ExtractedValue], min_confidence: float) -> dict[str, list[ExtractedValue]]:
+def _by_attribute(values: Iterable[Value], min_confidence: float) -> dict[str, list[Value]]:
     """The finds of each attribute from ``min_confidence`` on, surest first; of the same text only the surest."""
-    finds: defaultdict[str, dict[str, ExtractedValue]] = defaultdict(dict)
+    finds: defaultdict[str, dict[str, Value]] = defaultdict(dict)
     for value in sorted(values, key=lambda v: -v.confidence):
         if value.confidence >= min_confidence:
-            finds[value.attribute].setdefault(value.text, value)
+            finds[value.attribute].setdefault(value.value, value)
     return {attribute: list(by_text.values()) for attribute, by_text in finds.items()}
 
 
@@ -104,15 +104,15 @@ def _entries(
     product: str,
     attribute: str,
     cell: tuple[str, ...] | None,
-    finds: Iterable[ExtractedValue],
+    finds: Iterable[Value],
     normalizer: ValueNormalizer,
     known_only: bool,
 ) -> Iterator[Entry]:
     """What the finds of one cell name, each value once; ``cell``: None where it is blank."""
     named: dict[str, NamedValue] = {}  # by folded value
     for found in finds:
-        known = normalizer.normalize(attribute, found.text, cell or ())
-        value = _written(found.text) if known is None else known
+        known = normalizer.normalize(attribute, found.value, cell or ())
+        value = _written(found.value) if known is None else known
         named.setdefault(normalizer.folded[value], NamedValue(value, known is not None, found))
     own = {normalizer.folded[value] for value in cell or ()}
     agrees, full = bool(own & named.keys()), False

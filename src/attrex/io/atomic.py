@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
@@ -37,18 +37,22 @@ def exclusive_lock(path: Path, lock: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path, *, suffix: str = ".part", lock: bool = True) -> Iterator[Path]:
     """A path to write to, ``NAME.part``, which becomes ``path`` when the block ends without an error.
 
-    An error or an interrupt leaves what was under the name before. A link stays a link. Raises :class:`DataError` for a
-    directory, and where another process is writing the file.
+    An error or an interrupt leaves what was under the name before. A link stays a link.
+
+    :param suffix: of the path to write to.
+    :param lock: take the file's lock; False where the caller holds it.
+
+    Raises :class:`DataError` for a directory, and where another process is writing the file.
     """
     path = path.resolve()
     if path.is_dir():
         raise DataError(f"{path}: expected a file to write, got a directory; name a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with exclusive_lock(path):
+    part = path.with_name(path.name + suffix)
+    with exclusive_lock(path) if lock else nullcontext():
         try:
             yield part
             os.replace(part, path)

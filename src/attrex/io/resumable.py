@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.io.atomic import exclusive_lock, write_text
+from attrex.io.atomic import atomic_path, exclusive_lock, write_text
 from attrex.types import Product
 
 
@@ -49,7 +49,7 @@ class ResumableWriter:
         if self.part.exists() and not resume:
             raise DataError(f"{self.part} is an unfinished {what}; resume it, or delete it")
         self.finished = resume and self.path.exists() and not self.part.exists()
-        self.what, self.key, self.count = what, key, count
+        self.what, self.key, self.count_row = what, key, count
         self.options, self.record = dict(options or {}), self.path.with_name(self.path.name + ".part.options")
         if self.part.exists():
             self._check_options()
@@ -104,7 +104,7 @@ class ResumableWriter:
                     f"{self.part} was made from other products: its row {number} is {row.get('id')!r}, but the "
                     f"input has {here} there; resume with the same input, or delete the file to start again"
                 )
-            self.count(row)
+            self.count_row(row)
         return remaining
 
     def _finished_rows(self) -> Iterator[dict[str, Any]]:
@@ -127,7 +127,7 @@ class ResumableWriter:
         with self.part.open("a", encoding="utf-8", errors="backslashreplace", newline="\n", buffering=1) as stream:
             for row in rows:
                 stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-                self.count(row)
+                self.count_row(row)
         self._finish()
         self.record.unlink(missing_ok=True)
 
@@ -148,19 +148,22 @@ class ResumableWriter:
                     "delete the file to start again"
                 )
 
+    def complete(self) -> AbstractContextManager[Path]:
+        """A path to write the finished file to, which then becomes it."""
+        return atomic_path(self.path, suffix=".whole", lock=False)
+
     def _finish(self) -> None:
         """Turn the rows into the file, once all are there."""
         if self.suffix != ".gz":
             os.replace(self.part, self.path)
             return
-        whole = self.path.with_name(self.path.name + ".whole")
         with (
             self.part.open("rb") as rows,
-            whole.open("wb") as raw,
+            self.complete() as path,
+            path.open("wb") as raw,
             gzip.GzipFile(self.path.name, "wb", fileobj=raw) as packed,
         ):
             shutil.copyfileobj(rows, packed)
-        os.replace(whole, self.path)
         self.part.unlink()
 
 

@@ -21,7 +21,7 @@ from attrex.errors import DataError, did_you_mean, kind_of, short
 from attrex.io.html import without_markup
 from attrex.shop.cells import Cells, ColumnCounts, is_missing
 from attrex.shop.mapping import ColumnMapping
-from attrex.shop.shop import DEFAULT_COLUMNS, Shop
+from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
 from attrex.types import ImageSource, Product, Span
 
 log = logging.getLogger(__name__)
@@ -171,6 +171,32 @@ def _check_columns(head: Sequence[RawRecord], name: str, mapping: ColumnMapping)
             f"{name}: expected a text column ({', '.join(TEXT_COLUMNS)}), got {shortlist(columns)}{near}; "
             "name the text columns in the shop (columns: texts)"
         )
+
+
+def as_products(items: Iterable[Product | Mapping[str, Any] | str], shop: Shop = DEFAULT_SHOP) -> Iterator[Product]:
+    """Products as they are, dicts as rows of the shop's files, strings as the text of one product each.
+
+    Raises :class:`DataError` at the call for what is no series of these, later for an item that is none of them.
+    """
+    if hasattr(items, "iterrows"):
+        raise DataError("products should be a list or another iterable, got a table; give table.to_dict('records')")
+    if isinstance(items, str | bytes | Path | Product | Mapping) or not isinstance(items, Iterable):
+        advice = "read_products reads files" if isinstance(items, Path) else "put a single one into a list"
+        raise DataError(
+            f"products should be a list or another iterable of products, dicts or texts, got {kind_of(items)} "
+            f"{short(items)}; {advice}"
+        )
+    return (_as_product(number, item, shop) for number, item in enumerate(items, 1))
+
+
+def _as_product(number: int, item: Product | Mapping[str, Any] | str, shop: Shop) -> Product:
+    if isinstance(item, Product):
+        return item
+    if isinstance(item, str):
+        return Product(f"row-{number}", {"text": item})
+    if isinstance(item, Mapping):
+        return to_product(record(f"products row {number}", number, item), shop, Path())
+    raise DataError(f"products row {number}: expected a product, a dict or a text, got {kind_of(item)} {short(item)}")
 
 
 def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | None = None) -> Product:

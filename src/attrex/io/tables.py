@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrex.io.atomic import atomic_path
+from attrex.io.parquet import write_parquet
 from attrex.io.products import write_rows
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 SEPARATOR = "; "
-_TABLE_CHUNK = 2000
 TableCells = Mapping[str, Sequence[str]]
 """attribute -> values: no key where blank, none where known to be absent"""
 
@@ -76,13 +75,10 @@ def _table_to_csv(source: Path, target: Path, id_column: str, columns: Sequence[
 
 def _table_to_parquet(source: Path, target: Path, id_column: str, columns: Sequence[str]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    values = pa.list_(pa.string())
-    layout = pa.schema([(id_column, pa.string()), *((_column(c, id_column), values) for c in columns)])
-    with source.open(encoding="utf-8") as rows, pq.ParquetWriter(target, layout) as writer:
-        while lines := list(islice(rows, _TABLE_CHUNK)):
-            some = [json.loads(line) for line in lines]
-            arrays = [pa.array([row[id_column] for row in some], pa.string())]
-            arrays += [pa.array([row["attributes"].get(c) for row in some], values) for c in columns]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=layout))
+    names = {c: _column(c, id_column) for c in columns}
+    schema = pa.schema([(id_column, pa.string()), *((name, pa.list_(pa.string())) for name in names.values())])
+    with source.open(encoding="utf-8") as lines:
+        rows = map(json.loads, lines)
+        cells = ({names[a]: v for a, v in row["attributes"].items()} | {id_column: row[id_column]} for row in rows)
+        write_parquet(target, cells, schema)

@@ -131,8 +131,8 @@ class _Words:
     def places(self, product: Product, prediction: Prediction) -> Iterator[tuple[LexiconForm, bool]]:
         """Every place that a form would label, and whether it is read there."""
         found: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-        for value in prediction.values:
-            found[value.attribute, value.field].append((value.start, value.end))
+        for span in prediction.spans:
+            found[span.attribute, span.field].append((span.start, span.end))
         for field, text in product.fields.items():
             of_field = {name: at for (name, where), at in found.items() if where == field}
             yield from self._in_text(text, product.table, of_field)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from attrex.shop.schema import Schema
-from attrex.types import CellState, ExtractedValue, Prediction, Product, Span
+from attrex.types import CellState, Prediction, Product, Span
 
 
 class PseudoLabels(NamedTuple):
@@ -41,28 +41,27 @@ class Teacher:
         read = self._read.get(product.id)
         if read is None or product.complete:
             return PseudoLabels([], list(mentions), {})
-        finds = [value for value in read.values if self._counts(product, value)]
-        labels = [(_as_span(f), f.confidence) for f in finds if f.confidence >= self.high]
-        doubtful = [_as_span(f) for f in finds if self.low < f.confidence < self.high]
+        placed = [(v.source, v.confidence) for v in read.values if v.source is not None]
+        finds = [(span, confidence) for span, confidence in placed if self._counts(product, span)]
+        labels = [(span, confidence) for span, confidence in finds if confidence >= self.high]
+        doubtful = [span for span, confidence in finds if self.low < confidence < self.high]
         doubtful += [
-            m for m in mentions if read.range.get(m.attribute, 0.0) > self.low and not any(_meet(m, f) for f in finds)
+            m
+            for m in mentions
+            if read.range.get(m.attribute, 0.0) > self.low and not any(_meet(m, f) for f, _ in finds)
         ]
         open_states = (CellState.BLANK, CellState.NOT_LOCATED)
         scores = {a: s for a, s in read.range.items() if self.schema.cell_state(product, a) in open_states}
         return PseudoLabels(labels, doubtful, {a: s for a, s in scores.items() if s > self.low})
 
-    def _counts(self, product: Product, find: ExtractedValue) -> bool:
-        """Whether a find adds anything; its product may have been given another text since."""
+    def _counts(self, product: Product, find: Span) -> bool:
+        """Whether a find says anything new; its product may have been given another text since."""
         same_text = product.fields.get(find.field, "")[find.start : find.end] == find.text
         known = self.schema.cell_state(product, find.attribute) == CellState.ABSENT
         labelled = any(s.field == find.field and s.start < find.end and find.start < s.end for s in product.spans or ())
         return same_text and not known and not labelled
 
 
-def _as_span(find: ExtractedValue) -> Span:
-    return Span(find.attribute, find.start, find.end, find.text, find.field)
-
-
-def _meet(mention: Span, find: ExtractedValue) -> bool:
+def _meet(mention: Span, find: Span) -> bool:
     same = (mention.attribute, mention.field) == (find.attribute, find.field)
     return same and mention.start < find.end and find.start < mention.end

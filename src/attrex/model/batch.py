@@ -6,9 +6,9 @@ decoded pairs, R regions of all photos of a row, C attributes, V spans found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -87,9 +87,18 @@ class Losses:
         return getattr(self, key) if isinstance(key, str) else self.loss
 
 
+class DecodedValue(NamedTuple):
+    """A value that a network names and does not place in the text."""
+
+    row: int
+    attribute: int
+    ids: tuple[int, ...]  #: its words as token ids
+    probability: float  #: 0..1
+
+
 @dataclass
 class Decoded:
-    """Spans found in a batch, and the range they were looked for in."""
+    """Spans found in a batch, values named without a place, and the range they were looked for in."""
 
     rows: Tensor  #: (V,) long
     attributes: Tensor  #: (V,) long
@@ -100,3 +109,4 @@ class Decoded:
     selected: Tensor | None  #: (B, C) bool, the minimized range
     pairs: int  #: sequences decoded: the size of the range, or B for the flat tagger
     region_weights: Tensor | None  #: (B, S, R)
+    values: Sequence[DecodedValue] = ()

@@ -37,7 +37,7 @@ def report_page(
     for run, (_, extractor) in zip(runs, models, strict=True):
         looked = extractor.extract([products[i] for i in shown], photos=photos)
         for i, prediction in zip(shown, looked, strict=True):
-            run[i] = _with_evidence(run[i], prediction)
+            run[i] = _with_regions(run[i], prediction)
     names = _names(models)
     return write_report(
         path,
@@ -64,16 +64,15 @@ def _run(
     return result.predictions, result.to_json()
 
 
-def _with_evidence(prediction: Prediction, again: Prediction) -> Prediction:
+def _with_regions(prediction: Prediction, again: Prediction) -> Prediction:
     """The prediction with the region weights of a second one.
 
     All else stays: confidences differ in the last digits with the batch a product is in, and what the page shows is
     chosen by them.
     """
-    weights = {value.key: value.evidence for value in again.values}
-    return replace(
-        prediction, values=tuple(replace(v, evidence=weights.get(v.key, v.evidence)) for v in prediction.values)
-    )
+    regions = {(v.attribute, v.value, v.key): v.regions for v in again.values}
+    values = (replace(v, regions=regions.get((v.attribute, v.value, v.key), v.regions)) for v in prediction.values)
+    return replace(prediction, values=tuple(values))
 
 
 def _names(models: Sequence[tuple[str, Extractor]]) -> list[str]:

@@ -121,7 +121,7 @@ _USE = [
     "",
     'extractor = Extractor.load("this/directory")',
     'for prediction in extractor.extract(read_products("products.jsonl")):',
-    "    print(prediction.id, [(v.attribute, v.text, v.confidence) for v in prediction.values])",
+    "    print(prediction.id, [(v.attribute, v.value, v.confidence) for v in prediction.values])",
     "```",
     "",
     "Values are found where the text says them; what only the photo shows is not filled in.",

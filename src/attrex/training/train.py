@@ -20,6 +20,7 @@ from attrex.encoding.encoder import ProductEncoder
 from attrex.errors import DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
+from attrex.evaluation.placing import with_places
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
@@ -113,7 +114,8 @@ def _fit(
     extractor = Extractor(model)
 
     def read(threshold: float | None = None) -> list[Prediction]:
-        found = list(extractor.extract(validation, evidence=False, threshold=threshold))
+        predictions = extractor.extract(validation, evidence=False, threshold=threshold)
+        found = with_places(validation, predictions, extractor.encoder)
         return without_unknown(validation, found, mentions) if mentions and taught else found
 
     def measure(bootstrap: int = 0) -> dict[str, Any]:

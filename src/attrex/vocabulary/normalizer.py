@@ -127,7 +127,7 @@ class ValueNormalizer:
                     if span.value is not None:
                         self._attributes[span.attribute].labels[self.folded[span.text]][span.value] += 1
             else:
-                for attribute, form in {(v.attribute, self.folded[v.text]) for v in prediction.values}:
+                for attribute, form in {(v.attribute, self.folded[v.value]) for v in prediction.values}:
                     if cell := product.table.get(attribute):
                         self._attributes[attribute].beside[form].update(cell)
 
