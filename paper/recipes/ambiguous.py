@@ -20,11 +20,11 @@ from attrex.cli.console import progress
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import AMBIGUOUS_SHARE, SETTINGS, photo_use
-from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.evaluate import evaluate_extractor
 from attrex.evaluation.runs import add_run
 from attrex.inference.extractor import Extractor
 from attrex.io.readers import read_products
-from attrex.training.train import train
+from attrex.training.train import train_model
 
 UNSEEN = 400
 
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
             image_size=96,
             ambiguous_share=AMBIGUOUS_SHARE,
         )
-    train(  # a finished training is not repeated, only checked to be of the same data and settings
+    train_model(  # a finished training is not repeated, only checked to be of the same data and settings
         read_products(data / "train.jsonl"),
         read_products(data / "valid.jsonl"),
         model,
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     extractor = Extractor.load(model)
     test = list(read_products(data / "test.jsonl"))
-    result = evaluate(extractor, test)
+    result = evaluate_extractor(extractor, test)
     found: dict[str, Any] = {
         "name": name,
         "system": config.system_name,

@@ -28,7 +28,7 @@ from rich.console import Console
 
 from attrex.cli.console import progress
 from attrex.config import Config
-from attrex.evaluation.evaluate import Evaluation, evaluate
+from attrex.evaluation.evaluate import Evaluation, evaluate_extractor
 from attrex.evaluation.runs import RunResult, add_run, read_runs
 from attrex.evaluation.threshold import CANDIDATES, threshold_curve
 from attrex.inference.extractor import Extractor
@@ -37,7 +37,7 @@ from attrex.io.splitting import split_by_group
 from attrex.labels.labeler import DistantLabeler
 from attrex.shop.shop import Shop
 from attrex.systems import SYSTEMS
-from attrex.training.train import train
+from attrex.training.train import train_model
 from attrex.types import Product
 
 CORE = (
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     work = options.work / options.data.name / run
     config = _config(options)
     train_size, valid_size, _ = options.sample or (None, None, None)
-    train(  # a finished training is not repeated, only checked to be of the same data and settings
+    train_model(  # a finished training is not repeated, only checked to be of the same data and settings
         hide_cells(split(options.data, "train", options.products, train_size), options.hide, options.seed),
         hide_cells(split(options.data, "valid", sample=valid_size), options.hide, options.seed),
         work,
@@ -200,23 +200,23 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
     gold = options.data / "gold_dev.jsonl"
     if gold.exists():
         products = [replace(p, complete=True) for p in read_products(gold)]
-        result["gold"] = figures(evaluate(extractor, products, attributes=CORE), by_attribute=True)
+        result["gold"] = figures(evaluate_extractor(extractor, products, attributes=CORE), by_attribute=True)
         if config.image.model is not None:
-            texts_only = evaluate(extractor, products, attributes=CORE, photos=False)
+            texts_only = evaluate_extractor(extractor, products, attributes=CORE, photos=False)
             result["gold_without_photos"] = figures(texts_only, by_attribute=True)
     return result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
 
 
 def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
     test = list(split(options.data, "test", sample=options.sample and options.sample[2]))
-    found: dict[str, Any] = {"test": figures(evaluate(extractor, test))}
+    found: dict[str, Any] = {"test": figures(evaluate_extractor(extractor, test))}
     if options.without_photos and config.image.model is not None:
-        found["test_without_photos"] = figures(evaluate(extractor, test, photos=False))
+        found["test_without_photos"] = figures(evaluate_extractor(extractor, test, photos=False))
     if options.curve and extractor.model.network.predicts_range:
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
         found["threshold_curve"] = threshold_curve(test, low)
     if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, for those of each product here
-        found["test_given"] = figures(evaluate(extractor, test, gold_attributes=True))
+        found["test_given"] = figures(evaluate_extractor(extractor, test, gold_attributes=True))
     return found
 
 

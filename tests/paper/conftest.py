@@ -18,7 +18,7 @@ from attrex.model.batch import Batch
 from attrex.shop.cells import Cells
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
-from attrex.training.train import new_model, said_values, train
+from attrex.training.train import new_model, said_values, train_model
 from attrex.types import Product
 
 
@@ -91,6 +91,6 @@ def fit(titles: list[Product], title_schema: Schema) -> Callable[..., Model]:
     shop = Shop(cells=Cells(other_columns="drop"), schema=title_schema)
 
     def fit(config: Config, directory: Path, **options: bool) -> Model:
-        return train(titles, titles, directory, config=config, shop=shop, trackers=[], **options)
+        return train_model(titles, titles, directory, config=config, shop=shop, trackers=[], **options)
 
     return fit

@@ -8,7 +8,7 @@ from attrex.errors import ConfigError, DataError
 from attrex.io.readers import read_products
 from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import mine
-from attrex.quality import check
+from attrex.quality import check_splits
 from attrex.shop.cells import Cells, ColumnCounts
 from attrex.shop.schema import Attribute, Schema
 from attrex.shop.shop import Shop
@@ -103,7 +103,7 @@ def test_a_marker_gives_the_same_answer_everywhere(word: str) -> None:
     assert located.cell_state("Material") == CellState.BLANK
     assert mine([product], SHOP).attributes == {}
     assert ValueNormalizer.fit([product], shop=SHOP).attributes == ()
-    assert check({"train": [product]}).attributes == {}
+    assert check_splits({"train": [product]}).attributes == {}
 
 
 def test_columns_of_one_attribute_are_merged_before_anybody_asks() -> None:
@@ -111,7 +111,7 @@ def test_columns_of_one_attribute_are_merged_before_anybody_asks() -> None:
     (product,) = read_products(rows, shop=SHOP)
     assert product.table == {"Material": ("Cotton", "Silk")}
     assert [(s.attribute, s.text) for s in DistantLabeler(SHOP).label(product).spans or ()] == [("Material", "cotton")]
-    assert list(check({"train": [product]}).attributes) == ["Material"]
+    assert list(check_splits({"train": [product]}).attributes) == ["Material"]
     assert list(mine([product] * 5, SHOP).attributes) == ["Material"]
 
 

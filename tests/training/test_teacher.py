@@ -13,7 +13,7 @@ from attrex.config import Config
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.labels.pseudo_labels import Teacher
-from attrex.training.train import train
+from attrex.training.train import train_model
 from attrex.types import Product
 
 STUDENT = {
@@ -59,7 +59,7 @@ def blank(products: list[Product]) -> list[Product]:
 
 def run(blank: list[Product], directory: Path, config: Config, teacher: Teacher | None = None) -> Model:
     console = Console(quiet=True)
-    return train(blank, blank[:6], directory, config=config, trackers=[], console=console, teacher=teacher)
+    return train_model(blank, blank[:6], directory, config=config, trackers=[], console=console, teacher=teacher)
 
 
 def test_a_student_learns_from_what_its_teacher_extracted(

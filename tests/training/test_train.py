@@ -27,7 +27,7 @@ from attrex.model.network import Network
 from attrex.progress import Progress
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
-from attrex.training.train import train
+from attrex.training.train import train_model
 from attrex.training.trainer import AttrexTrainer
 from attrex.types import UNKNOWN, Product
 
@@ -78,7 +78,7 @@ def few(titles: list[Product]) -> list[Product]:
 
 
 def run(few: list[Product], directory: Path, config: Config, **options: Any) -> Model:
-    return train(few, few[:6], directory, config=config, trackers=[], **options)
+    return train_model(few, few[:6], directory, config=config, trackers=[], **options)
 
 
 # --- learning ---------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_learns_its_training_products(
     titles: list[Product], tiny: Config, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     config = having(tiny, QUICK, change, {"training": {"evaluations": 2}})
-    model = train(titles, titles[:30], tmp_path, config=config, trackers=[])
+    model = train_model(titles, titles[:30], tmp_path, config=config, trackers=[])
     first, last = (entry["eval_tag_f1"] for entry in model.metrics["history"])
     assert last > first
     assert model.metrics["validation"]["tag"]["f1"] > 0.5
@@ -345,7 +345,7 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
 
 def test_a_model_knows_what_its_shop_calls_the_values(few: list[Product], tiny: Config, tmp_path: Path) -> None:
     labelled = [replace(p, spans=tuple(replace(s, value=f"the {s.text}") for s in p.spans or ())) for p in few]
-    train(labelled, few, tmp_path, config=having(tiny, TEXT_ONLY), shop=Shop(aliases={"crimson": ("scarlet",)}))
+    train_model(labelled, few, tmp_path, config=having(tiny, TEXT_ONLY), shop=Shop(aliases={"crimson": ("scarlet",)}))
     saved = json.loads((tmp_path / "normalizer.json").read_text())
     span = next(s for p in labelled for s in p.spans or ())
     assert any(span.value in values for values in saved["attributes"][span.attribute]["labels"].values())
@@ -359,7 +359,7 @@ def test_photos_that_cannot_be_read_are_told_as_they_are_named(
     """An id may look like markup, which would end the training at its very end."""
     products = [replace(few[0], id="<b>1</b>[/i]", images=(tmp_path / "[red]none.png",)), *few[1:]]
     said: list[str] = []
-    train(products, few[:6], tmp_path / "run", config=having(tiny, NOISY), trackers=[], progress=messages(said))
+    train_model(products, few[:6], tmp_path / "run", config=having(tiny, NOISY), trackers=[], progress=messages(said))
     assert "1 products had photos that cannot be read; <b>1</b>[/i]: " in "\n".join(said)
     assert "[red]none.png" in "\n".join(said)
 
@@ -371,7 +371,7 @@ def test_resuming_a_finished_run_returns_at_once(
     first = run(few, tmp_path, config)
     monkeypatch.setattr(AttrexTrainer, "run", None)  # would fail if it were called
     said: list[str] = []
-    again = train(few, few[:6], tmp_path, config=config, resume=True, trackers=[], progress=messages(said))
+    again = train_model(few, few[:6], tmp_path, config=config, resume=True, trackers=[], progress=messages(said))
     assert "is finished already: nothing left to do" in "\n".join(said)
     assert_same(again, first)
 
@@ -463,7 +463,7 @@ def test_with_complete_products_nothing_changes(few: list[Product], tiny: Config
     plain = run(complete, tmp_path / "plain", having(tiny, TEXT_ONLY))
     config = having(tiny, TEXT_ONLY, {"range": {"unknown": "masked"}})
     said: list[str] = []
-    careful = train(complete, complete[:6], tmp_path / "careful", config=config, trackers=[], progress=messages(said))
+    careful = train_model(complete, complete[:6], tmp_path / "careful", config=config, trackers=[], progress=messages(said))
     assert_same(plain, careful)
     assert "all 24 products are marked complete" in "\n".join(said)
     assert "all training products are marked complete" in (tmp_path / "careful" / "README.md").read_text()
@@ -475,18 +475,18 @@ def test_with_complete_products_nothing_changes(few: list[Product], tiny: Config
 def test_products_without_labels(few: list[Product], tiny: Config, tmp_path: Path) -> None:
     bare = [replace(p, spans=None) for p in few]
     with pytest.raises(DataError, match=r"none of the 24 training products has labelled spans.*attrex locate TABLE"):
-        train(bare, few, tmp_path, config=tiny, shop=Shop(schema=Schema.learn(few)))
+        train_model(bare, few, tmp_path, config=tiny, shop=Shop(schema=Schema.learn(few)))
     with pytest.raises(DataError, match="none of the 24 validation products"):
-        train(few, bare, tmp_path, config=tiny)
+        train_model(few, bare, tmp_path, config=tiny)
     with pytest.raises(DataError, match="none of the 24 training products"):
-        train([replace(p, error="unreadable") for p in few], few, tmp_path, config=tiny)
+        train_model([replace(p, error="unreadable") for p in few], few, tmp_path, config=tiny)
     assert not list(tmp_path.iterdir())
 
 
 def test_rows_without_text_are_left_out_and_counted(few: list[Product], tiny: Config, tmp_path: Path) -> None:
     said: list[str] = []
     rows = [*few, Product("empty", {"title": "  "}), Product("bad", {}, error="unreadable")]
-    train(rows, few[:6], tmp_path, config=having(tiny, TEXT_ONLY), trackers=[], progress=messages(said))
+    train_model(rows, few[:6], tmp_path, config=having(tiny, TEXT_ONLY), trackers=[], progress=messages(said))
     assert "2 of 26 training rows have no readable text and are left out" in "\n".join(said)
 
 
@@ -495,5 +495,5 @@ def test_validation_products_without_labels_are_told_of_before_the_first_step(
 ) -> None:
     bare = replace(few[3], spans=None)
     with pytest.raises(DataError, match=f"validation product '{bare.id}' has no labels to score against"):
-        train(few, [*few[:3], bare], tmp_path / "out", config=having(tiny, TEXT_ONLY), trackers=[])
+        train_model(few, [*few[:3], bare], tmp_path / "out", config=having(tiny, TEXT_ONLY), trackers=[])
     assert not (tmp_path / "out").exists()

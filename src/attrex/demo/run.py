@@ -11,7 +11,7 @@ from pathlib import Path
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.errors import DataError
-from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.evaluate import evaluate_extractor
 from attrex.evaluation.metrics import Scores
 from attrex.filling.changes import write_filled
 from attrex.filling.fill import fill_table
@@ -23,7 +23,7 @@ from attrex.io.readers import read_products
 from attrex.progress import Progress, note, silent
 from attrex.reports.compose import report_page
 from attrex.shop.shop import DEFAULT_SHOP, SHOP_FILE, Shop
-from attrex.training.train import train
+from attrex.training.train import train_model
 from attrex.types import Prediction, Product
 from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -87,11 +87,11 @@ def run(
 
     _step(progress, 2, f"training {config.system_name} (text + photo): {model}")
     shop = Shop.load(data / SHOP_FILE)
-    train(training, validation, model, config=config, shop=shop, progress=progress, trackers=[])
+    train_model(training, validation, model, config=config, shop=shop, progress=progress, trackers=[])
 
     _step(progress, 3, "extracting from products it has not seen")
     extractor = Extractor.load(model)
-    result = evaluate(extractor, test, evidence=True)
+    result = evaluate_extractor(extractor, test, evidence=True)
     rows = PredictionFile(values).write(result.predictions)
     write_json(metrics, result.to_json())
     photo = photo_use(extractor, data / "test.jsonl", test, result.predictions)

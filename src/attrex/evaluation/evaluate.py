@@ -39,7 +39,7 @@ class Evaluation:
         return out | ({"counts": {m: pack(counts.per_product(m)[:, 0]) for m in COMPARED}} if counts else {})
 
 
-def evaluate(
+def evaluate_extractor(
     extractor: Extractor,
     products: Iterable[Product],
     *,
@@ -82,7 +82,7 @@ def evaluation_remarks(
 ) -> list[str]:
     """What to know before one reads the scores: rows that were not read, attributes without labels or without a model.
 
-    ``known``: the model's attributes. ``attributes`` restricts what is scored, as in :func:`evaluate`.
+    ``known``: the model's attributes. ``attributes`` restricts what is scored, as in :func:`evaluate_extractor`.
     """
     said = []
     errors = [p.error for p in products if p.error]

@@ -36,17 +36,19 @@ from attrex.training.model_card import model_card
 from attrex.training.resuming import fingerprint, open_run
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
+from attrex.vocabulary.lexicon import LEXICON_FILE, NOTHING_MINED, Lexicon
 from attrex.vocabulary.normalizer import ValueNormalizer
 from attrex.vocabulary.word_lists import WordLists
 
 
-def train(
+def train_model(
     products: Iterable[Product],
     validation: Iterable[Product],
     directory: str | Path,
     *,
     config: Config | None = None,
     shop: Shop = DEFAULT_SHOP,
+    lexicon: Lexicon | None = None,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     progress: Progress = silent,
@@ -56,7 +58,7 @@ def train(
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
     checkpoint it starts, and a finished one is only loaded. ``shop``: what is known of the shop; what it leaves open is
-    learned from the products (:meth:`Shop.learn`). ``teacher``: what another model extracted from the products.
+    learned from the products (:meth:`Shop.learn`). ``lexicon``: what the labels go by; it is kept with the model. ``teacher``: what another model extracted from the products.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
@@ -75,7 +77,7 @@ def train(
             note(progress, f"{directory} is finished already: nothing left to do")
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
             return load_model(directory)
-        return _fit(products, validation, directory, config, shop, checkpoint, trackers, progress, teacher)
+        return _fit(products, validation, directory, config, shop, lexicon, checkpoint, trackers, progress, teacher)
 
 
 def _fit(
@@ -84,6 +86,7 @@ def _fit(
     directory: Path,
     config: Config,
     shop: Shop,
+    lexicon: Lexicon | None,
     checkpoint: Path | None,
     trackers: Sequence[str],
     progress: Progress,
@@ -92,7 +95,9 @@ def _fit(
     """One training, from its start or from a checkpoint, to a model directory."""
     set_seed(config.training.seed)
     model, schema = new_model(config, shop), shop.schema
-    model.normalizer = ValueNormalizer.fit((p for p in products if p.error is None), shop=shop)
+    model.normalizer = ValueNormalizer.fit(
+        (p for p in products if p.error is None), shop=shop, lexicon=lexicon or NOTHING_MINED
+    )
     mentions = None  # of complete products everything is known
     if not all(p.complete for p in products):
         words = WordLists.of(shop)
@@ -152,6 +157,8 @@ def _fit(
         "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
+        if lexicon is not None:
+            lexicon.save(directory / LEXICON_FILE)
         model.save(directory, card=model_card(model))
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return model

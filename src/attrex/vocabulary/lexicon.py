@@ -15,6 +15,8 @@ import yaml
 from attrex.errors import DataError, did_you_mean
 from attrex.io.atomic import write_text
 
+LEXICON_FILE = "lexicon.yaml"
+"""The lexicon's name in a model directory."""
 _LEXICON_HEADER = """\
 # What the texts call the values of the table, mined from them by `attrex locate --mine`. Edit freely.
 # Behind every form: [products with a filled cell whose text has it, how often the cell agrees, the same for titles if
