@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from importlib.metadata import version
@@ -31,6 +32,7 @@ from attrex.io import ocr, readers
 from attrex.io.predictions import read_predictions
 from attrex.shop.cells import Cells
 from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
 from attrex.systems import SYSTEMS
 from attrex.types import Product
 from attrex.vocabulary.lexicon import Lexicon
@@ -681,6 +683,18 @@ def test_a_table_in_csv_with_columns_of_its_own(model: Path, tmp_path: Path) -> 
     assert rows(out)[0]["id"] == "7"
     attrex("extract", model, tmp_path / "shop.csv", "--out", out, "--texts", "name, info")
     assert rows(out)[0]["id"] == "row-2"  # no column `id`: the line stands in for it
+
+
+def test_a_model_reads_the_files_of_its_own_shop(model: Path, tmp_path: Path) -> None:
+    own = tmp_path / "model"
+    shutil.copytree(model, own)
+    shop = Shop.load(own)
+    replace(shop, columns=ColumnMapping(id="sku", texts=("name",))).save(own / "shop.yaml")
+    (tmp_path / "shop.csv").write_text("sku;name\n7;Red shoe\n", encoding="utf-8")
+    attrex("extract", own, tmp_path / "shop.csv", "--out", tmp_path / "v.jsonl")
+    assert rows(tmp_path / "v.jsonl")[0]["id"] == "7"
+    said = error("extract", own, tmp_path / "shop.csv", "--out", tmp_path / "w.jsonl", "--shop", model)
+    assert "expected a text column" in said
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, number: int) -> None:

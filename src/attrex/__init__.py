@@ -13,36 +13,45 @@ if TYPE_CHECKING:
     from attrex.evaluation.evaluate import evaluate
     from attrex.inference.extractor import Extractor
     from attrex.io.readers import read_products
+    from attrex.shop.cells import Cells
+    from attrex.shop.label_policy import LabelPolicy
     from attrex.shop.mapping import ColumnMapping
     from attrex.shop.schema import Schema
+    from attrex.shop.shop import Shop
     from attrex.training.train import train
     from attrex.types import ExtractedValue, Prediction, Product, RegionWeights, Span
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Cells": "attrex.shop.cells",
     "ColumnMapping": "attrex.shop.mapping",
     "Config": "attrex.config",
     "RegionWeights": "attrex.types",
     "ExtractedValue": "attrex.types",
     "Extractor": "attrex.inference.extractor",
+    "LabelPolicy": "attrex.shop.label_policy",
     "Prediction": "attrex.types",
     "Product": "attrex.types",
     "Schema": "attrex.shop.schema",
+    "Shop": "attrex.shop.shop",
     "Span": "attrex.types",
     "evaluate": "attrex.evaluation.evaluate",
     "read_products": "attrex.io.readers",
     "train": "attrex.training.train",
 }
 __all__ = [
+    "Cells",
     "ColumnMapping",
     "Config",
     "ExtractedValue",
     "Extractor",
+    "LabelPolicy",
     "Prediction",
     "Product",
     "RegionWeights",
     "Schema",
+    "Shop",
     "Span",
     "evaluate",
     "read_products",

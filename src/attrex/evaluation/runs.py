@@ -16,7 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from attrex.errors import DataError, did_you_mean
-from attrex.io.products import atomic_write
+from attrex.io.atomic import atomic_write
 from attrex.io.rows import short, shortlist
 
 COUNT_COLUMNS = ("correct", "predicted", "gold")
@@ -120,7 +120,7 @@ def add_run(table: Path, name: str, measured: Mapping[str, Any]) -> None:
     :raises DataError: the table is damaged; it stays as it is
     """
     table.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(table.with_name(f"{table.name}.lock")):
+    with FileLock(table.with_name(f"{table.name}.adding.lock")):  # from reading to writing, and it waits
         lines = {run: line for run, line, _ in _table_lines(table)} if table.exists() else {}
         lines[name] = json.dumps({"run": name} | dict(measured), ensure_ascii=False)
         with atomic_write(table) as file:

@@ -7,7 +7,7 @@ dropped. Offsets and texts are exactly the file's: nothing is trimmed, normalise
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from attrex.shop.cells import ColumnCounts
 from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
 from attrex.types import Product
 
-__all__ = ["Source", "read_products", "write_products", "write_rows"]
+__all__ = ["Products", "Source", "read_products", "write_products", "write_rows"]
 
 Source = str | Path | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 
@@ -55,6 +55,29 @@ def read_products(
         rows, name, base = _open_source(source, split)
         products = row_products(rows, name, shop, Path(images) if images is not None else base, counts)
     return islice(_warn_of_duplicates(products), limit)
+
+
+@dataclass(frozen=True)
+class Products:
+    """Products of a source that can be iterated again and again; each time they are read anew, as they stream.
+
+    The fields are the arguments of :func:`read_products`. Of a data set that can be read only once, give a list.
+    """
+
+    source: Source
+    shop: Shop | str | Path = DEFAULT_SHOP
+    images: str | Path | None = None
+    split: str | None = None
+    limit: int | None = None
+
+    def __iter__(self) -> Iterator[Product]:
+        return self.counted(None)
+
+    def counted(self, counts: ColumnCounts | None) -> Iterator[Product]:
+        """The same; ``counts`` gets what became of the table's columns."""
+        return read_products(
+            self.source, shop=self.shop, images=self.images, split=self.split, limit=self.limit, counts=counts
+        )
 
 
 def _warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:
