@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from attrex.quality import CheckReport
     from attrex.vocabulary.lexicon import Lexicon
 
+    ModelSource = str | Path | Model | Extractor  # a directory, a name on the Hugging Face hub, or a loaded one
+
 ProductSource = Source | Products | Iterable[Product | Mapping[str, Any] | str]
 """A file, a data set, or products, dicts or texts."""
-ModelSource = "str | Path | Model | Extractor"
-"""A model directory, an export, a name on the Hugging Face hub, or one that is loaded."""
 MINE = "mine"
 """In place of a lexicon: mine one from the products."""
 HELD_OUT = 0.1
@@ -66,7 +66,7 @@ def locate(
     out: str | Path | None = None,
     *,
     shop: Shop | str | Path | None = None,
-    lexicon: Lexicon | str | Path = MINE,
+    lexicon: Lexicon | str | Path | None = None,
     relabel: bool = False,
     progress: Progress = silent,
 ) -> Labelled:
@@ -74,7 +74,7 @@ def locate(
 
     :param table: products with their table.
     :param out: where the labelled products go, .jsonl or .jsonl.gz; None: they are kept in memory.
-    :param lexicon: what the texts call the values: a lexicon, its file, or ``"mine"`` to mine one from the texts first.
+    :param lexicon: what the texts call the values: a lexicon, its file, or ``MINE`` to mine one from the texts first.
     :param relabel: label anew what has labels already, but for complete products.
     """
     from attrex.io.products import write_products
@@ -83,7 +83,7 @@ def locate(
     from attrex.shop.cells import ColumnCounts
 
     shop, products = _shop(shop), _products(table, shop)
-    words = mine(track(products, "mining", progress), shop) if lexicon == MINE else _lexicon(lexicon)
+    words = mine(track(products, "mining", progress), shop) if lexicon is MINE else _lexicon(lexicon)
     columns = ColumnCounts()
     attributes = dict.fromkeys(a for p in track(_counted(products, columns), "reading", progress) for a in p.table)
     labeler = DistantLabeler(shop, words)
@@ -96,6 +96,31 @@ def locate(
         write_products(out, labelled)
         kept = Products(out)
     return Labelled(kept, labeler.report, words, tuple(shop.unused(columns.columns)))
+
+
+def compare_labels(
+    table: ProductSource,
+    references: ProductSource,
+    *,
+    shop: Shop | str | Path | None = None,
+    lexicon: Lexicon | str | Path | None = None,
+) -> dict[str, Any]:
+    """How far the labels that :func:`locate` makes agree with others of the same products, in the others' own texts.
+
+    Returns what :func:`~attrex.labels.agreement.label_agreement` does. Raises :class:`DataError` where none is in both.
+    """
+    from attrex.labels.agreement import label_agreement
+
+    shop = _shop(shop)
+    wanted = {p.id: p for p in _products(references, shop) if p.spans is not None}
+    same = [p for p in _products(table, shop) if p.id in wanted and p.error is None]
+    if not same:
+        raise DataError(
+            f"none of the {len(wanted)} labelled products to compare with is in the table; compare with the labels of "
+            "the same products (the same ids)"
+        )
+    texts = [replace(p, fields=wanted[p.id].fields, spans=None) for p in same]
+    return label_agreement(locate(texts, shop=shop, lexicon=lexicon), [wanted[p.id] for p in same])
 
 
 def check(
@@ -257,8 +282,6 @@ class Extraction:
 
     def _repr_html_(self) -> str:
         """The first ten predictions, for a notebook."""
-        from itertools import islice
-
         return "".join(prediction._repr_html_() for prediction in islice(self, 10))
 
 
@@ -300,7 +323,7 @@ def extract(
     from attrex.inference.extractor import CHUNK
     from attrex.io.predictions import PredictionCounts, PredictionFile, read_predictions
 
-    how = {
+    how: dict[str, Any] = {
         "threshold": threshold,
         "min_confidence": min_confidence,
         "photos": photos,
@@ -308,7 +331,12 @@ def extract(
         "batch_size": batch_size,
         "attributes": attributes,
     }
-    loading = {"backend": backend, "precision": precision, "cache_dir": Path(cache) if cache else None, "allow_code": allow_code}
+    loading: dict[str, Any] = {
+        "backend": backend,
+        "precision": precision,
+        "cache_dir": Path(cache) if cache else None,
+        "allow_code": allow_code,
+    }
     if out is None:
         extractor = _extractor(model, **loading)
         rows = track(_products(products, _shop(shop, model)), "extracting", progress)
@@ -328,8 +356,8 @@ def extract(
     else:
         with target.open():
             extractor = _extractor(model, **loading)
-            how["batch_size"] = batch_size or extractor.model.config.training.eval_batch_size
-            left = target.remaining(source, step=how["batch_size"] * CHUNK)
+            how["batch_size"] = size = batch_size or extractor.model.config.training.eval_batch_size
+            left = target.remaining(source, step=size * CHUNK)
             target.write(track(extractor.extract(left, **how), "extracting", progress, done=target.counts.rows))
     return Extraction(target.counts, Path(out))
 
@@ -355,6 +383,7 @@ def fill(
     lexicon: Lexicon | str | Path | None = None,
     min_confidence: float = 0.5,
     known_only: bool = False,
+    limit: int | None = None,
     progress: Progress = silent,
 ) -> Filling:
     """Fill the blank cells of a table with what was extracted, in the shop's own words. Filled cells never change.
@@ -368,6 +397,7 @@ def fill(
     :param lexicon: what the texts call the values; a model knows its own.
     :param min_confidence: values below it do not count.
     :param known_only: fill with values that the table, shop or lexicon has, and no others.
+    :param limit: only the first so many predictions, where ``table`` is read so far.
     """
     from attrex.filling.changes import write_filled
     from attrex.filling.fill import fill_table
@@ -375,7 +405,6 @@ def fill(
     from attrex.inference.directory import locate_model
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR
-    from attrex.vocabulary.lexicon import NOTHING_MINED
     from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
     if model is not None and lexicon is not None:
@@ -384,14 +413,15 @@ def fill(
     if model is not None:
         normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
     else:
-        normalizer = ValueNormalizer.fit(shop=shop, lexicon=NOTHING_MINED if lexicon is None else _lexicon(lexicon))
+        normalizer = ValueNormalizer.fit(shop=shop, lexicon=_lexicon(lexicon))
     for source in catalog:
         normalizer.refine(track(_products(source, shop), "learning the words", progress))
     products = _products(table, shop)
     found = predictions if isinstance(predictions, str | Path) else list(predictions)
 
     def read() -> Iterator[Prediction]:
-        return read_predictions(found) if isinstance(found, str | Path) else iter(found)
+        rows = read_predictions(found) if isinstance(found, str | Path) else iter(found)
+        return islice(rows, limit)
 
     normalizer.refine(track(products, "learning the words", progress), read())
     rows = fill_table(
@@ -539,7 +569,7 @@ def _products(source: ProductSource, shop: Shop) -> Iterable[Product]:
     if isinstance(source, Products):
         return source
     if isinstance(source, str | Path | Mapping) or hasattr(source, "with_format"):
-        return Products(source, shop=shop)
+        return Products(source, shop=shop)  # type: ignore[arg-type]
     return list(as_products(source, shop))
 
 
@@ -548,9 +578,11 @@ def _counted(products: Iterable[Product], counts: Any) -> Iterable[Product]:
     return products.counted(counts) if isinstance(products, Products) else products
 
 
-def _lexicon(lexicon: Lexicon | str | Path) -> Lexicon:
-    from attrex.vocabulary.lexicon import Lexicon
+def _lexicon(lexicon: Lexicon | str | Path | None) -> Lexicon:
+    from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
 
+    if lexicon is None:
+        return NOTHING_MINED
     return lexicon if isinstance(lexicon, Lexicon) else Lexicon.load(lexicon)
 
 

@@ -121,7 +121,9 @@ def test_known_values_that_the_table_lacks_are_counted() -> None:
 
 
 def test_complete_products_are_recognised() -> None:
-    report = check_splits({"gold": [product(str(i), f"red bag {i}", ("Color", "red"), complete=True) for i in range(20)]})
+    report = check_splits(
+        {"gold": [product(str(i), f"red bag {i}", ("Color", "red"), complete=True) for i in range(20)]}
+    )
     assert finding(report, "complete").what == "all 20 products are complete: what is not labelled is taken as absent"
     assert "blanks" not in names(report)
 

@@ -463,7 +463,9 @@ def test_with_complete_products_nothing_changes(few: list[Product], tiny: Config
     plain = run(complete, tmp_path / "plain", having(tiny, TEXT_ONLY))
     config = having(tiny, TEXT_ONLY, {"range": {"unknown": "masked"}})
     said: list[str] = []
-    careful = train_model(complete, complete[:6], tmp_path / "careful", config=config, trackers=[], progress=messages(said))
+    careful = train_model(
+        complete, complete[:6], tmp_path / "careful", config=config, trackers=[], progress=messages(said)
+    )
     assert_same(plain, careful)
     assert "all 24 products are marked complete" in "\n".join(said)
     assert "all training products are marked complete" in (tmp_path / "careful" / "README.md").read_text()

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import mined_lexicon
+from attrex import pipeline
+from attrex.cli.console import console, note, progress, with_progress
 from attrex.cli.options import Source, reads_products
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from attrex.labels.labeler import DistantLabeler
-    from attrex.types import Product
 
 
 @reads_products()
@@ -38,33 +33,12 @@ def check(
 
     Example: [bold]attrex check demo/data/train.jsonl demo/data/valid.jsonl[/]
     """
-    from attrex.config import Config
-    from attrex.encoding.encoder import whole_texts
-    from attrex.inference.checkpoint import load_tokenizer
-    from attrex.labels.mentions import UnlabelledMentions
-    from attrex.model.text_encoder import resolve_text_model
-    from attrex.quality import check as look
-    from attrex.vocabulary.word_lists import WordLists
-
     check_out(json_file, (), *data, source.shop, preset, option="--json")
-    config, shop = Config.load(preset), source.shop_of()
-    splits = {Path(d).name: source.read(d, shop) for d in data}
+    shop = source.shop_of()
+    splits = {Path(d).name: source.products(d, shop) for d in data}
     if len(splits) < len(data):
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
-    texts = [p.without_images() for d in data for p in source.read(d, shop)]
-    mentions = UnlabelledMentions.learn(
-        texts, shop.learn(texts).schema, min_share=config.range.mention_share, words=WordLists.of(shop)
-    )
-    backend = whole_texts(load_tokenizer(resolve_text_model(config.text.model)))
-    report = look(
-        splits,
-        count_tokens=lambda text: len(backend.encode(text, add_special_tokens=False).ids),
-        max_tokens=config.text.max_tokens,
-        overlap=config.text.overlap,
-        check_images=not no_photos,
-        image_size=config.image.size,
-        mentions=mentions,
-    )
+    report = pipeline.check(splits, shop=shop, preset=preset, photos=not no_photos, progress=progress)
     console.print(report.render(), markup=False)
     save_json(json_file, report.to_json(), "report")
     if not report.ok:
@@ -98,10 +72,7 @@ def locate(
     With --mine lexicon.yaml it first finds out what the texts call the values; with lexicon.yaml edited, the same again
     with --lexicon lexicon.yaml in place of --mine.
     """
-    from attrex.io.readers import read_products, write_products
-    from attrex.labels.labeler import DistantLabeler
-    from attrex.shop.cells import ColumnCounts
-    from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
+    from attrex.io.readers import Products
 
     read = (table, lexicon, source.shop, *(compare or ()))
     check_out(out, (".jsonl", ".jsonl.gz"), *read)
@@ -115,33 +86,22 @@ def locate(
             "file, or delete it to mine anew"
         )
     shop = source.shop_of()
-    words = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
-    if mine:
-        words = mined_lexicon(source.read(table, shop), mine, shop)
-    columns = ColumnCounts()
-    rows = with_progress(source.read(table, shop, counts=columns), "reading")
-    attributes = dict.fromkeys(attribute for p in rows for attribute in p.table)
-    for remark in shop.unused(columns.columns):
+    products = source.products(table, shop)
+    words = pipeline.MINE if mine else lexicon
+    labelled = pipeline.locate(products, out, shop=shop, lexicon=words, relabel=relabel, progress=progress)
+    for remark in labelled.remarks:
         note(f"note: {remark}")
-
-    def new_labeler() -> DistantLabeler:
-        labeler = DistantLabeler(shop, words)
-        labeler.add_headings(attributes)
-        return labeler
-
-    labeler = new_labeler()
-    rows = source.read(table, shop, counts=labeler.report.columns)
-    bare = (replace(p, spans=None) if relabel and not p.complete else p for p in rows)
-    count = write_products(out, (labeler.label(p) for p in with_progress(bare, "locating")))
-    console.print(labeler.report.render(), markup=False)
-    found = labeler.report.to_json()
+    console.print(labelled.report.render(), markup=False)
+    found = labelled.report.to_json()
     if compare:
-        rows = with_progress(source.read(table, shop), "comparing")
-        references = [p for name in compare for p in read_products(name)]
-        found["agreement"] = _compare_labels(rows, references, new_labeler())
+        references = [product for name in compare for product in Products(name)]
+        found["agreement"] = pipeline.compare_labels(products, references, shop=shop, lexicon=labelled.lexicon)
         console.print(_agreement_table(found["agreement"]))
+    if mine:
+        labelled.lexicon.save(mine)
+        note(f"lexicon: {mine}")
     save_json(report, found, "report")
-    note(f"{count:,} labelled products: {out}")
+    note(f"{labelled.report.products:,} labelled products: {out}")
 
 
 @reads_products("images")
@@ -171,9 +131,8 @@ def lexicon(
 
     check_out(out, (".yaml", ".yml"), words, table, found, source.shop)
     known, shop = Lexicon.load(words), source.shop_of()
-    products = with_progress(source.read(table, shop), "comparing")
+    products = with_progress(source.products(table, shop), "comparing")
     opinion = review_lexicon(known, products, read_predictions(found), shop, promote=promote, demote=demote)
-    out.parent.mkdir(parents=True, exist_ok=True)
     opinion.lexicon.save(out)
     console.print(opinion.render())
     note(f"lexicon: {out}")
@@ -211,7 +170,7 @@ def ocr(
     target = ResumableWriter(
         out, what="reading of photos", key="attributes", resume=resume, options=depends_on, count=count
     )
-    products = source.read(data, source.shop_of())
+    products = source.products(data, source.shop_of())
     if target.finished:
         target.check_same(products, (product.id for product in read_products(out)))
         note(f"{out} is finished already: nothing left to do; delete it to read the photos again")
@@ -222,24 +181,6 @@ def ocr(
         target.append(product_to_row(product, out.parent) for product in read)
     console.print(f"{found['products']:,} products, {found['read']:,} of which have text in their photos")
     note(f"products: {out}")
-
-
-def _compare_labels(table: Iterable[Product], references: Iterable[Product], labeler: DistantLabeler) -> dict[str, Any]:
-    """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
-    from attrex.labels.agreement import label_agreement
-
-    wanted = {p.id: p for p in references if p.spans is not None}
-    located = [
-        labeler.label(replace(p, fields=wanted[p.id].fields, spans=None))
-        for p in table
-        if p.id in wanted and p.error is None
-    ]
-    if not located:
-        raise DataError(
-            f"--compare: none of the {len(wanted)} labelled reference products is in the table; "
-            "compare with the labels of the same products (the same ids)"
-        )
-    return label_agreement(located, [wanted[p.id] for p in located])
 
 
 def _agreement_table(found: dict[str, Any]) -> Table:

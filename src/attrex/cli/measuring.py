@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import labelled_by_hand, load_extractor
+from attrex import pipeline
+from attrex.cli.console import console, note, progress
+from attrex.cli.inputs import allowed_code
 from attrex.cli.options import BatchSize, NoPhotos, Source, reads_products
 from attrex.cli.outputs import check_out, files_of, save_json
 from attrex.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from attrex.evaluation.evaluate import Evaluation
     from attrex.types import Product
 
 MOST_ROWS = 15
@@ -44,42 +45,37 @@ def evaluate(
 
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
-    from attrex.evaluation.evaluate import evaluate as measure
-    from attrex.evaluation.evaluate import evaluation_remarks
-    from attrex.evaluation.metrics import count
     from attrex.evaluation.tables import score_tables
+    from attrex.inference.extractor import Extractor
 
     check_out(json_file, (), data, gold, source.shop, *files_of(model), option="--json")
     shop = source.shop_of(model)
-    products = list(source.read(data, shop))
-    by_hand = labelled_by_hand(source.whole().read(gold, shop)) if gold else []
     chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
-    for labelled in (products, by_hand) if gold else (products,):  # labels that cannot be scored are told at once
-        count(labelled, [None] * len(labelled), attributes=chosen)
-    extractor = load_extractor(model)
+    extractor = Extractor.load(model, allow_code=allowed_code())
 
-    def scored(labelled: list[Product]) -> Evaluation:
-        for remark in evaluation_remarks(labelled, extractor.names, chosen):
-            note(f"note: {remark}")
-        result = measure(
+    def scored(products: Iterable[Product], by_hand: bool) -> dict[str, Any]:
+        result = pipeline.evaluate(
             extractor,
-            with_progress(labelled, "extracting"),
+            products,
+            by_hand=by_hand,
             attributes=chosen,
             threshold=threshold,
             photos=not no_photos,
             gold_attributes=given,
+            progress=progress,
         )
         console.print(score_tables(result.scores))
         if result.incomplete:
             console.print(result.incomplete.render(), soft_wrap=True)
-        return result
+        if not by_hand:
+            console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
+        return result.to_json()
 
-    result = scored(products)
-    console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
-    found = result.to_json()
+    by_hand = list(source.whole().products(gold, shop)) if gold else []  # what cannot be read is an error at once
+    found = scored(source.products(data, shop), by_hand=False)
     if gold:
         console.print(f"\nLabelled by hand, {gold}:", markup=False, highlight=False, soft_wrap=True)
-        found["gold"] = scored(by_hand).to_json()
+        found["gold"] = scored(by_hand, by_hand=True)
     save_json(json_file, found, "metrics")
 
 
@@ -157,7 +153,7 @@ def benchmark(
     from attrex.tools.benchmark import benchmark_tables
 
     check_out(json_file, (), data, source.shop, *files_of(model), option="--json")
-    products = list(source.read(data, source.shop_of(model)))
+    products = list(source.products(data, source.shop_of(model)))
     with TemporaryDirectory() as work:
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)
     for table in benchmark_tables(found):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from attrex.shop.cells import ColumnCounts
+    from attrex.io.readers import Products
     from attrex.shop.shop import Shop
-    from attrex.types import Product
 
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting, e.g. --set training.epochs=2.")]
 BatchSize = Annotated[int | None, typer.Option(help="Rows per batch; default: the model's.", min=1)]
@@ -50,14 +49,11 @@ class Source:
         texts = tuple(name.strip() for name in self.texts.split(",")) if self.texts else shop.columns.texts
         return replace(shop, columns=replace(shop.columns, texts=texts))
 
-    def read(
-        self, data: str, shop: Shop, *, split: str | None = None, counts: ColumnCounts | None = None
-    ) -> Iterator[Product]:
-        """Products from any source, marked rows among them. ``split``: in place of the option."""
-        from attrex.io.readers import read_products
+    def products(self, data: str, shop: Shop, *, split: str | None = None) -> Products:
+        """Products of a source, marked rows among them; ``split``: in place of the option."""
+        from attrex.io.readers import Products
 
-        split = split or self.split
-        return read_products(data, shop=shop, images=self.images, split=split, limit=self.limit, counts=counts)
+        return Products(data, shop=shop, images=self.images, split=split or self.split, limit=self.limit)
 
     def whole(self) -> Source:
         """The same for another file, of which all is read."""

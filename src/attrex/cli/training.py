@@ -10,10 +10,12 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Column, Table
 
+from attrex import pipeline
 from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
-from attrex.cli.inputs import labelled_by_hand, labelled_products, part_of
+from attrex.cli.inputs import part_of
 from attrex.cli.options import Set, Source, reads_products
 from attrex.errors import ConfigError
+from attrex.vocabulary.lexicon import LEXICON_FILE
 
 if TYPE_CHECKING:
     from attrex.types import Product
@@ -35,6 +37,15 @@ def train(
     train_gold: Annotated[
         str | None, typer.Option(help="Products labelled in full by hand to learn from as well.")
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another model's predictions for the training products, as `attrex extract` writes them: labels for "
+            "cells that the table leaves unknown.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
     system: Annotated[str | None, typer.Option(help="What to train, one of `attrex systems`.")] = None,
     overrides: Set = None,
@@ -51,40 +62,32 @@ def train(
 
     Example: [bold]attrex train --train demo/data/train.jsonl --valid demo/data/valid.jsonl --out runs/first[/]
     """
-    from attrex.config import Config
-    from attrex.io.splitting import split_by_group
-    from attrex.training.train import train as fit
-
     no_bars_in_logs()
-    settings = [*([f"system={system}"] if system else ()), *(["range.tune_threshold=true"] if gold else ())]
-    settings += [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
-    config = Config.load(preset, settings)
     if gold and valid_file:
         raise ConfigError("--gold takes the place of --valid; give one of them")
-    shop = source.shop_of()
-    rows = source.read(train_file, shop, split=part_of(train_file, "train"))
-    products, lexicon = labelled_products(with_progress(rows, "reading"), shop)
-    if gold:
-        validation = labelled_by_hand(source.whole().read(gold, shop))
-    elif valid_file:
-        rows = source.read(valid_file, shop, split=part_of(valid_file, "valid"))
-        validation, _ = labelled_products(with_progress(rows, "reading"), shop, lexicon)
-    else:
-        products, validation = split_by_group(products, 0.1)
-        note(f"validation: {len(validation):,} of the products, by group, held out of training")
-    if train_gold:
-        products += labelled_by_hand(source.whole().read(train_gold, shop))
-    where = None if not trackers else [] if trackers == ["none"] else trackers
-    model = fit(products, validation, out, config=config, shop=shop, resume=resume, trackers=where, progress=progress)
-    if lexicon:
-        lexicon.save(out / "lexicon.yaml")
-        note(
-            f"what the texts call the table's values: {out / 'lexicon.yaml'}; edit it, and locate --lexicon goes by it"
-        )
+    shop, whole = source.shop_of(), source.whole()
+    settings = [*([f"system={system}"] if system else ()), *(overrides or ())]
+    settings += [f"training.seed={seed}"] if seed is not None else []
+    model = pipeline.train(
+        source.products(train_file, shop, split=part_of(train_file, "train")),
+        source.products(valid_file, shop, split=part_of(valid_file, "valid")) if valid_file else None,
+        out,
+        shop=shop,
+        config=preset,
+        settings=settings,
+        gold=whole.products(gold, shop) if gold else None,
+        train_gold=whole.products(train_gold, shop) if train_gold else None,
+        teacher=teacher,
+        resume=resume,
+        trackers=None if not trackers else [] if trackers == ["none"] else trackers,
+        progress=progress,
+    )
+    if (out / LEXICON_FILE).exists():
+        note(f"what the texts call the values: {out / LEXICON_FILE}; edit it, and label by it with locate --lexicon")
     tag = model.metrics["validation"]["tag"]
     console.print(
-        f"{config.system_name}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
-        f"{model.metrics['minutes']:.1f} minutes",
+        f"{model.config.system_name}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, "
+        f"R {tag['recall']:.4f}), {model.metrics['minutes']:.1f} minutes",
         soft_wrap=True,
     )
     note(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
@@ -120,7 +123,7 @@ def pretrain(
     labeler = DistantLabeler(shop)
 
     def read(file: str, split: str) -> Iterator[Product]:
-        for product in with_progress(source.read(file, shop, split=part_of(file, split)), "reading"):
+        for product in with_progress(source.products(file, shop, split=part_of(file, split)), "reading"):
             yield labeler.label(product) if product.spans is None and product.table else product
 
     products = [product for file in data for product in read(file, "train")]

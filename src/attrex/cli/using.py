@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import load_extractor, part_of
+from attrex import pipeline
+from attrex.cli.console import console, note, progress
+from attrex.cli.inputs import allowed_code, part_of
 from attrex.cli.options import BatchSize, NoPhotos, Source, reads_products
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError
@@ -39,39 +38,27 @@ def extract(
 
     Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
     """
-    from attrex.inference.extractor import CHUNK
-    from attrex.io.predictions import PredictionFile, read_predictions
-
     check_out(out, (), data, source.shop)
-    depends_on = {
-        "MODEL": str(Path(model).resolve()) if Path(model).exists() else model,
-        "--threshold": threshold,
-        "--min-confidence": min_confidence,
-        "--no-photos": no_photos,
-        "--no-evidence": no_evidence,
-        "--precision": precision,
-        "--batch-size": batch_size,
-        **source.record(),
-    }
-    target = PredictionFile(out, resume=resume, options=depends_on)
-    products = source.read(data, source.shop_of(model))
-    if target.finished:
-        target.check_same(products, (prediction.id for prediction in read_predictions(out)))
-        note(f"{out} is finished already: nothing left to do; delete it to extract again")
-        return
-    with target.open():
-        extractor = load_extractor(model, backend, precision, cache)
-        rows = batch_size or extractor.model.config.training.eval_batch_size
-        predictions = extractor.extract(
-            target.remaining(products, step=rows * CHUNK),
-            batch_size=rows,
-            threshold=threshold,
-            min_confidence=min_confidence,
-            evidence=not no_evidence,
-            photos=not no_photos,
-        )
-        target.write(with_progress(predictions, "extracting", done=target.counts.rows))
-    counts = target.counts
+    shop = source.shop_of(model)
+    extraction = pipeline.extract(
+        model,
+        source.products(data, shop),
+        out,
+        shop=shop,
+        threshold=threshold,
+        min_confidence=min_confidence,
+        photos=not no_photos,
+        evidence=not no_evidence,
+        backend=backend,
+        precision=precision,
+        batch_size=batch_size,
+        cache=cache,
+        resume=resume,
+        options=source.record(),
+        allow_code=allowed_code(),
+        progress=progress,
+    )
+    counts = extraction.counts
     console.print(
         f"{counts.rows:,} products, {counts.values:,} values; {counts.warnings:,} products with warnings, "
         f"{counts.errors:,} rows that could not be read (marked in the output)",
@@ -110,38 +97,30 @@ def fill(
 
     Example: [bold]attrex fill catalog.jsonl values.jsonl --out filled.csv --changes changes.csv[/]
     """
-    from attrex.filling.changes import CHANGES_SUFFIXES, write_filled
-    from attrex.filling.fill import fill_table
-    from attrex.inference.directory import locate_model
-    from attrex.io.predictions import read_predictions
-    from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
-    from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
-    from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
+    from attrex.filling.changes import CHANGES_SUFFIXES
+    from attrex.io.tables import TABLE_SUFFIXES
 
     read = (table, found, lexicon, source.shop, *(catalog or ()))
     check_out(out, TABLE_SUFFIXES, *read)
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(report, (), *read, out, changes, option="--report")
-    shop = source.shop_of(model)
-    if model and lexicon:
-        raise ConfigError("--model knows the words of its lexicon from its training; give --model or --lexicon")
-    if model:
-        normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
-    else:
-        normalizer = ValueNormalizer.fit(shop=shop, lexicon=Lexicon.load(lexicon) if lexicon else NOTHING_MINED)
-    for file in catalog or ():
-        rows_of = replace(source.whole(), split=part_of(file, "train")).read(file, shop)
-        normalizer.refine(with_progress(rows_of, "learning the words"))
-    limit = source.limit
-    own = with_progress(source.read(table, shop), "learning the words")
-    normalizer.refine(own, islice(read_predictions(found), limit))
-    products = with_progress(source.read(table, shop), "filling")
-    finds_of = islice(read_predictions(found), limit)
-    rows = fill_table(products, finds_of, normalizer, min_confidence=min_confidence, known_only=known_only)
-    separator, order = shop.cells.separator or SEPARATOR, normalizer.attributes
-    counts = write_filled(rows, out, changes, id_column=shop.columns.id, order=order, separator=separator)
-    console.print(counts.render(), markup=False)
-    save_json(report, counts.to_json(), "report")
+    shop, whole = source.shop_of(model), source.whole()
+    filling = pipeline.fill(
+        source.products(table, shop),
+        found,
+        out,
+        changes=changes,
+        model=model,
+        shop=shop,
+        catalog=[whole.products(file, shop, split=part_of(file, "train")) for file in catalog or ()],
+        lexicon=lexicon,
+        min_confidence=min_confidence,
+        known_only=known_only,
+        limit=source.limit,
+        progress=progress,
+    )
+    console.print(filling.report.render(), markup=False)
+    save_json(report, filling.report.to_json(), "report")
     note((f"changes: {changes}\n" if changes else "") + f"table: {out}")
 
 
@@ -161,16 +140,17 @@ def export(
 
     Example: [bold]attrex export demo/model --out demo/onnx --sample demo/data/valid.jsonl[/]
     """
-    from attrex.demo.catalogue import draw_catalogue
-    from attrex.evaluation.parity import export_checked
-    from attrex.inference.checkpoint import load_model
-
-    if sample:
-        products = list(source.read(sample, source.shop_of(model)))
-    else:  # their labels say nothing of this model's attributes
-        products = [replace(d.product, spans=None) for d in draw_catalogue(100, seed=0)]
-        note("no --sample: compared on 100 drawn products; give products of your own to be sure")
-    parity = export_checked(load_model(model), out, products, int8=int8, tolerance=tolerance)
+    shop = source.shop_of(model)
+    parity = pipeline.export(
+        model,
+        out,
+        sample=source.products(sample, shop) if sample else None,
+        shop=shop,
+        int8=int8,
+        tolerance=tolerance,
+        allow_code=allowed_code(),
+        progress=progress,
+    )
     against = f", TAG-F1 {parity.model_f1:.4f} -> {parity.export_f1:.4f}" if parity.model_f1 is not None else ""
     console.print(
         f"{parity.products:,} products: agreement with the model F1 {parity.agreement_f1:.4f}{against}", soft_wrap=True
@@ -194,18 +174,23 @@ def report(
 
     Example: [bold]attrex report demo/model demo/data/test.jsonl --out report.html[/]
     """
-    from attrex.reports.compose import report_page
-
     if len(others) > 2:
         raise ConfigError(
             f"attrex report takes MODEL, at most one more MODEL2, and DATA; got {len(others) + 1} arguments"
         )
     *second, data = others
     check_out(out, (".html", ".htm"), data)
-    products = list(source.read(data, source.shop_of(model)))
-    models = [(name, load_extractor(name)) for name in [model, *second]]
-    path = report_page(out, products, models, photos=not no_photos, most=most)
-    note(f"report: {path}")
+    shop = source.shop_of(model)
+    page = pipeline.report(
+        [model, *second],
+        source.products(data, shop),
+        out,
+        shop=shop,
+        photos=not no_photos,
+        most=most,
+        allow_code=allowed_code(),
+    )
+    note(f"report: {page}")
 
 
 def push(

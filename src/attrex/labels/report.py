@@ -72,6 +72,11 @@ class LabelReport:
             counts.found.update(found)
             counts.missed.update(v for v in values if v not in found)
 
+    def summary(self) -> str:
+        """Cells and those that were located, in one line."""
+        cells, located = (sum(getattr(c, name) for c in self.attributes.values()) for name in ("cells", "located"))
+        return f"{located:,} of {cells:,} filled cells" + (f", {located / cells:.0%}" if cells else "")
+
     def to_json(self) -> dict[str, Any]:
         return {
             "products": self.products,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
-from attrex import __version__
 from attrex.inference.checkpoint import Model
 
 
@@ -43,7 +43,7 @@ def _origin(model: Model) -> list[str]:
     parts = f": fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`"
     system = f"system `{config.system}`{parts if config.system == 'uls-dram' else ''}"
     return [
-        f"Trained with Attrex {__version__}, preset `{config.preset}`, seed {seed}, on "
+        f"Trained with Attrex {version('attrex')}, preset `{config.preset}`, seed {seed}, on "
         f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",
         "",
         f"- text encoder: `{config.text.model}`, windows of {config.text.max_tokens} tokens",

@@ -56,9 +56,12 @@ def train_model(
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
-    With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts, and a finished one is only loaded. ``shop``: what is known of the shop; what it leaves open is
-    learned from the products (:meth:`Shop.learn`). ``lexicon``: what the labels go by; it is kept with the model. ``teacher``: what another model extracted from the products.
+    :param shop: what is known of the shop; what it leaves open is learned from the products (:meth:`Shop.learn`).
+    :param lexicon: what the labels go by; it is kept with the model.
+    :param resume: continue a killed run from its last checkpoint, to the end that it would have had; without any
+        checkpoint it starts, and a finished one is loaded.
+    :param trackers: where curves go; None: TensorBoard if it is installed.
+    :param teacher: what another model extracted from the products.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
