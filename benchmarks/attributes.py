@@ -24,6 +24,7 @@ from rich.table import Table
 
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.extractor import Extractor
 from attrex.io.atomic import write_json
@@ -102,7 +103,7 @@ def _training(source: str, products: list[Product]) -> dict[str, float]:
     """A few steps of the default training, forward, backward and update."""
     model = load_model(source)
     encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
-    data = LabelledProducts(products, encoder)
+    data = LabelledProducts(products, encoder, TargetEncoder(model.schema))
     extractor = Extractor(model)
     collator = Collator(encoder, extractor.loader)
     optimizer = torch.optim.AdamW(model.network.parameters(), lr=1e-6)

@@ -138,7 +138,7 @@ def check(
     :param photos: decode every photo.
     """
     from attrex.config import Config
-    from attrex.encoding.encoder import whole_texts
+    from attrex.encoding.units import whole_texts
     from attrex.inference.checkpoint import load_tokenizer
     from attrex.labels.mentions import UnlabelledMentions
     from attrex.model.text_encoder import resolve_text_model

@@ -3,7 +3,9 @@
 The CRF stays outside of the graphs. int8: the weights of the text encoder's matrix products are stored in 8 bits, their
 inputs are rounded to 8 bits as they come (dynamic quantisation); photos, decoder and embeddings stay as they are.
 
-Shapes: B rows, S tokens, U units, D width, C attributes, R regions, V region width, N pairs, H units per direction.
+Shape letters:
+    B rows     S tokens     U units     D width     C attributes     R regions     V region width     N pairs
+    H units per direction
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from attrex.inference.decoding import Transitions
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
 from attrex.io.atomic import write_json, write_text
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
 from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, DyNetGuidance
 from attrex.model.network import Network
@@ -109,8 +111,8 @@ class _Text(nn.Module):
         regions: Tensor | None = None,
         region_mask: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        batch = Batch(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
-        encoded = self.network.read(batch, regions, region_mask, region_weights=True)
+        inputs = Inputs(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
+        encoded = self.network.encode_text(inputs, regions, region_mask, region_weights=True)
         return tuple(x for x in (encoded.features, encoded.range_logits, encoded.region_weights) if x is not None)
 
 
@@ -122,7 +124,7 @@ class _Image(nn.Module):
         self.network = network
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network.see(pixels)
+        return self.network.encode_images(pixels)
 
 
 class _Decoder(nn.Module):

@@ -165,7 +165,7 @@ class Extractor:
             self.count.sequences += output.pairs
             collect(output, rows, drafts, self.engine.regions)
         self.count.products += len(drafts)
-        return [draft.prediction(self.names, self.encoder.decode, options.min_confidence) for draft in drafts]
+        return [draft.prediction(self.names, self.encoder.units.decode, options.min_confidence) for draft in drafts]
 
     def _run(
         self, batches: Sequence[_Places], drafts: Sequence[Draft], options: _Options
@@ -179,14 +179,14 @@ class Extractor:
                 pixels = drafts[number].take_photos(loader, most)
                 rows.append(BatchItem(number, window, tuple(pixels), tuple(pixels.values())))
             products = [drafts[number].product for number, _ in places]
-            allowed = asked = None
+            allowed = wanted = None
             if self.model.config.range.mask_by_category:
                 allowed = self._mask(self.model.schema.allowed(p.category) for p in products)
             if options.attributes is not None:
-                asked = self._mask(map(options.attributes, products))
-            batch = collate(rows, self.encoder, allowed, asked)
+                wanted = self._mask(map(options.attributes, products))
+            batch = collate(rows, self.encoder.pad, allowed, wanted)
             if self.cache is not None and "pixels" in batch:
-                batch["seen"] = self.cache.regions(batch.pop("pixels"), self.engine.see)
+                batch["image_features"] = self.cache.regions(batch.pop("pixels"), self.engine.encode_images)
             for row in rows:
                 row.pixels = ()  # results wait for their turn without them
             return self.engine.run(batch, threshold=options.threshold, region_weights=options.evidence), rows

@@ -14,7 +14,7 @@ class PseudoLabels(NamedTuple):
     """What may be thought of a product's unknown cells."""
 
     labels: list[tuple[Span, float]]  #: values that nobody labelled, with their confidence
-    doubtful: list[Span]  #: words that may be a value or not
+    uncertain: list[Span]  #: words that may be a value or not
     scores: dict[str, float]  #: attribute -> range score of a cell without a located value
 
 
@@ -32,7 +32,7 @@ class Teacher:
         # An id that comes twice does not tell whose reading it is: such products keep their mentions.
         self._read = {p.id: p for p in readings if times[p.id] == 1}
 
-    def judge(self, product: Product, mentions: Sequence[Span]) -> PseudoLabels:
+    def pseudo_label(self, product: Product, mentions: Sequence[Span]) -> PseudoLabels:
         """Sort finds and ``mentions`` (:meth:`Mentions.unknown`) by the teacher's confidence.
 
         What is labelled or known to be absent stands; a mention where nothing was found stays in doubt as long as the
@@ -44,15 +44,15 @@ class Teacher:
         placed = [(v.source, v.confidence) for v in read.values if v.source is not None]
         finds = [(span, confidence) for span, confidence in placed if self._counts(product, span)]
         labels = [(span, confidence) for span, confidence in finds if confidence >= self.high]
-        doubtful = [span for span, confidence in finds if self.low < confidence < self.high]
-        doubtful += [
+        uncertain = [span for span, confidence in finds if self.low < confidence < self.high]
+        uncertain += [
             m
             for m in mentions
             if read.range.get(m.attribute, 0.0) > self.low and not any(_meet(m, f) for f, _ in finds)
         ]
         open_states = (CellState.BLANK, CellState.NOT_LOCATED)
         scores = {a: s for a, s in read.range.items() if self.schema.cell_state(product, a) in open_states}
-        return PseudoLabels(labels, doubtful, {a: s for a, s in scores.items() if s > self.low})
+        return PseudoLabels(labels, uncertain, {a: s for a, s in scores.items() if s > self.low})
 
     def _counts(self, product: Product, find: Span) -> bool:
         """Whether a find says anything new; its product may have been given another text since."""

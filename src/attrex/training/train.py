@@ -17,6 +17,7 @@ from attrex.config import Config
 from attrex.encoding.batching import load_photos
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.errors import DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
@@ -109,13 +110,14 @@ def _fit(
     note(progress, known.render())
     model.network.drop_uncertain = known.mostly_in_doubt
     repeated = _count_repeated(products, validation, progress)
-    taught = config.range.unknown != "negative"
-    encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
-    train_set = LabelledProducts(products, encoder)
+    if config.range.unknown == "negative":
+        mentions = None  # what is not labelled is absent
+    encoder = ProductEncoder(model.tokenizer, config, schema)
+    train_set = LabelledProducts(products, encoder, TargetEncoder(schema, mentions, teacher))
     if train_set.left_out:
         note(progress, f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
-    model.network.learn_values(said_values(train_set))
-    start_classifier(model, train_set)
+    model.network.build_vocabulary(labelled_values(train_set))
+    init_range_bias(model, train_set)
     calibrate_regions(model, products)
     freeze(model.network, config.training)
 
@@ -124,7 +126,7 @@ def _fit(
     def read(threshold: float | None = None) -> list[Prediction]:
         predictions = extractor.extract(validation, evidence=False, threshold=threshold)
         found = with_places(validation, predictions, extractor.encoder)
-        return without_unknown(validation, found, mentions) if mentions and taught else found
+        return without_unknown(validation, found, mentions) if mentions else found
 
     def measure(bootstrap: int = 0) -> dict[str, Any]:
         return score(validation, read(), bootstrap=bootstrap).to_json()
@@ -157,7 +159,7 @@ def _fit(
         "cells": known.by_attribute(schema.names),
         "supervision": known.to_json(),
         "repeated_validation": repeated,
-        "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
+        "left_open": mentions is not None and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
         if lexicon is not None:
@@ -190,21 +192,18 @@ def _count_repeated(products: Sequence[Product], validation: Sequence[Product], 
     return repeated
 
 
-def start_classifier(model: Model, train_set: LabelledProducts) -> None:
+def init_range_bias(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
-    for window in windows:
-        if window.labels is not None:
-            counts[list(window.labels.pairs)] += 1
-    model.network.init_bias(counts / max(1, len(windows)))
+    for item in train_set.items:
+        counts[list(item.labels.pairs)] += 1
+    model.network.init_bias(counts / max(1, len(train_set)))
 
 
-def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
+def labelled_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Each labelled value as its attribute and token ids."""
-    for window in (window for _, encoded in train_set.items for window in encoded.windows):
-        pairs = window.labels.pairs if window.labels is not None else {}
-        for attribute, tags in pairs.items():
+    for _, window, labels in train_set.items:
+        for attribute, tags in labels.pairs.items():
             for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
                 more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
                 units = window.units[start : start + 1 + more]
