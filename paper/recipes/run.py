@@ -34,7 +34,7 @@ from attrex.inference.extractor import Extractor
 from attrex.io.readers import read_products
 from attrex.io.splitting import split_by_group
 from attrex.labels.labeler import DistantLabeler
-from attrex.systems import SYSTEMS
+from attrex.systems import system_info
 from attrex.training.train import train
 from attrex.types import Product
 
@@ -193,7 +193,7 @@ def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) 
     if options.curve and extractor.model.network.predicts_range:
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
         found["threshold_curve"] = threshold_curve(test, low)
-    if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, and for the right ones here
+    if system_info(config.system).attribute_given:  # asked for all attributes above, and for the right ones here
         found["test_given"] = evaluate(extractor, test, given=True).to_json()
     return found
 

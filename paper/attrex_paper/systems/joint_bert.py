@@ -12,11 +12,14 @@ Shapes: B rows, U units, D width, C attributes, K tags.
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.model.batch import Batch
+from attrex.model.build import Parts
 from attrex.model.text_encoder import TextEncoder
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 
@@ -32,6 +35,10 @@ class JointBERT(FlatTagger):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.tag = nn.Linear(text.width, self.tags)
         self.label = nn.Linear(text.width, attributes)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, crf=config.system == "joint-bert-crf")
 
     def read(self, batch: Batch) -> FlatOutput:
         first, states = read_units(self.text, batch)
@@ -54,6 +61,10 @@ class KPlug(FlatTagger):
             nn.Dropout(dropout),
             nn.Linear(text.width, self.tags),
         )
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text)
 
     def read(self, batch: Batch) -> FlatOutput:
         return FlatOutput(self.head(read_units(self.text, batch)[1]))

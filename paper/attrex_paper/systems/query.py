@@ -9,7 +9,7 @@ Shapes: B rows, U units, C attributes, T tokens of a name, N pairs, K = 3 tags.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from attrex.config import Config
 from attrex.model.attribute_range import cap_pairs
 from attrex.model.batch import LOCATED, Batch, Decoded, Losses
+from attrex.model.build import Parts
 from attrex.model.flat import DecodedSpans
 from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
@@ -91,3 +92,7 @@ class NameReader(QuerySystem):
         super().__init__(config, attributes, text)
         self.register_buffer("name_ids", names[0], persistent=False)
         self.register_buffer("name_mask", names[1], persistent=False)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, parts.name_tokens)

@@ -13,11 +13,14 @@ Shapes: B rows, U units, H units per direction, C attributes, K tags.
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.model.batch import Batch
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex_paper.systems.words import WordEmbeddings
@@ -40,6 +43,10 @@ class SlotGated(FlatTagger):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.tag = nn.Linear(2 * width, self.tags)
         self.label = nn.Linear(2 * width, attributes)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts), slot_attention=config.system != "slot-gated-intent")
 
     def read(self, batch: Batch) -> FlatOutput:
         mask = batch.unit_mask

@@ -76,6 +76,13 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    allow_code: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="package.module:Class",
+            help="A class that a model may name as its system, fusion or guidance; it is run. May be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """What goes before the command."""
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from attrex.cli.console import note, notes, with_progress
 from attrex.errors import DataError
 
@@ -109,4 +111,10 @@ def load_extractor(
     """A model or an export, ready to run."""
     from attrex.inference.extractor import Extractor
 
-    return Extractor.load(model, backend=backend, precision=precision, cache_dir=cache)
+    return Extractor.load(model, backend=backend, precision=precision, cache_dir=cache, allow_code=allowed_code())
+
+
+def allowed_code() -> list[str]:
+    """The classes that `attrex --allow-code NAME` names before the command."""
+    context = click.get_current_context(silent=True)
+    return [*(context.find_root().params.get("allow_code") or ())] if context else []

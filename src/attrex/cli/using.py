@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import column_mapping, how_rows_are_read, load_extractor, part_of, read_rows
+from attrex.cli.inputs import allowed_code, column_mapping, how_rows_are_read, load_extractor, part_of, read_rows
 from attrex.cli.options import BatchSize, Columns, Fields, Images, Limit, NoPhotos, Split
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError
@@ -176,7 +176,7 @@ def export(
     else:  # their labels say nothing of this model's attributes
         products = [replace(d.product, spans=None) for d in draw_catalogue(100, seed=0)]
         note("no --sample: compared on 100 drawn products; give products of your own to be sure")
-    parity = export_checked(load_model(model), out, products, int8=int8, tolerance=tolerance)
+    parity = export_checked(load_model(model, allow_code=allowed_code()), out, products, int8=int8, tolerance=tolerance)
     against = f", TAG-F1 {parity.model_f1:.4f} -> {parity.export_f1:.4f}" if parity.model_f1 is not None else ""
     console.print(
         f"{parity.products:,} products: agreement with the model F1 {parity.agreement_f1:.4f}{against}", soft_wrap=True

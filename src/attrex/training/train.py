@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrex_paper.systems.build import pretrained_system
 from rich.console import Console
 from transformers import set_seed
 
@@ -28,6 +27,7 @@ from attrex.io.images import ImageLoader, ImageTransform
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.labels.supervision import supervision
+from attrex.model.build import build_system
 from attrex.model.text_encoder import resolve_text_model
 from attrex.shop.schema import Schema
 from attrex.training.model_card import model_card
@@ -70,7 +70,7 @@ def train(
         if (directory / "attrex.json").exists():
             console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
-            return load_model(directory)
+            return load_model(directory, allow_code=config.code)
         if config.training.rounds > 1 and not all(p.complete for p in products):
             one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
 
@@ -173,7 +173,7 @@ def _fit(
 def new_model(config: Config, schema: Schema) -> Model:
     """A fresh model on pretrained backbones."""
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    network = pretrained_system(config, schema.names, tokenizer)
+    network = build_system(config, schema.names, tokenizer)
     transform = None
     if network.image is not None:
         image = config.image
