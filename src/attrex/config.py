@@ -265,9 +265,10 @@ class TrainingConfig(_Section):
     """Trainings one after the other: each but the first also learns from what the one before read in the cells that the
     table leaves unknown. Needs `range.unknown` other than `negative`; complete products need one."""
     teacher_high: float = Field(0.9, gt=0, le=1)
-    """Finds of the last round in unknown cells teach the next one as labels from this confidence on, weighted by it."""
+    """What a teacher (`attrex train --teacher`) predicts in unknown cells is a label from this confidence on, which is
+    its weight."""
     teacher_low: float = Field(0.1, ge=0, lt=1)
-    """Up to this confidence they teach that there is no value; in between their words may have any tag."""
+    """Up to this confidence they say that there is no value; in between their words may have any tag."""
     round_agreement: float = Field(0.98, ge=0, le=1)
     """No further round once two in a row find the same in the validation products, as F1 of exact spans."""
     save_every: int = Field(0, ge=0)

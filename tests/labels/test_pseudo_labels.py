@@ -28,7 +28,7 @@ def judge(gold: Product, *finds: tuple[str, str, float], range: dict[str, float]
     )
     scores = {a: 0.95 for a, _, _ in finds} if range is None else range
     teacher = Teacher([Prediction("p", values, scores)], SCHEMA, high=0.9, low=0.1)
-    return teacher.judge(gold, UnlabelledMentions.learn([], SCHEMA).unknown(gold))
+    return teacher.pseudo_label(gold, UnlabelledMentions.learn([], SCHEMA).unknown(gold))
 
 
 def labels(opinion: PseudoLabels) -> list[tuple[str, str, float]]:
@@ -36,7 +36,7 @@ def labels(opinion: PseudoLabels) -> list[tuple[str, str, float]]:
 
 
 def doubtful(opinion: PseudoLabels) -> list[tuple[str, str]]:
-    return [(s.attribute, s.text) for s in opinion.doubtful]
+    return [(s.attribute, s.text) for s in opinion.uncertain]
 
 
 def test_a_find_is_a_label_in_doubt_or_nothing_by_its_confidence() -> None:
@@ -68,14 +68,16 @@ def test_labels_and_what_is_known_to_be_absent_stand() -> None:
 def test_a_product_that_was_not_read_keeps_its_mentions() -> None:
     teacher = Teacher([Prediction("p", error="unreadable")], SCHEMA, high=0.9, low=0.1)
     mentions = UnlabelledMentions.learn([], SCHEMA).unknown(product())
-    assert teacher.judge(product(), mentions) == PseudoLabels([], mentions, {})
+    assert teacher.pseudo_label(product(), mentions) == PseudoLabels([], mentions, {})
 
 
 def test_an_id_that_comes_twice_says_nothing_of_either_product() -> None:
     readings = [Prediction("p", (), {"Color": 0.99}), Prediction("p", (), {})]
     mentions = UnlabelledMentions.learn([], SCHEMA).unknown(product())
     assert mentions
-    assert Teacher(readings, SCHEMA, high=0.9, low=0.1).judge(product(), mentions) == PseudoLabels([], mentions, {})
+    assert Teacher(readings, SCHEMA, high=0.9, low=0.1).pseudo_label(product(), mentions) == PseudoLabels(
+        [], mentions, {}
+    )
 
 
 def test_finds_in_the_text_of_another_product_with_the_same_id_are_not_taken() -> None:

@@ -121,12 +121,12 @@ def test_the_second_round_learns_from_what_the_first_one_read(
     read = list(read_predictions(directory / "rounds" / "1" / "training.jsonl"))
     assert [p.id for p in read] == [p.id for p in blank]
     teacher = Teacher(read, model.schema, high=config.training.teacher_high, low=config.training.teacher_low)
-    opinions = [teacher.judge(p, []) for p in blank]
-    assert any(o.labels for o in opinions)
-    assert any(o.scores for o in opinions)
+    pseudo = [teacher.pseudo_label(p, []) for p in blank]
+    assert any(p.labels for p in pseudo)
+    assert any(p.scores for p in pseudo)
     # The same run with that teacher, from the start, is the second round.
     one = having(config, rounds=1)
-    again = train(blank, blank[:6], tmp_path, config=one, trackers=[], console=Console(quiet=True), teacher=teacher)
+    again = train(blank, blank[:6], tmp_path, config=one, trackers=[], console=Console(quiet=True), teacher=read)
     second = load_model(directory / "rounds" / "2").network.state_dict()
     assert all(torch.equal(v.cpu(), second[k]) for k, v in again.network.state_dict().items())
 

@@ -33,6 +33,15 @@ def train(
     train_gold: Annotated[
         str | None, typer.Option(help="Products labelled in full by hand to learn from as well.")
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            help="Another model's predictions for the training products, as `attrex extract` writes them: labels for "
+            "cells that the table leaves unknown.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
     system: Annotated[
         str | None, typer.Option(help="What to train: one of `attrex systems`, or package.module:Class.")
@@ -79,7 +88,17 @@ def train(
     if train_gold:
         products += labelled_by_hand(read_rows(train_gold, images, fields, columns))
     where = None if not trackers else [] if trackers == ["none"] else trackers
-    model = fit(products, validation, out, config=config, schema=known, resume=resume, trackers=where, console=notes)
+    model = fit(
+        products,
+        validation,
+        out,
+        config=config,
+        schema=known,
+        resume=resume,
+        trackers=where,
+        console=notes,
+        teacher=teacher,
+    )
     if lexicon:
         lexicon.save(out / "lexicon.yaml")
         note(

@@ -221,7 +221,7 @@ class ProductEncoder:
         rest, states = self._states(product)
         states = {a: elsewhere if s == CellState.LOCATED else s for a, s in states.items()}
         opinion = self._opinion(product)
-        runs, doubtful = (self._runs(product, units, spans) for spans in (product.spans or (), opinion.doubtful))
+        runs, doubtful = (self._runs(product, units, spans) for spans in (product.spans or (), opinion.uncertain))
         taught = [(run, c) for span, c in opinion.labels for run in self._runs(product, units, [span])]
         shift = int(self.config.decoder.pad_tag)
         for window, (first, last, _) in windows:
@@ -239,7 +239,7 @@ class ProductEncoder:
 
     def _opinion(self, product: Product) -> PseudoLabels:
         mentions = self.mentions.unknown(product) if self.mentions else []
-        return self.teacher.judge(product, mentions) if self.teacher else PseudoLabels([], mentions, {})
+        return self.teacher.pseudo_label(product, mentions) if self.teacher else PseudoLabels([], mentions, {})
 
     def _teach(self, labels: Labels, window: Window, run: UnitSpan, confidence: float) -> None:
         """Write a value that a teacher read where no label is."""

@@ -19,7 +19,6 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json, write_json
 from attrex.inference.extractor import CHUNK, Extractor
 from attrex.io.predictions import PredictionFile, read_predictions
-from attrex.labels.pseudo_labels import Teacher
 from attrex.tools.memory import peak_mb
 from attrex.types import Prediction, Product
 
@@ -29,7 +28,7 @@ def train_rounds(
     validation: Sequence[Product],
     directory: Path,
     config: Config,
-    fit: Callable[[Path, Teacher | None], Model],
+    fit: Callable[[Path, list[Prediction] | None], Model],
     console: Console,
 ) -> Model:
     """The model of the last round, with a record of all rounds in its metrics; it is not saved yet.
@@ -38,7 +37,7 @@ def train_rounds(
     the validation products (`training.round_agreement`), or after `training.rounds`.
     """
     settings = config.training
-    teacher: Teacher | None = None
+    teacher: list[Prediction] | None = None
     before: list[Prediction] | None = None
     record: list[dict[str, Any]] = []
     for number in range(1, settings.rounds + 1):
@@ -49,8 +48,7 @@ def train_rounds(
         last = number == settings.rounds or (agreed is not None and agreed >= settings.round_agreement)
         started = time.monotonic()
         if not last:
-            read = _read_or_predict(model, products, home / "training.jsonl", threshold=settings.teacher_low)
-            teacher = Teacher(read, model.schema, high=settings.teacher_high, low=settings.teacher_low)
+            teacher = _read_or_predict(model, products, home / "training.jsonl", threshold=settings.teacher_low)
         record.append(_record(home, number, model, found, agreed, time.monotonic() - started))
         console.print(_round_sentence(record[-1], settings.rounds), soft_wrap=True, highlight=False)
         if last:

@@ -17,13 +17,14 @@ from attrex.config import Config
 from attrex.encoding.batching import load_photos
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
-from attrex.errors import DataError
+from attrex.errors import ConfigError, DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
 from attrex.io.images import ImageLoader, ImageTransform
+from attrex.io.predictions import read_predictions
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.labels.supervision import supervision
@@ -47,13 +48,14 @@ def train(
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     console: Console | None = None,
-    teacher: Teacher | None = None,
+    teacher: str | Path | Iterable[Prediction] | None = None,
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
     With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts, and a finished one is only loaded. ``teacher``: what another model read in the products; with
-    `training.rounds` each round is taught by the one before.
+    checkpoint it starts, and a finished one is only loaded. ``teacher``: another model's predictions for the training
+    products, or a file of them (:func:`~attrex.io.predictions.read_predictions`), to learn from in cells that the table
+    leaves unknown; with `training.rounds` each round is taught by the one before.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
@@ -64,8 +66,11 @@ def train(
     _check_labels(products, schema, "training")
     _check_labels(validation, schema, "validation")
     _check_scored(validation)
+    taught = None if teacher is None else _teacher(teacher, config, schema, products)
     trackers = known_trackers(trackers)
-    record = fingerprint(config, products, validation, schema=schema.to_yaml())
+    record = fingerprint(
+        config, products, validation, schema=schema.to_yaml(), teacher=taught.fingerprint() if taught else ""
+    )
     with open_run(directory, record, resume, finished="attrex.json", what="model") as checkpoint:
         if (directory / "attrex.json").exists():
             console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
@@ -74,7 +79,7 @@ def train(
         if config.training.rounds > 1 and not all(p.complete for p in products):
             one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
 
-            def fit(home: Path, teacher: Teacher | None) -> Model:
+            def fit(home: Path, teacher: list[Prediction] | None) -> Model:
                 return train(
                     products,
                     validation,
@@ -91,7 +96,7 @@ def train(
             model.save(directory, card=model_card(model))
             return model
 
-        return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, teacher)
+        return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, taught)
 
 
 def _fit(
@@ -113,6 +118,9 @@ def _fit(
         mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share)
     known = supervision(products, schema, mentions)
     console.print(known.render(), soft_wrap=True, highlight=False)
+    pseudo_labels = teacher.count(products) if teacher else None
+    if pseudo_labels:
+        console.print(pseudo_labels.render(), soft_wrap=True, highlight=False)
     model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
     repeated = _count_repeated(products, validation, console)
     taught = config.range.unknown != "negative"
@@ -161,6 +169,7 @@ def _fit(
         "seed": config.training.seed,
         "cells": known.by_attribute(schema.names),
         "supervision": known.to_json(),
+        "pseudo_labels": pseudo_labels.to_json() if pseudo_labels else None,
         "repeated_validation": repeated,
         "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
     }
@@ -168,6 +177,25 @@ def _fit(
         model.save(directory, card=model_card(model))
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return model
+
+
+def _teacher(
+    source: str | Path | Iterable[Prediction], config: Config, schema: Schema, products: Sequence[Product]
+) -> Teacher:
+    """Its predictions, once it is clear that the training can use them."""
+    if config.range.kind == "none" or config.range.unknown == "negative":
+        raise ConfigError(
+            "a teacher needs range.kind=predicted and cells that are unknown (range.unknown=masked); this "
+            f"configuration has range.kind={config.range.kind} and range.unknown={config.range.unknown}"
+        )
+    predictions = read_predictions(source) if isinstance(source, str | Path) else source
+    teacher = Teacher(predictions, schema, high=config.training.teacher_high, low=config.training.teacher_low)
+    if not teacher.count(products).products:
+        raise DataError(
+            f"the teacher has no prediction for any of the {len(products):,} training products, which are matched by "
+            "id; extract from the file that you train on"
+        )
+    return teacher
 
 
 def new_model(config: Config, schema: Schema) -> Model:
