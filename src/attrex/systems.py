@@ -15,12 +15,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any
 
 from attrex.errors import ConfigError, did_you_mean
 
 GROUP = "attrex.systems"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def load_code(name: str) -> Any:
     return found
 
 
-def load_part(setting: str, name: str, kind: type[T]) -> type[T]:
+def load_part(setting: str, name: str, kind: type) -> Any:
     """The class that ``setting`` names as ``package.module:Class``; :class:`ConfigError` unless it is a ``kind``."""
     found = load_code(name)
     if not (isinstance(found, type) and issubclass(found, kind)):

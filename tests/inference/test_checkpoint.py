@@ -188,7 +188,7 @@ def test_reading_a_model_runs_no_code_that_it_names(
     with pytest.raises(CheckpointError, match="trap:Trap"):
         load_model(directory, allow_code=["trap:Trap"])  # a class that is nothing of the kind, but the trap works
     assert marker.exists()
-    monkeypatch.delitem(sys.modules, "trap")
+    del sys.modules["trap"]  # not by monkeypatch, which would bring it back
 
 
 def test_all_missing_files_are_named_at_once(directory: Path) -> None:
