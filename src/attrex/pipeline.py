@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from attrex.inference.checkpoint import Model
     from attrex.inference.extractor import Attributes, Extractor
     from attrex.io.predictions import PredictionCounts
-    from attrex.labels.pseudo_labels import Teacher
     from attrex.labels.report import LabelReport
     from attrex.quality import CheckReport
     from attrex.vocabulary.lexicon import Lexicon
@@ -177,7 +176,7 @@ def train(
     settings: Sequence[str] = (),
     gold: ProductSource | None = None,
     train_gold: ProductSource | None = None,
-    teacher: Teacher | Iterable[Prediction] | str | Path | None = None,
+    teacher: Iterable[Prediction] | str | Path | None = None,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     progress: Progress = silent,

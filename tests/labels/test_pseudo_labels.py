@@ -87,5 +87,39 @@ def test_finds_in_the_text_of_another_product_with_the_same_id_are_not_taken() -
 
 def test_a_value_without_a_place_labels_no_words() -> None:
     teacher = Teacher([Prediction("p", (Value("Color", "red", 0.99),), {"Color": 0.99})], SCHEMA, high=0.9, low=0.1)
-    found = teacher.judge(product(), [])
-    assert (found.labels, found.doubtful, found.scores) == ([], [], {"Color": 0.99})
+    found = teacher.pseudo_label(product(), [])
+    assert (found.labels, found.uncertain, found.scores) == ([], [], {"Color": 0.99})
+
+
+def test_a_teacher_without_range_scores_says_nothing_of_attributes_without_a_value() -> None:
+    found = judge(product(), ("Fit", "slim", 0.95), range={})
+    assert labels(found) == [("Fit", "slim", 0.95)]
+    assert doubtful(found) == [("Color", "red"), ("Color", "blue")]
+    assert found.scores == {"Fit": 0.95}
+
+
+def test_what_a_teacher_brings_is_counted() -> None:
+    def value(attribute: str, word: str, start: int, confidence: float) -> Value:
+        return Value.from_span(Span(attribute, start, start + len(word), word), confidence)
+
+    values = (
+        value("Color", "red", 0, 0.95),
+        value("Fit", "slim", 4, 0.5),
+        value("Color", "blue", 0, 0.99),  # the text says something else there
+        value("Brand", "jeans", TEXT.index("jeans"), 0.99),  # the schema has no brands
+    )
+    teacher = Teacher([Prediction("p", values, {"Color": 0.9, "Fit": 0.9})], SCHEMA, high=0.9, low=0.1)
+    counts = teacher.count([product(), replace(product(), id="q")])
+    assert counts.to_json() == {
+        "products": 1,
+        "without": 1,
+        "labels": 1,
+        "uncertain": 1,
+        "changed": 1,
+        "other_attributes": 1,
+    }
+    assert counts.render() == (
+        "teacher: 1 pseudo-labels and 1 uncertain values in 1 products; 1 products have no prediction; "
+        "1 predicted values left out: the product's text does not say them; "
+        "1 predicted values left out: the schema does not have their attribute"
+    )

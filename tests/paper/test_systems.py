@@ -15,12 +15,12 @@ from attrex.evaluation.placing import places, with_places
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch
-from attrex.systems import SYSTEMS
+from attrex.systems import known_systems, system_info
 from attrex.training.trainer import freeze
 from attrex.types import Product
 
 Build = Callable[..., Model]
-OTHERS = [name for name in SYSTEMS if name != "uls-dram"]
+OTHERS = [name for name in known_systems() if name != "uls-dram"]
 NAMING = ("mae-model", "pam")
 """Systems whose values have no place in the text."""
 LEARNING = {"mae-model": (300, 2e-3), "adatag": (100, 5e-3)}
@@ -42,7 +42,7 @@ def test_a_system_trains_and_extracts(system: str, build: Build, batch_for: Call
 
     found = network.eval().extract(batch.inputs, region_weights=True)
     rows, units = batch.inputs.unit_mask.shape
-    info = SYSTEMS[system]
+    info = system_info(system)
     assert found.pairs == (rows * len(model.schema.names) if info.attribute_given else rows)
     assert len({len(c) for c in (found.rows, found.attributes, found.starts, found.ends, found.probability)}) == 1
     assert ((found.starts >= 0) & (found.starts < found.ends) & (found.ends <= units)).all()
@@ -96,7 +96,7 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
     model = build(system, "training.scheme=uls", *(["decoder.hidden=64"] if system == "mae-model" else []))
     network, batch = model.network.train(), all_titles(model)
     # Word embeddings start small and learn slowly.
-    steps, rate = LEARNING.get(system, (100, 2e-2) if SYSTEMS[system].words else (60, 5e-3))
+    steps, rate = LEARNING.get(system, (100, 2e-2) if system_info(system).words else (60, 5e-3))
     optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=rate, weight_decay=0)
     for _ in range(steps):
         optimizer.zero_grad()

@@ -19,7 +19,7 @@ Shape letters:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.batch import Inputs, Targets
+from attrex.model.build import Parts
 from attrex.model.image_encoder import ImageEncoder
 from attrex_paper.systems.values import ValueIds, ValueSystem, first_values
 from attrex_paper.systems.words import WordEmbeddings
@@ -69,6 +70,12 @@ class MAEModel(ValueSystem):
         self.fused, self.answer = nn.Linear(3 * width, width), nn.Linear(width, width)
         self.dropout = nn.Dropout(DROPOUT)
         self._make_vocabulary(values, longest)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        words = WordEmbeddings.of(parts)
+        assert parts.image is not None  # Config has checked it
+        return cls(config, attributes, words, parts.image, *parts.saved.get("values", ()))
 
     def _make_vocabulary(self, values: int, longest: int) -> None:
         self.value = nn.Embedding(values, self.width)

@@ -20,13 +20,14 @@ Shape letters:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.model.batch import Inputs, Targets
+from attrex.model.build import Parts
 from attrex.model.concat import Concat
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.text_encoder import TextEncoder
@@ -85,6 +86,12 @@ class PAM(ValueSystem):
         self.decoder = nn.TransformerDecoder(layer, LAYERS)
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self._make_vocabulary(pieces, longest)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        text = parts.text
+        assert parts.image is not None  # Config has checked it
+        return cls(config, attributes, text, parts.image, parts.reserved, *parts.saved.get("values", ()))
 
     def _words(self) -> nn.Embedding:
         return self.text.embeddings.word_embeddings  # type: ignore[return-value]

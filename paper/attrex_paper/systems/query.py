@@ -10,7 +10,7 @@ Shape letters:
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from torch import Tensor
 from attrex.config import Config
 from attrex.model.attribute_range import cap_pairs
 from attrex.model.batch import LOCATED, Decoded, DecodedValue, Inputs, Losses, Targets
+from attrex.model.build import Parts
 from attrex.model.decode import DecodedSpans, no_spans
 from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
@@ -106,3 +107,7 @@ class NameReader(QuerySystem):
         super().__init__(config, attributes, text)
         self.register_buffer("name_ids", names[0], persistent=False)
         self.register_buffer("name_mask", names[1], persistent=False)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, parts.name_tokens)

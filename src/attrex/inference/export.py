@@ -29,7 +29,7 @@ from attrex.inference.onnx_engine import EXPORT_FORMAT
 from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Inputs
 from attrex.model.decoder import both_ways, reorder, reversal
-from attrex.model.guidance import EPSILON, DyNetGuidance
+from attrex.model.guidance import EPSILON, VectorGuidance
 from attrex.model.network import Network
 from attrex.shop.shop import SHOP_FILE
 from attrex.vocabulary.normalizer import NORMALIZER_FILE
@@ -88,8 +88,11 @@ def _exportable(model: Model) -> Network:
         ) from None
     if not isinstance(model.network, Network):
         raise ConfigError(f"only ULS-DRAM and its variants are exported, not {model.config.system}; run it with torch")
-    if isinstance(model.network.guidance, DyNetGuidance):
-        raise ConfigError("guidance.kind=dynet has a matrix per attribute, which no graph can hold; run it with torch")
+    if model.network.guidance is not None and not isinstance(model.network.guidance, VectorGuidance):
+        raise ConfigError(
+            f"guidance.kind={model.config.guidance.kind} has no vector per attribute, which a graph could hold; "
+            "run it with torch"
+        )
     if model.config.fusion.kind == "concat_attention":
         raise ConfigError("fusion.kind=concat_attention cannot be traced for any size of batch; run it with torch")
     return model.network
@@ -136,7 +139,7 @@ class _Decoder(nn.Module):
         super().__init__()
         self.decoder = network.decoder
         vectors = torch.zeros(0, 0)
-        if network.guidance is not None and not isinstance(network.guidance, DyNetGuidance):
+        if isinstance(network.guidance, VectorGuidance):
             chunks = torch.arange(network.attributes).split(1024)
             vectors = normalize(torch.cat([network.guidance.vectors(c) for c in chunks]), dim=-1, eps=EPSILON)
         self.register_buffer("vectors", vectors)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -179,8 +180,10 @@ class OnnxEngine:
 _Spans = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def load_export(directory: Path, cores: int | None = None) -> Exported:
+def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterable[str | type] = ()) -> Exported:
     """Read what `attrex export` wrote, to run on so many ``cores`` (None: all).
+
+    ``allow_code`` is that of :func:`~attrex.inference.checkpoint.load_model`.
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
@@ -191,7 +194,8 @@ def load_export(directory: Path, cores: int | None = None) -> Exported:
     with named_after(directory):
         from tokenizers import Tokenizer
 
-        config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
+        raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+        config = Config.parse(raw, allow_code=allow_code)
         tokenizer = ExportedTokenizer(
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )
