@@ -22,12 +22,13 @@ from attrex.config import Config
 from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
 from attrex.encoding.targets import TargetEncoder
-from attrex.inference.directory import write_json
+from attrex.io.atomic import write_json
 from attrex.io.images import ImageLoader
 from attrex.io.readers import read_products
 from attrex.model.batch import Inputs
 from attrex.model.precision import use_bf16
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.tools.benchmark import machine
 from attrex.training.train import calibrate_regions, init_range_bias, new_model
 from attrex.training.trainer import parameter_groups
@@ -37,7 +38,7 @@ def main() -> None:
     options = _parse()
     products = list(read_products(options.data, limit=options.limit))
     config = Config.load(options.preset, options.set)
-    model = new_model(config, Schema.learn(products))
+    model = new_model(config, Shop(schema=Schema.learn(products)))
     network = model.network.train()
     encoder = ProductEncoder(model.tokenizer, config, model.schema)
     data = LabelledProducts(products, encoder, TargetEncoder(model.schema))

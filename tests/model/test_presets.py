@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from attrex.config import Config
 from attrex.model.batch import Batch
-from attrex.model.build import name_tokens, network_from, pretrained_network
+from attrex.model.build import build_system, name_tokens
 from attrex.model.network import Network
 
 NAMES = ["closure", "colour", "sleeve length", "a very long name of an attribute that no shop would ever give"]
@@ -102,7 +102,7 @@ def labelled_batch() -> Batch:
 
 def make(preset: str, overrides: Sequence[str] = ()) -> Network:
     torch.manual_seed(0)
-    return network_from(Config.load(preset, overrides), NAMES, None, SPECS)
+    return build_system(Config.load(preset, overrides), NAMES, None, SPECS)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -157,9 +157,9 @@ def test_padding_does_not_matter():
 def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image: Path, overrides: list[str]):
     tokenizer = AutoTokenizer.from_pretrained(tiny_text)
     config = Config.load("mepave", [f"text.model={tiny_text}", f"image.model={tiny_image}", *overrides])
-    network = pretrained_network(config, NAMES, tokenizer)
+    network = build_system(config, NAMES, tokenizer)
     specs = json.loads(json.dumps(network.architecture()))
-    again = network_from(config, NAMES, tokenizer, specs)
+    again = build_system(config, NAMES, tokenizer, specs)
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     assert {name: value.shape for name, value in again.state_dict().items()} == shapes
     assert again.architecture() == network.architecture()
@@ -168,7 +168,7 @@ def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image
 def test_pretrained_weights_arrive_in_both_encoders_and_in_bert_guidance(tiny_text: Path, tiny_image: Path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_text)
     settings = [f"text.model={tiny_text}", f"image.model={tiny_image}", "guidance.kind=bert"]
-    one, other = (pretrained_network(Config.load("mepave", settings), NAMES, tokenizer) for _ in range(2))
+    one, other = (build_system(Config.load("mepave", settings), NAMES, tokenizer) for _ in range(2))
     for part in ("text", "image", "guidance.encoder"):
         states = [n.get_submodule(part).state_dict() for n in (one, other)]
         assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])

@@ -12,12 +12,12 @@ from attrex_paper.systems.opentag import PairAttention
 from attrex_paper.systems.pam import END
 from attrex_paper.systems.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex_paper.systems.slot_gated import SlotGate
-from attrex_paper.systems.values import places
 from attrex_paper.systems.words import WordEmbeddings, mean_of_pieces
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from attrex.errors import ConfigError
+from attrex.evaluation.placing import places
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch, Inputs, Targets
@@ -470,7 +470,7 @@ def test_mae_model_wants_the_right_value_nearer_than_a_wrong_one_by_a_margin(bui
     assert network._margin(cosines, cosines[:, 0], alone, right) == 0
 
 
-def test_mae_model_tells_a_value_where_the_text_says_it(build: Build, titles: list[Product]):
+def test_mae_model_tells_a_value_of_its_vocabulary(build: Build, titles: list[Product]):
     model = build("mae-model")
     known = {(model.schema.names[a], ids) for a, ids in model.network._vocabulary()}
     words = {
@@ -483,12 +483,13 @@ def test_mae_model_tells_a_value_where_the_text_says_it(build: Build, titles: li
     assert list(places([(5, 6), (7,)], (6, 7))) == []  # not within a word
     found = list(Extractor(model, device="cpu").extract(titles[:4]))
     said = {
-        (v.attribute, tuple(model.tokenizer(v.text, add_special_tokens=False).input_ids))
+        (v.attribute, tuple(model.tokenizer(v.value, add_special_tokens=False).input_ids))
         for p in found
         for v in p.values
     }
     assert said
     assert said <= known
+    assert not any(p.spans for p in found)
 
 
 # ---- PAM ------------------------------------------------------------------------------------------------------------
@@ -565,6 +566,6 @@ def test_pam_writes_the_likeliest_piece_until_the_end(pam: Model, monkeypatch: p
         return ids, torch.tensor([[plan[pair][step]] for pair in rows.tolist()]).log()
 
     monkeypatch.setattr(network, "choices", choices)
-    values, probability = network.write(None, torch.tensor([0, 1]), torch.tensor([0, 0]))
+    values, probability = network.answers(None, torch.tensor([0, 1]), torch.tensor([0, 0]))
     assert values == [(), (11,)]
     torch.testing.assert_close(probability, torch.tensor([0.7, 0.5 * 0.7]))

@@ -12,11 +12,14 @@ Shape letters:
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import nn
 
 from attrex.config import Config
 from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex_paper.systems.words import WordEmbeddings
@@ -38,6 +41,10 @@ class AttnBiRNN(FlatTagger):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.tag = nn.Linear(2 * width, self.tags)
         self.label = nn.Linear(width, attributes)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts))
 
     def encode(self, inputs: Inputs) -> FlatOutput:
         mask = inputs.unit_mask

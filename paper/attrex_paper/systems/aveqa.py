@@ -17,7 +17,7 @@ Shape letters:
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.batch import Inputs, Targets
+from attrex.model.build import Parts
 from attrex.model.decode import DecodedSpans
 from attrex.model.tags import spans_from_tags
 from attrex.model.text_encoder import TextEncoder
@@ -76,6 +77,10 @@ class AVEQA(NameReader):
         self.end_begin = nn.Linear(text.width, 1, bias=False)  # the half of w_e that reads h_b
         self.end = nn.Linear(text.width, 1, bias=False)  # the half that reads h_i
         self.answerable = nn.Linear(text.width, 1)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, parts.name_tokens, parts.mask_id)
 
     def encode(self, inputs: Inputs) -> None:
         """Nothing can be encoded before the question is known."""

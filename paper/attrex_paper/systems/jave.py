@@ -24,15 +24,18 @@ Shape letters:
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.model.batch import Inputs, Losses, Targets
+from attrex.model.build import Parts
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import Attention
+from attrex.systems import system_info
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.joint_bert import encode_units
 from attrex_paper.systems.recurrent import Recurrent
@@ -69,6 +72,12 @@ class JAVE(FlatTagger):
             config.fusion.width,
             config.fusion.init_std,
         )
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        if system_info(config.system).words:
+            return cls(config, attributes, words=WordEmbeddings.of(parts), image=parts.image)
+        return cls(config, attributes, text=parts.text, image=parts.image)
 
     def encode(self, inputs: Inputs) -> FlatOutput:
         first, states = self._encode_text(inputs)

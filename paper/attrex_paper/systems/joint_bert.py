@@ -13,11 +13,14 @@ Shape letters:
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex.model.text_encoder import TextEncoder
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 
@@ -33,6 +36,10 @@ class JointBERT(FlatTagger):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.tag = nn.Linear(text.width, self.tags)
         self.label = nn.Linear(text.width, attributes)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, crf=config.system == "joint-bert-crf")
 
     def encode(self, inputs: Inputs) -> FlatOutput:
         first, states = encode_units(self.text, inputs)
@@ -55,6 +62,10 @@ class KPlug(FlatTagger):
             nn.Dropout(dropout),
             nn.Linear(text.width, self.tags),
         )
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text)
 
     def encode(self, inputs: Inputs) -> FlatOutput:
         return FlatOutput(self.head(encode_units(self.text, inputs)[1]))

@@ -19,7 +19,7 @@ Shape letters:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +28,9 @@ from torch.nn import functional as F
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.batch import Inputs, Targets
-from attrex.model.decode import DecodedSpans
+from attrex.model.build import Parts
 from attrex.model.image_encoder import ImageEncoder
-from attrex_paper.systems.query import QuerySystem
-from attrex_paper.systems.values import Value, first_values, places, unit_pieces
+from attrex_paper.systems.values import ValueIds, ValueSystem, first_values
 from attrex_paper.systems.words import WordEmbeddings
 
 WIDTH = 1024
@@ -39,7 +38,7 @@ FILTERS = (5, 7)  # widths of the convolutions, in words
 DROPOUT = 0.5
 
 
-class MAEModel(QuerySystem):
+class MAEModel(ValueSystem):
     """``values`` how many, ``longest`` in tokens: what :meth:`build_vocabulary` found when the model was trained."""
 
     image: ImageEncoder
@@ -72,12 +71,18 @@ class MAEModel(QuerySystem):
         self.dropout = nn.Dropout(DROPOUT)
         self._make_vocabulary(values, longest)
 
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        words = WordEmbeddings.of(parts)
+        assert parts.image is not None  # Config has checked it
+        return cls(config, attributes, words, parts.image, *parts.saved.get("values", ()))
+
     def _make_vocabulary(self, values: int, longest: int) -> None:
         self.value = nn.Embedding(values, self.width)
         self.register_buffer("value_ids", torch.full((values, longest), -1))  # padded with -1
         self.register_buffer("value_attribute", torch.zeros(values, dtype=torch.long))
 
-    def build_vocabulary(self, values: Iterable[tuple[int, Value]]) -> None:
+    def build_vocabulary(self, values: Iterable[tuple[int, ValueIds]]) -> None:
         known = sorted(set(values))
         self._make_vocabulary(max(1, len(known)), max((len(ids) for _, ids in known), default=1))
         for number, (attribute, ids) in enumerate(known):
@@ -162,20 +167,16 @@ class MAEModel(QuerySystem):
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
-    def decode(self, encoded: tuple[Tensor, Tensor], inputs: Inputs, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+    def answers(
+        self, encoded: tuple[Tensor, Tensor], rows: Tensor, attributes: Tensor
+    ) -> tuple[list[ValueIds], Tensor]:
         cosines = self.cosines(self.queries(encoded, rows, attributes))
         best = cosines.masked_fill(self.value_attribute != attributes[:, None], -2).max(1)
         vocabulary = list(self._vocabulary())
-        pieces = {row: unit_pieces(inputs, row, self.words.reserved) for row in rows.unique().tolist()}
-        found: list[tuple[int, int, int]] = []
-        for pair, (row, value) in enumerate(zip(rows.tolist(), best.indices.tolist(), strict=True)):
-            if best.values[pair] > -2:
-                found += [(pair, start, end) for start, end in places(pieces[row], vocabulary[value][1])]
-        table = torch.tensor(found, dtype=torch.long, device=rows.device).view(-1, 3)
-        pairs, starts, ends = table.unbind(1)
-        confidence = (best.values[pairs].clamp(-1, 1) + 1) / 2
-        return DecodedSpans(rows[pairs], attributes[pairs], starts, ends, confidence)
+        known = zip((best.values > -2).tolist(), best.indices.tolist(), strict=True)
+        values = [vocabulary[value][1] if has_values else () for has_values, value in known]
+        return values, (best.values.clamp(-1, 1) + 1) / 2
 
-    def _vocabulary(self) -> Iterator[tuple[int, Value]]:
+    def _vocabulary(self) -> Iterator[tuple[int, ValueIds]]:
         for attribute, ids in zip(self.value_attribute.tolist(), self.value_ids.tolist(), strict=True):
             yield attribute, tuple(i for i in ids if i >= 0)

@@ -12,11 +12,14 @@ Shape letters:
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import Recurrent
 from attrex_paper.systems.words import WordEmbeddings
@@ -35,6 +38,10 @@ class OpenTag(FlatTagger):
         self.attention = PairAttention(self.lstm.width)
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.output = nn.Linear(self.lstm.width, self.tags)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts))
 
     def encode(self, inputs: Inputs) -> FlatOutput:
         states = self.lstm(self.dropout(self.words(inputs)), inputs.unit_mask)

@@ -20,19 +20,18 @@ Shape letters:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.model.batch import Inputs, Targets
+from attrex.model.build import Parts
 from attrex.model.concat import Concat
-from attrex.model.decode import DecodedSpans
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.text_encoder import TextEncoder
-from attrex_paper.systems.query import QuerySystem
-from attrex_paper.systems.values import Value, first_values, places, unit_pieces
+from attrex_paper.systems.values import ValueIds, ValueSystem, first_values
 
 LAYERS = 2
 """Of the decoder."""
@@ -55,7 +54,7 @@ class PamOutput(NamedTuple):
     pointed: Tensor
 
 
-class PAM(QuerySystem):
+class PAM(ValueSystem):
     """``pieces`` in the vocabulary, ``longest`` value in pieces: what :meth:`build_vocabulary` found in training."""
 
     pairs_at_once = 256
@@ -88,6 +87,12 @@ class PAM(QuerySystem):
         self.query, self.key = nn.Linear(width, width), nn.Linear(width, width)
         self._make_vocabulary(pieces, longest)
 
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        text = parts.text
+        assert parts.image is not None  # Config has checked it
+        return cls(config, attributes, text, parts.image, parts.reserved, *parts.saved.get("values", ()))
+
     def _words(self) -> nn.Embedding:
         return self.text.embeddings.word_embeddings  # type: ignore[return-value]
 
@@ -99,7 +104,7 @@ class PAM(QuerySystem):
         self.register_buffer("piece_ids", torch.zeros(pieces, dtype=torch.long))
         self.register_buffer("known", torch.zeros(self.attributes, pieces, dtype=torch.bool))
 
-    def build_vocabulary(self, values: Iterable[tuple[int, Value]]) -> None:
+    def build_vocabulary(self, values: Iterable[tuple[int, ValueIds]]) -> None:
         known = set(values)
         pieces = sorted({i for _, ids in known for i in ids})
         self._make_vocabulary(max(1, len(pieces)), max((len(ids) for _, ids in known), default=1))
@@ -162,20 +167,7 @@ class PAM(QuerySystem):
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
-    def decode(self, encoded: PamOutput, inputs: Inputs, rows: Tensor, attributes: Tensor) -> DecodedSpans:
-        values, probability = self.write(encoded, rows, attributes)
-        pieces = {row: unit_pieces(inputs, row, self.reserved) for row in rows.unique().tolist()}
-        found = [
-            (pair, start, end)
-            for pair, (row, value) in enumerate(zip(rows.tolist(), values, strict=True))
-            if value
-            for start, end in places(pieces[row], value)
-        ]
-        table = torch.tensor(found, dtype=torch.long, device=rows.device).view(-1, 3)
-        pairs, starts, ends = table.unbind(1)
-        return DecodedSpans(rows[pairs], attributes[pairs], starts, ends, probability[pairs])
-
-    def write(self, encoded: PamOutput, rows: Tensor, attributes: Tensor) -> tuple[list[Value], Tensor]:
+    def answers(self, encoded: PamOutput, rows: Tensor, attributes: Tensor) -> tuple[list[ValueIds], Tensor]:
         """The most likely piece, step after step: the values of pairs (N,), and their probabilities."""
         values = torch.full((len(rows), self.longest + 1), END, device=rows.device)
         probability = torch.ones(len(rows), device=rows.device)

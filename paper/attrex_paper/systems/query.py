@@ -10,14 +10,15 @@ Shape letters:
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
 from attrex.config import Config
 from attrex.model.attribute_range import cap_pairs
-from attrex.model.batch import LOCATED, Decoded, Inputs, Losses, Targets
+from attrex.model.batch import LOCATED, Decoded, DecodedValue, Inputs, Losses, Targets
+from attrex.model.build import Parts
 from attrex.model.decode import DecodedSpans, no_spans
 from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
@@ -53,6 +54,15 @@ class QuerySystem(System):
         :param attributes: (N,)
         """
 
+    def values(self, encoded: Any, rows: Tensor, attributes: Tensor) -> list[DecodedValue]:
+        """Values that answer the pairs and have no place in the text.
+
+        :param encoded: what :meth:`encode` made.
+        :param rows: (N,)
+        :param attributes: (N,)
+        """
+        return []
+
     def losses(self, inputs: Inputs, targets: Targets) -> Losses:
         gold = targets.cells == LOCATED
         drawn = torch.rand(gold.shape, device=gold.device)
@@ -80,11 +90,10 @@ class QuerySystem(System):
             wanted = torch.ones(shape, dtype=torch.bool, device=inputs.input_ids.device)
         rows, attributes = wanted.nonzero(as_tuple=True)
         encoded = self.encode(inputs)
-        parts = [
-            self.decode(encoded, inputs, r, a) if len(r) else no_spans(r, a)
-            for r, a in zip(rows.split(self.pairs_at_once), attributes.split(self.pairs_at_once), strict=True)
-        ]
-        return Decoded(*DecodedSpans.concatenate(parts), None, None, len(rows), None)
+        pairs = list(zip(rows.split(self.pairs_at_once), attributes.split(self.pairs_at_once), strict=True))
+        parts = [self.decode(encoded, inputs, r, a) if len(r) else no_spans(r, a) for r, a in pairs]
+        values = [value for r, a in pairs if len(r) for value in self.values(encoded, r, a)]
+        return Decoded(*DecodedSpans.concatenate(parts), None, None, len(rows), None, values)
 
 
 class NameReader(QuerySystem):
@@ -98,3 +107,7 @@ class NameReader(QuerySystem):
         super().__init__(config, attributes, text)
         self.register_buffer("name_ids", names[0], persistent=False)
         self.register_buffer("name_mask", names[1], persistent=False)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, parts.name_tokens)

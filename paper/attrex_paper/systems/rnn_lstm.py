@@ -11,12 +11,15 @@ Shape letters:
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from attrex.config import Config
 from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import Recurrent
 from attrex_paper.systems.words import WordEmbeddings
@@ -36,6 +39,10 @@ class RNNLSTM(FlatTagger):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.tag = nn.Linear(self.lstm.width, self.tags)
         self.label = nn.Linear(self.lstm.width, attributes)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts))
 
     def encode(self, inputs: Inputs) -> FlatOutput:
         words, mask, at = self._with_end(self.words(inputs), inputs.unit_mask)

@@ -15,12 +15,15 @@ Shape letters:
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from attrex.config import Config
 from attrex.model.batch import Inputs, Losses, Targets
+from attrex.model.build import Parts
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.text_encoder import TextEncoder
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
@@ -49,6 +52,12 @@ class RpBERT(FlatTagger):
         self.lstm = Recurrent(text.width + words.width, config.decoder.hidden or HIDDEN, LAYERS, config.decoder.dropout)
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.output = nn.Linear(self.lstm.width, self.tags)
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        text, words = parts.text, WordEmbeddings.of(parts)
+        assert parts.image is not None  # Config has checked it
+        return cls(config, attributes, text, words, parts.image)
 
     def encode(self, inputs: Inputs) -> FlatOutput:
         regions, region_mask = self.regions(inputs)

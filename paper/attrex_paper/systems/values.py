@@ -1,4 +1,4 @@
-"""Values as token ids: what labelled spans say, and where a text says one. For systems that name values, not places.
+"""Values as token ids, and what systems share that name a value and no place in the text.
 
 Shape letters:
     B rows     U units     N pairs
@@ -6,18 +6,42 @@ Shape letters:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from typing import Any
 
 from torch import Tensor
 
-from attrex.model.batch import Inputs, Targets
+from attrex.model.batch import DecodedValue, Inputs, Targets
+from attrex.model.decode import DecodedSpans, no_spans
 from attrex.model.tags import spans_from_tags
+from attrex_paper.systems.query import QuerySystem
 
-Value = tuple[int, ...]
+ValueIds = tuple[int, ...]
 """A value as its token ids."""
 
 
-def unit_pieces(inputs: Inputs, row: int, reserved: Tensor) -> list[Value]:
+class ValueSystem(QuerySystem):
+    """Answers a (row, attribute) pair with a value and its probability."""
+
+    @abstractmethod
+    def answers(self, encoded: Any, rows: Tensor, attributes: Tensor) -> tuple[list[ValueIds], Tensor]:
+        """The value of each pair, empty where it has none, and their probabilities (N,).
+
+        :param encoded: what :meth:`encode` made.
+        :param rows: (N,)
+        :param attributes: (N,)
+        """
+
+    def decode(self, encoded: Any, inputs: Inputs, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+        return no_spans(rows[:0], attributes[:0])
+
+    def values(self, encoded: Any, rows: Tensor, attributes: Tensor) -> list[DecodedValue]:
+        values, probability = self.answers(encoded, rows, attributes)
+        answers = zip(rows.tolist(), attributes.tolist(), values, probability.float().tolist(), strict=True)
+        return [DecodedValue(row, attribute, ids, p) for row, attribute, ids, p in answers if ids]
+
+
+def unit_pieces(inputs: Inputs, row: int, reserved: Tensor) -> list[ValueIds]:
     """The token ids of each unit of a row; ``reserved`` (n,) ids, which stand for no text, are left out."""
     ids = inputs.input_ids[row][inputs.token_mask[row]].tolist()
     starts = inputs.unit_index[row][inputs.unit_mask[row]].tolist()
@@ -28,19 +52,9 @@ def unit_pieces(inputs: Inputs, row: int, reserved: Tensor) -> list[Value]:
     ]
 
 
-def places(units: Sequence[Value], value: Value) -> Iterator[tuple[int, int]]:
-    """Where whole units spell a value: first unit, and last (exclusive)."""
-    at = 0
-    while at < len(units):
-        spelled, end = units[at], at + 1
-        while len(spelled) < len(value) and end < len(units):
-            spelled, end = spelled + units[end], end + 1
-        if spelled == value:
-            yield at, end
-        at = end if spelled == value else at + 1
-
-
-def first_values(inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor, reserved: Tensor) -> list[Value]:
+def first_values(
+    inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor, reserved: Tensor
+) -> list[ValueIds]:
     """The value of each pair's first labelled span; empty where there is none.
 
     :param rows: (N,)
@@ -48,7 +62,7 @@ def first_values(inputs: Inputs, targets: Targets, rows: Tensor, attributes: Ten
     :param reserved: (n,) ids that are left out.
     """
     tags = targets.tags_of(rows, attributes)
-    values: list[Value] = [()] * len(rows)
+    values: list[ValueIds] = [()] * len(rows)
     for pair, start, end in zip(*(x.tolist() for x in spans_from_tags(tags, inputs.unit_mask[rows])), strict=True):
         if not values[pair]:
             units = unit_pieces(inputs, int(rows[pair]), reserved)[start:end]

@@ -10,13 +10,11 @@ Shape letters:
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 import torch
 from torch import Tensor, nn
 
 from attrex.model.batch import Inputs
-from attrex.model.text_encoder import TextEncoder
+from attrex.model.build import Parts
 
 
 class WordEmbeddings(nn.Module):
@@ -34,9 +32,9 @@ class WordEmbeddings(nn.Module):
         self.register_buffer("reserved", reserved, persistent=False)
 
     @classmethod
-    def of(cls, text: TextEncoder, reserved: Tensor) -> WordEmbeddings:
-        """A copy of a text encoder's embedding matrix."""
-        return cls(deepcopy(text.embeddings.word_embeddings), reserved)  # type: ignore[arg-type]
+    def of(cls, parts: Parts) -> WordEmbeddings:
+        """From a copy of the text encoder's embedding matrix."""
+        return cls(parts.word_pieces, parts.reserved)
 
     def spec(self) -> dict[str, int]:
         """What building the same matrix takes. JSON."""

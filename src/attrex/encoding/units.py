@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from attrex.errors import ConfigError
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_SPLIT_IDEOGRAPHS = re.compile(f"(?<={_IDEOGRAPH}) (?={_IDEOGRAPH})")
 _JOINER = "\u200d"
 _MODIFIER = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # joiner, skin tones, tags of flags
 
@@ -63,6 +65,12 @@ class UnitTokenizer:
         ids = [self.unknown if i in self.reserved else i for i in encoding.ids]
         pieces = zip(ids, encoding.offsets, encoding.word_ids, strict=True)
         return join_pieces(field, text, pieces, words=self.kind == "word", most=self.most)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The words of token ids, without the spaces that a tokenizer puts between characters."""
+        if self.kind == "char":
+            return "".join(self.backend.id_to_token(i) for i in ids)
+        return _SPLIT_IDEOGRAPHS.sub("", self.backend.decode(list(ids), skip_special_tokens=False)).strip()
 
     def _char_id(self, char: str) -> int:
         for form in (char.lower(), char):

@@ -7,6 +7,7 @@ Shape letters:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,7 +19,7 @@ from attrex.encoding.batching import Arrays
 
 @dataclass(frozen=True, slots=True)
 class EngineOutput:
-    """Spans found in a batch, and the range they were looked for in."""
+    """Spans decoded in a batch, values decoded without a place, and the range they were looked for in."""
 
     rows: np.ndarray  #: (V,)
     attributes: np.ndarray  #: (V,)
@@ -29,6 +30,8 @@ class EngineOutput:
     selected: np.ndarray | None  #: (B, C) bool, the minimized range
     pairs: int  #: sequences decoded: the size of the range, or B for the flat tagger
     region_weights: np.ndarray | None  #: (B, S, R)
+    values: Sequence[tuple[int, int, tuple[int, ...], float]] = ()
+    """(row, attribute, token ids, probability 0..1) of values that the network names and does not place in the text."""
 
 
 class Engine(Protocol):

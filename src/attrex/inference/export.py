@@ -24,13 +24,15 @@ from torch.nn.functional import normalize
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
-from attrex.inference.directory import write_json, write_text
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
+from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Inputs
 from attrex.model.decoder import both_ways, reorder, reversal
-from attrex.model.guidance import EPSILON, DyNetGuidance
+from attrex.model.guidance import EPSILON, VectorGuidance
 from attrex.model.network import Network
+from attrex.shop.shop import SHOP_FILE
+from attrex.vocabulary.normalizer import NORMALIZER_FILE
 
 OPSET = 18
 
@@ -55,9 +57,10 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     (directory / "tokenizer").mkdir()
     model.tokenizer.backend_tokenizer.save(str(directory / "tokenizer" / "tokenizer.json"))
     write_text(directory / "config.yaml", model.config.to_yaml())
-    write_text(directory / "schema.yaml", model.schema.to_yaml())
+    write_text(directory / SHOP_FILE, model.shop.to_yaml())
     write_json(directory / "thresholds.json", model.thresholds)
     write_json(directory / "metrics.json", model.metrics)
+    write_json(directory / NORMALIZER_FILE, model.normalizer.to_json())
     write_json(directory / "image.json", model.transform.to_json() if model.transform else {})
     names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "all_special_ids")
     write_json(
@@ -85,8 +88,11 @@ def _exportable(model: Model) -> Network:
         ) from None
     if not isinstance(model.network, Network):
         raise ConfigError(f"only ULS-DRAM and its variants are exported, not {model.config.system}; run it with torch")
-    if isinstance(model.network.guidance, DyNetGuidance):
-        raise ConfigError("guidance.kind=dynet has a matrix per attribute, which no graph can hold; run it with torch")
+    if model.network.guidance is not None and not isinstance(model.network.guidance, VectorGuidance):
+        raise ConfigError(
+            f"guidance.kind={model.config.guidance.kind} has no vector per attribute, which a graph could hold; "
+            "run it with torch"
+        )
     if model.config.fusion.kind == "concat_attention":
         raise ConfigError("fusion.kind=concat_attention cannot be traced for any size of batch; run it with torch")
     return model.network
@@ -133,7 +139,7 @@ class _Decoder(nn.Module):
         super().__init__()
         self.decoder = network.decoder
         vectors = torch.zeros(0, 0)
-        if network.guidance is not None and not isinstance(network.guidance, DyNetGuidance):
+        if isinstance(network.guidance, VectorGuidance):
             chunks = torch.arange(network.attributes).split(1024)
             vectors = normalize(torch.cat([network.guidance.vectors(c) for c in chunks]), dim=-1, eps=EPSILON)
         self.register_buffer("vectors", vectors)

@@ -2,8 +2,9 @@
 
 text.onnx      tokens + regions -> features, range logits      export.json    format, special tokens, CRF, parity
 image.onnx     photos -> regions (models with photos)          tokenizer/tokenizer.json
-decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, schema.yaml,
-                                                               thresholds.json, metrics.json, image.json
+decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, shop.yaml,
+                                                               thresholds.json, metrics.json, image.json,
+                                                               normalizer.json
 
 Shape letters:
     B rows     S tokens     U units     D width     C attributes     M photos     I photos per row
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,18 +26,25 @@ import yaml
 
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
-from attrex.errors import CheckpointError, ConfigError
+from attrex.errors import ConfigError
 from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
-from attrex.inference.directory import check_complete, named_after, read_json, read_thresholds
+from attrex.inference.directory import (
+    EXPORT_FORMAT,
+    check_complete,
+    check_format,
+    named_after,
+    read_json,
+    read_thresholds,
+)
 from attrex.inference.engine import EngineOutput
 from attrex.io.images import ImageTransform
 from attrex.shop.schema import Schema
+from attrex.shop.shop import SHOP_FILE, Shop
 
-EXPORT_FORMAT = 1
 EXPORT_FILES = (
     "export.json",
     "config.yaml",
-    "schema.yaml",
+    SHOP_FILE,
     "thresholds.json",
     "metrics.json",
     "image.json",
@@ -69,11 +78,16 @@ class Exported:
     engine: OnnxEngine
     tokenizer: ExportedTokenizer
     config: Config
-    schema: Schema
+    shop: Shop
     transform: ImageTransform | None
     thresholds: dict[str, float]
     metrics: dict[str, Any] = field(default_factory=dict)  #: of the model that was exported
     about: dict[str, Any] = field(default_factory=dict)  #: export.json: what was exported, and its parity
+
+    @property
+    def schema(self) -> Schema:
+        """The attributes, in the order of the graphs' outputs."""
+        return self.shop.schema
 
 
 class OnnxEngine:
@@ -166,23 +180,22 @@ class OnnxEngine:
 _Spans = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def load_export(directory: Path, cores: int | None = None) -> Exported:
+def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterable[str | type] = ()) -> Exported:
     """Read what `attrex export` wrote, to run on so many ``cores`` (None: all).
+
+    ``allow_code`` is that of :func:`~attrex.inference.checkpoint.load_model`.
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
+    check_format(directory, "export.json", EXPORT_FORMAT)
     check_complete(directory, EXPORT_FILES)
     about = read_json(directory / "export.json")
-    if about.get("format") != EXPORT_FORMAT:
-        raise CheckpointError(
-            f"{directory} is an export of format {about.get('format')!r}, this version reads "
-            f"{EXPORT_FORMAT}; export it again"
-        )
     thresholds, transform = read_thresholds(directory), read_json(directory / "image.json")
     with named_after(directory):
         from tokenizers import Tokenizer
 
-        config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
+        raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+        config = Config.parse(raw, allow_code=allow_code)
         tokenizer = ExportedTokenizer(
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )
@@ -190,7 +203,7 @@ def load_export(directory: Path, cores: int | None = None) -> Exported:
             OnnxEngine(directory, config, about, cores),
             tokenizer,
             config,
-            Schema.load(directory / "schema.yaml"),
+            Shop.load(directory / SHOP_FILE),
             ImageTransform.from_json(transform) if transform else None,
             thresholds,
             read_json(directory / "metrics.json"),

@@ -76,6 +76,7 @@ class TorchEngine:
             None if decoded.selected is None else _array(decoded.selected),
             decoded.pairs,
             None if decoded.region_weights is None else _array(decoded.region_weights),
+            decoded.values,
         )
 
     @contextmanager

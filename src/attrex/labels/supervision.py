@@ -103,8 +103,8 @@ def supervision(products: Sequence[Product], schema: Schema, mentions: Unlabelle
 def _count_known(
     product: Product, names: Sequence[str], found: Supervision, known: Counter[tuple[str | None, str]]
 ) -> None:
-    said = {*product.table, *(s.attribute for s in product.spans or ())}
-    for attribute in names if product.complete else said.intersection(names):
+    named = {*product.table, *(s.attribute for s in product.spans or ())}
+    for attribute in names if product.complete else named.intersection(names):
         state = product.cell_state(attribute)
         getattr(found, state.name.lower())[attribute] += 1
         if not product.complete:

@@ -10,9 +10,9 @@ Shape letters:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -153,9 +153,22 @@ class Losses:
         return getattr(self, key) if isinstance(key, str) else self.loss
 
 
+class DecodedValue(NamedTuple):
+    """A value that a network names and does not place in the text.
+
+    :param ids: its words as token ids.
+    :param probability: 0..1.
+    """
+
+    row: int
+    attribute: int
+    ids: tuple[int, ...]
+    probability: float
+
+
 @dataclass
 class Decoded:
-    """Spans decoded from a batch, and the range that they were decoded in.
+    """Spans decoded from a batch, values without a place, and the range that they were decoded in.
 
     :param rows: (N,) long.
     :param attributes: (N,) long.
@@ -166,6 +179,7 @@ class Decoded:
     :param selected: (B, C) bool, the minimized range; None likewise.
     :param pairs: sequences decoded: the size of the range, or B for the flat tagger.
     :param region_weights: (B, S, R), None without photos or where not wanted.
+    :param values: of systems that name values without a place.
     """
 
     rows: Tensor
@@ -177,3 +191,4 @@ class Decoded:
     selected: Tensor | None
     pairs: int
     region_weights: Tensor | None
+    values: Sequence[DecodedValue] = ()

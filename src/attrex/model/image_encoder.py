@@ -145,14 +145,14 @@ def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
     from transformers import AutoConfig, AutoModel
 
     try:
-        config = AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
         config = getattr(config, "vision_config", config)  # of a text-image model take the image side
         spec = {"kind": "hf", "config": config.to_diff_dict() | {"model_type": config.model_type}} | _preprocessing(
             name
         )
         if not pretrained:
             return _specified(spec)
-        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32)
+        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as exc:
         raise ConfigError(
             f"no image model {name!r}: expected {LITE0!r}, {PATCHES!r}, a Hugging Face model name, or a directory with "

@@ -14,7 +14,7 @@ Shape letters:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -27,13 +27,18 @@ from attrex.model.concat import STYLES, Concat
 from attrex.model.crf import CRF
 from attrex.model.decode import DecodedSpans, decode_flat, decode_pairs, no_spans
 from attrex.model.decoder import SpanDecoder
-from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
+from attrex.model.fusion import Fusion
+from attrex.model.guidance import DyNetGuidance, Guidance, PrototypeGuidance, TextGuidance, VectorGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.losses import flat_nll, pair_nll, range_loss, training_pairs, uncertain_cells
 from attrex.model.system import System
 from attrex.model.tags import NUM_TAGS, forbidden_transitions
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
+from attrex.systems import load_part, names_code
+
+if TYPE_CHECKING:
+    from attrex.model.build import Parts
 
 MAX_DECODED_PAIRS = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
@@ -43,10 +48,12 @@ class Network(System):
     """ULS-DRAM and its variants, as :class:`Config` says.
 
     :param names: (C, T) ids and (C, T) mask of the attribute names' tokens, for BERT guidance.
+    :param own_fusion: a fusion of the user's own in place of a built-in one.
+    :param own_guidance: a guidance likewise.
     """
 
     text: TextEncoder
-    fusion_parts = ("tir", "concat")
+    fusion_parts = ("tir", "concat", "fusion")
 
     def __init__(
         self,
@@ -56,12 +63,16 @@ class Network(System):
         image: ImageEncoder | None,
         guide: TextEncoder | None = None,
         names: tuple[Tensor, Tensor] | None = None,
+        *,
+        own_fusion: Fusion | None = None,
+        own_guidance: Guidance | None = None,
     ) -> None:
         super().__init__(config, attributes, text, image)
         width, fusion = text.width, config.fusion
         self.tir: TIR | None = None
         self.concat: Concat | None = None
-        if image is not None:
+        self.fusion = own_fusion
+        if image is not None and own_fusion is None:
             if fusion.kind == "tir":
                 self.tir = TIR(
                     width,
@@ -85,16 +96,31 @@ class Network(System):
 
         guided = config.range.kind == "predicted"
         self.classifier = RangeClassifier(width, attributes) if guided else None
-        self.guidance = self._guidance(width, guide, names) if guided else None
+        self.guidance = own_guidance
+        if guided and own_guidance is None:
+            self.guidance = self._guidance(width, guide, names)
         tags = NUM_TAGS if guided else 2 * attributes + 1
         hidden = config.decoder.hidden or (width if guided else width // 2)
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
         forbidden = forbidden_transitions(1 if guided else attributes)
         self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
 
-    def _guidance(
-        self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None
-    ) -> PrototypeGuidance | TextGuidance | DyNetGuidance:
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        """As :meth:`System.build`, with a second text encoder for BERT guidance and with parts of the user's own."""
+        text, guided = parts.text, config.range.kind == "predicted"
+        bert = guided and config.guidance.kind == "bert"
+        guide = parts.guide if bert else None
+        fusion = guidance = None
+        if parts.image is not None and names_code(config.fusion.kind):
+            fusion = load_part("fusion.kind", config.fusion.kind, Fusion).build(config, text.width, parts.image)
+        if guided and names_code(config.guidance.kind):
+            own = load_part("guidance.kind", config.guidance.kind, Guidance)
+            guidance = own.build(config, attributes, text.width, parts)
+        names = parts.name_tokens if bert else None
+        return cls(config, attributes, text, parts.image, guide, names, own_fusion=fusion, own_guidance=guidance)
+
+    def _guidance(self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None) -> Guidance:
         match self.settings.guidance.kind:
             case "prototype":
                 return PrototypeGuidance(self.attributes, width)
@@ -104,6 +130,8 @@ class Network(System):
                 if guide is None or names is None or guide.width != width:
                     raise ConfigError("guidance.kind=bert needs a second text encoder, as wide as the first one")
                 return TextGuidance(guide, *names)
+            case kind:
+                raise ConfigError(f"guidance.kind={kind} is one of your own; give it as own_guidance")
 
     # ---- encoding -------------------------------------------------------------------------------------------------
 
@@ -125,6 +153,8 @@ class Network(System):
         if regions is not None and region_mask is not None:
             if self.tir is not None:
                 text, weights = self.tir(text, mask, regions, region_mask)
+            elif self.fusion is not None:
+                text, mask, weights = self.fusion(text, mask, regions, region_mask)
             elif self.concat is not None:
                 tokens = text.shape[1]
                 text, mask = self.concat(text, mask, regions, region_mask)
@@ -143,12 +173,12 @@ class Network(System):
         :return: (N, U, K)
         """
         match self.guidance:
-            case DyNetGuidance():
-                second = self.guidance.transform(encoded.features, rows, attributes)
-                return self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
-            case PrototypeGuidance() | TextGuidance():
+            case VectorGuidance():
                 scale = pair_cosine(encoded.features, self.guidance, rows, attributes)
                 return self.decoder.scaled(encoded.features, scale, rows, encoded.unit_mask)
+            case Guidance():
+                second = self.guidance(encoded.features, rows, attributes)
+                return self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
             case _:
                 raise ConfigError("range.kind=none has no attribute to guide by; use the flat decoder")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,12 @@ from attrex.model.image_encoder import ImageEncoder
 from attrex.model.region_norm import RegionNorm
 from attrex.model.text_encoder import TextEncoder
 
+if TYPE_CHECKING:
+    from attrex.model.build import Parts
+
 
 class System(nn.Module, ABC):
-    """A system: ULS-DRAM (:mod:`attrex.model.network`) or another one (:mod:`attrex_paper.systems`).
+    """A system: ULS-DRAM (:mod:`attrex.model.network`), or one that a package registers or a user names.
 
     ``text`` and ``image`` are its pretrained encoders, None where it has none; the training scheme freezes them.
     """
@@ -51,6 +54,12 @@ class System(nn.Module, ABC):
             if config.fusion.region_norm:
                 self.region_norm = RegionNorm(image.width)
 
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        """A system of ``attributes`` many attributes from its parts; override it for other ones than these two."""
+        return cls(config, attributes, parts.text, parts.image)
+
+    @abstractmethod
     def forward(self, **tensors: Tensor) -> Losses:
         """The Trainer's call: :meth:`losses` of a labelled :class:`Batch`, given by the names of its tensors."""
         batch = Batch.from_tensors(tensors)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
-from attrex import __version__
 from attrex.inference.checkpoint import Model
+from attrex.systems import system_info
 
 
 def model_card(model: Model) -> str:
@@ -41,9 +42,9 @@ def _origin(model: Model) -> list[str]:
     photos = f"image encoder: `{image.model}` at {image.size} pixels, up to {image.max_images} a product"
     seed = metrics.get("seed", config.training.seed)
     parts = f": fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`"
-    system = f"system `{config.system}`{parts if config.system == 'uls-dram' else ''}"
+    system = f"system `{config.system}`{parts if system_info(config.system).composed else ''}"
     return [
-        f"Trained with Attrex {__version__}, preset `{config.preset}`, seed {seed}, on "
+        f"Trained with Attrex {version('attrex')}, preset `{config.preset}`, seed {seed}, on "
         f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",
         "",
         f"- text encoder: `{config.text.model}`, windows of {config.text.max_tokens} tokens",
@@ -121,7 +122,7 @@ _USE = [
     "",
     'extractor = Extractor.load("this/directory")',
     'for prediction in extractor.extract(read_products("products.jsonl")):',
-    "    print(prediction.id, [(v.attribute, v.text, v.confidence) for v in prediction.values])",
+    "    print(prediction.id, [(v.attribute, v.value, v.confidence) for v in prediction.values])",
     "```",
     "",
     "Values are found where the text says them; what only the photo shows is not filled in.",

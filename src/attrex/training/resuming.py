@@ -13,8 +13,7 @@ from typing import Any
 
 from attrex.config import Config
 from attrex.errors import ConfigError
-from attrex.inference.directory import write_json
-from attrex.io.products import exclusive_lock
+from attrex.io.atomic import exclusive_lock, write_json
 from attrex.types import Product
 
 RUN_RECORD = "run.json"
