@@ -21,12 +21,13 @@ from torch.nn.utils import clip_grad_norm_
 from attrex.config import Config
 from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
-from attrex.inference.directory import write_json
+from attrex.io.atomic import write_json
 from attrex.io.images import ImageLoader
 from attrex.io.readers import read_products
 from attrex.model.batch import Batch
 from attrex.model.precision import use_bf16
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.tools.benchmark import machine
 from attrex.training.train import calibrate_regions, new_model, start_classifier
 from attrex.training.trainer import parameter_groups
@@ -36,7 +37,7 @@ def main() -> None:
     options = _parse()
     products = list(read_products(options.data, limit=options.limit))
     config = Config.load(options.preset, options.set)
-    model = new_model(config, Schema.learn(products))
+    model = new_model(config, Shop(schema=Schema.learn(products)))
     network = model.network.train()
     encoder = ProductEncoder(model.tokenizer, config, model.schema)
     data = LabelledProducts(products, encoder)

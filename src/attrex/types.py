@@ -19,8 +19,6 @@ ImageSource = Path | bytes
 """A photo: the path of a file, or the bytes of one."""
 OUTSIDE, BEGIN, INSIDE = 0, 1, 2
 """The tags of one attribute: no value, its first unit, a further unit of it."""
-CONTINUATION = 3
-"""The release's tag of later pieces of a word, where it is switched on (`decoder.continuation_tag`)."""
 UNKNOWN = -1
 """In place of a tag, in training: the unit may have any of them."""
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import SETTINGS, color_accuracy, run, swap_photos, trapped
 from attrex.errors import DataError
 from attrex.io.predictions import read_predictions
+from attrex.progress import ProgressEvent
 from attrex.types import Prediction, Product, Span, Value
 
 
@@ -21,12 +20,13 @@ def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny
     quick = Config.parse(tiny.model_dump() | {"training": tiny.training.model_dump() | {"epochs": 0.5}})
     out = tmp_path / "demo [1]"
     for attempt in (1, 2):
-        console = Console(file=io.StringIO(), width=100)
-        report = run(out, products=16, unseen=8, config=quick, console=console)
-        said = console.file.getvalue()  # type: ignore[attr-defined]
+        events: list[ProgressEvent] = []
+        demo = run(out, products=16, unseen=8, config=quick, progress=events.append)
+        steps = [event.message for event in events]
+        report = demo.files["report"]
         assert report == out / "report.html"
-        assert f"report: {report}" in said
-        assert "texts that name several colours" in said
+        assert [s[:3] for s in steps if s[1:2] == "/"] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+        assert set(demo.photo_use) >= {"texts", "the product's own", "taken away"}
         assert "Attrex on a drawn catalogue" in report.read_text(encoding="utf-8")
         assert len(list(read_predictions(out / "values.jsonl"))) == 8
         assert json.loads((out / "metrics.json").read_text())["products"] == 8

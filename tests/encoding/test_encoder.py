@@ -134,8 +134,6 @@ def test_words_of_bert(text: str, expected: list[str]) -> None:
 
 def test_pieces_of_bert() -> None:
     assert read("striped red", "text.units=piece") == [*"striped", "red"]
-    (window,) = encoder(None, "text.units=piece").encode(product("striped red")).windows
-    assert [u.continues for u in window.units] == [False, *[True] * 6, False]
 
 
 @pytest.mark.parametrize("tokenizer", ["byte_level", "sentence_piece"])
@@ -197,7 +195,7 @@ def test_lone_surrogates_do_not_crash() -> None:
 
 
 @pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
-@pytest.mark.parametrize("units", ["word", "piece", "char", "legacy_wordpiece"])
+@pytest.mark.parametrize("units", ["word", "piece", "char"])
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(title=texts, description=texts)
 def test_units_of_any_text_are_ordered_apart_and_begin_and_end_with_a_character(
@@ -206,13 +204,12 @@ def test_units_of_any_text_are_ordered_apart_and_begin_and_end_with_a_character(
     if (tokenizer, units) == ("byte_level", "char"):
         return
     encoded = cached_encoder(tokenizer, units).encode(product(title, description))
-    spaces = units == "legacy_wordpiece"  # whose tags are one per character, spaces included
     before = (0, 0)
     for unit in units_of(encoded):
         text = (title, description)[unit.field]
         assert before <= (unit.field, unit.start)
         assert 0 <= unit.start < unit.end <= len(text)
-        assert spaces or text[unit.start : unit.end].strip() == text[unit.start : unit.end]
+        assert text[unit.start : unit.end].strip() == text[unit.start : unit.end]
         assert unit.ids
         before = (unit.field, unit.end)
     assert 0 <= encoded.coverage <= 1
@@ -258,7 +255,7 @@ def test_a_product_without_readable_text_has_no_window_and_says_so() -> None:
         assert encoded.warnings == ["no text that the tokenizer can read"]
 
 
-# ---- char and legacy units -----------------------------------------------------------------------------------------
+# ---- characters as units -------------------------------------------------------------------------------------------
 
 
 def test_each_character_has_one_id_latin_too() -> None:
@@ -273,16 +270,6 @@ def test_each_character_has_one_id_latin_too() -> None:
 def test_a_character_that_the_vocabulary_lacks_is_unknown_but_keeps_its_place() -> None:
     (window,) = encoder(None, "text.units=char").encode(product("红鞋")).windows
     assert bert().convert_ids_to_tokens(window.ids) == ["[CLS]", "红", "[UNK]", "[SEP]"]
-
-
-def test_legacy_word_pieces_shift_all_tags_after_a_latin_run() -> None:
-    text = "red纯棉衬衫"
-    gold = product(text, spans=[span("material", text, "纯棉")])
-    (window,) = encoder(None, preset="mepave-release").encode(gold, labels=True).windows
-    # One tag per character and a pad tag first; "red" is one piece, so 纯 and 棉 stand two places before their tags.
-    assert window.labels.pairs[MATERIAL] == [3, 0, 0, 0, 1, 2, 0, 0]
-    assert bert().convert_ids_to_tokens(window.ids) == ["[CLS]", "red", *"纯棉衬衫", "[PAD]", "[PAD]", "[SEP]"]
-    assert window.unit_index == list(range(8))
 
 
 # ---- fields --------------------------------------------------------------------------------------------------------
@@ -330,10 +317,9 @@ def units_position(text: str, unit: Unit) -> int:
     max_tokens=st.integers(8, 40),
     overlap=st.integers(0, 19),
     units=st.sampled_from(["word", "piece", "char"]),
-    pad_tag=st.booleans(),
 )
 def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
-    fields: list[list[str]], max_tokens: int, overlap: int, units: str, pad_tag: bool
+    fields: list[list[str]], max_tokens: int, overlap: int, units: str
 ) -> None:
     overlap = min(overlap, (max_tokens - 1) // 2)
     texts_ = [" ".join(f) for f in fields]
@@ -342,7 +328,6 @@ def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
         f"text.max_tokens={max_tokens}",
         f"text.overlap={overlap}",
         f"text.units={units}",
-        f"decoder.pad_tag={str(pad_tag).lower()}",
     )
     encoded = own.encode(product(*texts_))
     assert encoded.coverage == 1.0
@@ -351,8 +336,8 @@ def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
         assert len(window.ids) <= max_tokens
         assert len(window.units) == len(window.unit_index)
         for unit, at in zip(window.units, window.unit_index, strict=True):
-            assert tuple(window.ids[at : at + len(unit.ids)]) == unit.ids if unit else at == 0
-    firsts = [w.units[pad_tag] for w in encoded.windows]
+            assert tuple(window.ids[at : at + len(unit.ids)]) == unit.ids
+    firsts = [w.units[0] for w in encoded.windows]
     assert firsts == sorted(set(firsts), key=lambda u: (u.field, u.start))  # each window goes on
 
 
@@ -381,8 +366,7 @@ def decoded(encoded: EncodedProduct) -> dict[int, list[tuple[str, int, int]]]:
     for window in encoded.windows:
         for attribute, tags in sorted(window.labels.pairs.items()):
             row = torch.tensor([tags])
-            plain = torch.where(row == 3, 2, row) if window.units[0] is not None else row
-            _, starts, ends = spans_from_tags(plain, torch.ones_like(row, dtype=torch.bool))
+            _, starts, ends = spans_from_tags(row, torch.ones_like(row, dtype=torch.bool))
             found[attribute] += characters(encoded, window, starts.tolist(), ends.tolist())
     return dict(found)
 
@@ -434,18 +418,14 @@ def labelled_products(draw: st.DrawFn) -> Product:
     gold=labelled_products(),
     tokenizer=st.sampled_from(["bert", "byte_level", "sentence_piece"]),
     units=st.sampled_from(["word", "piece"]),
-    overlaps=st.sampled_from(["apart", "overwrite"]),
     max_tokens=st.sampled_from([64, 200]),
 )
-def test_tags_read_back_are_the_gold_spans(
-    gold: Product, tokenizer: str, units: str, overlaps: str, max_tokens: int
-) -> None:
+def test_tags_read_back_are_the_gold_spans(gold: Product, tokenizer: str, units: str, max_tokens: int) -> None:
     if tokenizer == "sentence_piece":
         units = "word"  # it may join a word and what stands beside it into one piece
     own = encoder(
         TOKENIZERS[tokenizer](),
         f"text.units={units}",
-        f"decoder.overlaps={overlaps}",
         f"text.max_tokens={max_tokens}",
         "text.overlap=31",
     )
@@ -488,17 +468,6 @@ def test_spans_of_two_attributes_on_the_same_words_are_apart_in_pairs_and_the_lo
     labels = labels_of(text, span("color", text, "red blue"), span("brand", text, "blue cotton shirt"))
     assert labels.pairs == {COLOR: [1, 2, 0, 0], BRAND: [0, 1, 2, 2]}
     assert labels.flat == [0, 1, 2, 2]  # 2 * BRAND + B, I, I
-
-
-def test_the_release_lets_later_spans_overwrite() -> None:
-    text = "red blue cotton shirt"
-    first, second = span("brand", text, "red blue cotton shirt"), span("color", text, "blue")
-    labels = labels_of(text, first, second, overrides=("decoder.overlaps=overwrite",))
-    assert labels.pairs == {BRAND: [1, 0, 1, 2], COLOR: [0, 1, 0, 0]}
-    assert labels.flat == [1, 3, 1, 2]
-    only_first = labels_of(text, second, first, overrides=("decoder.overlaps=overwrite",))
-    assert only_first.pairs == {BRAND: [1, 2, 2, 2]}
-    assert states(only_first) == [LOCATED, NOT_LOCATED, BLANK]
 
 
 def test_attributes_outside_the_schema_teach_nothing() -> None:
@@ -593,11 +562,6 @@ def test_mentions_are_cut_to_their_windows() -> None:
     assert own.tags(labels[-1], COLOR)[-3:] == [0, UNKNOWN, UNKNOWN]
 
 
-def test_the_releases_pad_tag_stays_before_a_mention() -> None:
-    own, (labels,) = doubtful("red shirt", spans=[], overrides=("decoder.pad_tag=true",))
-    assert own.tags(labels, COLOR) == [3, UNKNOWN, 0]
-
-
 def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
     """An encoder with a teacher that found (attribute, words, confidence), and the labels of each window."""
     values = tuple(
@@ -647,19 +611,6 @@ def test_without_mentions_nothing_is_in_doubt() -> None:
 def test_unlabelled_windows_have_no_labels() -> None:
     (window,) = encoder().encode(product("red shirt")).windows
     assert window.labels is None
-
-
-def test_mae_release_has_a_pad_tag_first_and_x_on_continuations() -> None:
-    text = "red striped shirt"
-    gold = product(text, spans=[span("color", text, "red striped shirt")])
-    own = encoder(None, preset="mae-release")
-    assert (own.units, own.config.decoder.pad_tag) == ("piece", True)
-    (window,) = own.encode(gold, labels=True).windows
-    assert window.units[0] is None
-    assert window.unit_index == list(range(10))
-    assert window.owned == (1, 10)
-    # pad | B red | I s, X on ##t ##r ##i ##p ##e ##d | I shirt
-    assert window.labels.pairs == {COLOR: [4, 1, 2, 3, 3, 3, 3, 3, 3, 2]}
 
 
 # ---- the tokenizer -------------------------------------------------------------------------------------------------

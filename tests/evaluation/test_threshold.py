@@ -10,6 +10,7 @@ from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.extractor import Extractor
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product, Span, Value
 
@@ -40,7 +41,7 @@ def test_the_curve_equals_extracting_again_at_each_threshold(
     tiny: Config, schema: Schema, products: list[Product]
 ) -> None:
     set_seed(0)
-    model = new_model(tiny, schema)
+    model = new_model(tiny, Shop(schema=schema))
     extractor = Extractor(model)
     # texts of one window; with random weights the scores lie anywhere between 0 and 1
     short = [p for p in products if sum(map(len, p.fields.values())) < 200][:8]

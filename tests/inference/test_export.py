@@ -23,8 +23,10 @@ from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
 from attrex.io.readers import write_products
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product, Span, Value
+from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
 TEXT_ONLY = {"image": {"model": None}, "fusion": {"kind": "none"}}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -37,8 +39,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "concat": {"fusion": {"kind": "concat"}},
     "guided by names": {"guidance": {"kind": "bert"}},
     "windows": {"text": {"max_tokens": 32, "overlap": 12}},
-    "pad tag": {"decoder": {"pad_tag": True}},
-    "no attribute class": {"range": {"no_attribute_class": True}},
 }
 
 
@@ -48,7 +48,7 @@ def build(config: Config, schema: Schema, changes: dict[str, Any]) -> Model:
     for section, values in changes.items():
         raw[section] |= values
     torch.manual_seed(0)
-    model = new_model(Config.parse(raw), schema)
+    model = new_model(Config.parse(raw), Shop(schema=schema))
     if model.network.concat is not None:
         torch.nn.init.ones_(model.network.concat.norm.weight)  # as if trained: at the start regions are silent
     model.thresholds = {"range": 0.0}
@@ -178,7 +178,6 @@ def test_without_the_packages_it_says_what_to_install(
     [
         ({"guidance": {"kind": "dynet"}}, "guidance.kind=dynet has a matrix per attribute"),
         ({"fusion": {"kind": "concat_attention"}}, "fusion.kind=concat_attention cannot be traced"),
-        ({"decoder": {"continuation_tag": True}, "text": {"units": "piece"}}, "is decoded by torch only"),
     ],
 )
 def test_models_that_cannot_be_exported_say_so(
@@ -236,7 +235,7 @@ def _edit(path: Path, **changes: Any) -> None:
         (lambda d: (d / "text.onnx").write_bytes(b"no graph"), "is damaged"),
         (lambda d: (d / "tokenizer/tokenizer.json").write_text("{}"), "is damaged"),
         (lambda d: _edit(d / "export.json", crf={}), "is damaged"),
-        (lambda d: _edit(d / "export.json", format=99), "format 99, this version reads 1; export it again"),
+        (lambda d: _edit(d / "export.json", format=99), "format 99, this version reads 2; train or export it again"),
     ],
 )
 def test_a_damaged_export_is_told(
@@ -371,3 +370,8 @@ def test_what_is_in_the_way_is_left_alone(
         export_checked(exported[0], Path("."), products[:3])
     with pytest.raises(DataError, match="the sample has none that can be read"):
         export_checked(exported[0], tmp_path / "new", [Product("bad", {}, error="line 1")])
+
+
+def test_what_the_shop_calls_its_values_is_exported(exported: tuple[Model, Path]) -> None:
+    model, directory = exported
+    assert ValueNormalizer.load(directory / NORMALIZER_FILE).to_json() == model.normalizer.to_json()

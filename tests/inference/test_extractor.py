@@ -24,6 +24,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch, Decoded, DecodedValue
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product, Value
 
@@ -42,7 +43,7 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
 def build(config: Config, schema: Schema) -> Extractor:
     """Untrained: with S_thr = 0 it finds spans of every attribute, which is all these tests need."""
     torch.manual_seed(0)
-    model = new_model(config, schema)
+    model = new_model(config, Shop(schema=schema))
     model.thresholds = {"range": 0.0}
     return Extractor(model, device="cpu")
 
@@ -258,12 +259,6 @@ def test_evidence_is_how_the_tokens_of_the_value_look(extractor: Extractor, prod
         raw = weights[0, [window.unit_index[i] for i in at]].mean(0).numpy()
         expected = (raw - raw.min()) / (raw.max() - raw.min())
         assert np.allclose(np.ravel(value.regions[0].weights), expected, atol=1e-4)
-
-
-def test_scrambled_regions_are_no_evidence(tiny: Config, schema: Schema, products: list[Product]) -> None:
-    found = only(build(having(tiny, image={"region_layout": "raw"}), schema).extract(products[:1]))
-    assert found.values
-    assert not any(value.regions for value in found.values)
 
 
 def test_evidence_and_photos_can_be_left_out(extractor: Extractor, products: list[Product]) -> None:
@@ -611,9 +606,9 @@ def test_other_weights_or_another_precision_share_no_regions(
 def test_photos_that_are_read_otherwise_share_no_regions(tiny: Config, schema: Schema) -> None:
     names = {
         build(having(tiny, image=change, fusion={"region_norm": False}), schema).engine.image_weights_hash()
-        for change in ({}, {"mean": (0.1, 0.2, 0.9)}, {"std": (0.1, 0.1, 0.1)}, {"region_layout": "raw"})
+        for change in ({}, {"mean": (0.1, 0.2, 0.9)}, {"std": (0.1, 0.1, 0.1)})
     }
-    assert len(names) == 4
+    assert len(names) == 3
 
 
 def test_a_damaged_file_of_the_cache_is_made_again(

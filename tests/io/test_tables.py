@@ -12,7 +12,9 @@ from attrex.filling.changes import changes_file
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, Outcome
 from attrex.io.readers import read_products
 from attrex.io.tables import TableCells, write_sheet
+from attrex.shop.cells import Cells
 from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
 from attrex.types import Span, Value
 
 ROWS: list[tuple[str, TableCells]] = [
@@ -52,8 +54,9 @@ def test_parquet_has_lists_and_json_lines_have_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_table_is_read_back_as_it_was(tmp_path: Path, suffix: str) -> None:
     write_sheet(tmp_path / f"t.{suffix}", ROWS, separator="/")
-    mapping = ColumnMapping(fields=("id",), table_columns=("Color", "Fit", "Brand"), separator="/")
-    read = [(p.id, p.table) for p in read_products(tmp_path / f"t.{suffix}", mapping=mapping)]
+    mapping = ColumnMapping(texts=("id",), attributes=("Color", "Fit", "Brand"))
+    shop = Shop(mapping, Cells(separator="/"))
+    read = [(p.id, p.table) for p in read_products(tmp_path / f"t.{suffix}", shop=shop)]
     assert read == [(name, dict(cells)) for name, cells in ROWS]
 
 

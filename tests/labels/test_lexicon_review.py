@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from attrex.errors import DataError
-from attrex.labels.labeler import DistantLabeler, LocatePolicy
 from attrex.labels.lexicon_review import LexiconForm, LexiconReview, review_lexicon
 from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
@@ -36,7 +35,7 @@ def reading(product: Product, *words: str) -> Prediction:
 
 
 def opinion(products: list[Product], read: list[Prediction]) -> LexiconReview:
-    return review_lexicon(LEXICON, products, read, DistantLabeler(None, LocatePolicy()), promote=0.5, demote=0.1)
+    return review_lexicon(LEXICON, products, read, promote=0.5, demote=0.1)
 
 
 def test_a_suggested_form_that_the_model_reads_is_accepted_and_an_accepted_one_that_it_does_not_read_is_not() -> None:

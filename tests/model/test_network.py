@@ -14,7 +14,6 @@ from attrex.errors import ConfigError
 from attrex.model.batch import Batch, Decoded, Losses
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.network import Network
-from attrex.model.positive_unlabelled import pu_risk
 from attrex.model.region_norm import RegionNorm
 from attrex.training.trainer import freeze
 from attrex.types import UNKNOWN
@@ -152,11 +151,6 @@ def test_every_variant_runs_in_bf16(build: Build, batch: Batch, fusion: Sequence
     torch.testing.assert_close(losses.loss, full, rtol=0.1, atol=0.1)
 
 
-def test_frozen_projections_leave_only_tirs_output_to_learn(build: Build):
-    network = build("fusion.trainable=false")
-    assert [n for n, p in network.tir.named_parameters() if p.requires_grad] == ["output.weight", "output.bias"]
-
-
 def test_the_window_must_fit_the_text_model(build: Build):
     with pytest.raises(ConfigError, match=r"text.max_tokens=41 is more than minilm-l6 reads: 40; lower it"):
         build("text.max_tokens=41")
@@ -189,13 +183,6 @@ def test_padding_changes_nothing(build: Build, batch: Batch, fusion: Sequence[st
     losses = [network(**b.tensors()).loss for b in (batch, padded(batch))]
     torch.testing.assert_close(*losses)
     assert spans(network.extract(padded(batch))) == spans(network.extract(batch))
-
-
-@pytest.mark.parametrize("switch", ["text.pad_mask=false", "fusion.pad_mask=false"])
-def test_without_masks_padding_matters_as_in_the_release(build: Build, batch: Batch, switch: str):
-    network = build(switch).eval()
-    one, other = (network.encode(b).range_logits for b in (batch, padded(batch)))
-    assert not torch.allclose(one, other)
 
 
 def test_rows_of_different_ranges_equal_rows_on_their_own(build: Build, batch: Batch, range_: Sequence[str]):
@@ -250,12 +237,11 @@ class Blocks(nn.Module):
         return nn.functional.avg_pool2d(pixels, 16)
 
 
-@pytest.mark.parametrize("layout", ["spatial", "raw"])
-def test_a_bright_block_lights_its_own_region_and_no_other(build: Build, batch: Batch, layout: str):
+def test_a_bright_block_lights_its_own_region_and_no_other(build: Build, batch: Batch):
     network = build()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network.image = ImageEncoder(Blocks(), {"mean": (0, 0, 0), "std": (1, 1, 1), "size": 64}, region_layout=layout)
+        network.image = ImageEncoder(Blocks(), {"mean": (0, 0, 0), "std": (1, 1, 1), "size": 64})
         network.tir.cross_attention.key = nn.Linear(3, 8, bias=False)
         network.tir.cross_attention.value = nn.Linear(3, 8, bias=False)
     network.pixel_mean.zero_()
@@ -264,7 +250,7 @@ def test_a_bright_block_lights_its_own_region_and_no_other(build: Build, batch: 
     weights = network.encode(batch, region_weights=True).region_weights[0]
     lit = weights.any(0).nonzero().flatten().tolist()
     assert weights.shape == (9, 16)
-    assert (lit == [4 + 2]) == (layout == "spatial")
+    assert lit == [4 + 2]
 
 
 def test_a_row_without_photo_has_no_region_weights_and_reads_as_text_only(build: Build, batch: Batch):
@@ -353,7 +339,8 @@ def test_a_score_at_the_threshold_is_not_selected(build: Build, batch: Batch):
 
 @pytest.mark.parametrize("guidance", ["prototype", "dynet", "bert"])
 def test_nothing_selected_gives_nothing_and_teaches_the_classifier_alone(build: Build, batch: Batch, guidance: str):
-    network = choose(build(f"guidance.kind={guidance}", "range.train_on=predicted"), [-9.0] * 4)
+    network = choose(build(f"guidance.kind={guidance}"), [-9.0] * 4)
+    batch.cells = batch.cells.masked_fill(batch.cells == 2, 1)
     losses = network(**batch.tensors())
     assert (losses.pairs, losses.tag_loss) == (0, None)
     assert losses.loss.isfinite()
@@ -366,20 +353,12 @@ def test_nothing_selected_gives_nothing_and_teaches_the_classifier_alone(build: 
     assert (found.pairs, len(found.probability)) == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("train_on", "expected"),
-    [
-        ("gold", [(0, 0), (0, 2), (1, 1)]),
-        ("predicted", [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1)]),
-        ("union", [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1)]),
-    ],
-)
-def test_pairs_that_train_the_decoder_and_their_targets(build: Build, batch: Batch, train_on: str, expected: list):
-    network = choose(build(f"range.train_on={train_on}"), [9, 9, -9, -9])
+def test_the_decoder_learns_from_the_gold_and_the_predicted_range(build: Build, batch: Batch):
+    network = choose(build(), [9, 9, -9, -9])
     seen = observe(network)
     losses = network(**batch.tensors())
-    assert seen["pairs"] == expected
-    assert losses.pairs == len(expected)
+    assert seen["pairs"] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert losses.pairs == 7
     gold = {(0, 0): batch.pair_tags[0], (0, 2): batch.pair_tags[1], (1, 1): batch.pair_tags[2]}
     for pair, tags in zip(seen["pairs"], seen["tags"], strict=True):
         assert tags.tolist() == gold.get(pair, torch.zeros(7)).tolist()
@@ -430,9 +409,7 @@ def doubtful(batch: Batch) -> Batch:
     )
 
 
-@pytest.mark.parametrize(
-    ("unknown", "blank", "in_doubt"), [("negative", 1.0, 1.0), ("masked", 0.25, 0.0), ("weighted", 0.25, 0.25)]
-)
+@pytest.mark.parametrize(("unknown", "blank", "in_doubt"), [("negative", 1.0, 1.0), ("masked", 0.25, 0.0)])
 def test_cells_count_as_told(build: Build, doubtful: Batch, unknown: str, blank: float, in_doubt: float):
     network = choose(
         build(f"range.unknown={unknown}", "range.unknown_weight=0.25", "range.reduction=sum"), [0.1, 0.2, 0.3, 0.4]
@@ -455,7 +432,7 @@ def test_the_tags_of_cells_in_doubt_can_be_left_out(build: Build, doubtful: Batc
     seen = observe(network)
     network(**doubtful.tensors())
     assert set(seen["pairs"]) > {*BLANKS, *IN_DOUBT}
-    network.doubt_at(torch.full((4,), 0.5), leave_out=True)
+    network.drop_uncertain = True
     losses = network(**doubtful.tensors())
     certain = {*BLANKS} - {*IN_DOUBT}
     assert set(seen["pairs"]).isdisjoint(IN_DOUBT)
@@ -494,28 +471,9 @@ def test_the_mean_range_loss_is_over_the_cells_that_count(build: Build, batch: B
     torch.testing.assert_close(network(**batch.tensors()).loss, 2 * expected)
 
 
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
-def test_cells_in_doubt_are_taken_for_positive_in_the_share_seen_elsewhere(
-    build: Build, doubtful: Batch, reduction: str
-):
-    logits = [0.1, 0.2, 0.3, 0.4]
-    settings = ("range.unknown_weight=0.25", f"range.reduction={reduction}")
-    masked, network = (choose(build(f"range.unknown={u}", *settings), logits) for u in ("masked", "pu"))
-    network.get_buffer("class_prior").copy_(torch.tensor([0.2, 0.4, 0.6, 0.8]))
-    masked.range_only = network.range_only = True
-    known, estimated = masked(**doubtful.tensors()).loss, network(**doubtful.tensors()).loss
-    unlabelled = torch.zeros(3, 4, dtype=torch.bool)
-    unlabelled[tuple(zip(*IN_DOUBT, strict=True))] = True
-    risk = pu_risk(torch.tensor([logits] * 3), doubtful.cells == 2, unlabelled, network.get_buffer("class_prior"))
-    assert risk > 0
-    weights = 3 * 4 - 3 - 1 + 2 * 0.25  # four blank or doubtful cells, of which two count, a quarter each
-    before, after = (3, 3) if reduction == "sum" else (weights, weights + 2)
-    torch.testing.assert_close(estimated * after, known * before + risk)
-
-
 def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Batch):
     """It labelled a blank cell, whose words are in doubt no longer, and is half sure of a filled one."""
-    settings = ("range.unknown=masked", "range.unknown_weight=0.25", "range.reduction=sum", "range.train_on=gold")
+    settings = ("range.unknown=masked", "range.unknown_weight=0.25", "range.reduction=sum", "range.threshold=0.9")
     network = choose(build(*settings), [0.1, 0.2, 0.3, 0.4])
     doubtful.pair_tags[3] = torch.tensor([0, 1, 2, 0, 0, 0, 0])
     doubtful.pair_weights = torch.tensor([0, 0, 0, 0.9, 0])
@@ -533,22 +491,6 @@ def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Ba
     (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias)
     error = network.classifier.output.bias.sigmoid() - target
     torch.testing.assert_close(gradient, (error * counts).sum(0) / 3)
-
-
-def test_the_prior_is_no_part_of_a_saved_network(build: Build):
-    assert not any("prior" in name for name in build("range.unknown=pu").state_dict())
-
-
-@pytest.mark.parametrize(("unknown", "weight"), [("negative", 1.0), ("weighted", 0.25)])
-def test_the_class_of_products_without_attributes(build: Build, batch: Batch, unknown: str, weight: float):
-    settings = ("range.no_attribute_class=true", f"range.unknown={unknown}", "range.unknown_weight=0.25")
-    network = choose(build(*settings, "range.reduction=sum"), [9, 9, 9, 9, 0])
-    losses = network(**batch.tensors())
-    (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias)
-    # Rows 0 and 1 have attributes; row 2 has none, as far as its blank cells tell.
-    torch.testing.assert_close(gradient[4], torch.tensor((0.5 + 0.5 - 0.5 * weight) / 3))
-    found = network.eval().extract(batch)
-    assert found.range_scores.shape == found.selected.shape == (3, 4)
 
 
 def test_the_category_can_rule_attributes_out(build: Build, batch: Batch):
@@ -653,7 +595,7 @@ def brute_force(network: Network, emissions: Tensor, accept: Callable[[Sequence[
 
 
 def test_what_a_unit_may_be_is_summed_over(build: Build, short: Batch):
-    network = build("range.train_on=gold", "range.unknown=masked", "decoder.reduction=sum")
+    network = choose(build("range.unknown=masked", "decoder.reduction=sum"), [-9.0] * 4)
     emissions = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(5)).requires_grad_()
     network.emissions = lambda *_: emissions  # type: ignore[method-assign]
     short.cells = torch.tensor([[2, 1, 1, 1], [1, 1, 1, 2], [1, 1, 1, 1]])
@@ -668,7 +610,7 @@ def test_what_a_unit_may_be_is_summed_over(build: Build, short: Batch):
 
 
 def test_a_pair_of_which_nothing_is_known_teaches_nothing(build: Build, short: Batch):
-    network = build("range.train_on=gold", "range.unknown=masked")
+    network = choose(build("range.unknown=masked"), [-9.0] * 4)
     short.pair_rows, short.pair_attributes = torch.tensor([0, 0, 1]), torch.tensor([0, 2, 1])
     short.pair_tags = torch.full((3, 4), UNKNOWN)
     losses = network(**short.tensors())
@@ -692,57 +634,10 @@ def test_a_flat_tagger_leaves_open_what_words_in_doubt_are(build: Build, short: 
     torch.testing.assert_close(loss, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_words_in_doubt_may_not_be_the_releases_pad(build: Build, doubtful: Batch):
-    network = choose(build("decoder.pad_tag=true", "range.unknown=masked"), [9.0] * 4)
-    seen = observe(network)
-    network(**doubtful.tensors())
-    assert seen["allowed"][seen["pairs"].index((2, 0))].tolist()[:3] == [
-        [True, False, False, False],
-        [True, True, True, False],
-        [True, True, True, False],
-    ]
-
-
-def test_continuation_tags_read_as_inside_and_keep_an_exact_probability(build: Build, short: Batch):
-    network = choose(build("decoder.continuation_tag=true", "text.units=piece"), [9, -9, -9, -9]).eval()
-    emissions = torch.zeros(3, 4, 4)
-    for row, tags in enumerate(([1, 3, 2, 0], [0, 1, 0, 1], [0, 0, 0, 0])):  # B X I O, O B O B, nothing
-        emissions[row, range(4), tags] = 3.0
-    network.emissions = lambda *_: emissions  # type: ignore[method-assign]
-    found = network.extract(short)
-    assert spans(found) == [(0, 0, 0, 3), (1, 0, 1, 2), (1, 0, 3, 4)]
-    first, second = Paths(network, emissions[0]), Paths(network, emissions[1])
-    expected = [
-        first.sum(lambda p: p[:3] == (1, 3, 2) and p[3] not in (2, 3)),
-        second.sum(lambda p: p[1] == 1 and p[2] not in (2, 3)),
-        second.sum(lambda p: p[3] == 1),
-    ]
-    torch.testing.assert_close(found.probability, torch.tensor(expected))
-
-
-def test_the_pad_tag_stands_at_the_first_position_of_absent_attributes(build: Build, batch: Batch):
-    network = choose(build("decoder.pad_tag=true", "range.train_on=predicted"), [-9, -9, -9, 9])
-    seen = observe(network)
-    network(**batch.tensors())
-    assert network.crf.num_tags == 4
-    assert seen["tags"].tolist() == [[3, 0, 0, 0, 0, 0, 0]] * 3
-
-
 @pytest.mark.parametrize(
     ("settings", "tags", "expected"),
     [
         ((), 3, {(None, 2), (0, 2)}),
-        (("decoder.pad_tag=true",), 4, {(None, 2), (0, 2), (3, 2), (0, 3), (1, 3), (2, 3), (3, 3)}),
-        (
-            ("decoder.continuation_tag=true", "text.units=piece"),
-            4,
-            {(None, 2), (None, 3), (0, 2), (0, 3)},
-        ),
-        (
-            ("decoder.continuation_tag=true", "decoder.pad_tag=true", "text.units=piece"),
-            5,
-            {(None, 2), (None, 3), (0, 2), (0, 3), (4, 2), (4, 3), (0, 4), (1, 4), (2, 4), (3, 4), (4, 4)},
-        ),
         (("decoder.constrained=false",), 3, set()),
     ],
 )

@@ -16,6 +16,7 @@ from attrex.inference.extractor import Extractor
 from attrex.reports import compose
 from attrex.reports.compose import report_page
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product
 
@@ -23,7 +24,7 @@ from attrex.types import Prediction, Product
 @pytest.fixture(scope="module")
 def extractor(tiny: Config, schema: Schema) -> Extractor:
     set_seed(0)
-    return Extractor(new_model(tiny, schema))
+    return Extractor(new_model(tiny, Shop(schema=schema)))
 
 
 class Seen:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
-from attrex.model.build import image_encoder, name_tokens, network_from, pretrained_network, pretrained_text
-from attrex.model.image_encoder import ImageEncoder
+from attrex.model.build import name_tokens, network_from, pretrained_network, pretrained_text
+from attrex.model.image_encoder import ImageEncoder, build_image_encoder
 from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
 from attrex_paper.systems.adatag import AdaTag
@@ -51,7 +51,7 @@ def pretrained_system(config: Config, attributes: Sequence[str], tokenizer: Any)
     text = pretrained_text(config)
     reserved = _reserved(tokenizer)
     words = WordEmbeddings.of(text, reserved)
-    image = image_encoder(config, config.image.model)
+    image = build_image_encoder(config.image.model) if config.image.model is not None else None
     names = name_tokens(attributes, tokenizer)
     return _compose(config, len(attributes), Parts(text, words, image, names, reserved, mask=tokenizer.mask_token_id))
 
@@ -65,7 +65,7 @@ def system_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs
     if specs.get("words"):
         pieces = nn.Embedding(specs["words"]["pieces"], specs["words"]["width"])
         words = WordEmbeddings(pieces, reserved)
-    image = image_encoder(config, specs.get("image"))
+    image = build_image_encoder(specs["image"]) if specs.get("image") is not None else None
     names = name_tokens(attributes, tokenizer)
     values = tuple(specs.get("values", ()))
     return _compose(config, len(attributes), Parts(text, words, image, names, reserved, values=values))

@@ -24,7 +24,7 @@ from attrex.errors import ConfigError
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import PseudoLabels, Teacher
 from attrex.shop.schema import Schema
-from attrex.types import BEGIN, CONTINUATION, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
+from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -40,7 +40,6 @@ class Unit(NamedTuple):
     field: int
     start: int
     end: int
-    continues: bool = False  #: not the first unit of its word
 
 
 class UnitSpan(NamedTuple):
@@ -76,7 +75,7 @@ class Window:
     """What the text encoder reads at once."""
 
     ids: list[int]
-    units: list[Unit | None]  #: None: the [CLS] position of presets with a pad tag
+    units: list[Unit]
     unit_index: list[int]  #: position of each unit's first token in `ids`
     owned: tuple[int, int]  #: units whose spans are taken from this window: first, last (exclusive)
     labels: Labels | None = None
@@ -159,10 +158,6 @@ class ProductEncoder:
         read = self.backend.encode(text, add_special_tokens=False)
         # A text that says "[SEP]" or "<s>" means no separator.
         ids = [self.unknown if i in self.reserved else i for i in read.ids]
-        if self.units == "legacy_wordpiece":
-            # The release tags per character but reads word pieces: its i-th tag sits on the i-th piece.
-            ids += [self.pad] * len(text)
-            return (Unit((ids[i],), index, i, i + 1) for i in range(len(text)))
         pieces = zip(ids, read.offsets, read.word_ids, strict=True)
         return _join(index, text, pieces, words=self.units == "word", most=self.room)
 
@@ -198,8 +193,6 @@ class ProductEncoder:
             index.append(len(ids))
             ids.extend(unit.ids)
         ids.append(self.sep)
-        if self.config.decoder.pad_tag:
-            return Window(ids, [None, *units], [0, *index], (owned[0] + 1, owned[1] + 1))
         return Window(ids, list(units), index, owned)
 
     # ---- labels ---------------------------------------------------------------------------------------------------
@@ -209,16 +202,10 @@ class ProductEncoder:
         if attribute in labels.soft:
             tags = [*labels.soft[attribute][0]]
         else:
-            tags = [*labels.pairs.get(attribute, self._outside(len(labels.flat)))]
+            tags = [*labels.pairs.get(attribute, [OUTSIDE] * len(labels.flat))]
         for first, last in labels.maybe.get(attribute, ()):
             # A mention touches no labelled characters, but may share a unit with them.
             tags[first:last] = [UNKNOWN if tag == OUTSIDE else tag for tag in tags[first:last]]
-        return tags
-
-    def _outside(self, units: int) -> list[int]:
-        tags = [OUTSIDE] * units
-        if self.config.decoder.pad_tag:
-            tags[0] = 3 + self.config.decoder.continuation_tag
         return tags
 
     def _label(
@@ -231,14 +218,13 @@ class ProductEncoder:
         opinion = self._opinion(product)
         runs, doubtful = (self._runs(product, units, spans) for spans in (product.spans or (), opinion.doubtful))
         taught = [(run, c) for span, c in opinion.labels for run in self._runs(product, units, [span])]
-        shift = int(self.config.decoder.pad_tag)
         for window, (first, last, _) in windows:
-            labels = self._window_labels(window, states, rest, list(_inside(runs, first, last, shift)))
-            for run in _inside(doubtful, first, last, shift):
+            labels = self._window_labels(len(window.units), states, rest, list(_inside(runs, first, last)))
+            for run in _inside(doubtful, first, last):
                 labels.maybe.setdefault(run.attribute, []).append((run.first, run.last))
             for whole, confidence in taught:
-                for run in _inside([whole], first, last, shift):
-                    self._teach(labels, window, run, confidence)
+                for run in _inside([whole], first, last):
+                    self._teach(labels, run, confidence)
             # Of a text of several windows, only those that say something of the attribute are meant.
             meant = None if last - first == len(units) else {*labels.maybe, *labels.soft}
             scores = {self._index[name]: score for name, score in opinion.scores.items()}
@@ -249,12 +235,12 @@ class ProductEncoder:
         mentions = self.mentions.unknown(product) if self.mentions else []
         return self.teacher.judge(product, mentions) if self.teacher else PseudoLabels([], mentions, {})
 
-    def _teach(self, labels: Labels, window: Window, run: UnitSpan, confidence: float) -> None:
+    def _teach(self, labels: Labels, run: UnitSpan, confidence: float) -> None:
         """Write a value that a teacher read where no label is."""
-        known = labels.pairs.get(run.attribute, self._outside(len(labels.flat)))
+        known = labels.pairs.get(run.attribute, [OUTSIDE] * len(labels.flat))
         tags, lowest = labels.soft.get(run.attribute, ([*known], 1.0))
         if not any(tags[run.first : run.last]):
-            tags[run.first : run.last] = self._span_tags(window, run.first, run.last)
+            tags[run.first : run.last] = _span_tags(run)
             labels.soft[run.attribute] = tags, min(lowest, confidence)
 
     def _states(self, product: Product) -> tuple[CellState, dict[int, CellState]]:
@@ -284,26 +270,21 @@ class ProductEncoder:
         return runs
 
     def _window_labels(
-        self, window: Window, states: Mapping[int, CellState], rest: CellState, runs: Sequence[UnitSpan]
+        self, units: int, states: Mapping[int, CellState], rest: CellState, runs: Sequence[UnitSpan]
     ) -> Labels:
-        flat = [OUTSIDE] * len(window.units)
-        outside = self._outside(len(flat))
-        if self.config.decoder.overlaps == "overwrite":
-            flat_runs = paired_runs = _overwritten(runs, len(flat))
-        else:
-            flat_runs, paired_runs = _disjoint(runs), _disjoint_by_attribute(runs)
-        for attribute, first, last in flat_runs:
+        flat = [OUTSIDE] * units
+        for attribute, first, last in _disjoint(runs):
             flat[first:last] = [2 * attribute + BEGIN, *[2 * attribute + INSIDE] * (last - first - 1)]
         pairs: dict[int, list[int]] = {}
         cells = {attribute: int(state) for attribute, state in states.items()}
-        for attribute, first, last in paired_runs:
-            pairs.setdefault(attribute, outside.copy())[first:last] = self._span_tags(window, first, last)
-            cells[attribute] = int(CellState.LOCATED)
+        for run in _disjoint_by_attribute(runs):
+            pairs.setdefault(run.attribute, [OUTSIDE] * units)[run.first : run.last] = _span_tags(run)
+            cells[run.attribute] = int(CellState.LOCATED)
         return Labels(cells, int(rest), pairs, flat)
 
-    def _span_tags(self, window: Window, first: int, last: int) -> list[int]:
-        inside = CONTINUATION if self.config.decoder.continuation_tag else INSIDE
-        return [BEGIN, *(inside if u is not None and u.continues else INSIDE for u in window.units[first + 1 : last])]
+
+def _span_tags(run: UnitSpan) -> list[int]:
+    return [BEGIN, *[INSIDE] * (run.last - run.first - 1)]
 
 
 def whole_texts(tokenizer: Any) -> Any:
@@ -340,7 +321,7 @@ def _join(index: int, text: str, pieces: Iterable[Any], *, words: bool, most: in
     """
     ids: list[int] = []
     begin = end = 0
-    word, continues = None, False
+    word = None
     for token, (low, high), at in pieces:
         start, stop = _strip(text, low, high)
         if start >= stop:
@@ -351,10 +332,10 @@ def _join(index: int, text: str, pieces: Iterable[Any], *, words: bool, most: in
             end = _whole(text, stop) if stop > end else end
             continue
         if ids:
-            yield Unit(tuple(ids), index, begin, end, continues)
-        ids, begin, end, word, continues = [token], start, _whole(text, stop), at, same
+            yield Unit(tuple(ids), index, begin, end)
+        ids, begin, end, word = [token], start, _whole(text, stop), at
     if ids:
-        yield Unit(tuple(ids), index, begin, end, continues)
+        yield Unit(tuple(ids), index, begin, end)
 
 
 def _strip(text: str, start: int, end: int) -> tuple[int, int]:
@@ -396,12 +377,11 @@ def _token_positions(units: Sequence[Unit]) -> tuple[list[int], list[int]]:
     return starts, ends
 
 
-def _inside(runs: Iterable[UnitSpan], first: int, last: int, shift: int) -> Iterator[UnitSpan]:
+def _inside(runs: Iterable[UnitSpan], first: int, last: int) -> Iterator[UnitSpan]:
     """What a window of units first..last (exclusive) sees of each run, in its own numbers."""
     for run in runs:
         if run.first < last and run.last > first:
-            begin, end = max(run.first, first) - first + shift, min(run.last, last) - first + shift
-            yield UnitSpan(run.attribute, begin, end)
+            yield UnitSpan(run.attribute, max(run.first, first) - first, min(run.last, last) - first)
 
 
 def _disjoint(runs: Iterable[UnitSpan]) -> list[UnitSpan]:
@@ -421,12 +401,3 @@ def _disjoint_by_attribute(runs: Iterable[UnitSpan]) -> list[UnitSpan]:
     for run in runs:
         groups[run.attribute].append(run)
     return [run for group in groups.values() for run in _disjoint(group)]
-
-
-def _overwritten(runs: Sequence[UnitSpan], size: int) -> list[UnitSpan]:
-    """What is left of each run after later ones were written over it (the release's labels)."""
-    owner = [-1] * size
-    for number, run in enumerate(runs):
-        owner[run.first : run.last] = [number] * (run.last - run.first)
-    borders = [i for i in range(size + 1) if i in (0, size) or owner[i] != owner[i - 1]]
-    return [UnitSpan(runs[owner[a]].attribute, a, b) for a, b in pairwise(borders) if owner[a] >= 0]

@@ -15,6 +15,7 @@ from attrex.inference.extractor import Extractor
 from attrex.io.rows import shortlist
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product
+from attrex.vocabulary.word_lists import WordLists
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Evaluation:
         return out | ({"counts": {m: pack(counts.per_product(m)[:, 0]) for m in COMPARED}} if counts else {})
 
 
-def evaluate(
+def evaluate_extractor(
     extractor: Extractor,
     products: Iterable[Product],
     *,
@@ -69,7 +70,9 @@ def evaluate(
     bounds = None
     if not all(p.complete or p.error is not None for p in products):
         model = extractor.model
-        mentions = UnlabelledMentions.learn(products, model.schema, min_share=model.config.range.mention_share)
+        mentions = UnlabelledMentions.learn(
+            products, model.schema, min_share=model.config.range.mention_share, words=WordLists.of(model.shop)
+        )
         bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)
 
@@ -79,7 +82,7 @@ def evaluation_remarks(
 ) -> list[str]:
     """What to know before one reads the scores: rows that were not read, attributes without labels or without a model.
 
-    ``known``: the model's attributes. ``attributes`` restricts what is scored, as in :func:`evaluate`.
+    ``known``: the model's attributes. ``attributes`` restricts what is scored, as in :func:`evaluate_extractor`.
     """
     said = []
     errors = [p.error for p in products if p.error]

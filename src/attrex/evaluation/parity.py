@@ -14,11 +14,13 @@ from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model
-from attrex.inference.directory import read_json, write_json
+from attrex.inference.directory import read_json
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product
+from attrex.vocabulary.word_lists import WordLists
 
 if TYPE_CHECKING:
     from attrex.inference.onnx_engine import Exported
@@ -116,7 +118,9 @@ def _judged(
     settings = model.config.range
     if settings.unknown == "negative" or all(p.complete for p in products):
         return predictions
-    mentions = UnlabelledMentions.learn(products, model.schema, min_share=settings.mention_share)
+    mentions = UnlabelledMentions.learn(
+        products, model.schema, min_share=settings.mention_share, words=WordLists.of(model.shop)
+    )
     return without_unknown(products, predictions, mentions)
 
 

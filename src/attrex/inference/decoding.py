@@ -65,11 +65,6 @@ def spans(tags: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     return rows, attribute[rows, starts], starts, finishes.nonzero()[1] + 1
 
 
-def only_bio(tags: np.ndarray) -> np.ndarray:
-    """Tags of one attribute with every tag but B and I outside (the release has a fourth one for [CLS])."""
-    return np.where((tags == BEGIN) | (tags == INSIDE), tags, OUTSIDE)
-
-
 def span_probability(
     emissions: np.ndarray,
     mask: np.ndarray,

@@ -22,13 +22,15 @@ from torch.nn.functional import normalize
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
-from attrex.inference.directory import write_json, write_text
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
+from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Batch
 from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, DyNetGuidance
 from attrex.model.network import Network
+from attrex.shop.shop import SHOP_FILE
+from attrex.vocabulary.normalizer import NORMALIZER_FILE
 
 OPSET = 18
 
@@ -53,9 +55,10 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     (directory / "tokenizer").mkdir()
     model.tokenizer.backend_tokenizer.save(str(directory / "tokenizer" / "tokenizer.json"))
     write_text(directory / "config.yaml", model.config.to_yaml())
-    write_text(directory / "schema.yaml", model.schema.to_yaml())
+    write_text(directory / SHOP_FILE, model.shop.to_yaml())
     write_json(directory / "thresholds.json", model.thresholds)
     write_json(directory / "metrics.json", model.metrics)
+    write_json(directory / NORMALIZER_FILE, model.normalizer.to_json())
     write_json(directory / "image.json", model.transform.to_json() if model.transform else {})
     names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "all_special_ids")
     write_json(
@@ -87,8 +90,6 @@ def _exportable(model: Model) -> Network:
         raise ConfigError("guidance.kind=dynet has a matrix per attribute, which no graph can hold; run it with torch")
     if model.config.fusion.kind == "concat_attention":
         raise ConfigError("fusion.kind=concat_attention cannot be traced for any size of batch; run it with torch")
-    if model.config.decoder.continuation_tag:
-        raise ConfigError("decoder.continuation_tag (the release's X) is decoded by torch only; export another model")
     return model.network
 
 
@@ -110,8 +111,7 @@ class _Text(nn.Module):
     ) -> tuple[Tensor, ...]:
         batch = Batch(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
         encoded = self.network.read(batch, regions, region_mask, region_weights=True)
-        logits = None if encoded.range_logits is None else encoded.range_logits[:, : self.network.attributes]
-        return tuple(x for x in (encoded.features, logits, encoded.region_weights) if x is not None)
+        return tuple(x for x in (encoded.features, encoded.range_logits, encoded.region_weights) if x is not None)
 
 
 class _Image(nn.Module):

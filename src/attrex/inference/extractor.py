@@ -160,12 +160,10 @@ class Extractor:
         places = [(i, w) for i, draft in enumerate(drafts) for w in draft.encoded.windows]
         places.sort(key=lambda place: -len(place[1].ids))  # the longest first: no core has a long batch left at the end
         batches = [places[at : at + options.batch_size] for at in range(0, len(places), options.batch_size)]
-        # Raw regions are no places of the photo.
-        grid = None if self.model.config.image.region_layout == "raw" else self.engine.regions
         for output, rows in self._run(batches, drafts, options):
             self.count.rows += len(rows)
             self.count.sequences += output.pairs
-            collect(output, rows, drafts, grid)
+            collect(output, rows, drafts, self.engine.regions)
         self.count.products += len(drafts)
         return [draft.prediction(self.names, self.encoder.decode, options.min_confidence) for draft in drafts]
 

@@ -2,8 +2,9 @@
 
 text.onnx      tokens + regions -> features, range logits      export.json    format, special tokens, CRF, parity
 image.onnx     photos -> regions (models with photos)          tokenizer/tokenizer.json
-decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, schema.yaml,
-                                                               thresholds.json, metrics.json, image.json
+decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, shop.yaml,
+                                                               thresholds.json, metrics.json, image.json,
+                                                               normalizer.json
 
 Shapes: B rows, S tokens, U units, D width, C attributes, M photos, I photos per row, r regions per photo, R = I r,
 V region width, N pairs, K tags.
@@ -23,18 +24,25 @@ import yaml
 
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
-from attrex.errors import CheckpointError, ConfigError
-from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
-from attrex.inference.directory import check_complete, named_after, read_json, read_thresholds
+from attrex.errors import ConfigError
+from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
+from attrex.inference.directory import (
+    EXPORT_FORMAT,
+    check_complete,
+    check_format,
+    named_after,
+    read_json,
+    read_thresholds,
+)
 from attrex.inference.engine import EngineOutput
 from attrex.io.images import ImageTransform
 from attrex.shop.schema import Schema
+from attrex.shop.shop import SHOP_FILE, Shop
 
-EXPORT_FORMAT = 1
 EXPORT_FILES = (
     "export.json",
     "config.yaml",
-    "schema.yaml",
+    SHOP_FILE,
     "thresholds.json",
     "metrics.json",
     "image.json",
@@ -68,11 +76,16 @@ class Exported:
     engine: OnnxEngine
     tokenizer: ExportedTokenizer
     config: Config
-    schema: Schema
+    shop: Shop
     transform: ImageTransform | None
     thresholds: dict[str, float]
     metrics: dict[str, Any] = field(default_factory=dict)  #: of the model that was exported
     about: dict[str, Any] = field(default_factory=dict)  #: export.json: what was exported, and its parity
+
+    @property
+    def schema(self) -> Schema:
+        """The attributes, in the order of the graphs' outputs."""
+        return self.shop.schema
 
 
 class OnnxEngine:
@@ -153,8 +166,7 @@ class OnnxEngine:
         return rows[pairs], attributes[pairs], starts, ends, probability
 
     def _spans(self, emissions: np.ndarray, mask: np.ndarray) -> _Spans:
-        tags = viterbi(emissions, mask, self.crf)
-        found = spans(tags if self.flat else only_bio(tags), mask)
+        found = spans(viterbi(emissions, mask, self.crf), mask)
         told, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
         if not len(told):
             return (*found, np.zeros(0))
@@ -169,13 +181,9 @@ def load_export(directory: Path, cores: int | None = None) -> Exported:
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
+    check_format(directory, "export.json", EXPORT_FORMAT)
     check_complete(directory, EXPORT_FILES)
     about = read_json(directory / "export.json")
-    if about.get("format") != EXPORT_FORMAT:
-        raise CheckpointError(
-            f"{directory} is an export of format {about.get('format')!r}, this version reads "
-            f"{EXPORT_FORMAT}; export it again"
-        )
     thresholds, transform = read_thresholds(directory), read_json(directory / "image.json")
     with named_after(directory):
         from tokenizers import Tokenizer
@@ -188,7 +196,7 @@ def load_export(directory: Path, cores: int | None = None) -> Exported:
             OnnxEngine(directory, config, about, cores),
             tokenizer,
             config,
-            Schema.load(directory / "schema.yaml"),
+            Shop.load(directory / SHOP_FILE),
             ImageTransform.from_json(transform) if transform else None,
             thresholds,
             read_json(directory / "metrics.json"),

@@ -53,7 +53,7 @@ class TorchEngine:
         if (image := self.network.image) is not None:  # what no weight tells
             settings = self.network.settings.image
             mean, std = settings.mean or image.default_mean, settings.std or image.default_std
-            found.update(repr((tuple(mean), tuple(std), image.region_layout)).encode())
+            found.update(repr((tuple(mean), tuple(std))).encode())
         return found.hexdigest()
 
     def see(self, pixels: np.ndarray) -> np.ndarray:

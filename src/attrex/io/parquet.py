@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -13,7 +12,7 @@ ROWS_AT_ONCE = 2000
 
 
 def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: Any) -> None:
-    """Rows, some at a time, as the Parquet file ``path``, which is ``PATH.whole`` until all are there.
+    """Write rows, some at a time, as the Parquet file ``path``; an error leaves an incomplete file.
 
     ``schema`` (``pyarrow.Schema``): the columns; a key that a row lacks is null. Half of a surrogate pair,
     which Parquet cannot hold, becomes U+FFFD.
@@ -21,16 +20,12 @@ def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: Any) ->
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    left, whole = iter(rows), path.with_name(path.name + ".whole")
-    try:
-        with pq.ParquetWriter(whole, schema) as writer:
-            while some := list(islice(left, ROWS_AT_ONCE)):
-                try:
-                    table = pa.Table.from_pylist(some, schema)
-                except UnicodeEncodeError:
-                    text = json.dumps(some, ensure_ascii=False).encode("utf-16", "surrogatepass")
-                    table = pa.Table.from_pylist(json.loads(text.decode("utf-16", "replace")), schema)
-                writer.write_table(table)
-        os.replace(whole, path)
-    finally:
-        whole.unlink(missing_ok=True)
+    remaining = iter(rows)
+    with pq.ParquetWriter(path, schema) as writer:
+        while some := list(islice(remaining, ROWS_AT_ONCE)):
+            try:
+                table = pa.Table.from_pylist(some, schema)
+            except UnicodeEncodeError:
+                text = json.dumps(some, ensure_ascii=False).encode("utf-16", "surrogatepass")
+                table = pa.Table.from_pylist(json.loads(text.decode("utf-16", "replace")), schema)
+            writer.write_table(table)

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrex.errors import DataError
 from attrex.io.parquet import ROWS_AT_ONCE, write_parquet
-from attrex.io.products import ResumableWriter
+from attrex.io.resumable import ResumableWriter
 from attrex.types import Prediction
 
 PREDICTION_SUFFIXES = (".jsonl", ".parquet")
@@ -34,25 +34,27 @@ class PredictionCounts:
 
 
 class PredictionFile(ResumableWriter):
-    """Predictions, row by row, as ``OUT`` (.jsonl or .parquet) when all are there; a ``tally`` of what it holds.
+    """Predictions, row by row, as ``OUT`` (.jsonl or .parquet) when all are there; ``counts`` of what it holds.
 
-    ``how`` is what they depend on, as for :class:`ResumableWriter`, whose errors it raises, too; and
+    ``options`` are what they depend on, as for :class:`ResumableWriter`, whose errors it raises, too; and
     :class:`DataError` for another suffix.
     """
 
-    def __init__(self, path: str | Path, *, resume: bool = False, how: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: str | Path, *, resume: bool = False, options: Mapping[str, Any] | None = None) -> None:
         if Path(path).suffix not in PREDICTION_SUFFIXES:
-            raise DataError(f"--out should end in {' or '.join(PREDICTION_SUFFIXES)}, got {Path(path).name!r}")
-        self.tally = PredictionCounts()
-        super().__init__(path, what="extraction", key="values", resume=resume, how=how, count=self.tally.add)
+            raise DataError(
+                f"a file of predictions should end in {' or '.join(PREDICTION_SUFFIXES)}, got {Path(path).name!r}"
+            )
+        self.counts = PredictionCounts()
+        super().__init__(path, what="extraction", key="values", resume=resume, options=options, count=self.counts.add)
 
     def write(self, predictions: Iterable[Prediction]) -> int:
         """Append predictions, then finish the file; returns how many rows it holds."""
         self.append(prediction.to_json() for prediction in predictions)
-        return self.tally.rows
+        return self.counts.rows
 
-    def _kept(self) -> Iterator[dict[str, Any]]:
-        for number, row in enumerate(super()._kept(), 1):
+    def _finished_rows(self) -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(super()._finished_rows(), 1):
             try:
                 Prediction.from_json(row)
             except DataError as exc:
@@ -61,8 +63,8 @@ class PredictionFile(ResumableWriter):
 
     def _finish(self) -> None:
         if self.suffix == ".parquet":
-            with self.part.open(encoding="utf-8") as lines:
-                write_parquet(self.path, map(_parquet_row, lines), _schema())
+            with self.part.open(encoding="utf-8") as lines, self.complete() as path:
+                write_parquet(path, map(_parquet_row, lines), _schema())
             self.part.unlink()
         else:
             super()._finish()

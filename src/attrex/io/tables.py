@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from attrex.io.atomic import atomic_path
 from attrex.io.parquet import write_parquet
 from attrex.io.products import write_rows
 
@@ -30,7 +30,7 @@ def write_sheet(
 
     In CSV several values of a cell are joined by ``separator``, a cell known to be absent is ``[]``; Parquet has lists.
     JSONL has the cells under ``attributes``. Columns stand in ``order``, those that it lacks behind, by name. Which
-    there are is known when all rows are; until then they are in ``PATH.rows``.
+    there are is known when all rows are; until then they are in a file beside it.
     """
     seen: set[str] = set()
 
@@ -39,21 +39,20 @@ def write_sheet(
             seen.update(cells)
             yield {id_column: name, "attributes": {a: list(values) for a, values in cells.items()}}
 
-    kind, path = path.suffix.lower(), path.resolve()  # a link stays a link
+    kind = path.suffix.lower()
     if kind == ".jsonl":
         return write_rows(path, noted())
-    spool, part = (path.with_name(f"{path.name}.{end}") for end in ("rows", "part"))
-    try:
-        count = write_rows(spool, noted())
-        columns = [a for a in order if a in seen] + sorted(seen.difference(order))
-        if kind == ".parquet":
-            _table_to_parquet(spool, path, id_column, columns)
-        else:
-            _table_to_csv(spool, part, id_column, columns, separator)
-            os.replace(part, path)
-    finally:
-        spool.unlink(missing_ok=True)
-        part.unlink(missing_ok=True)
+    with atomic_path(path) as part:
+        spool = part.with_suffix(".rows")
+        try:
+            count = write_rows(spool, noted())
+            columns = [a for a in order if a in seen] + sorted(seen.difference(order))
+            if kind == ".parquet":
+                _table_to_parquet(spool, part, id_column, columns)
+            else:
+                _table_to_csv(spool, part, id_column, columns, separator)
+        finally:
+            spool.unlink(missing_ok=True)
     return count
 
 

@@ -28,7 +28,7 @@ class RangeClassifier(nn.Module):
     def init_bias(self, frequency: Tensor) -> None:
         """Set the bias to the log-odds of each attribute's training frequency (C,): few are selected at first."""
         p = frequency.clamp(1e-4, 1 - 1e-4)
-        self.output.bias[: len(p)] = (p / (1 - p)).log()
+        self.output.bias.copy_((p / (1 - p)).log())
 
 
 def select(scores: Tensor, threshold: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from attrex.config import Config
-from attrex.model.image_encoder import ImageEncoder, build_image_encoder
+from attrex.model.image_encoder import build_image_encoder
 from attrex.model.network import Network
 from attrex.model.text_encoder import TextEncoder
 
@@ -23,7 +23,8 @@ def pretrained_network(config: Config, attributes: Sequence[str], tokenizer: Any
     bert = config.guidance.kind == "bert" and config.range.kind == "predicted"
     guide = pretrained_text(config) if bert else None
     names = name_tokens(attributes, tokenizer) if bert else None
-    return Network(config, len(attributes), text, image_encoder(config, config.image.model), guide, names)
+    image = build_image_encoder(config.image.model) if config.image.model is not None else None
+    return Network(config, len(attributes), text, image, guide, names)
 
 
 def pretrained_text(config: Config) -> TextEncoder:
@@ -35,19 +36,10 @@ def pretrained_text(config: Config) -> TextEncoder:
     )
 
 
-def image_encoder(config: Config, model: str | Mapping[str, Any] | None) -> ImageEncoder | None:
-    """An image encoder by its name (pretrained) or its specification (fresh); None for none."""
-    if model is None:
-        return None
-    return build_image_encoder(
-        model, region_layout=config.image.region_layout, freeze_batchnorm=config.image.freeze_batchnorm
-    )
-
-
 def network_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs: Mapping[str, Any]) -> Network:
     """The architecture of :meth:`Network.architecture`, with fresh weights."""
     guide = TextEncoder.from_config(specs["guide"]) if specs.get("guide") else None
-    image = image_encoder(config, specs["image"])
+    image = build_image_encoder(specs["image"]) if specs["image"] is not None else None
     names = name_tokens(attributes, tokenizer) if guide is not None else None
     return Network(config, len(attributes), TextEncoder.from_config(specs["text"]), image, guide, names)
 

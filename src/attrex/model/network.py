@@ -25,18 +25,11 @@ from attrex.model.decoder import SpanDecoder
 from attrex.model.flat import DecodedSpans, flat_spans
 from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
-from attrex.model.positive_unlabelled import pu_risk
 from attrex.model.system import System
-from attrex.model.tags import (
-    BEGIN,
-    INSIDE,
-    OUTSIDE,
-    forbidden_transitions,
-    spans_from_tags,
-)
+from attrex.model.tags import BEGIN, INSIDE, NUM_TAGS, OUTSIDE, forbidden_transitions, spans_from_tags
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
-from attrex.types import CONTINUATION, UNKNOWN
+from attrex.types import UNKNOWN
 
 MAX_DECODED_PAIRS = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
@@ -76,8 +69,6 @@ class Network(System):
                     output_std=fusion.output_std,
                     bounded=fusion.bounded,
                 )
-                for attention in (self.tir.self_attention, self.tir.cross_attention):
-                    attention.requires_grad_(fusion.trainable)
             else:
                 self.concat = Concat(
                     width,
@@ -88,17 +79,13 @@ class Network(System):
                     grid=image.grid(config.image.size),
                 )
 
-        # Share of the cells in doubt that have a value, measured before training; needed by `range.unknown=pu` alone.
-        self.register_buffer("class_prior", torch.full((attributes,), 0.5), persistent=False)
-        self.drop_uncertain = False  # of the decoder's loss; likewise
         guided = config.range.kind == "predicted"
-        self.classifier = RangeClassifier(width, attributes + config.range.no_attribute_class) if guided else None
+        self.classifier = RangeClassifier(width, attributes) if guided else None
         self.guidance = self._guidance(width, guide, names) if guided else None
-        tags = 3 + config.decoder.continuation_tag + config.decoder.pad_tag if guided else 2 * attributes + 1
+        tags = NUM_TAGS if guided else 2 * attributes + 1
         hidden = config.decoder.hidden or (width if guided else width // 2)
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
-        extra = config.decoder.continuation_tag, config.decoder.pad_tag
-        forbidden = forbidden_transitions(1, *extra) if guided else forbidden_transitions(attributes)
+        forbidden = forbidden_transitions(1 if guided else attributes)
         self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
 
     def _guidance(
@@ -127,12 +114,10 @@ class Network(System):
     ) -> Encoded:
         """The texts of a batch with the regions (B, R, V) and region_mask (B, R) of its photos."""
         text = self.text.embed(batch.input_ids)
-        mask = batch.token_mask if self.settings.text.pad_mask else torch.ones_like(batch.token_mask)
-        weights = None
+        mask, weights = batch.token_mask, None
         if regions is not None and region_mask is not None:
             if self.tir is not None:
-                seen = batch.token_mask if self.settings.fusion.pad_mask else None
-                text, weights = self.tir(text, seen, regions, region_mask)
+                text, weights = self.tir(text, mask, regions, region_mask)
             elif self.concat is not None:
                 tokens = text.shape[1]
                 text, mask = self.concat(text, mask, regions, region_mask)
@@ -160,16 +145,14 @@ class Network(System):
         if self.range_only:
             return Losses(range_loss, range_loss, None, 0)
 
-        scores = encoded.range_logits[:, : self.attributes].detach().sigmoid()
+        scores = encoded.range_logits.detach().sigmoid()
         weight = self._cell_weight((batch.cells == BLANK) | doubt)
         if self.drop_uncertain:
             # Nearly all of such a sequence is known to be O and the rest is open: more of these than of others teach O.
             weight = weight.masked_fill(doubt, 0)
         if batch.pair_weights is not None:
             weight, gold = self._with_pseudo_labels(batch, weight, gold)
-        selected = select(scores, settings.threshold) if settings.train_on != "gold" else gold
-        if settings.train_on == "union":
-            selected = selected | gold
+        selected = select(scores, settings.threshold) | gold
         selected = cap_pairs(selected & (weight > 0), gold, scores, settings.max_pairs)
         rows, attributes = selected.nonzero(as_tuple=True)
         if not len(rows):
@@ -208,8 +191,7 @@ class Network(System):
         if not unknown.any() or not self.settings.range.partial_labels:
             return self.crf.nll(emissions, tags.masked_fill(unknown, OUTSIDE), mask)
         allowed = one_hot(tags.clamp(min=0), self.crf.num_tags).bool()
-        # Any tag that has a meaning there: the release's pad tag stands at the first position only.
-        allowed[..., : self.crf.num_tags - self.settings.decoder.pad_tag] |= unknown[..., None]
+        allowed |= unknown[..., None]
         return self.crf.partial_nll(emissions, allowed, mask)
 
     def _uncertain_cells(self, batch: Batch) -> Tensor:
@@ -240,7 +222,7 @@ class Network(System):
         return torch.where(unsure, 1.0 if settings.unknown == "negative" else settings.unknown_weight, 1.0)
 
     def _range_loss(self, logits: Tensor, batch: Batch, doubt: Tensor) -> Tensor:
-        """logits (B, C), or (B, C + 1) with the class "no attribute"; doubt (B, C) -> a scalar."""
+        """logits (B, C), doubt (B, C) -> a scalar."""
         assert batch.cells is not None
         settings = self.settings.range
         gold = batch.cells == LOCATED
@@ -251,29 +233,14 @@ class Network(System):
             doubt = doubt & ~scored
             target = torch.where(scored, batch.range_targets.to(target.dtype), target)
             weight = weight.masked_fill(scored, 1)
-        if settings.unknown in ("masked", "pu"):
+        if settings.unknown == "masked":
             weight = weight.masked_fill(doubt, 0)
-        counted = weight.sum()
-        estimated = torch.zeros((), device=logits.device)
-        if settings.unknown == "pu":
-            prior = self.get_buffer("class_prior")
-            estimated = pu_risk(logits[:, : self.attributes].float(), gold, doubt, prior)
-            counted = counted + doubt.sum()
-        if settings.no_attribute_class:
-            some = gold.any(1, keepdim=True)
-            none = torch.where(some, 1.0, weight.amin(1, keepdim=True))
-            target = torch.cat([target, 1 - some.to(logits.dtype)], 1)
-            # That there is none at all is no more certain than the least certain cell.
-            weight, counted = torch.cat([weight, none], 1), counted + none.sum()
-        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum") + estimated
-        return total / (counted.clamp(min=1) if settings.reduction == "mean" else len(weight))
+        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
+        return total / (weight.sum().clamp(min=1) if settings.reduction == "mean" else len(weight))
 
     def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
         """(N, U) tags: the sequence of a labelled pair, all O for an attribute selected without being one."""
-        nothing = torch.full_like(batch.unit_index[0], OUTSIDE)
-        if self.settings.decoder.pad_tag:
-            nothing[0] = self.crf.num_tags - 1
-        return batch.tags_of(rows, attributes, nothing)
+        return batch.tags_of(rows, attributes, torch.full_like(batch.unit_index[0], OUTSIDE))
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
@@ -308,7 +275,7 @@ class Network(System):
                 encoded.region_weights,
             )
         assert encoded.range_logits is not None
-        scores = encoded.range_logits[:, : self.attributes].float().sigmoid()
+        scores = encoded.range_logits.float().sigmoid()
         selected = select(scores, self.settings.range.threshold if threshold is None else threshold)
         if batch.allowed is not None and self.settings.range.mask_by_category:
             selected = selected & batch.allowed
@@ -330,27 +297,13 @@ class Network(System):
         mask = encoded.unit_mask[rows]
         emissions = self.emissions(encoded, rows, attributes)
         tags = self.crf.viterbi(emissions, mask)
-        plain = torch.where(tags == CONTINUATION, INSIDE, tags) if self.settings.decoder.continuation_tag else tags
-        pairs, starts, ends = spans_from_tags(plain, mask)
-        if self.settings.decoder.continuation_tag:
-            probability = self._tagged_so(emissions[pairs], tags[pairs], mask[pairs], starts, ends)
-        else:
-            probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
+        pairs, starts, ends = spans_from_tags(tags, mask)
+        probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
         return rows[pairs], attributes[pairs], starts, ends, probability
 
     def _extract_flat(self, encoded: Encoded, only: Tensor | None) -> DecodedSpans:
         emissions = self.decoder.flat(encoded.features, encoded.unit_mask)
         return flat_spans(self.crf, emissions, encoded.unit_mask, only)
-
-    def _tagged_so(self, emissions: Tensor, tags: Tensor, mask: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-        """Probability that a span has exactly its decoded tags and ends there; for tag sets with a continuation tag."""
-        position = torch.arange(tags.shape[1], device=tags.device)
-        inside = (position >= starts[:, None]) & (position < ends[:, None])
-        allowed = ~inside[..., None] | (torch.arange(self.crf.num_tags, device=tags.device) == tags[..., None])
-        after = position == ends[:, None]
-        allowed[..., INSIDE] &= ~after
-        allowed[..., CONTINUATION] &= ~after
-        return (-self.crf.partial_nll(emissions, allowed, mask)).exp()
 
     # ---- as a system ----------------------------------------------------------------------------------------------
 
@@ -361,10 +314,6 @@ class Network(System):
     def init_bias(self, frequency: Tensor) -> None:
         if self.classifier is not None:
             self.classifier.init_bias(frequency)
-
-    def doubt_at(self, prior: Tensor, leave_out: bool) -> None:
-        self.get_buffer("class_prior").copy_(prior)
-        self.drop_uncertain = leave_out
 
     def text_encoders(self) -> Iterator[TextEncoder]:
         yield self.text

@@ -40,6 +40,7 @@ class System(nn.Module, ABC):
         self.settings, self.attributes = config, attributes  # not `config`: the Trainer takes that for its own kind
         self.text, self.image = text, image
         self.range_only = False  # set by the trainer during `range.only_epochs`
+        self.drop_uncertain = False  # set by training where uncertain cells outnumber the located ones: see `losses`
         self.region_norm: RegionNorm | None = None
         if image is not None:
             mean, std = config.image.mean or image.default_mean, config.image.std or image.default_std
@@ -69,12 +70,6 @@ class System(nn.Module, ABC):
 
     def init_bias(self, frequency: Tensor) -> None:
         """Take each attribute's training frequency (C,) as what is to be expected; nothing for most systems."""
-
-    def doubt_at(self, prior: Tensor, leave_out: bool) -> None:
-        """Take how often each attribute's cells in doubt have a value, (C,), and whether their tags teach nothing.
-
-        Most systems need neither.
-        """
 
     def learn_values(self, said: Iterable[tuple[int, tuple[int, ...]]]) -> None:
         """Take the values that the training texts say, (attribute, token ids) each; for a closed vocabulary."""

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from attrex.types import BEGIN, CONTINUATION, INSIDE, OUTSIDE
+from attrex.types import BEGIN, INSIDE, OUTSIDE
 
 NUM_TAGS = 3
-"""Of one attribute: O, B, I. The release adds CONTINUATION and, as the last one, a pad tag."""
+"""Of one attribute: O, B, I."""
 
 
 def spans_from_tags(
@@ -48,14 +48,9 @@ def flat_spans_from_tags(tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Te
     return rows, attribute[rows, starts], starts, ends
 
 
-def forbidden_transitions(
-    attributes: int, continuation_tag: bool = False, pad_tag: bool = False
-) -> Iterator[tuple[int | None, int]]:
+def forbidden_transitions(attributes: int) -> Iterator[tuple[int | None, int]]:
     """Transitions that make no sense in (flat) BIO: an I that continues nothing, or another attribute."""
-    everything = range(2 * attributes + 1 + continuation_tag + pad_tag)
     for attribute in range(attributes):
         begin, inside = 2 * attribute + BEGIN, 2 * attribute + INSIDE
-        within = [inside, CONTINUATION] if continuation_tag else [inside]
-        yield from ((before, tag) for before in (None, *everything) for tag in within if before not in (begin, *within))
-    if pad_tag:  # it stands at the first position only
-        yield from ((tag, everything[-1]) for tag in everything)
+        tags = (None, *range(2 * attributes + 1))
+        yield from ((before, inside) for before in tags if before not in (begin, inside))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.evaluate import evaluate_extractor
 from attrex.inference.extractor import Extractor
 from attrex.reports.content import sample
 from attrex.reports.html import write_report
@@ -60,7 +60,7 @@ def _run(
     labelled = any(p.spans is not None for p in products) and all(p.spans is not None or p.error for p in products)
     if not labelled:
         return list(extractor.extract(products, evidence=False, photos=photos)), None
-    result = evaluate(extractor, products, photos=photos)
+    result = evaluate_extractor(extractor, products, photos=photos)
     return result.predictions, result.to_json()
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -28,11 +27,13 @@ from attrex.encoding.dataset import BucketSampler
 from attrex.encoding.encoder import ProductEncoder, Window
 from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import load_tokenizer
-from attrex.inference.directory import read_json, write_json
+from attrex.inference.directory import read_json
+from attrex.io.atomic import write_json
 from attrex.model.build import pretrained_text
 from attrex.model.text_encoder import TextEncoder, resolve_text_model
+from attrex.progress import Progress, note, silent
 from attrex.shop.schema import Schema
-from attrex.training.progress import HumanProgress
+from attrex.training.progress import ProgressReporter
 from attrex.training.resuming import fingerprint, open_run
 from attrex.training.trainer import grouped, save_weights, training_arguments
 from attrex.types import Product
@@ -49,7 +50,7 @@ def pretrain(
     validation: Iterable[Product] = (),
     config: Config | None = None,
     resume: bool = False,
-    console: Console | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Pretrain `text.model` on the texts of products and write the new encoder; returns what was measured.
 
@@ -57,12 +58,12 @@ def pretrain(
     :class:`DataError` where there is no text, :class:`ConfigError` where the directory is taken.
     """
     config = config or Config.load()
-    directory, console = Path(directory), console or Console(stderr=True)
+    directory = Path(directory)
     products, validation = list(products), list(validation)
     record = fingerprint(config, products)
     with open_run(directory, record, resume, finished=PRETRAINING_RECORD, what="encoder") as checkpoint:
         if (directory / PRETRAINING_RECORD).exists():
-            console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
+            note(progress, f"{directory} is finished already: nothing left to do")
             return read_json(directory / PRETRAINING_RECORD)
         set_seed(config.training.seed)
         tokenizer = load_tokenizer(resolve_text_model(config.text.model))
@@ -74,7 +75,7 @@ def pretrain(
         masking = Masking(tokenizer, config.pretraining, values)
         model = MaskedWords(pretrained_text(config))
         before = guess_hidden_words(model, unseen, masking, config)
-        trainer = Pretrainer(model, config, windows, masking, directory, console)
+        trainer = Pretrainer(model, config, windows, masking, directory, progress)
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
@@ -218,9 +219,9 @@ class Pretrainer(Trainer):
         windows: Sequence[Window],
         masking: Masking,
         directory: Path,
-        console: Console,
+        progress: Progress,
     ) -> None:
-        self.config, self.progress = config, HumanProgress(console)
+        self.config, self.progress = config, ProgressReporter(progress)
         arguments = training_arguments(config.training, directory, [])
         arguments.save_steps, arguments.save_total_limit = config.training.save_every or 0.1, 1
         super().__init__(
