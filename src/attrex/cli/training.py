@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE
 from rich.table import Column, Table
 
 from attrex import pipeline
@@ -47,7 +46,9 @@ def train(
         ),
     ] = None,
     preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
-    system: Annotated[str | None, typer.Option(help="What to train, one of `attrex systems`.")] = None,
+    system: Annotated[
+        str | None, typer.Option(help="What to train: one of `attrex systems`, or package.module:Class.")
+    ] = None,
     overrides: Set = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -170,22 +171,20 @@ def systems() -> None:
 
     Example: [bold]attrex systems[/]
     """
-    from attrex.systems import SYSTEMS
+    from attrex.systems import known_systems, system_info
 
-    table = Table(
-        Column("system", no_wrap=True),
-        "published as",
-        "reads",
-        "attribute",
-        "values by",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
-    for name, info in SYSTEMS.items():
+    columns = (Column(name, no_wrap=True) for name in ("system", "paper", "reads", "attribute", "values by"))
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for name in known_systems():
+        info = system_info(name)
         asked = "given" if info.attribute_given else "predicted"
-        table.add_row(name, f"{info.title}, {info.paper}", info.reads, asked, info.decodes)
+        table.add_row(name, info.paper, info.reads, asked, info.decodes)
     console.print(table)
-    note("attrex train --system NAME; where nobody says which attribute to look for, all of them are asked for")
+    note(
+        "train one: attrex train --system NAME; a class of your own: --system package.module:Class\n"
+        "attribute given: it answers for one attribute at a time, and is asked for all of them unless you name some\n"
+        "*: published with frozen encoders (training.scheme=fixed)"
+    )
 
 
 def settings(
