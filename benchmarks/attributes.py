@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -22,12 +23,14 @@ from rich.table import Table
 
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.inference.checkpoint import Model, load_model
-from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.model.build import build_system
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.tools.benchmark import in_own_process, machine
 from attrex.tools.memory import peak_mb
 from attrex.types import Product
@@ -41,7 +44,7 @@ def main() -> None:
     options = _parse()
     products = [p for p in read_products(options.data, limit=options.limit) if p.error is None]
     console = Console(stderr=True)
-    own = len(Schema.load(Path(options.model) / "schema.yaml").names)
+    own = len(Shop.load(options.model).schema.names)
     widths = [own, *(width for width in options.widths if width > own)]
     runs: dict[int, list[dict[str, float]]] = {width: [] for width in widths}
     with TemporaryDirectory() as work:
@@ -77,7 +80,8 @@ def _widen(source: str, width: int, out: Path) -> None:
             elif name == "classifier.output.weight":
                 tensor[len(narrow[name]) :] = 0
     network.load_state_dict(wide)
-    Model(network, model.tokenizer, model.config, schema, model.transform, model.thresholds).save(out)
+    shop = replace(model.shop, schema=schema)
+    Model(network, model.tokenizer, model.config, shop, model.transform, model.thresholds).save(out)
 
 
 def _extraction(source: str, products: list[Product]) -> dict[str, float]:
@@ -99,7 +103,7 @@ def _training(source: str, products: list[Product]) -> dict[str, float]:
     """A few steps of the default training, forward, backward and update."""
     model = load_model(source)
     encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
-    data = LabelledProducts(products, encoder)
+    data = LabelledProducts(products, encoder, TargetEncoder(model.schema))
     extractor = Extractor(model)
     collator = Collator(encoder, extractor.loader)
     optimizer = torch.optim.AdamW(model.network.parameters(), lr=1e-6)

@@ -19,8 +19,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.tools.benchmark import in_own_process, machine
 from attrex.tools.memory import peak_mb

@@ -20,7 +20,7 @@ from peers import PEERS
 from rich.console import Console
 from rich.table import Table
 
-from attrex.inference.directory import write_json
+from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
 from attrex.tools.benchmark import Backend, has_bf16, in_own_process, machine, speed
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from importlib.metadata import version
@@ -29,6 +30,9 @@ from attrex.demo.catalogue import write_catalogue
 from attrex.inference.checkpoint import load_tokenizer
 from attrex.io import ocr, readers
 from attrex.io.predictions import read_predictions
+from attrex.shop.cells import Cells
+from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
 from attrex.systems import known_systems
 from attrex.types import Product
 from attrex.vocabulary.lexicon import Lexicon
@@ -206,13 +210,13 @@ def test_a_model_is_asked_about_a_lexicon(data: Path, tmp_path: Path) -> None:
 def test_a_table_is_filled_with_what_was_found(tmp_path: Path) -> None:
     table, found = tmp_path / "table.csv", tmp_path / "found.jsonl"
     table.write_text("sku,title,Color\na,crimson shoe,n/a\nb,red shoe,Blue\nc,,\n", encoding="utf-8")
-    (tmp_path / "columns.yaml").write_text("id: sku\ntable_columns: [Color]\n")
+    (tmp_path / "shop.yaml").write_text("columns: {id: sku, attributes: [Color]}\n")
     (tmp_path / "lexicon.yaml").write_text("Color: {accepted: {Red: {crimson: [10, 0.9]}}}")
     find = {"attribute": "Color", "field": "title", "start": 0, "confidence": 0.9}
     finds = {"a": [find | {"text": "crimson", "end": 7}], "b": [find | {"text": "red", "end": 3}], "c": []}
     found.write_text("\n".join(json.dumps({"id": i, "values": v}) for i, v in finds.items()))
     out, changes, report = (tmp_path / "new" / name for name in ("filled.csv", "changes.csv", "report.json"))
-    more = ["--columns", tmp_path / "columns.yaml", "--lexicon", tmp_path / "lexicon.yaml"]
+    more = ["--shop", tmp_path / "shop.yaml", "--lexicon", tmp_path / "lexicon.yaml"]
     said = attrex("fill", table, found, "--out", out, "--changes", changes, "--report", report, *more).output
     assert out.read_text() == "sku,Color\na,Red\nb,Blue\nc,\n"
     assert changes.read_text().splitlines()[1:] == [
@@ -246,19 +250,21 @@ def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_pat
 def test_a_shops_columns_go_with_its_table_and_with_what_was_located_in_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    table, columns, labelled, found = (tmp_path / n for n in ("t.csv", "columns.yaml", "labelled.jsonl", "found.jsonl"))
+    table, shop, labelled, found = (tmp_path / n for n in ("t.csv", "shop.yaml", "labelled.jsonl", "found.jsonl"))
     table.write_text("sku,name,Colour\na,red shoe,Red\nb,crimson hat,\n", encoding="utf-8")
-    columns.write_text("id: sku\nfields: [name]\ntable_columns: [Colour]\n")
-    attrex("locate", table, "--columns", columns, "--out", labelled)
-    find = {"attribute": "Colour", "text": "red", "field": "name", "start": 0, "end": 3, "confidence": 0.9}
+    shop.write_text(
+        "columns: {id: sku, texts: [name], attributes: [Colour]}\nattributes: {Tint: {columns: [Colour]}}\n"
+    )
+    attrex("locate", table, "--shop", shop, "--out", labelled)
+    find = {"attribute": "Tint", "text": "red", "field": "name", "start": 0, "end": 3, "confidence": 0.9}
     found.write_text("\n".join(json.dumps({"id": i, "values": [find]}) for i in "ab"))
     out = tmp_path / "filled.csv"
     with caplog.at_level("WARNING"):
-        attrex("fill", table, found, "--columns", columns, "--catalog", labelled, "--out", out)
-    assert "labelled.jsonl lacks the columns ['sku', 'Colour'], which the mapping names" in caplog.text
-    assert out.read_text() == "sku,Colour\na,Red\nb,Red\n"
-    attrex("fill", table, found, "--columns", columns, "--limit", "1", "--out", out)
-    assert out.read_text() == "sku,Colour\na,Red\n"
+        attrex("fill", table, found, "--shop", shop, "--catalog", labelled, "--out", out)
+    assert "labelled.jsonl lacks the columns ['sku', 'Colour'], which the shop names" in caplog.text
+    assert out.read_text() == "sku,Tint\na,Red\nb,Red\n"
+    attrex("fill", table, found, "--shop", shop, "--limit", "1", "--out", out)
+    assert out.read_text() == "sku,Tint\na,Red\n"
 
 
 def test_the_cells_of_a_row_whose_text_cannot_be_read_are_kept(tmp_path: Path) -> None:
@@ -305,10 +311,10 @@ def test_locate_compares_with_labels_by_hand(data: Path, tmp_path: Path) -> None
 def test_locate_compares_in_the_texts_of_the_reference(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("id,title,Color\n1,A shoe in the colour red,red\n2,no reference,red\n", encoding="utf-8")
-    (tmp_path / "columns.yaml").write_text("table_columns: [Color]")
+    (tmp_path / "shop.yaml").write_text("columns: {attributes: [Color]}")
     span = {"attribute": "Color", "start": 4, "end": 7, "text": "Red"}
     (tmp_path / "gold.jsonl").write_text(json.dumps({"id": "1", "text": "The Red shoe", "spans": [span]}))
-    options = ["--columns", tmp_path / "columns.yaml", "--report", tmp_path / "r.json"]
+    options = ["--shop", tmp_path / "shop.yaml", "--report", tmp_path / "r.json"]
     attrex("locate", table, "--out", tmp_path / "l.jsonl", "--compare", tmp_path / "gold.jsonl", *options)
     found = json.loads((tmp_path / "r.json").read_text())["agreement"]
     assert (found["products"], found["f1"], found["differences"]) == (1, 1.0, {})
@@ -362,7 +368,7 @@ def test_ocr_keeps_what_it_has_read_and_goes_on(tmp_path: Path, monkeypatch: pyt
     table.write_text("id,title,image\n1,a,1.png\n2,b,2.png\n3,c,\n4,d,\n", encoding="utf-8")
     assert "what was finished is kept, go on with --resume" in attrex("ocr", table, "--out", out, code=130).output
     assert [r["id"] for r in rows(tmp_path / f"{name}.part")] == ["1", "2"]
-    assert "is an unfinished reading of photos; go on with --resume, or delete it" in error("ocr", table, "--out", out)
+    assert "is an unfinished reading of photos; resume it, or delete it" in error("ocr", table, "--out", out)
     other = tmp_path / "other.csv"
     other.write_text("id,title\n1,a\n7,b\n", encoding="utf-8")
     assert "its row 2 is '2', but the input has product '7' there" in error("ocr", other, "--out", out, "--resume")
@@ -514,7 +520,9 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         attrex("evaluate", model, data / "test.jsonl", "--json", file, *options)
     csv, plot = tmp_path / "runs.csv", tmp_path / "runs.svg"
     said = attrex("compare", *files, "--against", "texts", "--csv", csv, "--plot", plot)
-    assert {line.split(" | ")[0] for line in said.stdout.splitlines()[2:]} == {"| all", "| texts"}
+    assert {line.split("|")[1].strip() for line in said.stdout.splitlines()[2:]} == {"all", "texts"}
+    assert "minutes" not in said.stdout
+    assert "sequences" in attrex("compare", *files, "--all").stdout
     assert csv.read_text().count("\n") == 3
     assert plot.read_text().startswith("<?xml")
     for mistake, words in (
@@ -526,10 +534,17 @@ def test_runs_are_compared(model: Path, data: Path, tmp_path: Path) -> None:
         assert words in error("compare", *files, *mistake)
     said = attrex("compare", files[0], files[0])
     assert "2 files were named, but only 1 different ones: each counts once" in said.stderr
-    assert "| all | 1 |" in said.stdout
+    assert "| all | 1     |" in said.stdout
+    many = tmp_path / "many.jsonl"
+    many.write_text("".join(json.dumps({"run": f"r{i}", "test": {"tag": {"f1": i / 20}}}) + "\n" for i in range(17)))
+    said = attrex("compare", many)
+    assert said.stdout.count("\n") == 2 + 15
+    assert "the 15 best of 17 rows; --all shows every row" in said.stderr
+    assert attrex("compare", f"{many}::r1*").stdout.count("\n") == 2 + 8
+    assert attrex("compare", many, "--all").stdout.count("\n") == 2 + 17
     (tmp_path / "b").mkdir()
     again = files[0].rename(tmp_path / "b" / "texts.json")
-    assert f"texts: {files[1]}, {again} do not say their seed" in attrex("compare", files[1], again).stderr
+    assert f"texts: {files[1]}, {again} have no seed" in attrex("compare", files[1], again).stderr
 
 
 def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
@@ -665,12 +680,24 @@ def test_image_paths_start_from_the_data_file_or_from_images(
 
 def test_a_table_in_csv_with_columns_of_its_own(model: Path, tmp_path: Path) -> None:
     (tmp_path / "shop.csv").write_text("sku;name;info\n7;Red shoe;Made of leather\n", encoding="utf-8")
-    (tmp_path / "columns.yaml").write_text("id: sku\nfields: [name, info]\n")
+    (tmp_path / "shop.yaml").write_text("columns: {id: sku, texts: [name, info]}\n")
     out = tmp_path / "v.jsonl"
-    attrex("extract", model, tmp_path / "shop.csv", "--out", out, "--columns", tmp_path / "columns.yaml")
+    attrex("extract", model, tmp_path / "shop.csv", "--out", out, "--shop", tmp_path / "shop.yaml")
     assert rows(out)[0]["id"] == "7"
-    attrex("extract", model, tmp_path / "shop.csv", "--out", out, "--fields", "name, info")
+    attrex("extract", model, tmp_path / "shop.csv", "--out", out, "--texts", "name, info")
     assert rows(out)[0]["id"] == "row-2"  # no column `id`: the line stands in for it
+
+
+def test_a_model_reads_the_files_of_its_own_shop(model: Path, tmp_path: Path) -> None:
+    own = tmp_path / "model"
+    shutil.copytree(model, own)
+    shop = Shop.load(own)
+    replace(shop, columns=ColumnMapping(id="sku", texts=("name",))).save(own / "shop.yaml")
+    (tmp_path / "shop.csv").write_text("sku;name\n7;Red shoe\n", encoding="utf-8")
+    attrex("extract", own, tmp_path / "shop.csv", "--out", tmp_path / "v.jsonl")
+    assert rows(tmp_path / "v.jsonl")[0]["id"] == "7"
+    said = error("extract", own, tmp_path / "shop.csv", "--out", tmp_path / "w.jsonl", "--shop", model)
+    assert "expected a text column" in said
 
 
 def interrupt_after(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -697,7 +724,7 @@ def test_an_interrupted_extraction_goes_on_to_the_same_file(
     with part.open("a") as stream:
         stream.write('{"id": "half a li')
 
-    assert "is an unfinished extraction; go on with --resume, or delete it" in error(*extraction(model, data, out))
+    assert "is an unfinished extraction; resume it, or delete it" in error(*extraction(model, data, out))
     said = attrex(*extraction(model, data, out, "--resume")).output
     assert re.search(r"20 products, [1-9]\d* values", said)
     assert not part.exists()
@@ -793,13 +820,16 @@ def test_settings_of_a_preset_with_a_change() -> None:
     ("arguments", "words"),
     [
         ("check {data}/tset.jsonl", "expected a file or directory, found nothing there; did you mean 'test.jsonl'?"),
-        ("extract {model} {data}/test.jsonl --out v.jsonl --fields titel", "did you mean 'title'?"),
+        ("extract {model} {data}/test.jsonl --out v.jsonl --texts titel", "did you mean 'title'?"),
         ("train --train {data}/train.jsonl --out m --preset smal", "no preset or file 'smal'; presets: mae,"),
         ("train --train {data}/train.jsonl --out m --set trainng.epochs=2", "did you mean 'training'?"),
         ("train --train {data}/train.jsonl --out m --set training.epochs", "--set takes section.key=value"),
         ("evaluate {data}/nothing {data}/test.jsonl", "no model directory"),
         ("evaluate {data} {data}/test.jsonl", "is not an Attrex model"),
-        ("extract {model} {data}/test.jsonl --out v.csv", "--out should end in .jsonl or .parquet, got 'v.csv'"),
+        (
+            "extract {model} {data}/test.jsonl --out v.csv",
+            "a file of predictions should end in .jsonl or .parquet, got 'v.csv'",
+        ),
         (
             "extract {model} {data}/test.jsonl --out {data}/test.jsonl",
             "is a file that this command reads or writes already",
@@ -814,9 +844,9 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("benchmark {model} {data}/test.jsonl --json {data}/test.jsonl", "is a file that this command reads"),
         ("evaluate {model} {data}/test.jsonl --json {model}/metrics.json", "is a file that this command reads"),
         ("benchmark {model} {data}/test.jsonl --json {model}/image.json", "is a file that this command reads"),
-        ("check {data}/train.jsonl --columns c.yaml --json c.yaml", "is a file that this command reads"),
+        ("check {data}/train.jsonl --shop c.yaml --json c.yaml", "is a file that this command reads"),
         ("locate {data}/catalog.jsonl --out l.jsonl --report l.jsonl", "--report l.jsonl is a file that this command"),
-        ("locate {data}/catalog.jsonl --out l.jsonl --policy p.yaml --mine p.yaml", "--mine p.yaml is a file that"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --shop p.yaml --mine p.yaml", "--mine p.yaml is a file that"),
         (
             "train --train {data}/train.jsonl --out m --seed -1",
             "training.seed: Input should be greater than or equal to",
@@ -824,15 +854,14 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("train --train {data}/train.jsonl --out {data}/train.jsonl", "--out should be a directory, but"),
         ("extract {model} {data}/test.jsonl --out v.jsonl --cache {data}/test.jsonl", "should be a directory, but"),
         ("locate {data}/catalog.jsonl --out l.csv", "--out should end in .jsonl or .jsonl.gz, got 'l.csv'"),
-        ("locate {data}/catalog.jsonl --out l.jsonl --policy {data}/none.yaml", "no policy file"),
-        ("locate {data}/catalog.jsonl --out l.jsonl --schema {data}/none.yaml", "no schema file"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --shop {data}/none.yaml", "no shop file"),
         ("locate {data}/catalog.jsonl --out l.jsonl --lexicon {data}/none.yaml", "no lexicon"),
         ("locate {data}/catalog.jsonl --out l.jsonl --mine a.yaml --lexicon b.yaml", "give one of them"),
-        ("locate {data}/catalog.jsonl --out l.jsonl --mine {model}/schema.yaml", "and may have been edited: go by it"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --mine {model}/shop.yaml", "and may have been edited: go by it"),
         ("locate {data}/catalog.jsonl --out l.jsonl --mine a.json", "--mine should end in .yaml or .yml, got 'a.json'"),
         ("report {model} {data}/test.jsonl --out r.pdf", "--out should end in .html or .htm, got 'r.pdf'"),
         ("report {model} a b {data}/test.jsonl --out r.html", "at most one more MODEL2, and DATA; got 4 arguments"),
-        ("check {data}/train.jsonl --columns {data}/none.yaml", "cannot be read as YAML"),
+        ("check {data}/train.jsonl --shop {data}/train.jsonl", "train.jsonl is not YAML"),
         ("push {data} shop/model", "is not an Attrex model"),
     ],
 )
@@ -855,9 +884,9 @@ def test_an_output_that_is_a_directory_or_under_a_file(model: Path, data: Path, 
 
 
 def test_unknown_options_are_told_by_name(data: Path) -> None:
-    said = attrex("check", data / "train.jsonl", "--colums", "x.yaml", code=2).output
+    said = attrex("check", data / "train.jsonl", "--shops", "x.yaml", code=2).output
     assert "No such option" in said
-    assert "--columns" in said
+    assert "--shop" in said
     assert "does not exist" in attrex("check", data / "train.jsonl", "--images", data / "none", code=2).output
 
 
@@ -868,25 +897,14 @@ def test_an_empty_file_of_products(model: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "v.jsonl.part").exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ({"titel": "name"}, "unknown key 'titel'"),
-        ({"feilds": ["name"]}, "unknown key 'feilds'; did you mean 'fields'?"),
-        (["name"], "should map names such as id, fields, images, category to columns"),
-        ({"id": 3}, "id should be one word (numbers in quotes), got 3"),
-        ({"absent": [False]}, "absent should be a list of words (NO, null and numbers in quotes), got [False]"),
-        ({"complete": "yes"}, "complete should be true or false, got 'yes'"),
-    ],
-)
-def test_a_faulty_column_mapping(content: object, words: str, data: Path, tmp_path: Path) -> None:
-    path = tmp_path / "columns.yaml"
-    path.write_text(yaml.safe_dump(content))
-    assert words in error("locate", data / "catalog.jsonl", "--out", tmp_path / "l.jsonl", "--columns", path)
+def test_a_faulty_shop_file(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text("columns: {text: name}")
+    said = error("locate", data / "catalog.jsonl", "--out", tmp_path / "l.jsonl", "--shop", tmp_path / "shop.yaml")
+    assert "columns: unknown key 'text'; did you mean 'texts'?" in said
 
 
-def test_every_key_of_a_column_mapping_can_be_set(tmp_path: Path) -> None:
-    shop = {
+def test_every_key_of_columns_and_cells_can_be_set(tmp_path: Path) -> None:
+    product = {
         "sku": "1",
         "name": "<b>Red</b> shoe",
         "pic": "x.jpg",
@@ -895,15 +913,16 @@ def test_every_key_of_a_column_mapping_can_be_set(tmp_path: Path) -> None:
         "Fit": "no",
         "set": "g",
     }
-    pq.write_table(pa.Table.from_pylist([shop | {"Size": "-", "labels": None}]), tmp_path / "shop.parquet")
-    mapping = {
-        "id": "sku", "fields": "name", "images": ["pic"], "category": "kind", "table": None, "spans": "labels",
-        "table_columns": ["Color", "Fit", "Size"], "group": "set", "complete": False, "blank": ["-"], "absent": ["no"],
-        "separator": "/", "html": ["name"],
+    pq.write_table(pa.Table.from_pylist([product | {"Size": "-", "labels": None}]), tmp_path / "shop.parquet")
+    columns = {
+        "id": "sku", "texts": "name", "images": ["pic"], "category": "kind", "spans": "labels",
+        "attributes": ["Color", "Fit", "Size"], "group": "set", "complete": False, "html": ["name"],
     }  # fmt: skip
-    (tmp_path / "columns.yaml").write_text(yaml.safe_dump(mapping))
-    assert set(mapping) == {f.name for f in fields(readers.ColumnMapping)}
-    attrex("locate", tmp_path / "shop.parquet", "--out", tmp_path / "l.jsonl", "--columns", tmp_path / "columns.yaml")
+    cells = {"blank": ["-"], "absent": ["no"], "separator": "/", "other_columns": "keep"}
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump({"columns": columns, "cells": cells}))
+    assert set(columns) == {f.name for f in fields(ColumnMapping)}
+    assert {*cells, "columns"} == {f.name for f in fields(Cells)}
+    attrex("locate", tmp_path / "shop.parquet", "--out", tmp_path / "l.jsonl", "--shop", tmp_path / "shop.yaml")
     row = rows(tmp_path / "l.jsonl")[0]
     assert row["attributes"] == {"Color": ["red", "blue"], "Fit": []}
     assert [(s["text"], s["start"]) for s in row["spans"]] == [("Red", 3)]

@@ -29,7 +29,7 @@ def write(tmp_path: Path):
 
 
 def test_all_presets_load_and_come_back_from_their_yaml(write):
-    assert {"mae", "mae-release", "mepave", "mepave-release", "small"} <= set(presets())
+    assert {"mae", "mepave", "small"} <= set(presets())
     for name in presets():
         config = Config.load(name)
         assert config.preset == name
@@ -37,11 +37,11 @@ def test_all_presets_load_and_come_back_from_their_yaml(write):
 
 
 def test_a_file_changes_what_it_names_and_takes_the_rest_from_its_base(write):
-    config = Config.load(write("base: mae-release\ntext: {max_tokens: 64}\n", "short.yaml"))
-    release = Config.load("mae-release")
+    config = Config.load(write("base: mepave\ntext: {max_tokens: 64}\n", "short.yaml"))
+    base = Config.load("mepave")
     assert config.text.max_tokens == 64
-    assert config.text.units == release.text.units == "piece"
-    assert config.training == release.training
+    assert config.text.units == base.text.units == "char"
+    assert config.training == base.training
     assert config.preset == "short"
 
 
@@ -78,7 +78,7 @@ def test_an_empty_file_is_the_defaults(write):
 
 def test_an_unknown_preset_comes_with_the_nearest_one():
     said = fault_of(preset="mepav")
-    assert said.startswith("no preset or file 'mepav'; presets: mae, mae-release, mepave")
+    assert said.startswith("no preset or file 'mepav'; presets: mae, mepave, small")
     assert said.endswith("did you mean 'mepave'?")
 
 
@@ -136,12 +136,12 @@ def test_unknown_keys_come_with_the_nearest_known_one():
 
 
 def test_every_wrong_value_is_reported_at_once_with_what_came():
-    said = fault_of("range.threshold=2", "range.kind=maybe", "decoder.pad_tag=7", "text.max_tokens=4")
+    said = fault_of("range.threshold=2", "range.kind=maybe", "range.tune_threshold=7", "text.max_tokens=4")
     assert said.startswith("the configuration has faults:\n  - ")
     assert said.count("\n  - ") == 4
     assert "range.threshold: Input should be less than 1, got 2" in said
     assert "range.kind: Input should be 'none' or 'predicted', got 'maybe'" in said
-    assert "decoder.pad_tag: Input should be a valid boolean" in said
+    assert "range.tune_threshold: Input should be a valid boolean" in said
     assert "text.max_tokens: Input should be greater than or equal to 8, got 4" in said
 
 
@@ -165,31 +165,6 @@ def test_an_image_model_needs_fusion():
     assert "image.model=efficientnet-lite0 would never be used with fusion.kind=none; set image.model=null" in said
 
 
-def test_continuation_tags_need_pieces():
-    assert "decoder.continuation_tag needs text.units=piece, it is auto" in fault_of("decoder.continuation_tag=true")
-
-
-@pytest.mark.parametrize("settings", [["decoder.pad_tag=true"], ["decoder.continuation_tag=true", "text.units=piece"]])
-def test_a_flat_tagger_has_no_extra_tags(settings: list[str]):
-    said = fault_of("range.kind=none", *settings)
-    assert "decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO" in said
-
-
-@pytest.mark.parametrize("unknown", ["weighted", "pu"])
-def test_a_flat_tagger_has_no_cells_to_weight(unknown: str):
-    said = fault_of("range.kind=none", f"range.unknown={unknown}")
-    assert f"range.unknown={unknown} needs range.kind=predicted: a flat tagger has no range whose" in said
-    assert "set range.unknown=masked, which leaves open what words in doubt are" in said
-    Config.load("small", ["range.kind=none", "range.unknown=masked"])
-
-
-def test_rounds_need_cells_that_are_unknown():
-    for settings in (["range.unknown=negative"], ["range.kind=none", "range.unknown=masked"]):
-        said = fault_of("training.rounds=2", *settings)
-        assert "training.rounds=2 needs range.kind=predicted and cells that are unknown; set range.unknown=mask" in said
-    Config.load("small", ["training.rounds=2", "range.unknown=pu"])
-
-
 def test_a_teacher_cannot_be_sure_and_unsure_at_once():
     said = fault_of("training.teacher_low=0.9", "training.teacher_high=0.5")
     assert "training.teacher_low=0.9 must be under training.teacher_high=0.5" in said
@@ -202,8 +177,8 @@ def test_windows_must_get_on():
 
 
 def test_all_combinations_that_make_no_sense_are_reported_at_once():
-    said = fault_of("image.model=null", "text.overlap=90", "range.kind=none", "range.unknown=pu")
-    assert all(words in said for words in ("needs photos", "must be under half", "a flat tagger has no range"))
+    said = fault_of("image.model=null", "text.overlap=90", "training.teacher_low=0.95")
+    assert all(words in said for words in ("needs photos", "must be under half", "must be under training.teacher_high"))
 
 
 def test_a_configuration_cannot_be_changed_behind_a_models_back():
@@ -273,7 +248,6 @@ def test_what_stands_beside_a_system_may_change_its_settings(write):
         (["system=rpbert", "fusion.kind=tir"], "system=rpbert has a fusion of its own; set fusion.kind=none, not tir"),
         (["system=uniter", "fusion.kind=vilt"], "system=uniter has a fusion of its own; set fusion.kind=uniter, not"),
         (["system=opentag", "range.kind=predicted"], "system=opentag predicts no range that S_thr limits; set range"),
-        (["system=opentag", "decoder.pad_tag=true"], "belong to the release of uls-dram, not to system=opentag"),
         (["system=open-tag"], "system: no system 'open-tag'; did you mean 'opentag'?"),
         (["system=OpenTag"], "no system 'OpenTag'; did you mean 'opentag'?"),
         (["range.unknown=mask"], "got 'mask'; did you mean 'masked'?"),

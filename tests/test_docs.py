@@ -9,15 +9,18 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from attrex.cli import app
 from attrex.config import Config
-from attrex.io.readers import ColumnMapping
-from attrex.labels.labeler import LocatePolicy
+from attrex.shop.cells import BLANK_MARKERS
+from attrex.shop.label_policy import LabelPolicy
+from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "recipes").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "paper" / "recipes").glob("*.md")])
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -57,7 +60,7 @@ def test_the_pages_show_the_main_commands() -> None:
     assert {"check", "locate", "train", "evaluate", "extract", "report"} <= shown
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_scripts_and_make_targets_that_are_shown_exist(page: Path) -> None:
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for line in commands(page):
@@ -68,7 +71,7 @@ def test_scripts_and_make_targets_that_are_shown_exist(page: Path) -> None:
             assert (ROOT / arguments[0]).is_file(), line
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     links = [t for t in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in t]
@@ -76,21 +79,35 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("kind", [ColumnMapping, LocatePolicy], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [ColumnMapping, LabelPolicy], ids=lambda kind: kind.__name__)
 def test_the_page_on_data_tells_of_every_key(kind: type) -> None:
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     assert [k for k in kind.__dataclass_fields__ if f"| `{k}` |" not in page] == []  # type: ignore[attr-defined]
 
 
+def test_the_page_on_data_tells_of_every_key_of_a_shops_file(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    body = yaml.safe_load(Shop().to_yaml())
+    assert [key for key in (*body, *body["cells"]) if f"| `{key}` |" not in page] == []
+    (blank,) = re.findall(r"^\| `blank` \| empty, ([^|]*) \|", page, re.MULTILINE)
+    assert {word.casefold() for word in re.findall(r"`([^`]*)`", blank)} == {*BLANK_MARKERS} - {""}
+
+
 def test_the_yaml_on_the_page_on_data_can_be_loaded(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
-    mapping, policy = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "policy.yaml").write_text(policy)
-    assert LocatePolicy.load(tmp_path / "policy.yaml") != LocatePolicy()
-    (tmp_path / "columns.yaml").write_text(mapping)
-    (tmp_path / "shop.csv").write_text("sku,name,long_text,photo,Colour,Fabric\n1,Red shoe,,,red,n/a\n")
-    options = ["--columns", str(tmp_path / "columns.yaml"), "--out", str(tmp_path / "l.jsonl")]
+    (shop,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "shop.yaml").write_text(shop)
+    (tmp_path / "shop.csv").write_text("sku,name,long_text,photo,Colour,Fabric,Fabric 2\n1,Red shoe,,,red,n/a,\n")
+    options = ["--shop", str(tmp_path / "shop.yaml"), "--out", str(tmp_path / "l.jsonl")]
     result = CliRunner().invoke(app, ["locate", str(tmp_path / "shop.csv"), *options])
     assert result.exit_code == 0, result.output
     assert '"id": "1"' in (tmp_path / "l.jsonl").read_text()
     assert '"text": "Red"' in (tmp_path / "l.jsonl").read_text()
+
+
+def test_the_results_open_with_five_figures_and_lead_to_every_page() -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    _, table, *_ = page.split("\n\n")
+    assert len(table.splitlines()) == 2 + 5
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs" / "results").glob("*.md")}
+    assert pages <= set(re.findall(r"\]\(([^)]+)\)", page))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attrex.errors import DataError
-from attrex.types import CellState, ExtractedValue, Prediction, Product, RegionWeights, Span
+from attrex.types import CellState, Prediction, Product, RegionWeights, Span, Value
 
 SHIRT = {"title": "Blue cotton shirt 👕", "text": "Long sleeve, blue."}
 BLUE = Span("colour", 0, 4, "Blue", "title", value="Navy Blue")
@@ -80,18 +80,19 @@ def test_spans_in_json():
 
 
 FOUR_DIGITS = st.integers(0, 10_000).map(lambda n: n / 10_000)
-EVIDENCE = st.builds(
+REGIONS = st.builds(
     RegionWeights, st.integers(0, 3), st.lists(st.lists(FOUR_DIGITS, max_size=2).map(tuple), max_size=2).map(tuple)
 )
+SOURCES = st.builds(
+    Span, st.just("colour"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), field=st.just("title")
+)
 VALUES = st.builds(
-    ExtractedValue,
-    attribute=st.text(max_size=5),
-    text=st.text(max_size=5),
-    field=st.just("title"),
-    start=st.integers(0, 9),
-    end=st.integers(0, 9),
+    Value,
+    attribute=st.just("colour"),
+    value=st.text(max_size=5),
     confidence=FOUR_DIGITS,
-    evidence=st.lists(EVIDENCE, max_size=2).map(tuple),
+    source=st.none() | SOURCES,
+    regions=st.lists(REGIONS, max_size=2).map(tuple),
 )
 PREDICTIONS = st.builds(
     Prediction,
@@ -112,11 +113,12 @@ def test_predictions_come_back_from_json(prediction: Prediction):
 def test_a_row_that_is_no_prediction_names_the_missing_key():
     with pytest.raises(DataError, match=r"not a prediction row: key 'values' is missing, found \['id', 'title'\]"):
         Prediction.from_json({"id": "1", "title": "Blue shirt"})
-    with pytest.raises(DataError, match="key 'text' is missing"):
+    with pytest.raises(DataError, match="key 'value' is missing"):
         Prediction.from_json({"id": "1", "values": [{"attribute": "colour"}]})
 
 
-FIND = {"attribute": "colour", "text": "Blue", "field": "title", "start": 0, "end": 4, "confidence": 1}
+SOURCE = {"field": "title", "start": 0, "end": 4, "text": "Blue"}
+FIND = {"attribute": "colour", "value": "Navy", "confidence": 1, "source": SOURCE}
 
 
 @pytest.mark.parametrize(
@@ -124,10 +126,13 @@ FIND = {"attribute": "colour", "text": "Blue", "field": "title", "start": 0, "en
     [
         ({"values": 5}, "'values' should be a list, got 5"),
         ({"values": [5]}, "expected an object with 'attribute', got 5"),
-        ({"values": [FIND | {"start": "0"}]}, "'start' should be a whole number, got '0'"),
-        ({"values": [FIND | {"text": None}]}, "'text' should be text, got None"),
-        ({"values": [FIND | {"evidence": 5}]}, "'evidence' should be a list, got 5"),
-        ({"values": [FIND | {"evidence": [{"image": 0, "weights": [5]}]}]}, r"'weights' should be a list of lists"),
+        ({"values": [FIND | {"source": SOURCE | {"start": "0"}}]}, "'start' should be a whole number, got '0'"),
+        ({"values": [FIND | {"value": None}]}, "'value' should be text, got None"),
+        ({"values": [{k: v for k, v in FIND.items() if k != "source"}]}, "key 'source' is missing"),
+        ({"values": [FIND | {"source": 5}]}, "'source' should be an object, got 5"),
+        ({"values": [FIND | {"source": {}}]}, r"key 'field' is missing, found \[\]"),
+        ({"values": [FIND | {"regions": 5}]}, "'regions' should be a list, got 5"),
+        ({"values": [FIND | {"regions": [{"image": 0, "weights": [5]}]}]}, r"'weights' should be a list of lists"),
         ({"range": 5}, "'range' should be an object, got 5"),
         ({"range": {"colour": "high"}}, "'colour' should be a number, got 'high'"),
         ({"coverage": "all"}, "'coverage' should be a number, got 'all'"),
@@ -137,6 +142,30 @@ FIND = {"attribute": "colour", "text": "Blue", "field": "title", "start": 0, "en
 )
 def test_a_row_that_is_no_prediction_says_what_is_wrong(changes: dict[str, object], words: str):
     row = {"id": "1", "values": [FIND], "range": {"colour": 1}}
-    assert Prediction.from_json(row).values[0].text == "Blue"
+    assert Prediction.from_json(row).values == (Value("colour", "Navy", 1, Span("colour", 0, 4, "Blue", "title")),)
     with pytest.raises(DataError, match=f"not a prediction row: {words}"):
         Prediction.from_json(row | changes)
+
+
+def test_a_row_of_an_earlier_version_is_to_be_extracted_again():
+    old = {"attribute": "colour", "text": "Blue", "field": "title", "start": 0, "end": 4, "confidence": 1}
+    with pytest.raises(DataError, match="of an earlier version of Attrex, to be extracted again: its values have 'tex"):
+        Prediction.from_json({"id": "1", "values": [old]})
+
+
+def test_a_value_that_the_text_says_and_one_that_only_the_photo_shows():
+    said, shown = Value.from_span(BLUE, 0.9), Value("colour", "Navy Blue", 0.8)
+    assert (said.value, said.source, said.key) == ("Navy Blue", Span("colour", 0, 4, "Blue", "title"), BLUE.key)
+    assert (shown.source, shown.key) == (None, None)
+    assert Prediction("1", (said, shown)).spans == (said.source,)
+    assert shown.to_json() == {
+        "attribute": "colour",
+        "value": "Navy Blue",
+        "confidence": 0.8,
+        "source": None,
+        "regions": [],
+    }
+    with pytest.raises(
+        DataError, match="expected the source of a value of 'type' to be a span of 'type', got one of '"
+    ):
+        Value("type", "shirt", 1.0, said.source)

@@ -1,10 +1,10 @@
-"""Is the photo used? Texts that name several colours, of which only the photo tells the product's own.
+"""Is the photo used? Texts that name several colours, of which only the photo shows the product's own.
 
     python paper/recipes/ambiguous.py paper/recipes/configs/uls-dram.yaml --products 4000 --seed 0 --work runs
 
 Trains one system on a drawn catalogue, three quarters of whose texts are such, with the demo's cut-down settings, and
 writes the share of unseen ones whose colour is read right: with the product's own photo, without any, and with another
-product's. A run in the results already is not made again; an interrupted one goes on from its last checkpoint.
+product's. A run in results/drawn.jsonl is not made again; an interrupted one resumes from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from run import RESULTS, figures, finished_runs, run_name
 
+from attrex.cli.console import progress
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import AMBIGUOUS_SHARE, SETTINGS, photo_use
-from attrex.evaluation.evaluate import evaluate
-from attrex.inference.directory import write_json
+from attrex.evaluation.evaluate import evaluate_extractor
+from attrex.evaluation.runs import add_run
 from attrex.inference.extractor import Extractor
 from attrex.io.readers import read_products
-from attrex.training.train import train
+from attrex.training.train import train_model
 
 UNSEEN = 400
 
@@ -30,14 +32,14 @@ UNSEEN = 400
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     name = options.config.stem
-    target = options.results / f"{name}-{options.products}-seed{options.seed}.json"
+    table, run = options.results / "drawn.jsonl", run_name(name, str(options.products), options.seed)
     console = Console()
-    if target.exists():
-        console.print(f"done already: {target}", soft_wrap=True)
+    if made := finished_runs(table).get(run):
+        console.print(f"done already: {made.source}", soft_wrap=True)
         return
     config = Config.load(options.config, [*SETTINGS, f"training.seed={options.seed}", *options.set])
     data = options.work / f"drawn-{options.products}-seed{options.seed}"
-    model = options.work / "drawn" / target.stem
+    model = options.work / "drawn" / run
     if not (data / "test.jsonl").exists():
         write_catalogue(
             data,
@@ -48,18 +50,18 @@ def main(arguments: list[str] | None = None) -> None:
             image_size=96,
             ambiguous_share=AMBIGUOUS_SHARE,
         )
-    train(  # of a finished run only what it was made of is compared
+    train_model(  # a finished training is not repeated, only checked to be of the same data and settings
         read_products(data / "train.jsonl"),
         read_products(data / "valid.jsonl"),
         model,
         config=config,
         resume=(model / "run.json").exists(),
-        console=console,
+        progress=progress,
         trackers=[],
     )
     extractor = Extractor.load(model)
     test = list(read_products(data / "test.jsonl"))
-    result = evaluate(extractor, test)
+    result = evaluate_extractor(extractor, test)
     found: dict[str, Any] = {
         "name": name,
         "system": config.system_name,
@@ -68,12 +70,11 @@ def main(arguments: list[str] | None = None) -> None:
         "seed": options.seed,
         "minutes": extractor.model.metrics["minutes"],
         "right_colour": photo_use(extractor, data / "test.jsonl", test, result.predictions),
-        "test": result.to_json(),
+        "test": figures(result),
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_json(target, found)
+    add_run(table, run, found)
     console.print(found["right_colour"])
-    console.print(f"{name}: {target}", soft_wrap=True)
+    console.print(f"{run}: {table}", soft_wrap=True)
 
 
 def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -82,7 +83,7 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--products", type=int, default=4000, help="how many to draw and train on")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where data and models go")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results" / "drawn")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where drawn.jsonl is")
     parser.add_argument("--set", action="append", default=[], help="override a setting, as in attrex train")
     return parser.parse_args(arguments)
 

@@ -1,13 +1,12 @@
 """Runs attribute by attribute, on what was labelled by hand: before and after, with photos and without.
 
-python paper/recipes/attributes.py --before OLD*.json --after NEW*.json
+python paper/recipes/attributes.py --before 'OLD.jsonl::uls-dram-all-*' --after 'NEW.jsonl::uls-dram-masked-all-*'
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import mean
 
 from attrex.evaluation.runs import RunResult, read_runs
@@ -33,7 +32,7 @@ def _mean(runs: Sequence[RunResult], part: str, attribute: str) -> str:
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for side in ("--before", "--after"):
-        parser.add_argument(side, nargs="+", type=Path, required=True, help="runs, all seeds of one row")
+        parser.add_argument(side, nargs="+", required=True, help="runs of all seeds, as for attrex compare")
     return parser.parse_args(arguments)
 
 

@@ -1,6 +1,6 @@
 """How runs do when more and more of the training table is blank: a plot of finished runs of `run.py --hide`.
 
-python paper/recipes/blanking.py paper/recipes/results/DATA/*.json --out docs/blanking.svg
+python paper/recipes/blanking.py paper/recipes/results/DATA.jsonl --out docs/results/blanking.svg
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COLORS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568")
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     points: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    runs = read_runs(options.files)
+    runs = read_runs(options.runs)
     for run in runs:
         value = run.value(*FIGURES[options.figure])
         if value is not None:  # runs that differ in more than the cells are no points of one line
@@ -51,7 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("runs", nargs="+", help="as for attrex compare")
     parser.add_argument("--figure", default="gold overlap F1", choices=FIGURES)
     parser.add_argument("--out", type=Path, default=Path("blanking.svg"))
     return parser.parse_args(arguments)

@@ -36,8 +36,8 @@ def judged(changes: Iterable[Mapping[str, str]], gold: Iterable[Product]) -> dic
     for row in changes:
         if row["attribute"] in CORE and row["id"] in labels:
             start, end = int(row["start"]), int(row["end"])
-            said = (s for s in labels[row["id"]] if (s.attribute, s.field) == (row["attribute"], row["field"]))
-            counts[row["outcome"]][any(s.start < end and start < s.end for s in said)] += 1
+            by_hand = (s for s in labels[row["id"]] if (s.attribute, s.field) == (row["attribute"], row["field"]))
+            counts[row["outcome"]][any(s.start < end and start < s.end for s in by_hand)] += 1
     return dict(counts)
 
 

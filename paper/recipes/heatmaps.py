@@ -17,7 +17,7 @@ import numpy as np
 
 from attrex.inference.extractor import Extractor
 from attrex.io.readers import read_products
-from attrex.types import ExtractedValue, Prediction
+from attrex.types import Prediction, Value
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,15 +34,15 @@ def main(arguments: list[str] | None = None) -> None:
 def alike(predictions: Iterable[Prediction]) -> Iterator[float]:
     """Correlation, -1..1, of the heat-maps of every two finds of a product whose words differ."""
     for prediction in predictions:
-        maps = [(v.text.casefold(), weights) for v in prediction.values if (weights := _weights(v)).std() > 0]
+        maps = [(v.value.casefold(), weights) for v in prediction.values if (weights := _weights(v)).std() > 0]
         for (word, one), (other_word, other) in combinations(maps, 2):
             if word != other_word:
                 yield float(np.corrcoef(one, other)[0, 1])
 
 
-def _weights(value: ExtractedValue) -> np.ndarray:
+def _weights(value: Value) -> np.ndarray:
     """[regions] of the first photo; a single 0 where there is none."""
-    first = next((e for e in value.evidence if e.image == 0), None)
+    first = next((e for e in value.regions if e.image == 0), None)
     return np.array(first.weights).ravel() if first else np.zeros(1)
 
 

@@ -1,6 +1,6 @@
 """How good are labels that are located from a table? Each step of locating, against hand labels.
 
-    python paper/recipes/labels.py --data DIR --policy examples/fashion_columns.yaml
+    python paper/recipes/labels.py --data DIR --shop examples/fashion/shop.yaml
 
 DIR holds train.jsonl, from whose tables and texts a lexicon is mined, and gold_dev.jsonl with complete hand labels.
 """
@@ -17,9 +17,10 @@ from run import CORE
 
 from attrex.evaluation.metrics import score
 from attrex.io.readers import read_products
-from attrex.labels.labeler import DistantLabeler, LocatePolicy
+from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import mine
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.shop.shop import Shop
+from attrex.types import Prediction, Product, Value
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
 
 BEFORE: dict[str, Any] = {
@@ -48,35 +49,35 @@ STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
-    policy = replace(LocatePolicy.load(options.policy), other_columns="keep")
-    lexicon = mine(read_products(options.data / "train.jsonl"), policy=policy)
-    gold = list(read_products(options.data / "gold_dev.jsonl"))
+    shop = Shop.load(options.shop)
+    shop = replace(shop, cells=replace(shop.cells, other_columns="keep"))
+    lexicon = mine(read_products(options.data / "train.jsonl", shop=shop), shop)
+    gold = list(read_products(options.data / "gold_dev.jsonl", shop=shop))
     print("| with | overlap P | R | F1 | exact P | R | F1 |")
     print("|---|---|---|---|---|---|---|")
     changes = dict(BEFORE)
     for name, change in STEPS:
         changes |= change
         used = lexicon if name.startswith("lexicon") or changes["mined_forms"] else NOTHING_MINED
-        print(f"| {name} | {_scores(gold, replace(policy, **changes), used)} |")
+        print(f"| {name} | {_scores(gold, replace(shop, labels=replace(shop.labels, **changes)), used)} |")
 
 
-def _scores(gold: Sequence[Product], policy: LocatePolicy, lexicon: Lexicon) -> str:
-    labeler = DistantLabeler(policy=policy, lexicon=lexicon)
-    labeler.know(column for product in gold for column in product.table)
-    located = [labeler.locate(replace(product, spans=None, complete=False)) for product in gold]
+def _scores(gold: Sequence[Product], shop: Shop, lexicon: Lexicon) -> str:
+    labeler = DistantLabeler(shop, lexicon)
+    labeler.add_headings(attribute for product in gold for attribute in product.table)
+    located = [labeler.label(replace(product, spans=None, complete=False)) for product in gold]
     found = score(gold, [_as_prediction(product) for product in located], attributes=CORE, bootstrap=0)
     return " | ".join(f"{x:.3f}" for s in (found.overlap, found.tag) for x in (s.precision, s.recall, s.f1))
 
 
 def _as_prediction(product: Product) -> Prediction:
-    values = (ExtractedValue(s.attribute, s.text, s.field, s.start, s.end, 1.0) for s in product.spans or ())
-    return Prediction(product.id, tuple(values))
+    return Prediction(product.id, tuple(map(Value.from_span, product.spans or ())))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--policy", type=Path, required=True)
+    parser.add_argument("--shop", type=Path, required=True)
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""The paper's tables, claims and figures on data of yours: every row by `run.py`; what is done is not done again.
+"""The paper's tables, claims and figures on data of yours: every row by `run.py`; a finished run is not made again.
 
     python paper/recipes/paper.py --data DIR --small --out paper       (minutes a row; all of it without --small)
     python paper/recipes/paper.py --data MEPAVE --base mepave --out paper
@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 import yaml
-from run import evenly, extent, result_path, split, work_path
+from run import RESULTS, evenly, extent, finished_runs, run_name, split, table_path
 
 from attrex.config import Config
 from attrex.errors import DataError
 from attrex.evaluation.comparison import difference, headless_pyplot, spread
 from attrex.evaluation.metrics import resample
-from attrex.evaluation.runs import RunResult, read_runs
+from attrex.evaluation.runs import RunResult
 from attrex.evaluation.significance import PairedResult, paired_result
 from attrex.io.readers import read_products
 from attrex.training.pretrain import pretrain
@@ -60,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     figures = {n: f for n, f in plan["figures"].items() if not options.only or str(n) in options.only}
     if not options.show:
         _make(options, plan, tables, figures)
+    options.finished = finished_runs(table_path(options.results, options.data))
     options.out.mkdir(parents=True, exist_ok=True)
     pages = [_head(options), *(_table(options, number, table) for number, table in tables.items())]
     pages.append(_claims(options, plan["claims"]))
@@ -116,32 +117,33 @@ def _run(options: argparse.Namespace, config: str, seed: int, curve: bool) -> No
     for setting in options.set:
         command += ["--set", setting]
     if subprocess.run(command, check=False).returncode:
-        sys.exit(f"{config}, seed {seed}, did not finish; what is done stays: the same command goes on")
+        sys.exit(f"{config}, seed {seed}, did not finish; finished runs are kept; the same command continues")
 
 
 def _runs(options: argparse.Namespace, config: str) -> list[RunResult]:
-    paths = [
-        result_path(options.results, options.data, config, extent(options), seed, options.base)
-        for seed in options.seeds
-    ]
-    return read_runs(path for path in paths if path.exists())
+    """Those of a row that are finished, one a seed."""
+    names = (run_name(config, extent(options), seed, options.base) for seed in options.seeds)
+    return [options.finished[name] for name in names if name in options.finished]
 
 
 # ---- tables ---------------------------------------------------------------------------------------------------------
 
 
 def _head(options: argparse.Namespace) -> str:
-    """What all tables have in common."""
+    """The data and settings of all tables, and what the columns mean."""
     seen = "all products"
     if options.sample:
         seen = "{:,} products to train on, {:,} to choose on, {:,} to report on".format(*options.sample)
-    settings = f", {', '.join(options.set)}" if options.set else ""
+    settings = f" Settings: {', '.join(options.set)}." if options.set else ""
     return (
         f"# The paper's tables on {options.data.name}\n\n"
-        f"Made by `paper/recipes/paper.py`: {seen}{settings}. In percent, mean and half the range over the seeds. "
-        '"Paper": what is printed there, on its own data (MEPAVE; Table 5: MAE). "Attribute given": systems that are '
-        "asked about an attribute, asked for those that a product has, and not for all. Gold: products labelled in "
-        "full by hand. Sequences: decoded per product. Minutes: of a training, on one core."
+        f"Made by `paper/recipes/paper.py`. Data: {seen}.{settings}\n\n"
+        "- Scores are in percent: mean over the seeds ± half the range. Intervals: 95 %, by a paired bootstrap.\n"
+        "- **paper**: the figure printed in the paper, on its own data (MEPAVE; Table 5: MAE).\n"
+        "- **attribute given**: each product is asked only for the attributes that it has.\n"
+        "- **gold**: scores on products labelled in full by hand.\n"
+        "- **sequences**: decoded sequences per product.\n"
+        "- **minutes**: of one training, on one core."
     )
 
 
@@ -214,8 +216,8 @@ def _claims(options: argparse.Namespace, claims: Sequence[dict[str, str]]) -> st
             continue
         low, high = found.ci95
         verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
-        told = f"{100 * found.difference:+.2f} | {100 * low:+.2f} to {100 * high:+.2f}"
-        lines.append(f"| {claim['says']} | {told} | {verdict} |")
+        cells = f"{100 * found.difference:+.2f} | {100 * low:+.2f} to {100 * high:+.2f}"
+        lines.append(f"| {claim['says']} | {cells} | {verdict} |")
     return "## Claims\n\n" + "\n".join(lines)
 
 
@@ -296,11 +298,8 @@ def _heatmaps(options: argparse.Namespace, names: Sequence[str], path: Path) -> 
     from attrex.reports.compose import report_page
 
     homes = [
-        work_path(
-            options.work,
-            result_path(options.results, options.data, n, extent(options), options.seeds[0], options.base),
-        )
-        for n in names
+        options.work / options.data.name / run_name(name, extent(options), options.seeds[0], options.base)
+        for name in names
     ]
     if not all((home / "attrex.json").exists() for home in homes):
         print("no heat-maps: the models of these runs are not here any more")
@@ -318,14 +317,14 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only",
         nargs="+",
-        choices=("1", "2", "3", "4", "5", "release", "tir", "pretraining", "6", "8"),
+        choices=("1", "2", "3", "4", "5", "tir", "pretraining", "6", "8"),
         help="tables, and figures 6 and 8",
     )
     parser.add_argument("--show", action="store_true", help="make no runs: tables and figures of those that are there")
     parser.add_argument("--texts", type=Path, help="unlabelled products, for the table `pretraining`")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
-    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=Path("paper"))
     return parser.parse_args(arguments)
 

@@ -1,15 +1,15 @@
-"""Train and measure one row of a table, and keep the figures as a small JSON file.
+"""Train and measure one row of a table, and add the figures to the runs on the same data.
 
     python paper/recipes/run.py paper/recipes/configs/uls-dram.yaml --data DIR --seed 0 --work runs
 
-DIR holds train.jsonl, valid.jsonl, test.jsonl and, if there is one, gold_dev.jsonl (complete hand labels). A run in
-the results already is not made again; an interrupted one goes on from its last checkpoint.
+DIR holds train.jsonl, valid.jsonl, test.jsonl and, if there is one, gold_dev.jsonl (complete hand labels). The figures
+become a line of results/DIR.jsonl, under DIR's own name. A run that is there already is not made again; an interrupted
+one resumes from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import resource
 import subprocess
@@ -26,16 +26,18 @@ import torch
 import yaml
 from rich.console import Console
 
+from attrex.cli.console import progress
 from attrex.config import Config
-from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.evaluate import Evaluation, evaluate_extractor
+from attrex.evaluation.runs import RunResult, add_run, read_runs
 from attrex.evaluation.threshold import CANDIDATES, threshold_curve
-from attrex.inference.directory import write_json
 from attrex.inference.extractor import Extractor
 from attrex.io.readers import read_products
 from attrex.io.splitting import split_by_group
 from attrex.labels.labeler import DistantLabeler
+from attrex.shop.shop import Shop
 from attrex.systems import system_info
-from attrex.training.train import train
+from attrex.training.train import train_model
 from attrex.types import Product
 
 CORE = (
@@ -50,54 +52,73 @@ CORE = (
     "Fit",
     "Closure",
 )
-"""The attributes that `gold_dev` is judged on; its other ones are soft."""
+"""The attributes that `gold_dev` is scored on; the labels of its others are less certain."""
 HELD_OUT = 0.02
-"""Of the training products, where the validation part is what is reported on."""
+"""Share of the training products to choose on, where the scores are reported on the validation part."""
+RESULTS = Path(__file__).parent / "results"
+_EXAMPLE = Shop.load(Path(__file__).parents[2] / "examples" / "fashion" / "shop.yaml")
+FASHION = Shop(word_forms=_EXAMPLE.word_forms, aliases=_EXAMPLE.aliases)
+"""What texts on fashion call the values of tables; columns and cells are as the data have them."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = _parse(arguments)
     name = options.config.stem
-    target = result_path(options.results, options.data, name, extent(options), options.seed, options.base)
+    table, run = table_path(options.results, options.data), run_name(name, extent(options), options.seed, options.base)
     console = Console()
-    if target.exists():
-        overrides = json.loads(target.read_text(encoding="utf-8"))["overrides"]
-        if overrides != options.set:
-            sys.exit(f"{target} was made with --set {overrides}; give this run a configuration file of its own")
-        console.print(f"done already: {target}", soft_wrap=True)
+    if made := finished_runs(table).get(run):
+        if list(made.settings) != options.set:
+            sys.exit(f"{made.source} was made with --set {list(made.settings)}; this run needs a configuration file")
+        console.print(f"done already: {made.source}", soft_wrap=True)
         return
-    work = work_path(options.work, target)
+    work = options.work / options.data.name / run
     config = _config(options)
     train_size, valid_size, _ = options.sample or (None, None, None)
-    train(  # of a finished run only what it was made of is compared
+    train_model(  # a finished training is not repeated, only checked to be of the same data and settings
         hide_cells(split(options.data, "train", options.products, train_size), options.hide, options.seed),
         hide_cells(split(options.data, "valid", sample=valid_size), options.hide, options.seed),
         work,
         config=config,
         resume=(work / "run.json").exists(),
-        console=console,
+        progress=progress,
     )
     extractor = Extractor.load(work)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_json(target, _measure(extractor, options, config))
-    console.print(f"{name}: {target}", soft_wrap=True)
+    add_run(table, run, _measure(extractor, options, config))
+    console.print(f"{run}: {table}", soft_wrap=True)
 
 
 def extent(options: argparse.Namespace) -> str:
-    """How much of the data a run has seen, for its name: all, 1200, 1200-hide30, sample1200-300-700."""
+    """How much of the data a run is trained on, for its name: all, 1200, 1200-hide30, sample1200-300-700."""
     seen = f"sample{'-'.join(map(str, options.sample))}" if options.sample else str(options.products or "all")
     return seen + (f"-hide{round(100 * options.hide)}" if options.hide else "")
 
 
-def result_path(results: Path, data: Path, name: str, extent: str, seed: int, base: str | None) -> Path:
-    """Where the figures of a run are kept; what makes it another run is in the name."""
-    based = f"@{base}" if base else ""
-    return results / data.name / f"{name}{based}-{extent}-seed{seed}.json"
+def table_path(results: Path, data: Path) -> Path:
+    """The table of the runs on a data set."""
+    return results / f"{data.name}.jsonl"
 
 
-def work_path(work: Path, result: Path) -> Path:
-    """Where the model of a run is."""
-    return work / result.parent.name / result.stem
+def run_name(name: str, extent: str, seed: int, base: str | None = None) -> str:
+    """A run's name in its table: runs that differ have different names. Its model is in WORK/DATA/NAME."""
+    return f"{name}{f'@{base}' if base else ''}-{extent}-seed{seed}"
+
+
+def finished_runs(table: Path) -> dict[str, RunResult]:
+    """The runs of a table by their names; none where there is no table yet."""
+    runs = read_runs([table]) if table.exists() else []
+    return {run.measured["run"]: run for run in runs}
+
+
+def figures(evaluation: Evaluation, *, by_attribute: bool = False) -> dict[str, Any]:
+    """What a table keeps of an evaluation.
+
+    :param by_attribute: also the overlapping F1 and the number of labels of every attribute
+    """
+    found = evaluation.to_json()
+    each = found.pop("per_attribute")
+    if by_attribute:
+        found["per_attribute"] = {name: {key: f[key] for key in ("gold", "overlap_f1")} for name, f in each.items()}
+    return found
 
 
 def split(data: Path, name: str, limit: int | None = None, sample: int | None = None) -> Iterator[Product]:
@@ -119,9 +140,9 @@ def split(data: Path, name: str, limit: int | None = None, sample: int | None = 
         products = islice(kept if name == "train" else held_out, limit)
     if sample is not None:
         products = iter(evenly(products, sample))
-    every, labeler = list(products), DistantLabeler()
-    labeler.know(column for p in every for column in p.table)
-    return (labeler.locate(p) if p.spans is None else p for p in every)
+    every, labeler = list(products), DistantLabeler(FASHION)
+    labeler.add_headings(column for p in every for column in p.table)
+    return (labeler.label(p) if p.spans is None else p for p in every)
 
 
 def evenly(products: Iterable[Product], size: int) -> list[Product]:
@@ -172,29 +193,30 @@ def _measure(extractor: Extractor, options: argparse.Namespace, config: Config) 
         "machine": _machine(),
         "threads": torch.get_num_threads(),
         "minutes": extractor.model.metrics["minutes"],
-        "validation_history": extractor.model.metrics["history"],
+        "validation_tag_f1": [at["eval_tag_f1"] for at in extractor.model.metrics["history"] if "eval_tag_f1" in at],
     }
     if not options.gold_only:
         result |= _on_test(extractor, options, config)
     gold = options.data / "gold_dev.jsonl"
     if gold.exists():
         products = [replace(p, complete=True) for p in read_products(gold)]
-        result["gold"] = evaluate(extractor, products, attributes=CORE).to_json()
+        result["gold"] = figures(evaluate_extractor(extractor, products, attributes=CORE), by_attribute=True)
         if config.image.model is not None:
-            result["gold_without_photos"] = evaluate(extractor, products, attributes=CORE, photos=False).to_json()
+            texts_only = evaluate_extractor(extractor, products, attributes=CORE, photos=False)
+            result["gold_without_photos"] = figures(texts_only, by_attribute=True)
     return result | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
 
 
 def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) -> dict[str, Any]:
     test = list(split(options.data, "test", sample=options.sample and options.sample[2]))
-    found: dict[str, Any] = {"test": evaluate(extractor, test).to_json()}
+    found: dict[str, Any] = {"test": figures(evaluate_extractor(extractor, test))}
     if options.without_photos and config.image.model is not None:
-        found["test_without_photos"] = evaluate(extractor, test, photos=False).to_json()
+        found["test_without_photos"] = figures(evaluate_extractor(extractor, test, photos=False))
     if options.curve and extractor.model.network.predicts_range:
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
         found["threshold_curve"] = threshold_curve(test, low)
-    if system_info(config.system).attribute_given:  # asked for all attributes above, and for the right ones here
-        found["test_given"] = evaluate(extractor, test, given=True).to_json()
+    if system_info(config.system).attribute_given:  # asked for all attributes above, for those of each product here
+        found["test_given"] = figures(evaluate_extractor(extractor, test, gold_attributes=True))
     return found
 
 
@@ -236,7 +258,7 @@ def _parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--base", help="preset to start from, in place of the configuration's own")
     parser.add_argument("--hide", type=float, default=0.0, help="share of the training table's cells to take away")
     parser.add_argument("--work", type=Path, default=Path("runs"), help="where models go")
-    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the tables of runs are")
     parser.add_argument("--without-photos", action="store_true", help="measure the test data without photos, too")
     parser.add_argument("--curve", action="store_true", help="also TAG-F1 by S_thr, one more pass over the test data")
     parser.add_argument(

@@ -10,42 +10,64 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attrex.config import Config
-    from attrex.evaluation.evaluate import evaluate
     from attrex.inference.extractor import Extractor
-    from attrex.io.readers import read_products
+    from attrex.io.readers import Products, read_products
+    from attrex.pipeline import check, evaluate, export, extract, fill, locate, report, train
+    from attrex.shop.cells import Cells
+    from attrex.shop.label_policy import LabelPolicy
     from attrex.shop.mapping import ColumnMapping
     from attrex.shop.schema import Schema
-    from attrex.training.train import train
-    from attrex.types import ExtractedValue, Prediction, Product, RegionWeights, Span
+    from attrex.shop.shop import Shop
+    from attrex.types import Prediction, Product, RegionWeights, Span, Value
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "Cells": "attrex.shop.cells",
     "ColumnMapping": "attrex.shop.mapping",
     "Config": "attrex.config",
-    "RegionWeights": "attrex.types",
-    "ExtractedValue": "attrex.types",
     "Extractor": "attrex.inference.extractor",
+    "LabelPolicy": "attrex.shop.label_policy",
     "Prediction": "attrex.types",
     "Product": "attrex.types",
+    "Products": "attrex.io.readers",
+    "RegionWeights": "attrex.types",
     "Schema": "attrex.shop.schema",
+    "Shop": "attrex.shop.shop",
     "Span": "attrex.types",
-    "evaluate": "attrex.evaluation.evaluate",
+    "Value": "attrex.types",
+    "check": "attrex.pipeline",
+    "evaluate": "attrex.pipeline",
+    "export": "attrex.pipeline",
+    "extract": "attrex.pipeline",
+    "fill": "attrex.pipeline",
+    "locate": "attrex.pipeline",
     "read_products": "attrex.io.readers",
-    "train": "attrex.training.train",
+    "report": "attrex.pipeline",
+    "train": "attrex.pipeline",
 }
 __all__ = [
+    "Cells",
     "ColumnMapping",
     "Config",
-    "ExtractedValue",
     "Extractor",
+    "LabelPolicy",
     "Prediction",
     "Product",
+    "Products",
     "RegionWeights",
     "Schema",
+    "Shop",
     "Span",
+    "Value",
+    "check",
     "evaluate",
+    "export",
+    "extract",
+    "fill",
+    "locate",
     "read_products",
+    "report",
     "train",
 ]
 

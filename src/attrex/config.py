@@ -49,15 +49,13 @@ class TextConfig(_Section):
     """Longest window, special tokens included; longer texts are read in overlapping windows."""
     overlap: int = Field(32, ge=0)
     """Tokens that neighbouring windows of a long text share, so that no value is cut."""
-    units: Literal["auto", "word", "piece", "char", "legacy_wordpiece"] = "auto"
+    units: Literal["auto", "word", "piece", "char"] = "auto"
     """What one tag stands for. `auto`: words where the tokenizer splits on punctuation (BERT), else pieces.
-    `char`: one id per character (MEPAVE). `legacy_wordpiece`: the release's misaligned tags, for comparison only."""
+    `char`: one id per character (MEPAVE)."""
     hidden_dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout in the text encoder's layers while training."""
     attention_dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout of the text encoder's attention weights while training."""
-    pad_mask: bool = True
-    """Hide padding from the encoder. Off only to reproduce the published release."""
 
 
 class ImageConfig(_Section):
@@ -76,10 +74,6 @@ class ImageConfig(_Section):
     """Photos used per product, in the order given; their regions are concatenated."""
     dropout: float = Field(0.1, ge=0, lt=1)
     """Share of text windows whose photos are hidden in a training step, so that a missing photo is a normal case."""
-    freeze_batchnorm: bool = True
-    """Keep the backbone's BatchNorm statistics as they were pretrained, for small batches spoil them."""
-    region_layout: Literal["spatial", "raw"] = "spatial"
-    """`raw`: the release's reshape without transpose, which scrambles the regions; for comparison only."""
 
 
 class FusionConfig(_Section):
@@ -107,10 +101,6 @@ class FusionConfig(_Section):
     """Centre and scale each channel of the regions by its statistics over the shop's photos, measured once before
     training. What all photos have in common is a large constant; un-normalised attention lets it grow within a few
     steps until it drowns the words. The paper's small learning rate over 45 epochs does without."""
-    trainable: bool = True
-    """Train TIR's attention; false leaves it at its first weights."""
-    pad_mask: bool = True
-    """Hide padding tokens from TIR's attention. Off only to reproduce the published release."""
 
     @field_validator("kind")
     @classmethod
@@ -131,35 +121,28 @@ class RangeConfig(_Section):
     """`predicted`: only the attributes that the classifier selects are decoded, each by itself. `none`: flat BIO."""
     threshold: float = Field(0.5, ge=0, lt=1)
     """S_thr: attributes with a score strictly above it are decoded."""
-    train_on: Literal["union", "predicted", "gold"] = "union"
-    """Pairs the decoder learns from: the gold range, the predicted one (release), or both (default)."""
     only_epochs: float = Field(0.0, ge=0)
     """Epochs at the start in which only the range is learned."""
-    prior_bias: bool = True
-    """Start the classifier at each attribute's frequency, so that few pairs are selected at first."""
     max_pairs: int = Field(4096, ge=1)
     """Most (product, attribute) pairs decoded in one training step; gold first, then by score."""
     mask_by_category: bool = False
     """Never select an attribute that the schema rules out for the product's category."""
-    no_attribute_class: bool = False
-    """The release's 27th class "no attribute"."""
-    unknown: Literal["negative", "masked", "weighted", "pu"] = "negative"
-    """What a partly filled table teaches. `negative`: a blank cell is an absent attribute. With all others, words that
-    name a known value which is not labelled may have any tag, and a blank cell whose text names none counts as absent
-    with `unknown_weight`; cells whose text names one are left out of the range's loss (`masked`), count as absent with
-    `unknown_weight` (`weighted`), or are taken for positive in the share seen elsewhere (`pu`, non-negative risk).
-    A flat tagger has no range, so that `masked` is all it can do. Complete products have nothing unknown."""
+    unknown: Literal["negative", "masked"] = "negative"
+    """What a partly filled table teaches. `negative`: a blank cell is an absent attribute. `masked`: words that name a
+    known value which is not labelled may have any tag; a cell whose text names one is uncertain and left out of the
+    range's loss; a blank cell whose text names none counts as absent with `unknown_weight`. Complete products have
+    nothing unknown."""
     unknown_weight: float = Field(0.3, ge=0, le=1)
-    """How much a blank cell counts, against 1 for a known one, unless `unknown` is `negative`. The tags of cells in
-    doubt, whose text names a known value, count nothing where such cells outnumber the located ones."""
+    """With `unknown: masked`, how much a blank cell counts, against 1 for a known one. The tags of uncertain cells,
+    whose text names a known value, count nothing where such cells outnumber the located ones."""
     partial_labels: bool = True
-    """Unless `unknown` is `negative`, the tags of words that may be an unlabelled value are summed over in the CRF's
+    """With `unknown: masked`, the tags of words that may be an unlabelled value are summed over in the CRF's
     likelihood; without it they are taken for no value."""
     mention_share: float = Field(0.2, ge=0, le=1)
     """A known value is searched in the texts as a possible unlabelled one only if at least this share of its places in
     products whose cell is known is labelled; so that the brand "only" is not suspected in "hand wash only"."""
     reduction: Literal["mean", "sum"] = "mean"
-    """Classification loss over the attributes of a product: their mean (release), or their sum, with which an
+    """Classification loss over the attributes of a product: their mean (the paper), or their sum, with which an
     attribute learns as fast in a catalogue of thousands as in one of ten."""
     loss_weight: float = Field(1.0, ge=0)
     """Weight of the classification loss beside the CRF's."""
@@ -200,12 +183,6 @@ class DecoderConfig(_Section):
     """CRF loss over the pairs of a batch."""
     constrained: bool = True
     """Forbid O -> I in the CRF."""
-    pad_tag: bool = False
-    """The release's extra tag for the [CLS] position."""
-    overlaps: Literal["apart", "overwrite"] = "apart"
-    """Gold spans of different attributes on the same words: kept apart, or the later one overwrites (release)."""
-    continuation_tag: bool = False
-    """The release's X for continuation word pieces (MAE); needs `text.units: piece`."""
 
 
 class PretrainingConfig(_Section):
@@ -261,16 +238,11 @@ class TrainingConfig(_Section):
     """`auto`: bf16 where the processor multiplies it natively, else fp32."""
     seed: int = Field(0, ge=0, lt=2**32)
     """Of everything random: first weights, order, dropout."""
-    rounds: int = Field(1, ge=1, le=10)
-    """Trainings one after the other: each but the first also learns from what the one before read in the cells that the
-    table leaves unknown. Needs `range.unknown` other than `negative`; complete products need one."""
     teacher_high: float = Field(0.9, gt=0, le=1)
-    """What a teacher (`attrex train --teacher`) predicts in unknown cells is a label from this confidence on, which is
-    its weight."""
+    """Values of a teacher (`attrex train --teacher`) in unknown cells are labels from this confidence on, which weighs
+    them."""
     teacher_low: float = Field(0.1, ge=0, lt=1)
-    """Up to this confidence they say that there is no value; in between their words may have any tag."""
-    round_agreement: float = Field(0.98, ge=0, le=1)
-    """No further round once two in a row find the same in the validation products, as F1 of exact spans."""
+    """Up to this confidence they are learned as no value; in between their words may have any tag."""
     save_every: int = Field(0, ge=0)
     """Steps between resumable checkpoints; 0: at every validation."""
 
@@ -305,22 +277,6 @@ class Config(_Section):
     @model_validator(mode="after")
     def _combination_makes_sense(self) -> Self:
         faults = [*self._system_faults()]
-        if self.decoder.continuation_tag and self.text.units != "piece":
-            faults.append(f"decoder.continuation_tag needs text.units=piece, it is {self.text.units}")
-        if self.range.kind == "none" and (self.decoder.pad_tag or self.decoder.continuation_tag):
-            faults.append(
-                "decoder.pad_tag and continuation_tag belong to range.kind=predicted; the flat tagger has BIO"
-            )
-        if self.range.kind == "none" and self.range.unknown not in ("negative", "masked"):
-            faults.append(
-                f"range.unknown={self.range.unknown} needs range.kind=predicted: a flat tagger has no range whose "
-                "cells could be weighted; set range.unknown=masked, which leaves open what words in doubt are"
-            )
-        if self.training.rounds > 1 and (self.range.kind == "none" or self.range.unknown == "negative"):
-            faults.append(
-                f"training.rounds={self.training.rounds} needs range.kind=predicted and cells that are unknown; "
-                "set range.unknown=masked, weighted or pu, or training.rounds=1"
-            )
         if self.training.teacher_low >= self.training.teacher_high:
             faults.append(
                 f"training.teacher_low={self.training.teacher_low} must be under "
@@ -362,8 +318,6 @@ class Config(_Section):
                 f"system={self.system} takes what is not labelled for absent; set range.unknown=negative, "
                 f"or train uls-dram, which can leave open what is unknown"
             )
-        if self.decoder.pad_tag or self.decoder.continuation_tag:
-            yield f"decoder.pad_tag and continuation_tag belong to the release of uls-dram, not to system={self.system}"
 
     @property
     def system_name(self) -> str:

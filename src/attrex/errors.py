@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class AttrexError(Exception):
@@ -34,3 +35,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     spelt = {name.casefold(): name for name in known}
     near = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=0.6)
     return f"; did you mean {spelt[near[0]]!r}?" if near else ""
+
+
+def short(value: Any, most: int = 40) -> str:
+    """What came, cut to so many characters."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "nested too deep to be shown"
+    return text if len(text) <= most else text[:most] + "..."
+
+
+def kind_of(value: Any) -> str:
+    """What came, in the words of JSON."""
+    return {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}.get(
+        type(value), type(value).__name__
+    )

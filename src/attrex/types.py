@@ -19,8 +19,6 @@ ImageSource = Path | bytes
 """A photo: the path of a file, or the bytes of one."""
 OUTSIDE, BEGIN, INSIDE = 0, 1, 2
 """The tags of one attribute: no value, its first unit, a further unit of it."""
-CONTINUATION = 3
-"""The release's tag of later pieces of a word, where it is switched on (`decoder.continuation_tag`)."""
 UNKNOWN = -1
 """In place of a tag, in training: the unit may have any of them."""
 
@@ -110,6 +108,11 @@ class Product:
         """The same product with its photos taken away."""
         return replace(self, images=())
 
+    def _repr_html_(self) -> str:
+        from attrex.reports.notebook import product_html
+
+        return product_html(self)
+
 
 @dataclass(frozen=True, slots=True)
 class RegionWeights:
@@ -123,31 +126,44 @@ class RegionWeights:
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractedValue:
-    """One value found in a product's text, with its place, its confidence and its evidence."""
+class Value:
+    """One value of an attribute: one that the text says, one that only the photo shows, or one a person has set."""
 
     attribute: str
-    text: str
-    field: str
-    start: int
-    end: int
-    confidence: float  #: 0..1: range score (if the model predicts a range) times the exact CRF probability of the span
-    evidence: tuple[RegionWeights, ...] = ()
+    value: str  #: the word for it: as extracted, the text's own; once normalised, the shop's
+    confidence: float
+    """0..1; 1 for a person's decision. As extracted: the range score, where the model predicts a range, times the exact
+    probability of the span."""
+    source: Span | None = None  #: where the text says it, in exact characters; None: the text does not
+    regions: tuple[RegionWeights, ...] = ()  #: where in the photos the model looked, a grid per photo
+
+    def __post_init__(self) -> None:
+        if self.source is not None and self.source.attribute != self.attribute:
+            raise DataError(
+                f"expected the source of a value of {self.attribute!r} to be a span of {self.attribute!r}, got one of "
+                f"{self.source.attribute!r}; change the attribute of both"
+            )
+
+    @classmethod
+    def from_span(cls, span: Span, confidence: float = 1.0, regions: tuple[RegionWeights, ...] = ()) -> Value:
+        """A value that the text says; its word is the span's value, where that is known, else the text's own."""
+        if span.value is None:
+            return cls(span.attribute, span.text, confidence, span, regions)
+        return cls(span.attribute, span.value, confidence, replace(span, value=None), regions)
 
     @property
-    def key(self) -> tuple[str, str, int, int]:
-        """What exact scoring compares: (attribute, field, start, end)."""
-        return (self.attribute, self.field, self.start, self.end)
+    def key(self) -> tuple[str, str, int, int] | None:
+        """What exact scoring compares: (attribute, field, start, end); None for a value without a source."""
+        return None if self.source is None else self.source.key
 
     def to_json(self) -> dict[str, Any]:
+        source = self.source
         return {
             "attribute": self.attribute,
-            "text": self.text,
-            "field": self.field,
-            "start": self.start,
-            "end": self.end,
+            "value": self.value,
             "confidence": round(self.confidence, 4),
-            "evidence": [e.to_json() for e in self.evidence],
+            "source": source and {"field": source.field, "start": source.start, "end": source.end, "text": source.text},
+            "regions": [r.to_json() for r in self.regions],
         }
 
 
@@ -156,12 +172,17 @@ class Prediction:
     """What was extracted from one product. A row that could not be read has ``error`` and no values."""
 
     id: str
-    values: tuple[ExtractedValue, ...] = ()
+    values: tuple[Value, ...] = ()
     range: Mapping[str, float] = field(default_factory=dict)
     """Predicted attribute range (Eq. 6-7): the selected attributes with their scores. Empty for models without one."""
     coverage: float = 1.0  #: share of the text's non-space characters that the model has read
     warnings: tuple[str, ...] = ()
     error: str | None = None
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The places of the values that the text says."""
+        return tuple(v.source for v in self.values if v.source is not None)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -186,6 +207,11 @@ class Prediction:
             error=None if row.get("error") is None else _require(row, "error", str),
         )
 
+    def _repr_html_(self) -> str:
+        from attrex.reports.notebook import prediction_html
+
+        return prediction_html(self)
+
 
 def paired(products: Iterable[Product], predictions: Iterable[Prediction]) -> Iterator[tuple[Product, Prediction]]:
     """Products with what was found in them. Raises :class:`DataError` where the finds are of other products."""
@@ -200,12 +226,22 @@ def paired(products: Iterable[Product], predictions: Iterable[Prediction]) -> It
 
 
 _KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list", Mapping: "an object"}
-_VALUE = {"attribute": str, "text": str, "field": str, "start": int, "end": int, "confidence": float}
+_SOURCE = {"field": str, "start": int, "end": int, "text": str}
 
 
-def _parse_value(row: Any) -> ExtractedValue:
-    found = {key: _require(row, key, kind) for key, kind in _VALUE.items()}
-    return ExtractedValue(**found, evidence=tuple(_parse_regions(e) for e in _require(row, "evidence", list, [])))
+def _parse_value(row: Any) -> Value:
+    if isinstance(row, Mapping) and "text" in row and "value" not in row:
+        raise DataError(
+            "a prediction row of an earlier version of Attrex, to be extracted again: its values have 'text', 'field', "
+            "'start' and 'end' in place of 'value' and 'source'"
+        )
+    attribute, word = _require(row, "attribute", str), _require(row, "value", str)
+    confidence, source = _require(row, "confidence", float), None
+    if "source" not in row or row["source"] is not None:
+        place = _require(row, "source", Mapping)
+        source = Span(attribute, **{key: _require(place, key, kind) for key, kind in _SOURCE.items()})
+    regions = tuple(_parse_regions(r) for r in _require(row, "regions", list, []))
+    return Value(attribute, word, confidence, source, regions)
 
 
 def _parse_regions(row: Any) -> RegionWeights:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.demo.run import SETTINGS, color_accuracy, run, swap_photos, trapped
 from attrex.errors import DataError
 from attrex.io.predictions import read_predictions
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.progress import ProgressEvent
+from attrex.types import Prediction, Product, Span, Value
 
 
 def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny: Config) -> None:
     quick = Config.parse(tiny.model_dump() | {"training": tiny.training.model_dump() | {"epochs": 0.5}})
     out = tmp_path / "demo [1]"
     for attempt in (1, 2):
-        console = Console(file=io.StringIO(), width=100)
-        report = run(out, products=16, unseen=8, config=quick, console=console)
-        said = console.file.getvalue()  # type: ignore[attr-defined]
+        events: list[ProgressEvent] = []
+        demo = run(out, products=16, unseen=8, config=quick, progress=events.append)
+        steps = [event.message for event in events]
+        report = demo.files["report"]
         assert report == out / "report.html"
-        assert f"report: {report}" in said
-        assert "texts that name several colours" in said
+        assert [s[:3] for s in steps if s[1:2] == "/"] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+        assert set(demo.photo_use) >= {"texts", "the product's own", "taken away"}
         assert "Attrex on a drawn catalogue" in report.read_text(encoding="utf-8")
         assert len(list(read_predictions(out / "values.jsonl"))) == 8
         assert json.loads((out / "metrics.json").read_text())["products"] == 8
@@ -53,7 +53,7 @@ def product(name: str, *colors: str) -> Product:
 
 
 def prediction(name: str, *colors: str) -> Prediction:
-    return Prediction(name, tuple(ExtractedValue("Color", c, "text", 0, len(c), 0.9) for c in colors))
+    return Prediction(name, tuple(Value.from_span(Span("Color", 0, len(c), c), 0.9) for c in colors))
 
 
 def test_a_colour_is_right_when_it_is_the_only_one_read() -> None:

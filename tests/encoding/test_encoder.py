@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
+from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -10,17 +11,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from attrex.config import Config
-from attrex.encoding.encoder import EncodedProduct, Labels, ProductEncoder, Unit
+from attrex.encoding.encoder import EncodedProduct, ProductEncoder, Window
+from attrex.encoding.targets import Labels, TargetEncoder
+from attrex.encoding.units import Unit
 from attrex.errors import ConfigError
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.model.tags import flat_spans_from_tags, spans_from_tags
 from attrex.shop.schema import Attribute, Schema
-from attrex.types import UNKNOWN, CellState, ExtractedValue, Prediction, Product, Span
+from attrex.types import UNKNOWN, CellState, Prediction, Product, Span, Value
 
 BLANK, ABSENT, LOCATED, NOT_LOCATED = map(int, CellState)
 WORDS = ["red", "blue", "cotton", "shirt", "with", "stripes", "leather", "shoes", "hazzys", "striped"]
@@ -60,6 +63,7 @@ def byte_level() -> Any:
         ),
     )
     backend.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(tokenizer_object=backend, **ROBERTA)
 
 
@@ -69,6 +73,7 @@ def sentence_piece() -> Any:
     backend = Tokenizer(models.Unigram())
     backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
         vocab_size=90, special_tokens=list(ROBERTA.values()), unk_token="<unk>", show_progress=False
     )
@@ -85,6 +90,24 @@ def encoder(tokenizer: Any = None, *overrides: str, preset: str = "small") -> Pr
     return ProductEncoder(tokenizer or bert(), config, SCHEMA)
 
 
+@dataclass
+class LabelledWindow(Window):
+    """A window with what training learns from it."""
+
+    labels: Labels | None = None
+
+
+def labelled(own: ProductEncoder, gold: Product, targets: TargetEncoder | None = None) -> EncodedProduct:
+    """A product's windows with their labels."""
+    encoded = own.encode(gold)
+    labels = (targets or TargetEncoder(own.schema)).encode(gold, encoded)
+    windows = [
+        LabelledWindow(w.ids, w.units, w.unit_index, w.owned, w.first, x)
+        for w, x in zip(encoded.windows, labels, strict=True)
+    ]
+    return replace(encoded, windows=windows)
+
+
 def product(*texts: str, spans: list[Span] | None = None, **more: Any) -> Product:
     fields = dict(zip(("title", "description", "bullets"), texts, strict=False))
     return Product("p", fields, spans=None if spans is None else tuple(spans), **more)
@@ -99,7 +122,7 @@ def span(attribute: str, text: str, said: str, field: str = "title", nth: int = 
 
 def units_of(encoded: EncodedProduct) -> list[Unit]:
     """All units, each taken from the window that owns it."""
-    return [u for w in encoded.windows for u in w.units[slice(*w.owned)] if u is not None]
+    return [u for w in encoded.windows for u in w.units[slice(*w.owned)]]
 
 
 def said(encoded: EncodedProduct, *texts: str) -> list[str]:
@@ -132,13 +155,11 @@ def test_words_of_bert(text: str, expected: list[str]) -> None:
 
 def test_pieces_of_bert() -> None:
     assert read("striped red", "text.units=piece") == [*"striped", "red"]
-    (window,) = encoder(None, "text.units=piece").encode(product("striped red")).windows
-    assert [u.continues for u in window.units] == [False, *[True] * 6, False]
 
 
 @pytest.mark.parametrize("tokenizer", ["byte_level", "sentence_piece"])
 def test_tokenizers_that_do_not_split_into_words_are_read_by_piece_without_the_space_before_it(tokenizer: str) -> None:
-    assert encoder(TOKENIZERS[tokenizer]()).units == "piece"
+    assert encoder(TOKENIZERS[tokenizer]()).units.kind == "piece"
     pieces = read("red  cotton", tokenizer=TOKENIZERS[tokenizer]())
     assert "".join(pieces) == "redcotton"
     assert all(p.strip() == p for p in pieces)
@@ -169,13 +190,33 @@ def test_a_text_that_says_a_special_token_means_no_such_token(tokenizer: str) ->
     assert window.ids[-1] == own.sep_token_id
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "word"),
+    [
+        *((name, word) for name in TOKENIZERS for word in ("red", "纯棉衬衫")),
+        *((name, "red cotton shirt") for name in ("bert", "byte_level")),  # the third reads some spaces as tokens
+    ],
+)
+def test_token_ids_are_decoded_to_the_words_that_they_stand_for(tokenizer: str, word: str) -> None:
+    encoding = encoder(TOKENIZERS[tokenizer]())
+    for text in (word, f"red {word}"):
+        units = [u for u in units_of(encoding.encode(product(text))) if u.start >= len(text) - len(word)]
+        assert encoding.decode([i for unit in units for i in unit.ids]) == word
+
+
+def test_characters_are_decoded_without_spaces() -> None:
+    encoding = encoder(None, "text.units=char")
+    units = units_of(encoding.encode(product("纯棉 red")))
+    assert encoding.decode([i for unit in units for i in unit.ids]) == "纯棉red"
+
+
 def test_lone_surrogates_do_not_crash() -> None:
     assert read("red \ud83d shirt") == ["red", "shirt"]
     assert read("red \ud83d shirt", "text.units=char") == list("red\ud83dshirt")
 
 
 @pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
-@pytest.mark.parametrize("units", ["word", "piece", "char", "legacy_wordpiece"])
+@pytest.mark.parametrize("units", ["word", "piece", "char"])
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(title=texts, description=texts)
 def test_units_of_any_text_are_ordered_apart_and_begin_and_end_with_a_character(
@@ -184,13 +225,12 @@ def test_units_of_any_text_are_ordered_apart_and_begin_and_end_with_a_character(
     if (tokenizer, units) == ("byte_level", "char"):
         return
     encoded = cached_encoder(tokenizer, units).encode(product(title, description))
-    spaces = units == "legacy_wordpiece"  # whose tags are one per character, spaces included
     before = (0, 0)
     for unit in units_of(encoded):
         text = (title, description)[unit.field]
         assert before <= (unit.field, unit.start)
         assert 0 <= unit.start < unit.end <= len(text)
-        assert spaces or text[unit.start : unit.end].strip() == text[unit.start : unit.end]
+        assert text[unit.start : unit.end].strip() == text[unit.start : unit.end]
         assert unit.ids
         before = (unit.field, unit.end)
     assert 0 <= encoded.coverage <= 1
@@ -231,12 +271,12 @@ def test_what_the_tokenizer_does_not_read_lowers_the_coverage() -> None:
 
 def test_a_product_without_readable_text_has_no_window_and_says_so() -> None:
     for texts_ in ((), ("",), (" ", "\n")):
-        encoded = encoder().encode(product(*texts_), labels=True)
+        encoded = labelled(encoder(), product(*texts_))
         assert (encoded.windows, encoded.coverage) == ([], 1.0)
         assert encoded.warnings == ["no text that the tokenizer can read"]
 
 
-# ---- char and legacy units -----------------------------------------------------------------------------------------
+# ---- characters as units -------------------------------------------------------------------------------------------
 
 
 def test_each_character_has_one_id_latin_too() -> None:
@@ -251,16 +291,6 @@ def test_each_character_has_one_id_latin_too() -> None:
 def test_a_character_that_the_vocabulary_lacks_is_unknown_but_keeps_its_place() -> None:
     (window,) = encoder(None, "text.units=char").encode(product("红鞋")).windows
     assert bert().convert_ids_to_tokens(window.ids) == ["[CLS]", "红", "[UNK]", "[SEP]"]
-
-
-def test_legacy_word_pieces_shift_all_tags_after_a_latin_run() -> None:
-    text = "red纯棉衬衫"
-    gold = product(text, spans=[span("material", text, "纯棉")])
-    (window,) = encoder(None, preset="mepave-release").encode(gold, labels=True).windows
-    # One tag per character and a pad tag first; "red" is one piece, so 纯 and 棉 stand two places before their tags.
-    assert window.labels.pairs[MATERIAL] == [3, 0, 0, 0, 1, 2, 0, 0]
-    assert bert().convert_ids_to_tokens(window.ids) == ["[CLS]", "red", *"纯棉衬衫", "[PAD]", "[PAD]", "[SEP]"]
-    assert window.unit_index == list(range(8))
 
 
 # ---- fields --------------------------------------------------------------------------------------------------------
@@ -281,7 +311,7 @@ def test_fields_have_their_own_offsets_and_a_separator_between(tokenizer: str) -
 
 def test_the_same_offsets_in_two_fields_are_two_places() -> None:
     gold = product("red shirt", "red shirt", spans=[Span("color", 0, 3, "red", "description")])
-    (window,) = encoder().encode(gold, labels=True).windows
+    (window,) = labelled(encoder(), gold).windows
     assert window.labels.pairs == {COLOR: [0, 0, 1, 0]}
 
 
@@ -308,10 +338,9 @@ def units_position(text: str, unit: Unit) -> int:
     max_tokens=st.integers(8, 40),
     overlap=st.integers(0, 19),
     units=st.sampled_from(["word", "piece", "char"]),
-    pad_tag=st.booleans(),
 )
 def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
-    fields: list[list[str]], max_tokens: int, overlap: int, units: str, pad_tag: bool
+    fields: list[list[str]], max_tokens: int, overlap: int, units: str
 ) -> None:
     overlap = min(overlap, (max_tokens - 1) // 2)
     texts_ = [" ".join(f) for f in fields]
@@ -320,7 +349,6 @@ def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
         f"text.max_tokens={max_tokens}",
         f"text.overlap={overlap}",
         f"text.units={units}",
-        f"decoder.pad_tag={str(pad_tag).lower()}",
     )
     encoded = own.encode(product(*texts_))
     assert encoded.coverage == 1.0
@@ -329,8 +357,8 @@ def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
         assert len(window.ids) <= max_tokens
         assert len(window.units) == len(window.unit_index)
         for unit, at in zip(window.units, window.unit_index, strict=True):
-            assert tuple(window.ids[at : at + len(unit.ids)]) == unit.ids if unit else at == 0
-    firsts = [w.units[pad_tag] for w in encoded.windows]
+            assert tuple(window.ids[at : at + len(unit.ids)]) == unit.ids
+    firsts = [w.units[0] for w in encoded.windows]
     assert firsts == sorted(set(firsts), key=lambda u: (u.field, u.start))  # each window goes on
 
 
@@ -345,7 +373,7 @@ def test_a_very_long_text_is_read_and_labelled() -> None:
     sentence = "red cotton shirt, 100% leather.\n"
     text = sentence * (100_000 // len(sentence))
     spans = [Span("color", at, at + 3, "red", "title") for at in range(0, len(text), len(sentence))]
-    encoded = encoder(None, "text.max_tokens=256").encode(product(text, spans=spans, complete=True), labels=True)
+    encoded = labelled(encoder(None, "text.max_tokens=256"), product(text, spans=spans, complete=True))
     assert encoded.coverage == 1.0
     assert decoded(encoded)[COLOR] == [("title", s.start, s.end) for s in spans]
 
@@ -359,8 +387,7 @@ def decoded(encoded: EncodedProduct) -> dict[int, list[tuple[str, int, int]]]:
     for window in encoded.windows:
         for attribute, tags in sorted(window.labels.pairs.items()):
             row = torch.tensor([tags])
-            plain = torch.where(row == 3, 2, row) if window.units[0] is not None else row
-            _, starts, ends = spans_from_tags(plain, torch.ones_like(row, dtype=torch.bool))
+            _, starts, ends = spans_from_tags(row, torch.ones_like(row, dtype=torch.bool))
             found[attribute] += characters(encoded, window, starts.tolist(), ends.tolist())
     return dict(found)
 
@@ -412,22 +439,18 @@ def labelled_products(draw: st.DrawFn) -> Product:
     gold=labelled_products(),
     tokenizer=st.sampled_from(["bert", "byte_level", "sentence_piece"]),
     units=st.sampled_from(["word", "piece"]),
-    overlaps=st.sampled_from(["apart", "overwrite"]),
     max_tokens=st.sampled_from([64, 200]),
 )
-def test_tags_read_back_are_the_gold_spans(
-    gold: Product, tokenizer: str, units: str, overlaps: str, max_tokens: int
-) -> None:
+def test_tags_read_back_are_the_gold_spans(gold: Product, tokenizer: str, units: str, max_tokens: int) -> None:
     if tokenizer == "sentence_piece":
         units = "word"  # it may join a word and what stands beside it into one piece
     own = encoder(
         TOKENIZERS[tokenizer](),
         f"text.units={units}",
-        f"decoder.overlaps={overlaps}",
         f"text.max_tokens={max_tokens}",
         "text.overlap=31",
     )
-    encoded = own.encode(gold, labels=True)
+    encoded = labelled(own, gold)
     order = list(gold.fields)
     expected = sorted((SCHEMA.index(s.attribute), order.index(s.field), s.start, s.end) for s in gold.spans)
     pairs = [(a, order.index(f), start, end) for a, places in decoded(encoded).items() for f, start, end in places]
@@ -440,7 +463,7 @@ def states(labels: Labels) -> list[int]:
 
 
 def labels_of(text: str, *spans: Span, overrides: tuple[str, ...] = (), **more: Any) -> Any:
-    (window,) = encoder(None, *overrides).encode(product(text, spans=list(spans), **more), labels=True).windows
+    (window,) = labelled(encoder(None, *overrides), product(text, spans=list(spans), **more)).windows
     return window.labels
 
 
@@ -468,17 +491,6 @@ def test_spans_of_two_attributes_on_the_same_words_are_apart_in_pairs_and_the_lo
     assert labels.flat == [0, 1, 2, 2]  # 2 * BRAND + B, I, I
 
 
-def test_the_release_lets_later_spans_overwrite() -> None:
-    text = "red blue cotton shirt"
-    first, second = span("brand", text, "red blue cotton shirt"), span("color", text, "blue")
-    labels = labels_of(text, first, second, overrides=("decoder.overlaps=overwrite",))
-    assert labels.pairs == {BRAND: [1, 0, 1, 2], COLOR: [0, 1, 0, 0]}
-    assert labels.flat == [1, 3, 1, 2]
-    only_first = labels_of(text, second, first, overrides=("decoder.overlaps=overwrite",))
-    assert only_first.pairs == {BRAND: [1, 2, 2, 2]}
-    assert states(only_first) == [LOCATED, NOT_LOCATED, BLANK]
-
-
 def test_attributes_outside_the_schema_teach_nothing() -> None:
     labels = labels_of("red shirt", Span("fit", 0, 3, "red", "title"))
     assert (labels.pairs, states(labels)) == ({}, [BLANK] * 3)
@@ -496,7 +508,7 @@ def test_cells_keep_their_state() -> None:
 def test_a_value_said_in_another_window_is_not_located_in_this_one(complete: bool, elsewhere: int) -> None:
     text = "red " + "shirt " * 40
     gold = product(text, spans=[span("color", text, "red")], complete=complete)
-    encoded = encoder(None, "text.max_tokens=24", "text.overlap=4").encode(gold, labels=True)
+    encoded = labelled(encoder(None, "text.max_tokens=24", "text.overlap=4"), gold)
     states = [w.labels.state(COLOR) for w in encoded.windows]
     assert states == [LOCATED, *[elsewhere] * (len(encoded.windows) - 1)]
     assert len(states) > 1
@@ -514,87 +526,85 @@ KNOWN = Schema(
 )
 
 
-def doubtful(*texts: str, overrides: tuple[str, ...] = (), **more: Any) -> tuple[ProductEncoder, list[Any]]:
-    """An encoder that knows mentions, and the labels of each window."""
+def doubtful(*texts: str, overrides: tuple[str, ...] = (), **more: Any) -> list[Any]:
+    """The labels of each window, with mentions."""
     config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
-    own = ProductEncoder(bert(), config, KNOWN, UnlabelledMentions.learn([], KNOWN))
-    return own, [w.labels for w in own.encode(product(*texts, **more), labels=True).windows]
+    targets = TargetEncoder(KNOWN, UnlabelledMentions.learn([], KNOWN))
+    windows = labelled(ProductEncoder(bert(), config, KNOWN), product(*texts, **more), targets).windows
+    return [w.labels for w in windows]
 
 
 def test_a_mention_in_a_blank_cell_may_have_any_tag() -> None:
-    own, (labels,) = doubtful("a red blue cotton shirt", spans=[])
-    assert labels.maybe == {COLOR: [(1, 3)], MATERIAL: [(3, 4)]}
+    (labels,) = doubtful("a red blue cotton shirt", spans=[])
+    assert labels.uncertain == {COLOR: [(1, 3)], MATERIAL: [(3, 4)]}
     assert labels.pairs == {}
-    assert own.tags(labels, COLOR) == [0, UNKNOWN, UNKNOWN, 0, 0]
-    assert own.tags(labels, BRAND) == [0] * 5
+    assert labels.tags(COLOR) == [0, UNKNOWN, UNKNOWN, 0, 0]
+    assert labels.tags(BRAND) == [0] * 5
     assert states(labels) == [BLANK] * 3
 
 
 def test_beside_a_label_a_mention_may_have_any_tag_and_the_label_stays() -> None:
     text = "red shirt with blue"
-    own, (labels,) = doubtful(text, spans=[span("color", text, "red")])
+    (labels,) = doubtful(text, spans=[span("color", text, "red")])
     assert labels.pairs == {COLOR: [1, 0, 0, 0]}
-    assert own.tags(labels, COLOR) == [1, 0, 0, UNKNOWN]
+    assert labels.tags(COLOR) == [1, 0, 0, UNKNOWN]
     assert states(labels) == [BLANK, LOCATED, BLANK]
 
 
 def test_a_unit_that_is_part_of_a_label_is_not_in_doubt() -> None:
     text = "red-redcotton"  # one word: the label widens to it
-    own, (labels,) = doubtful(text, spans=[Span("color", 4, 13, "redcotton", "title")], overrides=("text.units=word",))
-    assert own.tags(labels, COLOR) == [UNKNOWN, 0, 1]
+    (labels,) = doubtful(text, spans=[Span("color", 4, 13, "redcotton", "title")], overrides=("text.units=word",))
+    assert labels.tags(COLOR) == [UNKNOWN, 0, 1]
 
 
 def test_nothing_is_in_doubt_in_absent_cells_and_complete_products() -> None:
     for more in ({"complete": True}, {"table": {"color": (), "material": ()}}):
-        _, (labels,) = doubtful("red cotton shirt", spans=[], **more)
-        assert labels.maybe == {}
+        (labels,) = doubtful("red cotton shirt", spans=[], **more)
+        assert labels.uncertain == {}
 
 
 def test_a_category_rules_attributes_out_where_nothing_else_is_known() -> None:
     text = "red cotton shoes"
-    _, (labels,) = doubtful(text, spans=[], category="shoes")
+    (labels,) = doubtful(text, spans=[], category="shoes")
     assert states(labels) == [BLANK, ABSENT, BLANK]
-    assert labels.maybe == {MATERIAL: [(1, 2)]}
-    _, (labels,) = doubtful(text, spans=[span("color", text, "red")], category="shoes")
+    assert labels.uncertain == {MATERIAL: [(1, 2)]}
+    (labels,) = doubtful(text, spans=[span("color", text, "red")], category="shoes")
     assert states(labels) == [BLANK, LOCATED, BLANK]
-    _, (labels,) = doubtful(text, spans=[], category="shoes", table={"color": ("pink",)})
+    (labels,) = doubtful(text, spans=[], category="shoes", table={"color": ("pink",)})
     assert states(labels) == [BLANK, NOT_LOCATED, BLANK]
-    assert set(labels.maybe) == {COLOR, MATERIAL}
+    assert set(labels.uncertain) == {COLOR, MATERIAL}
     for unlisted in ("hats", None):
-        _, (labels,) = doubtful(text, spans=[], category=unlisted)
+        (labels,) = doubtful(text, spans=[], category=unlisted)
         assert states(labels) == [BLANK] * 3
 
 
 def test_mentions_are_cut_to_their_windows() -> None:
-    own, labels = doubtful("shirt " * 30 + "red blue", spans=[], overrides=("text.max_tokens=24", "text.overlap=4"))
-    assert [bool(x.maybe) for x in labels] == [False] * (len(labels) - 1) + [True]
-    assert own.tags(labels[-1], COLOR)[-3:] == [0, UNKNOWN, UNKNOWN]
-
-
-def test_the_releases_pad_tag_stays_before_a_mention() -> None:
-    own, (labels,) = doubtful("red shirt", spans=[], overrides=("decoder.pad_tag=true",))
-    assert own.tags(labels, COLOR) == [3, UNKNOWN, 0]
+    labels = doubtful("shirt " * 30 + "red blue", spans=[], overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.uncertain) for x in labels] == [False] * (len(labels) - 1) + [True]
+    assert labels[-1].tags(COLOR)[-3:] == [0, UNKNOWN, UNKNOWN]
 
 
 def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
-    """An encoder with a teacher that found (attribute, words, confidence), and the labels of each window."""
+    """The labels of each window, with a teacher that found (attribute, words, confidence)."""
     values = tuple(
-        ExtractedValue(a, w, "title", text.index(w), text.index(w) + len(w), confidence) for a, w, confidence in finds
+        Value.from_span(Span(a, text.index(w), text.index(w) + len(w), w, "title"), confidence)
+        for a, w, confidence in finds
     )
     read = Prediction("p", values, {a: 0.8 for a, _, _ in finds})
     config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
     teacher = Teacher([read], KNOWN, high=0.9, low=0.1)
-    own = ProductEncoder(bert(), config, KNOWN, UnlabelledMentions.learn([], KNOWN), teacher)
-    return own, [w.labels for w in own.encode(product(text, **more), labels=True).windows]
+    targets = TargetEncoder(KNOWN, UnlabelledMentions.learn([], KNOWN), teacher)
+    windows = labelled(ProductEncoder(bert(), config, KNOWN), product(text, **more), targets).windows
+    return [w.labels for w in windows]
 
 
 def test_what_a_teacher_is_sure_of_becomes_a_label_that_counts_as_much() -> None:
     text = "red hazzys shirt, blue leather"
-    own, (labels,) = taught(("color", "red", 0.97), ("color", "blue", 0.93), ("brand", "hazzys", 0.5), text=text)
-    assert labels.soft == {COLOR: ([1, 0, 0, 0, 1, 0], 0.93)}
-    assert own.tags(labels, COLOR) == [1, 0, 0, 0, 1, 0]
-    assert own.tags(labels, BRAND) == [0, UNKNOWN, 0, 0, 0, 0]
-    assert labels.maybe == {BRAND: [(1, 2)]}  # leather: not in the teacher's range
+    (labels,) = taught(("color", "red", 0.97), ("color", "blue", 0.93), ("brand", "hazzys", 0.5), text=text)
+    assert labels.pseudo == {COLOR: ([1, 0, 0, 0, 1, 0], 0.93)}
+    assert labels.tags(COLOR) == [1, 0, 0, 0, 1, 0]
+    assert labels.tags(BRAND) == [0, UNKNOWN, 0, 0, 0, 0]
+    assert labels.uncertain == {BRAND: [(1, 2)]}  # leather: not in the teacher's range
     assert labels.scores == pytest.approx({COLOR: 0.8, BRAND: 0.8})
     assert labels.pairs == {}
     assert states(labels) == [BLANK] * 3
@@ -602,41 +612,20 @@ def test_what_a_teacher_is_sure_of_becomes_a_label_that_counts_as_much() -> None
 
 def test_a_teachers_label_joins_the_shops() -> None:
     text = "red shirt with striped blue"
-    own, (labels,) = taught(("color", "striped blue", 0.97), text=text, spans=[span("color", text, "red")])
-    assert own.tags(labels, COLOR) == [1, 0, 0, 1, 2]
+    (labels,) = taught(("color", "striped blue", 0.97), text=text, spans=[span("color", text, "red")])
+    assert labels.tags(COLOR) == [1, 0, 0, 1, 2]
     assert labels.pairs == {COLOR: [1, 0, 0, 0, 0]}
     assert labels.scores == {}
 
 
 def test_a_teachers_score_goes_to_the_windows_that_say_something() -> None:
     text = "shirt " * 30 + "red"
-    _, labels = taught(("color", "red", 0.97), text=text, overrides=("text.max_tokens=24", "text.overlap=4"))
-    assert [bool(x.soft) for x in labels] == [bool(x.scores) for x in labels] == [*[False] * (len(labels) - 1), True]
+    labels = taught(("color", "red", 0.97), text=text, overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.pseudo) for x in labels] == [bool(x.scores) for x in labels] == [*[False] * (len(labels) - 1), True]
 
 
 def test_without_mentions_nothing_is_in_doubt() -> None:
-    assert labels_of("red cotton shirt").maybe == {}
-
-
-# ---- no labels -----------------------------------------------------------------------------------------------------
-
-
-def test_unlabelled_windows_have_no_labels() -> None:
-    (window,) = encoder().encode(product("red shirt")).windows
-    assert window.labels is None
-
-
-def test_mae_release_has_a_pad_tag_first_and_x_on_continuations() -> None:
-    text = "red striped shirt"
-    gold = product(text, spans=[span("color", text, "red striped shirt")])
-    own = encoder(None, preset="mae-release")
-    assert (own.units, own.config.decoder.pad_tag) == ("piece", True)
-    (window,) = own.encode(gold, labels=True).windows
-    assert window.units[0] is None
-    assert window.unit_index == list(range(10))
-    assert window.owned == (1, 10)
-    # pad | B red | I s, X on ##t ##r ##i ##p ##e ##d | I shirt
-    assert window.labels.pairs == {COLOR: [4, 1, 2, 3, 3, 3, 3, 3, 3, 2]}
+    assert labels_of("red cotton shirt").uncertain == {}
 
 
 # ---- the tokenizer -------------------------------------------------------------------------------------------------
@@ -665,7 +654,7 @@ def test_a_tokenizer_without_offsets_is_refused() -> None:
 def test_a_tokenizer_without_a_special_token_is_refused() -> None:
     backend = byte_level().backend_tokenizer
     without = PreTrainedTokenizerFast(tokenizer_object=backend, cls_token="<s>", sep_token="</s>")
-    with pytest.raises(ConfigError, match=r"its tokenizer has no pad_token, .* choose a BERT-like encoder"):
+    with pytest.raises(ConfigError, match=r"its tokenizer has no unk_token, .* choose a BERT-like encoder"):
         encoder(without)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +22,16 @@ from attrex.evaluation.comparison import (
     csv_text,
     difference,
     figure_of,
+    figures_of,
+    headless_pyplot,
     markdown,
     plot,
 )
 from attrex.evaluation.evaluate import Evaluation
 from attrex.evaluation.metrics import score
-from attrex.evaluation.runs import COMPARED, RunResult, pack, read_runs, unpack
+from attrex.evaluation.runs import COMPARED, RunResult, add_run, pack, read_runs, unpack
 from attrex.evaluation.significance import paired_bootstrap
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 PLACES = ((0, 3), (4, 8), (9, 14))
 
@@ -38,10 +43,15 @@ def drawn(found: float, seed: int, products: int = 60) -> tuple[list[Product], l
     spans = tuple(Span("Color", a, b, text[a:b]) for a, b in PLACES)
     rows = [Product(str(i), {"text": text}, spans=spans) for i in range(products)]
     said = [
-        Prediction(str(i), tuple(ExtractedValue("Color", text[a:b], "text", a, b, 0.9) for a, b in PLACES if f < found))
+        Prediction(str(i), tuple(Value.from_span(Span("Color", a, b, text[a:b]), 0.9) for a, b in PLACES if f < found))
         for i, f in enumerate(rng.random(products))
     ]
     return rows, said
+
+
+def table_lines(table: str) -> list[str]:
+    """Its lines without the blanks that align the columns."""
+    return [re.sub(" +", " ", line) for line in table.splitlines()]
 
 
 def write(folder: Path, name: str, seed: int, found: float, **more: Any) -> Path:
@@ -68,9 +78,10 @@ def test_counts_are_as_they_were_when_read_back() -> None:
 def test_a_row_has_the_mean_of_its_seeds_and_how_far_they_lie_apart(runs: list[RunResult]) -> None:
     rows = compare(runs)
     assert [row.name for row in rows] == ["better", "worse"]
-    head, rule, first, second = markdown(rows).splitlines()
+    assert len({len(line) for line in markdown(rows).splitlines()}) == 1
+    head, rule, first, second = table_lines(markdown(rows))
     assert head.startswith("| run | seeds | TAG-F1 | P | R |")
-    assert rule.count("---") == head.count("|") - 1
+    assert rule.count(" -") == head.count("|") - 1
     f1s = [run.value("test", "tag", "f1") for run in runs[1:]]
     assert first.startswith(f"| better | 2 | {np.mean(f1s):.4f} ±{abs(f1s[0] - f1s[1]) / 2:.4f} | 1.0000 ±0.0000 |")
     assert "| 12.0 | 30.2 |" in second  # sequences and minutes are no shares
@@ -132,7 +143,7 @@ def test_rows_are_compared_with_the_chosen_one(runs: list[RunResult]) -> None:
     assert worse.difference is None
     assert better.difference is not None
     assert better.difference.ci95[0] < better.difference.difference < better.difference.ci95[1]
-    head, _, first, second = markdown([better, worse]).splitlines()
+    head, _, first, second = table_lines(markdown([better, worse]))
     assert head.endswith("| difference | 95 % interval | p |")
     assert f"| {better.difference.difference:+.4f} |" in first
     assert second.endswith("| - | - | - |")
@@ -157,6 +168,35 @@ def test_a_plot_has_a_line_for_every_row(runs: list[RunResult], tmp_path: Path, 
     if name.endswith("svg"):
         assert b"better" in drawing
         assert b"worse" in drawing
+
+
+def test_long_row_names_are_whole_in_a_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ["training.accumulation=1", "training.batch_size=4", "training.evaluations=1"]
+    files = [write(tmp_path, "uls-dram-pretrained", n, 0.5 + n / 10, overrides=settings[:n]) for n in range(4)]
+    rows = compare(read_runs(files), "uls-dram-pretrained", samples=50)
+    pyplot = headless_pyplot()
+    monkeypatch.setattr(pyplot, "close", lambda _: None)
+    plot(rows, tmp_path / "runs.png")
+    canvas = pyplot.gcf()
+    names = canvas.axes[0].get_yticklabels()
+    assert [name.get_text().replace("\n", " ") for name in names] == [row.name for row in rows]
+    places = [name.get_window_extent() for name in names]
+    assert all(canvas.bbox.x0 <= place.x0 and place.y0 >= canvas.bbox.y0 for place in places)
+    assert all(below.y1 < above.y0 for above, below in pairwise(places))
+    assert canvas.axes[0].bbox.width > 0.3 * canvas.bbox.width
+    texts = {text.get_text() for text in canvas.axes[0].texts}
+    assert sum(bool(re.fullmatch(r"[+-]0\.\d{3} \([+-]0\.\d{3} to [+-]0\.\d{3}\)", text)) for text in texts) == 3
+    monkeypatch.undo()
+    pyplot.close(canvas)
+
+
+def test_the_figures_of_a_metric_are_its_f1_precision_and_recall(runs: list[RunResult], tmp_path: Path) -> None:
+    assert figures_of(compare(runs), "test", "tag") == ["TAG-F1", "P", "R"]
+    assert figures_of(compare(runs), "test", "cls_values") == ["TAG-F1"]
+    assert figures_of(compare(runs), "gold", "overlap") == list(FIGURES)  # not measured: whatever there is
+    gold = read_runs([write(tmp_path, "x", 0, 0.5, gold=runs[0].measured["test"])])
+    assert figures_of(compare(gold), "gold", "overlap") == ["gold overlap P", "gold overlap R", "gold overlap F1"]
+    assert table_lines(markdown(compare(runs), ["TAG-F1"]))[0] == "| run | seeds | TAG-F1 |"
 
 
 def test_each_metric_has_its_figure() -> None:
@@ -242,7 +282,7 @@ def test_a_macro_f1_over_no_attribute_is_no_figure(tmp_path: Path) -> None:
     few, many = write(tmp_path, "few", 0, 0.5), write(tmp_path, "many", 0, 0.8)
     found = json.loads(few.read_text())
     few.write_text(json.dumps(found | {"test": found["test"] | {"macro_f1": 0.0, "macro_attributes": 0}}))
-    alone, both = (markdown(compare(read_runs(files))).splitlines() for files in ([few], [few, many]))
+    alone, both = (table_lines(markdown(compare(read_runs(files)))) for files in ([few], [few, many]))
     column = alone[0].split(" | ").index("macro-F1")
     assert [line.split(" | ")[column] for line in (alone[2], both[3])] == ["-", "-"]
     assert float(both[2].split(" | ")[column]) > 0
@@ -252,25 +292,111 @@ def test_a_file_counts_once(tmp_path: Path) -> None:
     path = write(tmp_path, "a", 0, 0.5)
     (tmp_path / "link.json").symlink_to(path)
     (run,) = read_runs([path, tmp_path / "." / "x" / ".." / path.name, tmp_path / "link.json"])
-    assert run.path == path
+    assert run.source == str(path)
+
+
+def test_runs_are_read_from_a_table_by_their_names(tmp_path: Path) -> None:
+    table = tmp_path / "shop.jsonl"
+    for name, seed, found in (("b", 0, 0.8), ("a", 1, 0.5), ("a", 0, 0.6)):
+        add_run(table, f"{name}-seed{seed}", json.loads(write(tmp_path, name, seed, found).read_text()))
+    every = read_runs([table])
+    assert [run.source for run in every] == [f"{table}::{n}" for n in ("a-seed0", "a-seed1", "b-seed0")]
+    assert table.read_text().splitlines()[0].startswith('{"run": "a-seed0", "name": "a", "seed": 0')
+    chosen = read_runs([f"{table}::a-*", f"{table}::*-seed0", tmp_path / "." / "shop.jsonl", tmp_path / "b-0.json"])
+    assert [run.source for run in chosen] == [*(run.source for run in every), str(tmp_path / "b-0.json")]
+    (file,) = read_runs([tmp_path / "b-0.json"])
+    assert {k: v for k, v in every[2].measured.items() if k != "run"} == file.measured
+    assert every[2].counts("test", "tag").tolist() == file.counts("test", "tag").tolist()
+    assert [(row.name, len(row.runs)) for row in compare(every)] == [("b", 1), ("a", 2)]
+    with pytest.raises(DataError, match=r"shop\.jsonl has no run 'a-seed2'; did you mean 'a-seed[01]'\?; expected one"):
+        read_runs([f"{table}::a-seed2"])
+    with pytest.raises(DataError, match=r"none\.jsonl cannot be read"):
+        read_runs([tmp_path / "none.jsonl"])
+
+
+def test_a_run_in_a_table_is_replaced_and_the_other_lines_stay_as_they_are(tmp_path: Path) -> None:
+    table = tmp_path / "shop.jsonl"
+    measured = {"test": {"tag": {"f1": 0.5}}}
+    add_run(table, "b", measured)
+    table.write_text(table.read_text().replace(" ", "  "))
+    add_run(table, "a", measured | {"note": "two\u2028lines"})
+    before = table.read_text(encoding="utf-8").split("\n")
+    add_run(table, "a", measured)
+    after = table.read_text(encoding="utf-8").split("\n")
+    assert len(before) == len(after) == 3
+    assert before[1:] == after[1:]
+    assert before[0] != after[0]
+
+
+def test_a_kill_while_a_run_is_added_leaves_the_table_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "shop.jsonl"
+    add_run(table, "a", {"test": {"tag": {"f1": 0.5}}})
+    before = table.read_bytes()
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", killed)
+        with pytest.raises(KeyboardInterrupt):
+            add_run(table, "b", {"test": {"tag": {"f1": 0.6}}})
+    assert table.read_bytes() == before
+    add_run(table, "b", {"test": {"tag": {"f1": 0.6}}})  # the lock was released
+    assert len(read_runs([table])) == 2
+
+
+def test_runs_added_at_once_are_all_in_the_table(tmp_path: Path) -> None:
+    table = tmp_path / "shop.jsonl"
+    adding = (
+        "import sys; from pathlib import Path; from attrex.evaluation.runs import add_run\n"
+        "for i in range(40): add_run(Path(sys.argv[1]), f'{sys.argv[2]}{i}', {'test': {'tag': {'f1': 0.5}}})"
+    )
+    several = [subprocess.Popen([sys.executable, "-c", adding, str(table), name]) for name in "abc"]
+    assert [process.wait() for process in several] == [0, 0, 0]
+    assert len(read_runs([table])) == 120
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 2 of .*shop.jsonl is damaged: .*; delete the line"),
+        ("[]", 'line 2 of .*shop.jsonl is no run: expected an object with "run"'),
+        ('{"name": "x"}', 'line 2 of .*shop.jsonl is no run: expected an object with "run"'),
+        ('{"run": "x", "test": {"tag": 5}}', "shop.jsonl::x is damaged: test.tag should be an object"),
+        ('{"run": "x"}', "shop.jsonl::x is no measured run"),
+    ],
+)
+def test_a_damaged_line_of_a_table_is_named(tmp_path: Path, line: str, words: str) -> None:
+    table = tmp_path / "shop.jsonl"
+    add_run(table, "a", {"test": {"tag": {"f1": 0.5}}})
+    with table.open("a") as file:
+        file.write(line + "\n")
+    before = table.read_bytes()
+    with pytest.raises(DataError, match=words):
+        read_runs([table])
+    if line.startswith("{") and "run" in line:
+        return
+    with pytest.raises(DataError, match=words):
+        add_run(table, "b", {"test": {"tag": {"f1": 0.6}}})
+    assert table.read_bytes() == before
 
 
 def test_files_of_one_seed_and_rows_of_other_seeds_are_told(runs: list[RunResult], tmp_path: Path) -> None:
     assert comparison_remarks(compare(runs)) == []
     said = comparison_remarks(compare(runs, "worse", samples=50))
     assert said == [
-        "better has seeds 0, 1, worse has seed 0: the difference is between all runs of both, and a lucky seed that "
-        "one of them lacks is part of it"
+        "better has seeds 0, 1, worse has seed 0: the difference is between all runs of both, so a seed that only "
+        "one of them has is part of it"
     ]
     assert comparison_remarks(compare(runs[:2], "worse", samples=50)) == []
     copy = tmp_path / "copy.json"
-    copy.write_text(runs[0].path.read_text())
+    copy.write_text(Path(runs[0].source).read_text())
     (said,) = comparison_remarks(compare([runs[0], *read_runs([copy])]))
-    assert said == f"worse: {runs[0].path}, {copy} all say seed 0; they count as 2 seeds"
-    seedless = [RunResult(Path(name), "x", {"test": {"tag": {"f1": 0.5}}}) for name in ("a/x.json", "b/x.json")]
-    assert comparison_remarks(compare(seedless)) == [
-        "x: a/x.json, b/x.json do not say their seed; they count as 2 seeds"
-    ]
+    assert said == f"worse: {runs[0].source}, {copy} all have seed 0; they count as 2 seeds"
+    seedless = [RunResult(name, "x", {"test": {"tag": {"f1": 0.5}}}) for name in ("a/x.json", "b/x.json")]
+    assert comparison_remarks(compare(seedless)) == ["x: a/x.json, b/x.json have no seed; they count as 2 seeds"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"name": "x"}', '{"test": {"f1": 1}}'])

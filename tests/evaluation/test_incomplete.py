@@ -10,7 +10,7 @@ from attrex.evaluation.incomplete import Incomplete, incomplete, without_unknown
 from attrex.evaluation.metrics import score
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.shop.schema import Attribute, Schema
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 SCHEMA = Schema(
     (Attribute("Color", options=("Red", "Blue")), Attribute("Fit", options=("Slim",)), Attribute("Neckline")),
@@ -29,7 +29,7 @@ def product(*said: tuple[str, str], **more: object) -> Product:
 
 
 def bounds(gold: Product, *found: tuple[str, str], attributes: list[str] | None = None) -> Incomplete:
-    values = tuple(ExtractedValue(a, TEXT[b:e], "text", b, e, 0.9) for a, b, e in (place(*f) for f in found))
+    values = tuple(Value.from_span(Span(a, b, e, TEXT[b:e]), 0.9) for a, b, e in (place(*f) for f in found))
     prediction = Prediction("p", values)
     tag = score([gold], [prediction], bootstrap=0, attributes=attributes).tag
     result = incomplete([gold], [prediction], tag, UnlabelledMentions.learn([], SCHEMA), attributes=attributes)
@@ -94,11 +94,11 @@ def test_a_person_is_told_not_to_tune_towards_missing_values() -> None:
 
 def test_what_nobody_can_call_right_or_wrong_is_left_out() -> None:
     said = (("Color", "red"), ("Color", "blue"), ("Color", "jeans"), ("Fit", "slim"))
-    values = tuple(ExtractedValue(a, TEXT[b:e], "text", b, e, 0.9) for a, b, e in (place(*s) for s in said))
+    values = tuple(Value.from_span(Span(a, b, e, TEXT[b:e]), 0.9) for a, b, e in (place(*s) for s in said))
     prediction = Prediction("p", values, range={"Color": 0.9, "Fit": 0.8})
     gold, mentions = product(("Color", "red")), UnlabelledMentions.learn([], SCHEMA)
     (known,) = without_unknown([gold], [prediction], mentions)
-    assert [v.text for v in known.values] == ["red", "jeans"]  # a mention of Color, and a blank cell, are unknown
+    assert [v.value for v in known.values] == ["red", "jeans"]  # a mention of Color, and a blank cell, are unknown
     assert dict(known.range) == {"Color": 0.9}
     found = bounds(gold, *said)
     assert found.precision_known == score([gold], [known], bootstrap=0).tag.precision == 0.5

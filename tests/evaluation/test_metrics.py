@@ -15,7 +15,7 @@ from seqeval.scheme import IOB2
 
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import RANGE_THRESHOLD, Scores, resample, score
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 TEXT = "blue jeans match blue spirits"
 
@@ -27,7 +27,7 @@ def product(*places: tuple[str, int, int], id: str = "p", text: str = TEXT) -> P
 def prediction(
     *places: tuple[str, int, int], id: str = "p", text: str = TEXT, range: dict[str, float] | None = None
 ) -> Prediction:
-    values = tuple(ExtractedValue(a, text[b:e], "text", b, e, 0.9) for a, b, e in places)
+    values = tuple(Value.from_span(Span(a, b, e, text[b:e]), 0.9) for a, b, e in places)
     return Prediction(id, values, range or {})
 
 
@@ -139,7 +139,7 @@ def test_duplicates_collapse():
 def test_the_field_of_a_span_counts():
     fields = {"title": "red", "description": "red"}
     gold = Product("p", fields, spans=(Span("Color", 0, 3, "red", "title"),))
-    found = Prediction("p", (ExtractedValue("Color", "red", "description", 0, 3, 1.0),))
+    found = Prediction("p", (Value.from_span(Span("Color", 0, 3, "red", "description"), 1.0),))
 
     scores = one(gold, found)
 

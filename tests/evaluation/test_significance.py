@@ -9,7 +9,7 @@ import pytest
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.metrics import score
 from attrex.evaluation.significance import METRICS, paired_bootstrap
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 SPANS = (Span("Color", 0, 3, "red"), Span("Type", 4, 9, "shirt"), Span("Color", 15, 18, "red"))
 PRODUCTS = [Product(str(i), {"text": "red shirt with red"}, spans=SPANS) for i in range(120)]
@@ -21,11 +21,7 @@ def predictions(recall: float, seed: int) -> list[Prediction]:
     return [
         Prediction(
             p.id,
-            tuple(
-                ExtractedValue(s.attribute, s.text, s.field, s.start, s.end, 1.0)
-                for s in SPANS
-                if rng.random() < recall
-            ),
+            tuple(Value.from_span(s) for s in SPANS if rng.random() < recall),
         )
         for p in PRODUCTS
     ]

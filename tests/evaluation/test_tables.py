@@ -6,7 +6,7 @@ from rich.console import Console
 
 from attrex.evaluation.metrics import Scores, score
 from attrex.evaluation.tables import score_tables
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 
 def shown(scores: Scores) -> str:
@@ -19,7 +19,7 @@ def test_the_tables_show_the_numbers_and_what_failed():
     shirt = Span("Type", 5, 10, "shirt")
     labels = (Span("[red]Color", 0, 4, "blue"), shirt, Span("Type", 16, 21, "shirt"))
     products = [Product("a", {"text": "blue shirt, tee shirt"}, spans=labels), Product("b", {"text": ""}, spans=())]
-    found = Prediction("a", (ExtractedValue("Type", "shirt", "text", 5, 10, 0.9),))
+    found = Prediction("a", (Value.from_span(Span("Type", 5, 10, "shirt"), 0.9),))
     text = shown(score(products, [found, None], bootstrap=20))
 
     assert "2 products, 1 of them unreadable or without prediction" in text

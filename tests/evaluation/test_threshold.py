@@ -10,14 +10,15 @@ from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.extractor import Extractor
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 
 def test_a_higher_threshold_takes_the_values_of_an_attribute_away() -> None:
     product = Product("1", {"text": "red suede"}, spans=(Span("Color", 0, 3, "red"),), complete=True)
-    red = ExtractedValue("Color", "red", "text", 0, 3, 0.9)
-    suede = ExtractedValue("Brand", "suede", "text", 4, 9, 0.9)
+    red = Value.from_span(Span("Color", 0, 3, "red"), 0.9)
+    suede = Value.from_span(Span("Brand", 4, 9, "suede"), 0.9)
     prediction = Prediction("1", (red, suede), {"Color": 0.6, "Brand": 0.2})
     curve = threshold_curve([product], [prediction], [0.7, 0.2, 0.1])
     assert list(curve) == [0.1, 0.2, 0.7]
@@ -40,7 +41,7 @@ def test_the_curve_equals_extracting_again_at_each_threshold(
     tiny: Config, schema: Schema, products: list[Product]
 ) -> None:
     set_seed(0)
-    model = new_model(tiny, schema)
+    model = new_model(tiny, Shop(schema=schema))
     extractor = Extractor(model)
     # texts of one window; with random weights the scores lie anywhere between 0 and 1
     short = [p for p in products if sum(map(len, p.fields.values())) < 200][:8]

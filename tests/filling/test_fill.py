@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from attrex.errors import DataError
 from attrex.filling.fill import CHANGE_COLUMNS, FilledRow, Outcome, fill_table
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 
@@ -16,15 +18,12 @@ def product(number: int = 0, **table: tuple[str, ...]) -> Product:
 
 def read(number: int = 0, **finds: dict[str, float]) -> Prediction:
     """What was found: attribute -> words -> confidence."""
-    values = [ExtractedValue(a, w, "text", 0, len(w), c) for a, said in finds.items() for w, c in said.items()]
+    values = [Value.from_span(Span(a, 0, len(w), w), c) for a, said in finds.items() for w, c in said.items()]
     return Prediction(str(number), tuple(values))
 
 
 def filled(one: Product, found: Prediction, *more: Product, **how: Any) -> FilledRow:
-    names = ValueNormalizer()
-    for p in (one, *more):
-        names.learn(p)
-    (row,) = fill_table([one], [found], names, **how)
+    (row,) = fill_table([one], [found], ValueNormalizer.fit([one, *more]), **how)
     return row
 
 
@@ -89,3 +88,33 @@ def test_a_row_with_an_error_keeps_what_it_has(side: str) -> None:
 def test_finds_of_other_products_are_refused() -> None:
     with pytest.raises(DataError, match="row 1: expected finds for the products of the table"):
         filled(product(), read(7))
+
+
+def test_a_product_is_filled_with_few_moves_between_the_folders_of_the_code() -> None:
+    spec = spec_from_file_location("benchmarks_moves", Path(__file__).parents[2] / "benchmarks" / "moves.py")
+    assert spec is not None
+    assert spec.loader is not None
+    moves = module_from_spec(spec)
+    spec.loader.exec_module(moves)
+    finds = read(**{f"A{i}": {"red": 0.9, "blue": 0.8} for i in range(6)})
+    normalizer = ValueNormalizer.fit([product(1, **{f"A{i}": ("Red",) for i in range(6)})])
+    own = product(**{f"A{i}": ("Red",) for i in range(3)})
+
+    def fill() -> None:
+        normalizer.refine([own], [finds])
+        list(fill_table([own], [finds], normalizer))
+
+    assert 0 < moves.folder_moves(fill).total() < 40  # one call of the normaliser for each find, and little else
+
+
+def test_the_same_words_found_twice_count_once_as_the_surest() -> None:
+    twice = Prediction("0", (*read(Color={"red": 0.6}).values, *read(Color={"red": 0.9}).values))
+    (entry,) = filled(product(), twice, RED).entries
+    assert entry.found.confidence == 0.9
+
+
+def test_a_value_that_the_text_does_not_say_fills_a_cell_and_has_no_place() -> None:
+    found = Prediction("0", (Value("Color", "RED", 0.9),))
+    row = filled(product(), found, RED)
+    assert row.table == {"Color": ("Red",)}
+    assert list(row.entries[0].to_json().values()) == ["0", "Color", "filled", [], "Red", True, 0.9, *[None] * 4]

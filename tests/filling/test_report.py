@@ -8,7 +8,7 @@ from rich.console import Console
 
 from attrex.filling.fill import Outcome, fill_table
 from attrex.filling.report import FillReport
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 RED = {"Color": ("Red",)}
@@ -16,14 +16,12 @@ RED = {"Color": ("Red",)}
 
 def report_of(*rows: tuple[Product, Mapping[str, float]]) -> FillReport:
     """Of products with the colours that were found in them, words -> confidence."""
-    names, report = ValueNormalizer(), FillReport()
-    for product, _ in rows:
-        names.learn(product)
+    normalizer, report = ValueNormalizer.fit(product for product, _ in rows), FillReport()
     finds = [
-        Prediction(p.id, tuple(ExtractedValue("Color", w, "text", 0, len(w), c) for w, c in said.items()))
+        Prediction(p.id, tuple(Value.from_span(Span("Color", 0, len(w), w), c) for w, c in said.items()))
         for p, said in rows
     ]
-    for row in fill_table([p for p, _ in rows], finds, names):
+    for row in fill_table([p for p, _ in rows], finds, normalizer):
         report.add(row)
     return report
 

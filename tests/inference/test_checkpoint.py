@@ -18,11 +18,13 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from attrex.config import Config
 from attrex.errors import CheckpointError
 from attrex.inference.checkpoint import Model, load_model, push_model
-from attrex.inference.directory import write_json, write_text
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json, write_text
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product
+from attrex.vocabulary.normalizer import NORMALIZER_FILE
 
 
 def having(config: Config, **changes: dict[str, Any]) -> Config:
@@ -35,7 +37,7 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
 @pytest.fixture(scope="module")
 def model(tiny: Config, schema: Schema) -> Model:
     torch.manual_seed(0)
-    return new_model(tiny, schema)
+    return new_model(tiny, Shop(schema=schema))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_predicts_the_same_after_loading_without_its_backbones(
     photos = {"model": str(tmp_path / "image")} if "image" not in change else {}
     config = having(tiny, **(change | {"text": {"model": str(tmp_path / "text")}}))
     config = having(config, image=photos)
-    model = new_model(config, schema)
+    model = new_model(config, Shop(schema=schema))
     before = predictions(model, products)
     assert any(p.values for p in before)
     model.save(tmp_path / "model")
@@ -105,6 +107,13 @@ def test_a_model_may_be_moved_and_its_thresholds_edited(directory: Path, tmp_pat
     moved = directory.rename(tmp_path / "elsewhere")
     write_json(moved / "thresholds.json", {"range": 0.3, "confidence": 0.5})
     assert load_model(str(moved)).thresholds == {"range": 0.3, "confidence": 0.5}
+
+
+def test_a_model_from_before_normalisers_knows_the_values_of_its_schema(directory: Path) -> None:
+    (directory / NORMALIZER_FILE).unlink()
+    loaded = load_model(directory)
+    attribute = next(a for a in loaded.schema.attributes if a.options)
+    assert loaded.normalizer.normalize(attribute.name, attribute.options[0].upper()) == attribute.options[0]
 
 
 def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +144,8 @@ def more_attributes(path: Path) -> None:
     ("file", "damage", "words"),
     [
         ("attrex.json", lambda p: p.unlink(), r"is not an Attrex model: attrex\.json missing; expected the directory"),
-        ("attrex.json", lambda p: edit_json(p, format=9), r"has format 9, this version reads 1; train it again or upg"),
+        ("attrex.json", lambda p: edit_json(p, format=9), r"has format 9, this version reads 2; train or export it"),
+        ("attrex.json", lambda p: edit_json(p, format=1), r"reads 2; convert it: python -m attrex\.tools\.convert /"),
         ("attrex.json", lambda p: p.write_text("{"), r"attrex\.json is damaged: .*; copy the model again"),
         ("attrex.json", lambda p: p.write_bytes(b"\xff\xfe"), r"attrex\.json is damaged: .*; copy the model again"),
         (
@@ -147,13 +157,14 @@ def more_attributes(path: Path) -> None:
         ("config.yaml", lambda p: p.write_text("text: [1"), r"is damaged: its network cannot be built from config"),
         ("config.yaml", lambda p: p.write_text("texts: {}"), r"unknown key texts; did you mean 'text'"),
         ("config.yaml", lambda p: p.write_bytes(b"\xff\xfe\x00"), r"its network cannot be built .*UnicodeDecodeError"),
-        ("schema.yaml", lambda p: p.write_text("{}"), r"should have a mapping 'attributes"),
-        ("schema.yaml", more_attributes, r"does not fit its own config\.yaml and schema\.yaml; undo what was changed"),
+        ("shop.yaml", lambda p: p.write_text("colums: {}"), r"unknown key 'colums'; did you mean 'columns'"),
+        ("shop.yaml", more_attributes, r"does not fit its own config\.yaml and shop\.yaml; undo what was changed"),
         (
             "architecture.json",
             lambda p: p.write_text("{}"),
             r"its network cannot be built .*KeyError.*; copy the model",
         ),
+        ("normalizer.json", truncate, r"normalizer\.json is not JSON: .*; copy the model again"),
         ("image.json", lambda p: p.write_text("{}"), r"image transform: key 'size' is missing"),
         ("image.json", lambda p: edit_json(p, size=-1), r"size should be a whole number above 0, found -1"),
         ("model.safetensors", truncate, r"model\.safetensors is damaged: .*; copy the model again"),
@@ -192,9 +203,9 @@ def test_reading_a_model_runs_no_code_that_it_names(
 
 
 def test_all_missing_files_are_named_at_once(directory: Path) -> None:
-    (directory / "schema.yaml").unlink()
+    (directory / "shop.yaml").unlink()
     (directory / "image.json").unlink()
-    with pytest.raises(CheckpointError, match=r"schema\.yaml, image\.json missing"):
+    with pytest.raises(CheckpointError, match=r"shop\.yaml, image\.json missing"):
         load_model(directory)
 
 
@@ -272,7 +283,7 @@ def test_push_sends_the_model_and_nothing_else(hub: SimpleNamespace, directory: 
     (created, private), (name, folder, ignored) = hub.uploads
     assert (created, private, name) == ("shop/fashion-model", True, "shop/fashion-model")
     assert folder == str(directory)
-    assert ignored == ["checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part"]
+    assert ignored == ["checkpoints/*", "logs/*", "run.json", "*.part"]
 
 
 def test_push_of_half_a_model(hub: SimpleNamespace, directory: Path) -> None:

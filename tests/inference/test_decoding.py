@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
+from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
 from attrex.model.crf import CRF
 from attrex.model.tags import flat_spans_from_tags
 
@@ -67,10 +67,6 @@ def test_an_inside_that_continues_nothing_opens_a_span() -> None:
         (1, 1, 0, 1),
         (1, 0, 1, 2),
     ]
-
-
-def test_the_tag_of_the_first_position_is_no_value() -> None:
-    assert only_bio(np.array([[3, 1, 2, 0]])).tolist() == [[0, 1, 2, 0]]
 
 
 def test_scores_travel_as_json() -> None:

@@ -23,8 +23,10 @@ from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
 from attrex.io.readers import write_products
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
+from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
 TEXT_ONLY = {"image": {"model": None}, "fusion": {"kind": "none"}}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -37,8 +39,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "concat": {"fusion": {"kind": "concat"}},
     "guided by names": {"guidance": {"kind": "bert"}},
     "windows": {"text": {"max_tokens": 32, "overlap": 12}},
-    "pad tag": {"decoder": {"pad_tag": True}},
-    "no attribute class": {"range": {"no_attribute_class": True}},
 }
 
 
@@ -48,7 +48,7 @@ def build(config: Config, schema: Schema, changes: dict[str, Any]) -> Model:
     for section, values in changes.items():
         raw[section] |= values
     torch.manual_seed(0)
-    model = new_model(Config.parse(raw), schema)
+    model = new_model(Config.parse(raw), Shop(schema=schema))
     if model.network.concat is not None:
         torch.nn.init.ones_(model.network.concat.norm.weight)  # as if trained: at the start regions are silent
     model.thresholds = {"range": 0.0}
@@ -82,8 +82,8 @@ def assert_same(one: list[Prediction], other: list[Prediction]) -> None:
         assert [v.confidence for v in a.values] == pytest.approx([v.confidence for v in b.values], abs=1e-4)
         assert a.range == pytest.approx(b.range, abs=1e-4)
         for v, w in zip(a.values, b.values, strict=True):
-            assert [e.image for e in v.evidence] == [e.image for e in w.evidence]
-            for e, f in zip(v.evidence, w.evidence, strict=True):
+            assert [e.image for e in v.regions] == [e.image for e in w.regions]
+            for e, f in zip(v.regions, w.regions, strict=True):
                 assert sum(e.weights, ()) == pytest.approx(sum(f.weights, ()), abs=1e-2)
 
 
@@ -104,9 +104,9 @@ def test_attributes_that_are_given_are_the_only_ones_looked_for(
 ) -> None:
     model = build(tiny, schema, VARIANTS[name])
     some = frozenset(schema.names[:3])
-    expected = list(Extractor(model, device="cpu").extract(sample, given=lambda product: some))
+    expected = list(Extractor(model, device="cpu").extract(sample, attributes=lambda product: some))
     export = Extractor.load(write_export(model, tmp_path / "onnx"))
-    found = list(export.extract(sample, given=lambda product: some))
+    found = list(export.extract(sample, attributes=lambda product: some))
     assert set() < {v.attribute for p in found for v in p.values} <= some
     assert [[v.key for v in p.values] for p in found] == [[v.key for v in p.values] for p in expected]
 
@@ -178,7 +178,6 @@ def test_without_the_packages_it_says_what_to_install(
     [
         ({"guidance": {"kind": "dynet"}}, "guidance.kind=dynet has no vector per attribute"),
         ({"fusion": {"kind": "concat_attention"}}, "fusion.kind=concat_attention cannot be traced"),
-        ({"decoder": {"continuation_tag": True}, "text": {"units": "piece"}}, "is decoded by torch only"),
     ],
 )
 def test_models_that_cannot_be_exported_say_so(
@@ -236,7 +235,7 @@ def _edit(path: Path, **changes: Any) -> None:
         (lambda d: (d / "text.onnx").write_bytes(b"no graph"), "is damaged"),
         (lambda d: (d / "tokenizer/tokenizer.json").write_text("{}"), "is damaged"),
         (lambda d: _edit(d / "export.json", crf={}), "is damaged"),
-        (lambda d: _edit(d / "export.json", format=99), "format 99, this version reads 1; export it again"),
+        (lambda d: _edit(d / "export.json", format=99), "format 99, this version reads 2; train or export it again"),
     ],
 )
 def test_a_damaged_export_is_told(
@@ -334,7 +333,7 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
 def test_finds_that_nobody_can_judge_count_as_in_training(tiny: Config, schema: Schema) -> None:
     product = Product("a", {"text": "red, wool"}, table={"Color": ("red",)}, spans=(Span("Color", 0, 3, "red"),))
     name = next(a for a in schema.names if a != "Color")
-    found = Prediction("a", tuple(ExtractedValue(a, "red", "text", 0, 3, 0.9) for a in ("Color", name)))
+    found = Prediction("a", tuple(Value.from_span(Span(a, 0, 3, "red"), 0.9) for a in ("Color", name)))
     for unknown, left in (("negative", {"Color", name}), ("masked", {"Color"})):
         model = build(tiny, schema, {"range": {"unknown": unknown}})
         assert {v.attribute for v in parity._judged(model, [product], [found])[0].values} == left
@@ -371,3 +370,8 @@ def test_what_is_in_the_way_is_left_alone(
         export_checked(exported[0], Path("."), products[:3])
     with pytest.raises(DataError, match="the sample has none that can be read"):
         export_checked(exported[0], tmp_path / "new", [Product("bad", {}, error="line 1")])
+
+
+def test_what_the_shop_calls_its_values_is_exported(exported: tuple[Model, Path]) -> None:
+    model, directory = exported
+    assert ValueNormalizer.load(directory / NORMALIZER_FILE).to_json() == model.normalizer.to_json()

@@ -18,18 +18,19 @@ from attrex.config import Config
 from attrex.encoding import batching
 from attrex.encoding.batching import BatchItem
 from attrex.encoding.encoder import ProductEncoder
-from attrex.errors import ConfigError
+from attrex.errors import ConfigError, DataError
 from attrex.inference import extractor as extractor_module
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
-from attrex.model.batch import Batch, Decoded
+from attrex.model.batch import Decoded, DecodedValue, Inputs
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Value
 
 
-def collate(rows: list[BatchItem], encoder: ProductEncoder) -> Batch:
-    return Batch.of(batching.collate(rows, encoder))
+def collate(rows: list[BatchItem], encoder: ProductEncoder) -> Inputs:
+    return Inputs.from_arrays(batching.collate(rows, encoder.pad))
 
 
 def having(config: Config, **changes: dict[str, Any]) -> Config:
@@ -42,7 +43,7 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
 def build(config: Config, schema: Schema) -> Extractor:
     """Untrained: with S_thr = 0 it finds spans of every attribute, which is all these tests need."""
     torch.manual_seed(0)
-    model = new_model(config, schema)
+    model = new_model(config, Shop(schema=schema))
     model.thresholds = {"range": 0.0}
     return Extractor(model, device="cpu")
 
@@ -86,8 +87,8 @@ def assert_alike(one: Prediction, other: Prediction) -> None:
     assert one.range == pytest.approx(other.range, abs=1e-4)
     for a, b in zip(one.values, other.values, strict=True):
         assert a.confidence == pytest.approx(b.confidence, abs=1e-4)
-        assert [e.image for e in a.evidence] == [e.image for e in b.evidence]
-        for x, y in zip(a.evidence, b.evidence, strict=True):
+        assert [e.image for e in a.regions] == [e.image for e in b.regions]
+        for x, y in zip(a.regions, b.regions, strict=True):
             assert np.allclose(x.weights, y.weights, atol=1e-2)  # a difference of scores over a small range
 
 
@@ -130,13 +131,13 @@ def test_long_texts_are_run_a_part_of_the_chunk_at_a_time(
     long = replace(products[0].without_images(), fields={"text": "A red cotton shirt. " * 120}, spans=None)
     several = [replace(long, id=str(i)) for i in range(20)]
     parts: list[int] = []
-    finished = Extractor._finished
+    predict = Extractor._predict
 
     def noting(self: Extractor, drafts: Any, options: Any) -> Any:
         parts.append(sum(draft.left for draft in drafts))
-        return finished(self, drafts, options)
+        return predict(self, drafts, options)
 
-    monkeypatch.setattr(Extractor, "_finished", noting)
+    monkeypatch.setattr(Extractor, "_predict", noting)
     monkeypatch.setattr(extractor_module, "CHUNK", 20)
     found = list(extractor.extract(several, batch_size=1))
     windows = len(extractor.encoder.encode(long).windows)
@@ -154,13 +155,13 @@ def test_photos_are_let_go_within_a_chunk(
     extractor: Extractor, products: list[Product], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []
-    read = Extractor._read
+    collect = extractor_module.collect
 
-    def noting(self: Extractor, found: Any, rows: Any, drafts: Any) -> None:
-        read(self, found, rows, drafts)
+    def noting(output: Any, rows: Any, drafts: Any, grid: Any) -> None:
+        collect(output, rows, drafts, grid)
         held.append(sum(bool(drafts[row.product].photos) for row in rows) + sum(len(row.pixels) for row in rows))
 
-    monkeypatch.setattr(Extractor, "_read", noting)
+    monkeypatch.setattr(extractor_module, "collect", noting)
     list(extractor.extract(products[:8], batch_size=2))
     assert held == [0, 0, 0, 0]
 
@@ -224,7 +225,7 @@ def test_a_broken_photo_is_a_warning_and_the_text_is_read(extractor: Extractor, 
     assert first == "price missing"
     assert second.startswith("photo 1 left out: image of 11 bytes: expected one of JPEG, PNG")
     assert_alike(replace(found, warnings=()), plain)
-    assert all(not v.evidence for v in found.values)
+    assert all(not v.regions for v in found.values)
 
 
 # --- evidence ---------------------------------------------------------------------------------------------------------
@@ -237,11 +238,11 @@ def test_evidence_of_several_photos(extractor: Extractor, products: list[Product
     found, *rest = extractor.extract([many, alone, others])
     grid = extractor.model.network.image.grid(64)  # type: ignore[union-attr]
     for value in found.values:
-        assert [e.image for e in value.evidence] == [0, 2, 3]  # the broken one is passed over, three are read
-        assert all(np.shape(e.weights) == grid for e in value.evidence)
-        everything = np.array([e.weights for e in value.evidence])
+        assert [e.image for e in value.regions] == [0, 2, 3]  # the broken one is passed over, three are read
+        assert all(np.shape(e.weights) == grid for e in value.regions)
+        everything = np.array([e.weights for e in value.regions])
         assert (everything.min(), everything.max()) == (0, 1)
-    assert all([e.image for e in v.evidence] == [0] for p in rest for v in p.values)
+    assert all([e.image for e in v.regions] == [0] for p in rest for v in p.values)
 
 
 def test_evidence_is_how_the_tokens_of_the_value_look(extractor: Extractor, products: list[Product]) -> None:
@@ -252,23 +253,18 @@ def test_evidence_is_how_the_tokens_of_the_value_look(extractor: Extractor, prod
     with torch.inference_mode():
         weights = extractor.model.network.encode(batch, region_weights=True).region_weights
     assert weights is not None
-    for value in only(extractor.extract([one])).values:
-        at = [i for i, u in enumerate(window.units) if u and u.start < value.end and u.end > value.start]
+    found = only(extractor.extract([one]))
+    for value, span in zip(found.values, found.spans, strict=True):
+        at = [i for i, u in enumerate(window.units) if u and u.start < span.end and u.end > span.start]
         raw = weights[0, [window.unit_index[i] for i in at]].mean(0).numpy()
         expected = (raw - raw.min()) / (raw.max() - raw.min())
-        assert np.allclose(np.ravel(value.evidence[0].weights), expected, atol=1e-4)
-
-
-def test_scrambled_regions_are_no_evidence(tiny: Config, schema: Schema, products: list[Product]) -> None:
-    found = only(build(having(tiny, image={"region_layout": "raw"}), schema).extract(products[:1]))
-    assert found.values
-    assert not any(value.evidence for value in found.values)
+        assert np.allclose(np.ravel(value.regions[0].weights), expected, atol=1e-4)
 
 
 def test_evidence_and_photos_can_be_left_out(extractor: Extractor, products: list[Product]) -> None:
     with_evidence, without = (only(extractor.extract([products[0]], evidence=e)) for e in (True, False))
-    assert all(v.evidence for v in with_evidence.values)
-    assert all(not v.evidence for v in without.values)
+    assert all(v.regions for v in with_evidence.values)
+    assert all(not v.regions for v in without.values)
     assert [v.key for v in with_evidence.values] == [v.key for v in without.values]
     blind = only(extractor.extract([products[0]], photos=False))
     assert_alike(blind, only(extractor.extract([products[0].without_images()])))
@@ -284,9 +280,9 @@ def test_confidence_is_range_score_times_the_exact_probability_of_the_span(extra
     [window] = extractor.encoder.encode(one).windows
     network, crf = extractor.model.network, extractor.model.network.crf
     assert prediction.values
-    for value in prediction.values:
-        start = next(i for i, u in enumerate(window.units) if u and u.start == value.start)
-        end = 1 + next(i for i, u in enumerate(window.units) if u and u.end == value.end)
+    for value, span in zip(prediction.values, prediction.spans, strict=True):
+        start = next(i for i, u in enumerate(window.units) if u and u.start == span.start)
+        end = 1 + next(i for i, u in enumerate(window.units) if u and u.end == span.end)
         with torch.inference_mode():
             encoded = network.encode(collate([BatchItem(0, window)], extractor.encoder))
             attribute = torch.tensor([extractor.names.index(value.attribute)])
@@ -296,8 +292,8 @@ def test_confidence_is_range_score_times_the_exact_probability_of_the_span(extra
             every = emissions.expand(len(paths), -1, -1)
             probability = (-crf.nll(every, paths, torch.ones(len(paths), units, dtype=torch.bool))).exp()
         assert probability.sum() == pytest.approx(1, abs=1e-4)
-        span = torch.tensor([1] + [2] * (end - start - 1))
-        says_so = (paths[:, start:end] == span).all(1)
+        tags = torch.tensor([1] + [2] * (end - start - 1))
+        says_so = (paths[:, start:end] == tags).all(1)
         if end < units:
             says_so &= paths[:, end] != 2
         expected = float(probability[says_so].sum()) * prediction.range[value.attribute]
@@ -314,21 +310,21 @@ def test_confidences_and_scores_are_probabilities(extractor: Extractor, shelf: l
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def assert_in_order_and_apart(text: Product, values: tuple[ExtractedValue, ...]) -> None:
+def assert_in_order_and_apart(text: Product, found: Prediction) -> None:
     fields = list(text.fields)
-    places = [(fields.index(v.field), v.start, v.end, v.attribute) for v in values]
+    places = [(fields.index(s.field), s.start, s.end, s.attribute) for s in found.spans]
     assert places == sorted(places)
     reached: Counter[tuple[str, str]] = Counter()
-    for value in values:
-        assert text.fields[value.field][value.start : value.end] == value.text
-        assert value.start >= reached[value.attribute, value.field]
-        reached[value.attribute, value.field] = value.end
+    for value, span in zip(found.values, found.spans, strict=True):
+        assert text.fields[span.field][span.start : span.end] == span.text == value.value
+        assert span.start >= reached[span.attribute, span.field]
+        reached[span.attribute, span.field] = span.end
 
 
 def test_values_are_sorted_and_say_what_the_text_says(extractor: Extractor, products: list[Product]) -> None:
     for one, found in zip(products[:10], extractor.extract(products[:10]), strict=True):
         assert found.values
-        assert_in_order_and_apart(one, found.values)
+        assert_in_order_and_apart(one, found)
 
 
 def test_tags_that_run_across_a_field_give_one_value_per_field(
@@ -341,8 +337,10 @@ def test_tags_that_run_across_a_field_give_one_value_per_field(
 
     monkeypatch.setattr(extractor.model.network.crf, "viterbi", all_one_span)
     found = only(extractor.extract([Product("7", {"title": "red shirt", "text": "of cotton"})]))
-    colors = [v for v in found.values if v.attribute == "Color"]
-    assert [(v.field, v.text) for v in colors] == [("title", "red shirt"), ("text", "of cotton")]
+    assert [(s.field, s.text) for s in found.spans if s.attribute == "Color"] == [
+        ("title", "red shirt"),
+        ("text", "of cotton"),
+    ]
 
 
 def test_long_texts_are_read_in_windows_and_each_value_is_found_once(
@@ -351,7 +349,7 @@ def test_long_texts_are_read_in_windows_and_each_value_is_found_once(
     rows = windowed.count.rows
     for one, found in zip(products[:8], windowed.extract(products[:8]), strict=True):
         assert found.coverage == 1
-        assert_in_order_and_apart(one, found.values)
+        assert_in_order_and_apart(one, found)
     assert windowed.count.rows - rows > 16
 
 
@@ -373,8 +371,8 @@ def test_windows_see_what_one_window_sees_where_context_does_not_matter(
 
         monkeypatch.setattr(extractor.model.network, "extract", by_word)
         found = only(extractor.extract([one]))
-        assert [v.text for v in found.values] == ["cotton"] * 60
-        assert len({v.start for v in found.values}) == 60
+        assert [s.text for s in found.spans] == ["cotton"] * 60
+        assert len({s.start for s in found.spans}) == 60
 
 
 def test_windows_that_disagree_at_their_border_give_no_overlapping_values(
@@ -392,9 +390,73 @@ def test_windows_that_disagree_at_their_border_give_no_overlapping_values(
 
     monkeypatch.setattr(windowed.model.network, "extract", greedy)
     one = Product("7", {"title": "soft blue cotton shirt " * 12})
-    values = only(windowed.extract([one])).values
-    assert len(values) > 1
-    assert_in_order_and_apart(one, values)
+    found = only(windowed.extract([one]))
+    assert len(found.values) > 1
+    assert_in_order_and_apart(one, found)
+
+
+def test_values_without_a_place_are_words_without_a_source(
+    windowed: Extractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every window names the same two values of Color; the surest of each counts, whatever the text says."""
+    encode = windowed.model.tokenizer.encode
+    red, sky = (tuple(encode(word, add_special_tokens=False)) for word in ("red", "sky blue"))
+
+    def naming(batch: Any, **_: Any) -> Any:
+        none, rows = torch.zeros(0, dtype=torch.long), range(len(batch.input_ids))
+        values = [DecodedValue(row, color, ids, 0.3 + 0.1 * (row % 2)) for row in rows for ids in (sky, red, ())]
+        return Decoded(none, none, none, none, none.float(), None, None, 0, None, values)
+
+    color = windowed.names.index("Color")
+    monkeypatch.setattr(windowed.model.network, "extract", naming)
+    found = only(windowed.extract([Product("7", {"title": "soft cotton shirt " * 12})]))
+    assert found.values == (Value("Color", "red", 0.4), Value("Color", "sky blue", 0.4))
+    assert only(windowed.extract([Product("7", {"title": "soft shirt"})], min_confidence=0.35)).values == ()
+
+
+# --- what products may be given as ------------------------------------------------------------------------------------
+
+
+def test_dicts_and_texts_are_products_too(extractor: Extractor) -> None:
+    text = "soft blue cotton shirt"
+    rows = [text, {"title": text}, {"id": 5, "fields": {"title": text}}, {"id": "x", "image": "a.jpg"}]
+    plain, row, own, bad = extractor.extract([*rows])
+    expected = only(extractor.extract([Product("row-1", {"text": text})]))
+    assert_alike(plain, expected)
+    assert [p.id for p in (row, own, bad)] == ["row-2", "5", "x"]
+    assert row.warnings == ("products row 2: no id in column 'id'; the row number stands in for it",)
+    assert [v.value for v in row.values] == [v.value for v in own.values] == [v.value for v in plain.values]
+    assert bad.error is not None
+    assert bad.error.startswith(
+        "products row 4: expected text in ['title', 'description', 'bullets', 'text'], got none"
+    )
+
+
+class Table:
+    """As much of a pandas table as tells what it is; iterating gives its column names."""
+
+    iterrows = None
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("red shirt", "iterable of products, dicts or texts, got text 'red shirt'; put a single one into a list"),
+        ({"title": "red"}, "got an object {'title': 'red'}; put a single one into a list"),
+        (Product("7", {"title": "red"}), "got Product .*; put a single one into a list"),
+        (Path("shop.jsonl"), "got PosixPath PosixPath.'shop.jsonl'.; read_products reads files"),
+        (5, "got a number 5"),
+        (Table(), r"got a table; give table\.to_dict\('records'\)"),
+    ],
+)
+def test_what_is_no_series_of_products_is_refused_at_the_call(extractor: Extractor, given: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        extractor.extract(given)
+
+
+def test_an_item_that_is_no_product_is_named(extractor: Extractor) -> None:
+    with pytest.raises(DataError, match="products row 2: expected a product, a dict or a text, got a number 5"):
+        list(extractor.extract(["red", 5]))  # type: ignore[list-item]
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
@@ -407,6 +469,18 @@ def test_threshold_replaces_the_models_own(extractor: Extractor, products: list[
     assert set(narrow.range) == {a for a, s in wide.range.items() if s > middle}
     assert [v.key for v in narrow.values] == [v.key for v in wide.values if v.attribute in narrow.range]
     assert only(extractor.extract([products[0]], threshold=1.0)).values == ()
+
+
+def test_attributes_to_look_for_replace_the_models_own_choice(extractor: Extractor) -> None:
+    one, other = (Product(i, {"title": "soft blue cotton shirt"}) for i in "12")
+    for attributes in (["Color"], "Color", {"1": ["Color"], "2": ["Color", "Height"]}, lambda p: {"Color", "Height"}):
+        first, second = extractor.extract([one, other], attributes=attributes)
+        assert set(first.range) == set(second.range) == {"Color"}
+    assert only(extractor.extract([one], attributes={"2": ["Color"]})).values == ()
+    with pytest.raises(
+        ConfigError, match=r"attributes should be names that the model knows, got 'Colour'.*did you mean"
+    ):
+        extractor.extract([one], attributes=["Color", "Colour"])
 
 
 def test_thresholds_of_the_model_are_the_defaults(tiny: Config, schema: Schema, products: list[Product]) -> None:
@@ -511,7 +585,7 @@ def test_a_catalogue_that_is_run_again_encodes_no_photo_and_finds_the_same(
     expected = list(extractor.extract(shelf))
     first, again = (Extractor(extractor.model, device="cpu", cache_dir=tmp_path) for _ in range(2))
     filling = list(first.extract(shelf, batch_size=4))
-    monkeypatch.setattr(extractor.model.network, "see", None)  # calling it would fail
+    monkeypatch.setattr(extractor.model.network, "encode_images", None)  # calling it would fail
     for found in (filling, list(again.extract(shelf))):
         for one, other in zip(expected, found, strict=True):
             assert_alike(one, other)
@@ -532,9 +606,9 @@ def test_other_weights_or_another_precision_share_no_regions(
 def test_photos_that_are_read_otherwise_share_no_regions(tiny: Config, schema: Schema) -> None:
     names = {
         build(having(tiny, image=change, fusion={"region_norm": False}), schema).engine.image_weights_hash()
-        for change in ({}, {"mean": (0.1, 0.2, 0.9)}, {"std": (0.1, 0.1, 0.1)}, {"region_layout": "raw"})
+        for change in ({}, {"mean": (0.1, 0.2, 0.9)}, {"std": (0.1, 0.1, 0.1)})
     }
-    assert len(names) == 4
+    assert len(names) == 3
 
 
 def test_a_damaged_file_of_the_cache_is_made_again(

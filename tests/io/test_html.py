@@ -12,6 +12,7 @@ from attrex.io.readers import read_products
 from attrex.labels.headings import key_value_lines
 from attrex.labels.labeler import DistantLabeler
 from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
 
 GREEN = "gr&uuml;nes"
 
@@ -71,9 +72,9 @@ def test_a_list_and_a_table_have_headings() -> None:
 def test_a_column_of_html_is_read_and_labelled_where_the_file_has_it() -> None:
     body = f"<p>A {GREEN} shirt</p><li>hand&nbsp;<b>wash</b></li>"
     row = {"id": 1, "title": "a <b> c", "body": body, "attributes": {"Farbe": "grünes", "Care": "Hand Wash"}}
-    (product,) = read_products([row], mapping=ColumnMapping(fields=("title", "body"), html=("body",)))
+    (product,) = read_products([row], shop=Shop(ColumnMapping(texts=("title", "body"), html=("body",))))
     assert product.fields["title"] == "a <b> c"
-    located = DistantLabeler().locate(product).spans or ()
+    located = DistantLabeler().label(product).spans or ()
     assert {(s.attribute, body[s.start : s.end]) for s in located} == {
         ("Farbe", GREEN),
         ("Care", "hand&nbsp;<b>wash"),
@@ -81,11 +82,11 @@ def test_a_column_of_html_is_read_and_labelled_where_the_file_has_it() -> None:
 
 
 def test_a_column_of_html_that_no_row_has_is_told() -> None:
-    with pytest.raises(DataError, match=r"expected the column 'bodi', which the mapping names.*did you mean 'body'"):
-        list(read_products([{"id": 1, "body": "red"}], mapping=ColumnMapping(fields=("body",), html=("bodi",))))
+    with pytest.raises(DataError, match=r"expected the column 'bodi', which the shop names.*did you mean 'body'"):
+        list(read_products([{"id": 1, "body": "red"}], shop=Shop(ColumnMapping(texts=("body",), html=("bodi",)))))
 
 
 def test_a_column_of_html_that_is_not_read_is_told() -> None:
     rows = [{"id": 1, "title": "red", "Body (HTML)": "<p>red</p>"}]
     with pytest.raises(DataError, match=r"read as texts \(title, .*got 'Body \(HTML\)'; name all text"):
-        list(read_products(rows, mapping=ColumnMapping(html=("Body (HTML)",))))
+        list(read_products(rows, shop=Shop(ColumnMapping(html=("Body (HTML)",)))))

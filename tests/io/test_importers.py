@@ -8,7 +8,9 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.io.importers import ImportReport, layout_of, read_mae, read_mepave
-from attrex.io.readers import ColumnMapping, read_products
+from attrex.io.readers import read_products
+from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
 from attrex.types import Product, Span
 
 # --- MEPAVE --------------------------------------------------------------------------------------------------------
@@ -201,10 +203,10 @@ def test_mae_wrong_layouts(tmp_path):
 
 def test_a_mapping_makes_no_sense_for_a_known_layout_but_is_used_for_one_file(tmp_path):
     mae(tmp_path, train=[KETTLE])
-    mapping = ColumnMapping(id="diffbotUri", fields=("clean_title",), table=None, images=())
-    with pytest.raises(DataError, match="expected no column mapping for a directory in MAE layout"):
-        read_products(tmp_path, mapping=mapping)
-    (product,) = read_products(tmp_path / "train" / "part-000.json", mapping=mapping)
+    mapping = ColumnMapping(id="diffbotUri", texts=("clean_title",), attributes=(), images=())
+    with pytest.raises(DataError, match="expected no columns of the shop's own for a directory in MAE layout"):
+        read_products(tmp_path, shop=Shop(mapping))
+    (product,) = read_products(tmp_path / "train" / "part-000.json", shop=Shop(mapping))
     assert product == Product("product|4|1", {"clean_title": "acme kettle"}, category="kitchen")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,11 +12,12 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.io.predictions import PredictionFile, read_predictions
-from attrex.types import ExtractedValue, Prediction, Product, RegionWeights
+from attrex.types import Prediction, Product, RegionWeights, Span, Value
 
-RED = ExtractedValue("Color", "红 red\u2028", "title", 2, 8, 0.9512, (RegionWeights(0, ((0.0, 1.0), (0.25, 0.3333))),))
+REGIONS = (RegionWeights(0, ((0.0, 1.0), (0.25, 0.3333))),)
+RED = Value.from_span(Span("Color", 2, 8, "红 red\u2028", "title"), 0.9512, REGIONS)
 PREDICTIONS = [
-    Prediction("1", (RED, replace(RED, attribute="Pattern", evidence=())), {"Color": 0.97, "Pattern": 0.61}, 0.875),
+    Prediction("1", (RED, Value("Pattern", "plain", 0.75)), {"Color": 0.97, "Pattern": 0.61}, 0.875),
     Prediction("2", warnings=("photo 1 left out: it is broken",)),
     Prediction("3", coverage=0.0, error="shop.jsonl line 3: expected one JSON object"),
 ]
@@ -28,7 +28,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     file = PredictionFile(tmp_path / "new" / f"values{suffix}")
     assert file.write(PREDICTIONS) == 3
     assert list(read_predictions(file.path)) == PREDICTIONS
-    assert (file.tally.values, file.tally.warnings, file.tally.errors) == (2, 1, 1)
+    assert (file.counts.values, file.counts.warnings, file.counts.errors) == (2, 1, 1)
     assert [p.name for p in file.path.parent.iterdir()] == [f"values{suffix}"]  # nothing is left lying about
 
 
@@ -53,11 +53,11 @@ def test_an_extraction_is_not_gone_on_with_otherwise(tmp_path: Path) -> None:
 
     how = {"--threshold": 0.3, "--no-photos": False}
     with pytest.raises(KeyboardInterrupt):
-        PredictionFile(tmp_path / "v.jsonl", how=how).write(cut())
+        PredictionFile(tmp_path / "v.jsonl", options=how).write(cut())
     with pytest.raises(DataError, match=r"was made with --threshold 0\.3, not 0\.9; resume with the same, or delete"):
-        PredictionFile(tmp_path / "v.jsonl", resume=True, how=how | {"--threshold": 0.9})
-    file = PredictionFile(tmp_path / "v.jsonl", resume=True, how=how)
-    list(file.left(products("1")))
+        PredictionFile(tmp_path / "v.jsonl", resume=True, options=how | {"--threshold": 0.9})
+    file = PredictionFile(tmp_path / "v.jsonl", resume=True, options=how)
+    list(file.remaining(products("1")))
     file.write(PREDICTIONS[1:])
     assert list(read_predictions(file.path)) == PREDICTIONS
     assert [p.name for p in tmp_path.iterdir()] == ["v.jsonl"]
@@ -76,22 +76,22 @@ def unfinished(tmp_path: Path, tail: str = "") -> Path:
 def test_resuming_keeps_whole_rows_and_cuts_half_of_one(tmp_path: Path) -> None:
     file = PredictionFile(unfinished(tmp_path, '{"id": "4", "val'), resume=True)
     assert not file.finished
-    left = file.left(products("1", "2", "3", "4"))
+    left = file.remaining(products("1", "2", "3", "4"))
     assert [p.id for p in left] == ["4"]
-    assert (file.tally.rows, file.tally.values) == (3, 2)  # the summary at the end counts the earlier rows too
+    assert (file.counts.rows, file.counts.values) == (3, 2)  # the summary at the end counts the earlier rows too
     assert file.write([Prediction("4")]) == 4
     assert list(read_predictions(file.path)) == [*PREDICTIONS, Prediction("4")]
 
 
 def test_rows_that_were_computed_together_are_kept_together(tmp_path: Path) -> None:
     file = PredictionFile(unfinished(tmp_path), resume=True)
-    assert [p.id for p in file.left(products("1", "2", "3", "4"), step=2)] == ["3", "4"]
+    assert [p.id for p in file.remaining(products("1", "2", "3", "4"), step=2)] == ["3", "4"]
     assert len(file.part.read_bytes().splitlines()) == 2
 
 
 def test_a_kill_between_the_last_row_and_the_end(tmp_path: Path) -> None:
     file = PredictionFile(unfinished(tmp_path), resume=True)
-    assert file.write(file.left(products("1", "2", "3")) and ()) == 3
+    assert file.write(file.remaining(products("1", "2", "3")) and ()) == 3
     assert list(read_predictions(file.path)) == PREDICTIONS
 
 
@@ -104,10 +104,10 @@ def test_a_finished_file_is_known_when_resuming_only(tmp_path: Path) -> None:
 
 def test_only_one_process_at_a_time_is_at_work_on_a_file(tmp_path: Path) -> None:
     first, second = (PredictionFile(unfinished(tmp_path), resume=True) for _ in range(2))
-    with first.begun():
-        with pytest.raises(DataError, match=r"another process is writing .*v\.jsonl just now"), second.begun():
+    with first.open():
+        with pytest.raises(DataError, match=r"another process is writing .*v\.jsonl just now"), second.open():
             pass
-        first.write(first.left(products("1", "2", "3")) and ())
+        first.write(first.remaining(products("1", "2", "3")) and ())
     assert [p.name for p in tmp_path.iterdir()] == ["v.jsonl"]
     assert list(read_predictions(first.path)) == PREDICTIONS
 
@@ -115,24 +115,24 @@ def test_only_one_process_at_a_time_is_at_work_on_a_file(tmp_path: Path) -> None
 def test_rows_of_other_products_are_refused(tmp_path: Path) -> None:
     file = PredictionFile(unfinished(tmp_path), resume=True)
     with pytest.raises(DataError, match="its row 2 is '2', but the input has product 'x' there; resume with the same"):
-        file.left(products("1", "x", "3"))
+        file.remaining(products("1", "x", "3"))
     with pytest.raises(DataError, match="its row 3 is '3', but the input has the end there"):
-        file.left(products("1", "2"))
+        file.remaining(products("1", "2"))
 
 
 def test_an_unfinished_file_is_not_written_over(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"v.jsonl.part is an unfinished extraction; go on with --resume, or delete it"):
+    with pytest.raises(DataError, match=r"v.jsonl.part is an unfinished extraction; resume it, or delete it"):
         PredictionFile(unfinished(tmp_path))
 
 
 def test_names_that_cannot_be_an_output(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"--out should end in .jsonl or .parquet, got 'values.csv'"):
+    with pytest.raises(DataError, match=r"a file of predictions should end in .jsonl or .parquet, got 'values.csv'"):
         PredictionFile(tmp_path / "values.csv")
     (tmp_path / "v.jsonl").mkdir()
-    with pytest.raises(DataError, match=r"--out should be a file, but .* is a directory; name a file in it"):
+    with pytest.raises(DataError, match=r"expected a file to write, got a directory; name a file in it"):
         PredictionFile(tmp_path / "v.jsonl")
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot make the directory .*file for --out"):
+    with pytest.raises(DataError, match=r"cannot make the directory .*file: File exists; choose another place"):
         PredictionFile(tmp_path / "file" / "v.jsonl")
 
 
@@ -152,7 +152,7 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes, words: str) -> Non
         list(read_predictions(path))
     path.rename(tmp_path / "v.jsonl.part")
     with pytest.raises(DataError, match=r"v\.jsonl\.part line 2: expected a row of an unfinished extraction, with the"):
-        list(PredictionFile(path, resume=True).left(products("2", "3")))
+        list(PredictionFile(path, resume=True).remaining(products("2", "3")))
 
 
 def test_parquet_that_is_damaged_or_holds_something_else(tmp_path: Path) -> None:
@@ -172,3 +172,20 @@ def test_parquet_that_is_damaged_or_holds_something_else(tmp_path: Path) -> None
     path.write_bytes(content[:4] + b"\xff" * 200 + content[204:])  # the end, which says what is where, is whole
     with pytest.raises(DataError, match=rf"v\.parquet cannot be read as Parquet: .*; {advice}"):
         list(read_predictions(path))
+
+
+OLD = {"attribute": "Color", "text": "red", "field": "title", "start": 2, "end": 5, "confidence": 0.9, "evidence": []}
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".jsonl.part"])
+def test_a_file_of_an_earlier_version_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"v{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.table({"id": ["1"], "values": [[OLD]]}), path)
+    else:
+        path.write_text(json.dumps({"id": "1", "values": [OLD]}) + "\n")
+    read = read_predictions(path)
+    if suffix == ".jsonl.part":
+        read = (p for _ in "1" for p in PredictionFile(tmp_path / "v.jsonl", resume=True).left(products("1", "2")))
+    with pytest.raises(DataError, match=rf"v{suffix} (line|row) 1 is a prediction row of an earlier version of Attrex"):
+        list(read)

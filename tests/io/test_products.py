@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attrex.errors import DataError
-from attrex.io.products import ResumableWriter, write_products, write_rows
+from attrex.io.products import write_products, write_rows
 from attrex.io.readers import read_products
+from attrex.io.resumable import ResumableWriter
 from attrex.types import Product, Span
 
 words = st.text(max_size=20)
@@ -142,11 +143,11 @@ def test_rows_of_an_interrupted_job_are_kept_and_the_file_ends_the_same(tmp_path
     part = path.with_name(f"{path.name}.part")
     with part.open("ab") as stream:
         stream.write(b'{"id": "2", "attr')  # as a kill may leave it
-    with pytest.raises(DataError, match=r"\.part is an unfinished reading; go on with --resume, or delete it"):
+    with pytest.raises(DataError, match=r"\.part is an unfinished reading; resume it, or delete it"):
         row_file(path)
     counted: list[object] = []
     file = row_file(path, resume=True, count=lambda r: counted.append(r["id"]))
-    assert [p.id for p in file.left(products("1", "2", "3"))] == ["2", "3"]
+    assert [p.id for p in file.remaining(products("1", "2", "3"))] == ["2", "3"]
     file.append([row("2"), row("3")])
     assert counted == ["1", "2", "3"]
     assert [p.name for p in path.parent.iterdir()] == [path.name]
@@ -172,7 +173,7 @@ def test_rows_of_an_interrupted_job_are_kept_and_the_file_ends_the_same(tmp_path
 def test_kept_rows_that_do_not_fit_are_refused(tmp_path: Path, lines: list[object], said: str) -> None:
     (tmp_path / "a.jsonl.part").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     with pytest.raises(DataError, match=said):
-        row_file(tmp_path / "a.jsonl", resume=True).left(products("1", "2"))
+        row_file(tmp_path / "a.jsonl", resume=True).remaining(products("1", "2"))
 
 
 def test_kept_rows_finish_what_a_link_points_to_as_the_link_is_named(tmp_path: Path) -> None:

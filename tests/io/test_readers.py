@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attrex.errors import DataError
-from attrex.io.readers import ColumnMapping, read_products, write_rows
+from attrex.io.readers import read_products, write_rows
+from attrex.shop.cells import Cells
+from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
 from attrex.types import CellState, Product, Span
 
 SHIRT = {"id": "1", "text": "Acme Blue Shirt"}
@@ -105,14 +108,14 @@ def test_csv_below_blank_lines(tmp_path):
 def test_csv_whose_first_line_names_the_delimiter(tmp_path, name, line, delimiter):
     row = f"title, long{delimiter}id\nred, blue, white{delimiter}1\n"
     (tmp_path / name).write_text(f"{line}\n{row}", encoding="utf-8")
-    (product,) = read_products(tmp_path / name, mapping=ColumnMapping(fields=("title, long",)))
+    (product,) = read_products(tmp_path / name, shop=Shop(ColumnMapping(texts=("title, long",))))
     assert product == Product("1", {"title, long": "red, blue, white"})
 
 
 def test_csv_with_quotes_line_breaks_bom_and_semicolons(tmp_path):
     path = tmp_path / "shop.csv"
     path.write_bytes('\ufeffid;title;Color\r\n1;"Say ""hi""\r\nthere; you";Blue\r\n\r\n2;Rot;NA\r\n'.encode())
-    first, second = read_products(path, mapping=ColumnMapping(table_columns=("Color",)))
+    first, second = read_products(path, shop=Shop(ColumnMapping(attributes=("Color",))))
     assert first.fields == {"title": 'Say "hi"\r\nthere; you'}  # CRLF stays: offsets count it
     assert (first.table, second.table) == ({"Color": ("Blue",)}, {})
 
@@ -120,7 +123,7 @@ def test_csv_with_quotes_line_breaks_bom_and_semicolons(tmp_path):
 def test_tsv_and_every_other_column_as_an_attribute(tmp_path):
     path = tmp_path / "shop.tsv"
     path.write_text("id\ttitle\timage\tColor\tSize, cm\n1\tA, b\tp.jpg\tRed\t5\n", encoding="utf-8")
-    (product,) = read_products(path, mapping=ColumnMapping(table_columns=("*",)), images=tmp_path / "photos")
+    (product,) = read_products(path, shop=Shop(ColumnMapping(attributes=("*",))), images=tmp_path / "photos")
     assert product.table == {"Color": ("Red",), "Size, cm": ("5",)}
     assert product.images == (tmp_path / "photos" / "p.jpg",)
 
@@ -169,7 +172,7 @@ def test_a_date_that_python_does_not_know_costs_its_cell_only(tmp_path, kind):
         pq.write_table(dated(), source)
     else:
         source = pytest.importorskip("datasets").Dataset(dated())
-    first, second, third = read_products(source, mapping=ColumnMapping(table_columns=("day",)))
+    first, second, third = read_products(source, shop=Shop(ColumnMapping(attributes=("day",))))
     assert first == Product("a", {"title": "x"}, table={"day": ("1970-01-02",)})
     assert (second.id, second.fields, second.table, second.error) == ("b", {"title": "y"}, {}, None)
     (warning,) = second.warnings
@@ -235,10 +238,10 @@ def test_all_known_text_columns_are_read_in_a_fixed_order():
 
 
 def test_mapped_columns():
-    mapping = ColumnMapping(id="sku", fields=("name",), images=("front", "back"), category="kind", group="model")
+    mapping = ColumnMapping(id="sku", texts=("name",), images=("front", "back"), category="kind", group="model")
     product = read_one(
         {"sku": 9, "name": "Acme", "title": "no", "front": "f.jpg", "back": ["b.jpg"], "kind": "Bags", "model": "m"},
-        mapping=mapping,
+        shop=Shop(mapping),
         images="photos",
     )
     assert product == Product(
@@ -269,7 +272,7 @@ def test_mapped_columns():
 )
 def test_table_cells(cell, values):
     """A blank cell is unknown (no key); a declared absence is an empty tuple."""
-    product = read_one(SHIRT | {"attributes": {"Color": cell}}, mapping=ColumnMapping(absent=("no",), separator="/"))
+    product = read_one(SHIRT | {"attributes": {"Color": cell}}, shop=Shop(cells=Cells(absent=("no",), separator="/")))
     assert product.table == ({} if values is None else {"Color": values})
     assert not product.warnings
 
@@ -277,6 +280,24 @@ def test_table_cells(cell, values):
 def test_a_table_of_pairs_merges_repeated_names():
     product = read_one(SHIRT | {"attributes": [["Color", "Blue"], ["Fit", "Slim"], ["Color", "Red"]]})
     assert product.table == {"Color": ("Blue", "Red"), "Fit": ("Slim",)}
+
+
+@pytest.mark.parametrize("columns", [("specs", "Color"), ("*",)])
+def test_columns_of_one_attribute_and_such_that_hold_a_table(columns):
+    row = {"id": 1, "title": "a", "Color": "Red", "specs": '{"Fit": ["Slim"], "Hood": "n/a"}', "image": None}
+    product = read_one(row, shop=Shop(ColumnMapping(attributes=columns)))
+    assert product.table == {"Color": ("Red",), "Fit": ("Slim",)}
+    assert not product.warnings
+
+
+def test_a_table_column_that_holds_none_is_a_warning():
+    product = read_one(SHIRT | {"attributes": "red"})
+    assert product.table == {}
+    assert product.warnings == ("column 'attributes': expected an object or pairs, got text 'red'; left out",)
+
+
+def test_a_category_that_is_a_marker_is_none():
+    assert read_one(SHIRT | {"category": "Unknown"}).category is None
 
 
 def test_photos_of_all_kinds(tmp_path):
@@ -424,7 +445,7 @@ def test_a_wrong_span_is_left_out_and_the_row_goes_on(span, said):
 def test_spans_in_fields_that_are_not_asked_for_are_no_fault():
     spans = [{"attribute": "Color", "start": 0, "end": 3, "text": "Red", "field": "description"}]
     row = {"id": 1, "fields": {"title": "Acme", "description": "Red"}, "spans": spans, "complete": True}
-    product = read_one(row, mapping=ColumnMapping(fields=("title",)))
+    product = read_one(row, shop=Shop(ColumnMapping(texts=("title",))))
     assert product == Product("1", {"title": "Acme"}, spans=(), complete=True)
 
 
@@ -475,12 +496,12 @@ def test_other_doubtful_cells_are_warnings(extra, warning):
     [(True, True), (1, True), (1.0, True), (" TRUE", True), ("0", False), (0.0, False), ("n/a", True), ("", True)],
 )
 def test_whether_a_row_is_complete(said, complete):
-    product = read_one(SHIRT | {"complete": said}, mapping=ColumnMapping(complete=True))
+    product = read_one(SHIRT | {"complete": said}, shop=Shop(ColumnMapping(complete=True)))
     assert (product.complete, product.warnings) == (complete, ())
 
 
 def test_a_word_that_does_not_say_whether_a_row_is_complete_leaves_it_to_the_mapping():
-    product = read_one(SHIRT | {"complete": "no"}, mapping=ColumnMapping(complete=True))
+    product = read_one(SHIRT | {"complete": "no"}, shop=Shop(ColumnMapping(complete=True)))
     assert product.complete
     assert product.warnings == ("column 'complete': expected true or false, got text 'no'; taken as true",)
 
@@ -529,7 +550,7 @@ columns = ["id", "text", "title", "fields", "image", "attributes", "category", "
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.fixed_dictionaries({}, optional={"spans": st.lists(spans_at_random), **dict.fromkeys(columns, json_values)}))
 def test_no_row_crashes_and_none_is_lost(row):
-    products = list(read_products([SHIRT, row, SHIRT], mapping=ColumnMapping(separator=",")))
+    products = list(read_products([SHIRT, row, SHIRT], shop=Shop(cells=Cells(separator=","))))
     assert len(products) == 3
     assert all(isinstance(p.error, str | None) and isinstance(p.id, str) for p in products)
 
@@ -594,19 +615,19 @@ def test_csv_headers_that_cannot_be_used(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "mapping", [ColumnMapping(fields=("titel",)), ColumnMapping(id="titel"), ColumnMapping(table_columns=("titel",))]
+    "mapping", [ColumnMapping(texts=("titel",)), ColumnMapping(id="titel"), ColumnMapping(attributes=("titel",))]
 )
 def test_a_mapped_column_that_no_row_has(mapping):
     with pytest.raises(
         DataError,
-        match=r"expected the column 'titel', which the mapping names, got \['id', 'title'\]; did you mean 'title'\?",
+        match=r"expected the column 'titel', which the shop names, got \['id', 'title'\]; did you mean 'title'\?",
     ):
-        read_products([{"id": 1, "title": "a"}], mapping=mapping)
+        read_products([{"id": 1, "title": "a"}], shop=Shop(mapping))
 
 
 def test_a_mapped_column_may_be_missing_in_some_rows():
     rows = [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "photo": "b.jpg"}]
-    products = list(read_products(rows, mapping=ColumnMapping(fields=("name",), images=("photo",))))
+    products = list(read_products(rows, shop=Shop(ColumnMapping(texts=("name",), images=("photo",)))))
     assert [len(p.images) for p in products] == [0, 1]
 
 

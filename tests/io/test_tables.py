@@ -12,8 +12,10 @@ from attrex.filling.changes import changes_file
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, Outcome
 from attrex.io.readers import read_products
 from attrex.io.tables import TableCells, write_sheet
+from attrex.shop.cells import Cells
 from attrex.shop.mapping import ColumnMapping
-from attrex.types import ExtractedValue
+from attrex.shop.shop import Shop
+from attrex.types import Span, Value
 
 ROWS: list[tuple[str, TableCells]] = [
     ("1", {"Color": ("Red", "Blue"), "Fit": ()}),
@@ -22,7 +24,7 @@ ROWS: list[tuple[str, TableCells]] = [
 
 
 def entry(value: str) -> Entry:
-    found = ExtractedValue("Color", "sky", "title", 0, 3, 0.9)
+    found = Value.from_span(Span("Color", 0, 3, "sky", "title"), 0.9)
     return Entry("1", "Color", Outcome.DIFFERS, ("Red", "Green"), value, False, found)
 
 
@@ -52,8 +54,9 @@ def test_parquet_has_lists_and_json_lines_have_cells(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_table_is_read_back_as_it_was(tmp_path: Path, suffix: str) -> None:
     write_sheet(tmp_path / f"t.{suffix}", ROWS, separator="/")
-    mapping = ColumnMapping(fields=("id",), table_columns=("Color", "Fit", "Brand"), separator="/")
-    read = [(p.id, p.table) for p in read_products(tmp_path / f"t.{suffix}", mapping=mapping)]
+    mapping = ColumnMapping(texts=("id",), attributes=("Color", "Fit", "Brand"))
+    shop = Shop(mapping, Cells(separator="/"))
+    read = [(p.id, p.table) for p in read_products(tmp_path / f"t.{suffix}", shop=shop)]
     assert read == [(name, dict(cells)) for name, cells in ROWS]
 
 

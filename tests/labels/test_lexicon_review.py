@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from attrex.errors import DataError
-from attrex.labels.labeler import DistantLabeler, LocatePolicy
 from attrex.labels.lexicon_review import LexiconForm, LexiconReview, review_lexicon
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 
 LEXICON = Lexicon(
@@ -32,11 +31,11 @@ def product(number: int, text: str, neck: str = "Round Neck") -> Product:
 def reading(product: Product, *words: str) -> Prediction:
     text = product.fields["text"]
     at = [(word, text.index(word)) for word in words]
-    return Prediction(product.id, tuple(ExtractedValue("Neckline", w, "text", i, i + len(w), 0.9) for w, i in at))
+    return Prediction(product.id, tuple(Value.from_span(Span("Neckline", i, i + len(w), w), 0.9) for w, i in at))
 
 
 def opinion(products: list[Product], read: list[Prediction]) -> LexiconReview:
-    return review_lexicon(LEXICON, products, read, DistantLabeler(None, LocatePolicy()), promote=0.5, demote=0.1)
+    return review_lexicon(LEXICON, products, read, promote=0.5, demote=0.1)
 
 
 def test_a_suggested_form_that_the_model_reads_is_accepted_and_an_accepted_one_that_it_does_not_read_is_not() -> None:

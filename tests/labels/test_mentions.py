@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import Product, Span
+from attrex.vocabulary.word_lists import WordLists
 
+EXAMPLE = Shop.load(Path(__file__).parents[2] / "examples" / "fashion" / "shop.yaml")
+FASHION = Shop(word_forms=EXAMPLE.word_forms, aliases=EXAMPLE.aliases)
 SCHEMA = Schema(
     (
         Attribute("Brand", options=("Only", "Levi's", "Red Tape")),
@@ -32,17 +37,17 @@ def named(found: list[Span]) -> list[tuple[str, str]]:
 
 
 def find(text: str, *said: tuple[str, str], **more: object) -> list[tuple[str, str]]:
-    return named(UnlabelledMentions.learn([], SCHEMA).find(product(text, *said, **more)))
+    return named(UnlabelledMentions.learn([], SCHEMA, words=WordLists.of(FASHION)).find(product(text, *said, **more)))
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("A blue shirt", [("Color", "blue")]),
-        ("reds and Blues", [("Color", "reds"), ("Color", "Blues")]),  # folded as `locate` folds
+        ("reds and Blues", [("Color", "reds"), ("Color", "Blues")]),  # folded as labels are
         ("a navy-blue shirt", [("Color", "navy-blue")]),  # the longest of one attribute
         ("regular cut", [("Fit", "regular")]),  # an alias of the schema
-        ("with a crew neck", [("Neckline", "crew neck")]),  # a built-in alias of an option
+        ("with a crew neck", [("Neckline", "crew neck")]),  # an alias of an option in the word lists
         ("V for victory", []),  # single letters mean too much
         ("credit, blueish", []),  # whole words only
         ("by Levi's, Only's", [("Brand", "Levi's"), ("Brand", "Only")]),
@@ -56,7 +61,7 @@ def test_options_and_aliases_are_found_where_nobody_labelled_them(text: str, exp
 
 def test_a_mention_tells_the_value_it_stands_for_and_its_field() -> None:
     both = Product("p", {"title": "shirt", "body": "crew neck, navy"}, spans=())
-    (neck, navy) = UnlabelledMentions.learn([], SCHEMA).find(both)
+    (neck, navy) = UnlabelledMentions.learn([], SCHEMA, words=WordLists.of(FASHION)).find(both)
     assert neck == Span("Neckline", 0, 9, "crew neck", "body", "Round Neck")
     assert (navy.text, navy.value, navy.field) == ("navy", "Navy Blue", "body")
 
@@ -102,7 +107,7 @@ def test_a_form_that_is_seldom_a_value_where_the_cell_is_known_is_left_out() -> 
 
 
 def test_which_mentions_may_be_a_value_depends_on_the_cell() -> None:
-    mentions = UnlabelledMentions.learn([], SCHEMA)
+    mentions = UnlabelledMentions.learn([], SCHEMA, words=WordLists.of(FASHION))
 
     def unknown(text: str, *said: tuple[str, str], **more: object) -> list[tuple[str, str]]:
         return named(mentions.unknown(product(text, *said, **more)))

@@ -2,15 +2,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from attrex.demo.catalogue import draw_catalogue
-from attrex.labels.labeler import DistantLabeler, LocatePolicy, label_agreement
+from attrex.labels.agreement import label_agreement
+from attrex.labels.labeler import DistantLabeler
 from attrex.labels.mining import Thresholds, mine
+from attrex.shop.label_policy import LabelPolicy
 from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import Product
 from attrex.vocabulary.lexicon import Lexicon, Vocabulary
+
+EXAMPLE = Shop.load(Path(__file__).parents[2] / "examples" / "fashion" / "shop.yaml")
+FASHION = Shop(word_forms=EXAMPLE.word_forms, aliases=EXAMPLE.aliases)
 
 
 def shop(*rows: tuple[int, str, dict[str, str]]) -> list[Product]:
@@ -24,7 +31,8 @@ def shop(*rows: tuple[int, str, dict[str, str]]) -> list[Product]:
 
 
 def vocabulary(products: Iterable[Product], name: str, **policy: object) -> Vocabulary:
-    return mine(products, policy=LocatePolicy(**policy)).attributes[name]  # type: ignore[arg-type]
+    labels = LabelPolicy(**policy)  # type: ignore[arg-type]
+    return mine(products, replace(FASHION, labels=labels)).attributes[name]
 
 
 def forms(section: dict[str, dict[str, object]] | object) -> dict[str, list[str]]:
@@ -50,7 +58,7 @@ def test_an_attribute_that_is_only_known_to_be_absent_has_no_vocabulary() -> Non
 def test_an_option_that_no_cell_has_is_still_a_word_for_the_longer_value() -> None:
     products = shop((9, "Soft cotton shirt #", {"Material": "Pure Cotton"}))
     schema = Schema((Attribute("Material", options=("Pure Cotton", "Cotton")),))
-    found = mine(products, schema).attributes["Material"]
+    found = mine(products, Shop(schema=schema)).attributes["Material"]
     assert forms(found.accepted) == {"Pure Cotton": ["Pure Cotton", "cotton"]}
 
 
@@ -78,7 +86,7 @@ def test_a_form_that_says_little_of_the_cell_is_only_suggested() -> None:
     found = vocabulary(products, "Neckline")
     assert forms(found.suggested) == {"Polo Collar": ["polo neck"]}
     assert "polo neck" not in found.accepted["Polo Collar"]
-    eager = mine(products, thresholds=Thresholds(accepted=0.6)).attributes["Neckline"]
+    eager = mine(products, FASHION, Thresholds(accepted=0.6)).attributes["Neckline"]
     assert "polo neck" in eager.accepted["Polo Collar"]
 
 
@@ -127,13 +135,13 @@ def test_headings_and_what_is_said_under_them() -> None:
         (5, "Shirt #\nCut: 51 cm", {}),
         (12, "Shirt #\nMaker\nRed Shirts Ltd", {"Fit": "Slim Fit"}),
     )
-    lexicon = mine(products)
+    lexicon = mine(products, FASHION)
     fit = lexicon.attributes["Fit"]
     assert list(fit.headings) == ["cut"]
     assert fit.headings["cut"].support == 29
     assert forms(fit.headed) == {"Regular Fit": ["regular"], "": ["comfort", "muscle"]}  # "slim" is an alias already
     assert not lexicon.attributes["Care"].headings  # the column's own name needs no mining
-    (span,) = DistantLabeler(lexicon=lexicon).locate(Product("p", {"text": "Vest\nCut: comfort"})).spans or ()
+    (span,) = DistantLabeler(lexicon=lexicon).label(Product("p", {"text": "Vest\nCut: comfort"})).spans or ()
     assert (span.attribute, span.text, span.value) == ("Fit", "comfort", None)
 
 
@@ -177,10 +185,9 @@ def test_categories_that_have_the_attribute() -> None:
     assert vocabulary([*tops, *bags], "Neckline").categories == ("Tops",)
 
 
-def test_columns_are_merged_blank_cells_and_broken_rows_left_out() -> None:
-    broken = Product("x", {}, error="line 2 is not JSON")
-    products = [*shop((5, "Red", {"Tint": "Red"}), (5, "Blue", {"Tint": "NA"}), (5, "A", {"SKU": "7"})), broken]
-    lexicon = mine(products, policy=LocatePolicy(columns={"Tint": "Colour"}, other_columns="drop"))
+def test_broken_rows_are_left_out() -> None:
+    broken = Product("x", {}, table={"Colour": ("Blue",)}, error="line 2 is not JSON")
+    lexicon = mine([*shop((5, "Red", {"Colour": "Red"})), broken])
     assert {name: list(v.accepted) for name, v in lexicon.attributes.items()} == {"Colour": ["Red"]}
 
 
@@ -200,8 +207,8 @@ def drawn() -> tuple[list[Product], Lexicon]:
 def test_on_the_drawn_catalogue_more_is_located_and_hardly_anything_wrong(drawn: tuple[list[Product], Lexicon]) -> None:
     products, lexicon = drawn
     bare = [replace(p, spans=None, complete=False) for p in products]
-    before = label_agreement(map(DistantLabeler().locate, bare), products)
-    after = label_agreement(map(DistantLabeler(lexicon=lexicon).locate, bare), products)
+    before = label_agreement(map(DistantLabeler().label, bare), products)
+    after = label_agreement(map(DistantLabeler(lexicon=lexicon).label, bare), products)
     assert after["recall"] > before["recall"] + 0.15
     assert after["differences"]["extra"] < 0.03 * after["located"]  # the others lie on a true value of the attribute
     assert lexicon == mine(bare)  # labels are not looked at
@@ -212,5 +219,5 @@ def test_colours_that_only_the_photo_tells_are_not_labelled(
 ) -> None:
     _, lexicon = drawn
     text = {"title": "Cotton shirt in red or blue", "description": "The photo shows it."}
-    found = DistantLabeler(lexicon=lexicon).locate(Product("p", text))
+    found = DistantLabeler(lexicon=lexicon).label(Product("p", text))
     assert not any(s.attribute == "Color" for s in found.spans or ())

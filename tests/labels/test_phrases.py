@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from attrex.labels.labeler import DistantLabeler, LocatePolicy
+from attrex.labels.labeler import DistantLabeler
+from attrex.shop.label_policy import LabelPolicy
+from attrex.shop.shop import Shop
 from attrex.types import Product
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 
@@ -21,9 +23,9 @@ LEXICON = Lexicon(
 
 
 def phrases(text: str, whole: bool = True, **table: str) -> list[str]:
-    policy = LocatePolicy(whole_phrases=whole, blank_cells=False)
+    shop = Shop(labels=LabelPolicy(whole_phrases=whole, blank_cells=False))
     cells = {k: tuple(v.split("/")) for k, v in table.items()}
-    found = DistantLabeler(policy=policy, lexicon=LEXICON).locate(Product("p", {"text": text}, table=cells))
+    found = DistantLabeler(shop, lexicon=LEXICON).label(Product("p", {"text": text}, table=cells))
     return [s.text for s in found.spans or ()]
 
 

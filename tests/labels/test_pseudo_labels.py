@@ -8,7 +8,7 @@ from typing import Any
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import PseudoLabels, Teacher
 from attrex.shop.schema import Attribute, Schema
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span, Value
 
 SCHEMA = Schema(
     (Attribute("Color", options=("Red", "Blue")), Attribute("Fit", options=("Slim",))), categories={"Bags": ("Color",)}
@@ -24,7 +24,7 @@ def product(*said: tuple[str, str], **more: Any) -> Product:
 def judge(gold: Product, *finds: tuple[str, str, float], range: dict[str, float] | None = None) -> PseudoLabels:
     """The opinion of a teacher with these finds (attribute, words, confidence)."""
     values = tuple(
-        ExtractedValue(a, w, "text", TEXT.index(w), TEXT.index(w) + len(w), confidence) for a, w, confidence in finds
+        Value.from_span(Span(a, TEXT.index(w), TEXT.index(w) + len(w), w), confidence) for a, w, confidence in finds
     )
     scores = {a: 0.95 for a, _, _ in finds} if range is None else range
     teacher = Teacher([Prediction("p", values, scores)], SCHEMA, high=0.9, low=0.1)
@@ -85,6 +85,12 @@ def test_finds_in_the_text_of_another_product_with_the_same_id_are_not_taken() -
     assert judge(other, ("Color", "red", 0.99)).labels == []
 
 
+def test_a_value_without_a_place_labels_no_words() -> None:
+    teacher = Teacher([Prediction("p", (Value("Color", "red", 0.99),), {"Color": 0.99})], SCHEMA, high=0.9, low=0.1)
+    found = teacher.pseudo_label(product(), [])
+    assert (found.labels, found.uncertain, found.scores) == ([], [], {"Color": 0.99})
+
+
 def test_a_teacher_without_range_scores_says_nothing_of_attributes_without_a_value() -> None:
     found = judge(product(), ("Fit", "slim", 0.95), range={})
     assert labels(found) == [("Fit", "slim", 0.95)]
@@ -93,8 +99,8 @@ def test_a_teacher_without_range_scores_says_nothing_of_attributes_without_a_val
 
 
 def test_what_a_teacher_brings_is_counted() -> None:
-    def value(attribute: str, word: str, start: int, confidence: float) -> ExtractedValue:
-        return ExtractedValue(attribute, word, "text", start, start + len(word), confidence)
+    def value(attribute: str, word: str, start: int, confidence: float) -> Value:
+        return Value.from_span(Span(attribute, start, start + len(word), word), confidence)
 
     values = (
         value("Color", "red", 0, 0.95),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from attrex.labels.mentions import UnlabelledMentions
-from attrex.labels.supervision import PRIOR_BOUNDS, Supervision, supervision
+from attrex.labels.supervision import Supervision, supervision
 from attrex.shop.schema import Attribute, Schema
 from attrex.types import CellState, Product, Span
 
@@ -62,19 +60,6 @@ def test_states_are_those_of_the_products_one_by_one(products: list[Product], sc
         assert found.absent[name] + found.ruled_out[name] == states.count(CellState.ABSENT)
         assert found.blank[name] == states.count(CellState.BLANK)
     assert not found.blank_mentioned
-
-
-def test_the_prior_is_the_share_that_is_located_where_a_known_value_is_named() -> None:
-    located, reworded, silent = ROWS[:3]
-    found = count(*[located] * 7, *[reworded] * 1, *[silent] * 5)
-    assert found.prior("Color") == pytest.approx((7 + 1) / (8 + 2))
-    assert found.prior("Neckline") == 0.5  # nothing to go by
-
-
-def test_the_prior_is_never_certain() -> None:
-    located, reworded, _ = ROWS[:3]
-    assert count(*[located] * 500).prior("Color") == PRIOR_BOUNDS[1]
-    assert count(*[reworded] * 500).prior("Color") == PRIOR_BOUNDS[0]
 
 
 def test_it_is_told_when_more_cells_are_in_doubt_than_located() -> None:

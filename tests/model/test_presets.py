@@ -48,13 +48,14 @@ PAPER = {
     "fusion.softmax": False,
     "fusion.init_std": 0.01,
     "fusion.region_norm": False,
-    "fusion.trainable": True,
     "range.kind": "predicted",
     "range.reduction": "mean",
     "range.unknown": "negative",
     "guidance.kind": "prototype",
     "decoder.hidden": None,
     "decoder.dropout": 0.2,
+    "decoder.reduction": "mean",
+    "decoder.constrained": True,
     "training.scheme": "uls",
     "training.learning_rate": 1e-4,
     "training.image_learning_rate": 5e-5,
@@ -65,66 +66,37 @@ PAPER = {
     "training.epochs": 45,
     "training.batch_size": 70,
 }
-OURS = {
-    "text.pad_mask": True,
-    "fusion.pad_mask": True,
-    "image.region_layout": "spatial",
-    "image.freeze_batchnorm": True,
-    "range.train_on": "union",
-    "range.prior_bias": True,
-    "range.no_attribute_class": False,
-    "decoder.reduction": "mean",
-    "decoder.overlaps": "apart",
-    "decoder.pad_tag": False,
-    "decoder.continuation_tag": False,
-    "decoder.constrained": True,
-}
-RELEASE = {
-    "text.pad_mask": False,
-    "fusion.pad_mask": False,
-    "image.region_layout": "raw",
-    "image.freeze_batchnorm": False,
-    "range.train_on": "predicted",
-    "range.only_epochs": 0,
-    "range.prior_bias": False,
-    "range.no_attribute_class": True,
-    "decoder.reduction": "sum",
-    "decoder.overlaps": "overwrite",
-    "decoder.pad_tag": True,
-    "decoder.constrained": False,
-}
 MEPAVE = {"text.model": "uer/chinese_roberta_L-4_H-512", "text.max_tokens": 48, "range.threshold": 0.5}
 MAE = {"text.model": "bert-base-uncased", "text.max_tokens": 128, "range.threshold": 0.4}
 PRESETS: dict[str, dict[str, Any]] = {
-    "mepave": PAPER | MEPAVE | OURS | {"text.units": "char"},
-    "mepave-release": PAPER | MEPAVE | RELEASE | {"text.units": "legacy_wordpiece", "decoder.continuation_tag": False},
-    "mae": PAPER | MAE | OURS | {"range.only_epochs": 1},
-    "mae-release": PAPER | MAE | RELEASE | {"text.units": "piece", "decoder.continuation_tag": True},
+    "mepave": PAPER | MEPAVE | {"text.units": "char"},
+    "mae": PAPER | MAE | {"range.only_epochs": 1},
 }
 
 
-def labelled_batch(config: Config) -> Batch:
-    """Two rows of 8 and 6 tokens with a photo each; with a pad tag, [CLS] is the first unit."""
-    first = int(not config.decoder.pad_tag)
+def labelled_batch() -> Batch:
+    """Two rows of 8 and 6 tokens with a photo each."""
     lengths, position = torch.tensor([8, 6]), torch.arange(8)
-    index = torch.arange(first, 7).expand(2, -1)
+    index = torch.arange(1, 7).expand(2, -1)
     unit_mask = index < lengths[:, None] - 1
-    tags = torch.tensor([[0, 0, 1, 2, 0, 0, 0], [0, 0, 0, 1, 2, 0, 0]])[:, first:]
-    if config.decoder.pad_tag:
-        tags[:, 0] = 3 + config.decoder.continuation_tag
+    tags = torch.tensor([[0, 1, 2, 0, 0, 0], [0, 0, 1, 2, 0, 0]])
     random = torch.Generator().manual_seed(0)
-    return Batch(
-        input_ids=torch.randint(5, 60, (2, 8), generator=random).masked_fill(position >= lengths[:, None], 0),
-        token_mask=position < lengths[:, None],
-        unit_index=index.masked_fill(~unit_mask, 0),
-        unit_mask=unit_mask,
-        pixels=torch.randint(0, 256, (2, 64, 64, 3), generator=random, dtype=torch.uint8),
-        image_index=torch.tensor([[0], [1]]),
-        cells=torch.tensor([[2, 1, 0, 1], [1, 2, 1, 0]], dtype=torch.uint8),
-        pair_rows=torch.tensor([0, 1]),
-        pair_attributes=torch.tensor([0, 1]),
-        pair_tags=tags,
-        flat_tags=torch.zeros_like(index),
+    return Batch.from_tensors(
+        {
+            "input_ids": torch.randint(5, 60, (2, 8), generator=random).masked_fill(position >= lengths[:, None], 0),
+            "token_mask": position < lengths[:, None],
+            "unit_index": index.masked_fill(~unit_mask, 0),
+            "unit_mask": unit_mask,
+            "pixels": torch.randint(0, 256, (2, 64, 64, 3), generator=random, dtype=torch.uint8),
+            "image_index": torch.tensor([[0], [1]]),
+            "cells": torch.tensor([[2, 1, 0, 1], [1, 2, 1, 0]], dtype=torch.uint8),
+            "pair_rows": torch.tensor([0, 1]),
+            "pair_attributes": torch.tensor([0, 1]),
+            "pair_tags": tags,
+            "flat_tags": torch.zeros_like(index),
+            "pair_weights": torch.zeros(2),
+            "range_targets": torch.zeros(2, 4),
+        }
     )
 
 
@@ -134,7 +106,7 @@ def make(preset: str, overrides: Sequence[str] = ()) -> Network:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_settings_are_those_of_the_paper_or_of_its_release(preset: str):
+def test_settings_are_those_of_the_paper(preset: str):
     config = Config.load(preset)
     found = {key: getattr(getattr(config, key.split(".")[0]), key.split(".")[1]) for key in PRESETS[preset]}
     assert found == PRESETS[preset]
@@ -142,10 +114,10 @@ def test_settings_are_those_of_the_paper_or_of_its_release(preset: str):
     assert config.preset == preset
 
 
-@pytest.mark.parametrize(("preset", "tags"), [("mepave", 3), ("mepave-release", 4), ("mae", 3), ("mae-release", 5)])
-def test_presets_train_and_extract(preset: str, tags: int):
+@pytest.mark.parametrize("preset", ["mepave", "mae"])
+def test_presets_train_and_extract(preset: str):
     network = make(preset)
-    batch = labelled_batch(network.settings)
+    batch = labelled_batch()
     torch.nn.init.constant_(network.classifier.output.bias, 9.0)  # some range to decode
     losses = network.train()(**batch.tensors())
     losses.loss.backward()
@@ -153,27 +125,24 @@ def test_presets_train_and_extract(preset: str, tags: int):
     assert losses.pairs == 8
     still = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert still == []
-    assert network.crf.num_tags == tags
+    assert network.crf.num_tags == 3
     assert network.decoder.lstm.hidden == network.text.width
-    assert network.classifier.output.out_features == len(NAMES) + preset.endswith("release")
-    assert [m.training for m in network.image.modules() if isinstance(m, torch.nn.BatchNorm2d)] == [
-        preset.endswith("release")
-    ] * 20
+    assert network.classifier.output.out_features == len(NAMES)
+    assert not any(m.training for m in network.image.modules() if isinstance(m, torch.nn.BatchNorm2d))
 
-    found = network.eval().extract(batch, region_weights=True)
+    found = network.eval().extract(batch.inputs, region_weights=True)
     assert found.region_weights.shape == (2, 8, 4)
     assert found.pairs == 8
     assert found.probability.isfinite().all()
 
 
-@pytest.mark.parametrize("preset", ["mepave", "mae-release"])
-def test_padding_matters_in_the_release_only(preset: str):
-    network = make(preset).eval()
-    batch = labelled_batch(network.settings)
-    before = network.encode(batch).range_logits
-    batch.input_ids = torch.nn.functional.pad(batch.input_ids, (0, 4))
-    batch.token_mask = torch.nn.functional.pad(batch.token_mask, (0, 4))
-    assert torch.allclose(network.encode(batch).range_logits, before, atol=1e-6) == (preset == "mepave")
+def test_padding_does_not_matter():
+    network = make("mepave").eval()
+    batch = labelled_batch()
+    before = network.encode(batch.inputs).range_logits
+    batch.inputs.input_ids = torch.nn.functional.pad(batch.inputs.input_ids, (0, 4))
+    batch.inputs.token_mask = torch.nn.functional.pad(batch.inputs.token_mask, (0, 4))
+    assert torch.allclose(network.encode(batch.inputs).range_logits, before, atol=1e-6)
 
 
 @pytest.mark.parametrize(

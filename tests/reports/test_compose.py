@@ -16,6 +16,7 @@ from attrex.inference.extractor import Extractor
 from attrex.reports import compose
 from attrex.reports.compose import report_page
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product
 
@@ -23,7 +24,7 @@ from attrex.types import Prediction, Product
 @pytest.fixture(scope="module")
 def extractor(tiny: Config, schema: Schema) -> Extractor:
     set_seed(0)
-    return Extractor(new_model(tiny, schema))
+    return Extractor(new_model(tiny, Shop(schema=schema)))
 
 
 class Seen:
@@ -48,7 +49,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 
 def heat_maps(predictions: list[Prediction]) -> set[int]:
-    return {i for i, p in enumerate(predictions) if any(v.evidence for v in p.values)}
+    return {i for i, p in enumerate(predictions) if any(v.regions for v in p.values)}
 
 
 def test_region_weights_are_made_for_the_products_that_are_shown(
@@ -68,7 +69,7 @@ def test_values_and_confidences_are_those_of_the_scores(
 ) -> None:
     plain = list(extractor.extract(products[:6], evidence=False))
     report_page(tmp_path / "r.html", products[:6], [("m", extractor)])
-    bare = [replace(p, values=tuple(replace(v, evidence=()) for v in p.values)) for p in seen.predictions]
+    bare = [replace(p, values=tuple(replace(v, regions=()) for v in p.values)) for p in seen.predictions]
     assert bare == plain
 
 

@@ -14,7 +14,7 @@ from attrex.errors import DataError
 from attrex.reports.content import sample
 from attrex.reports.html import write_report
 from attrex.reports.product import MAX_ROWS, MAX_TEXT
-from attrex.types import ExtractedValue, Prediction, Product, RegionWeights, Span
+from attrex.types import Prediction, Product, RegionWeights, Span, Value
 
 VOID = {"meta", "img", "input"}
 HOSTILE = "<script>alert('x')</script> \"quoted\" & 'more' $title"
@@ -67,8 +67,8 @@ def photo(width: int = 60, height: int = 40) -> bytes:
     return out.getvalue()
 
 
-def value(attribute: str, start: int, end: int, text: str, confidence: float = 0.9, **more) -> ExtractedValue:
-    return ExtractedValue(attribute, text, "title", start, end, confidence, **more)
+def value(attribute: str, start: int, end: int, text: str, confidence: float = 0.9, **more) -> Value:
+    return Value.from_span(Span(attribute, start, end, text, "title"), confidence, **more)
 
 
 def span(attribute: str, start: int, end: int, text: str) -> Span:
@@ -85,7 +85,7 @@ SHIRT = Product(
 CORNER = RegionWeights(0, ((1.0, 0.5, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
 FOUND = Prediction(
     "shirt-1",
-    (value("color", 0, 4, "Navy", 0.95, evidence=(CORNER,)), value("pattern", 5, 12, "striped", 0.4)),
+    (value("color", 0, 4, "Navy", 0.95, regions=(CORNER,)), value("pattern", 5, 12, "striped", 0.4)),
     {"color": 0.97, "pattern": 0.52},
 )
 
@@ -184,7 +184,7 @@ def test_all_data_are_escaped(tmp_path):
         warnings=(HOSTILE,),
         error=HOSTILE,
     )
-    found = ExtractedValue(HOSTILE, "<script>", HOSTILE, 0, 8, 0.5)
+    found = Value.from_span(Span(HOSTILE, 0, 8, "<script>", HOSTILE), 0.5)
     prediction = Prediction(HOSTILE, (found,), {HOSTILE: 0.5}, warnings=("other " + HOSTILE,), error="no " + HOSTILE)
     scores = {"per_attribute": {HOSTILE: {"f1": 0.5}}}
     options = {"title": HOSTILE, "model_name": HOSTILE, "notes": {HOSTILE: HOSTILE}, "scores": scores}
@@ -235,7 +235,7 @@ def test_evidence_is_packed_small_and_told_in_words(tmp_path):
 def test_several_photos_are_embedded_once_each_in_their_proportions(tmp_path):
     product = replace(SHIRT, images=(photo(60, 40), photo(40, 60)))
     second = RegionWeights(1, ((0.2, 0.2), (0.2, 0.8)))
-    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(second, CORNER)),))
+    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", regions=(second, CORNER)),))
     page = report(tmp_path, [product], [found], image_size=48)
     sizes = []
     for image in page.all("img"):
@@ -266,7 +266,7 @@ def test_a_photo_on_its_side_is_shown_upright(tmp_path, kind):
     ],
 )
 def test_the_warmest_place_is_told_in_words(tmp_path, weights, words):
-    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(RegionWeights(0, weights),)),))
+    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", regions=(RegionWeights(0, weights),)),))
     page = report(tmp_path, [SHIRT], [found])
     assert f"photo 1, {words}" in page.texts("td", "where")
 
@@ -291,7 +291,7 @@ def test_no_photo_and_a_broken_photo_have_placeholders(tmp_path):
     ],
 )
 def test_a_heat_map_that_cannot_be_drawn_is_a_warning(tmp_path, evidence, words):
-    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", evidence=(evidence,)),))
+    found = Prediction("shirt-1", (value("color", 0, 4, "Navy", regions=(evidence,)),))
     page = report(tmp_path, [SHIRT], [found])
     assert f"Warning: color 'Navy': {words}" in page.texts("p", "alert warning")
     assert page.all("button", "tile") == []
@@ -429,5 +429,15 @@ def test_a_page_of_no_products_cannot_be_asked_for(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(DataError, match=r"cannot write the report to .*report.html: Is a directory; name a file"):
+    with pytest.raises(DataError, match=r"report.html: expected a file to write, got a directory; name a file"):
         report(tmp_path, [SHIRT], [FOUND])
+
+
+def test_a_value_without_a_place_stands_in_the_table_only(tmp_path):
+    found = Prediction("shirt-1", (*FOUND.values, Value("fit", "slim", 0.7, regions=(CORNER,))))
+    page = report(tmp_path, [SHIRT], [found])
+    assert "not in the text" in page.texts("td", "where")
+    assert page.html.count("not in the text") == 1
+    assert not any("slim" in text for text in page.texts("mark"))
+    assert "which is not what the text says" not in page.html
+    assert len(page.all("button", "tile")) == 2  # its heat-map, and the one of the colour

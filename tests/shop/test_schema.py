@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from attrex.errors import SchemaError
@@ -99,70 +97,38 @@ def test_a_category_that_nobody_has_filled_yet_rules_nothing_out():
     assert schema.cell_state(bare[0], "colour") == CellState.BLANK
 
 
-# ---- files ----------------------------------------------------------------------------------------------------------
+def test_a_column_belongs_to_one_attribute():
+    with pytest.raises(SchemaError, match="the column 'Farbe' of the attribute 'tint' belongs to 'colour' already"):
+        Schema((Attribute("colour", ("Farbe",)), Attribute("tint", ("Farbe",))))
+    with pytest.raises(SchemaError, match="the column 'size' of the attribute 'fit' belongs to 'size' already"):
+        Schema((Attribute("fit", ("size",)), Attribute("size", ("Grösse",))))
 
 
-def test_a_schema_comes_back_from_its_file(tmp_path: Path):
-    SCHEMA.save(tmp_path / "schema.yaml")
-    assert Schema.load(tmp_path / "schema.yaml") == SCHEMA
-
-
-def test_a_file_written_by_hand(tmp_path: Path):
-    path = tmp_path / "schema.yaml"
-    path.write_text("attributes:\n  颜色:\n    options: [红色, 38, yes]\n  size:\n", encoding="utf-8")
-    assert Schema.load(path) == Schema((Attribute("颜色", options=("红色", "38", "yes")), Attribute("size")))
-
-
-def fault_of(path: Path) -> str:
-    with pytest.raises(SchemaError) as caught:
-        Schema.load(path)
-    return str(caught.value)
-
-
-def test_a_missing_file_comes_with_how_to_make_one(tmp_path: Path):
-    said = fault_of(tmp_path / "no.yaml")
-    assert said.startswith(f"no schema file {tmp_path / 'no.yaml'}; make one with ")
-    assert "Schema.learn(" in said
+def test_a_schema_comes_back_from_plain_mappings():
+    plain = SCHEMA.to_plain()
+    assert Schema.from_plain(plain["attributes"], plain["categories"]) == SCHEMA
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("attributes", "categories", "words"),
     [
-        (b"attributes: [", "schema.yaml is not YAML: "),
-        (b"\xff\xfe", "schema.yaml is not YAML: "),
-        (b"- colour\n", "should have a mapping 'attributes: {name: ...}' at the top"),
-        (b"attributes: [colour]\n", "should have a mapping 'attributes: {name: ...}' at the top"),
+        (["colour"], None, "attributes should be a mapping such as {name: {options: [a]}}, found ['colour']"),
+        ({"colour": "red"}, None, "attribute 'colour' should be a mapping with any of columns, options, aliases"),
+        ({"colour": {"option": ["red"]}}, None, "attribute 'colour' has an unknown key 'option'; did you mean 'opt"),
+        ({"colour": {"options": "red"}}, None, "options of attribute 'colour' should be a list such as [a, b], found"),
+        ({"colour": {"columns": {"a": "b"}}}, None, "columns of attribute 'colour' should be a list"),
         (
-            b"attributes: {colour: red}\n",
-            "attribute 'colour' should be a mapping with any of columns, options, aliases",
-        ),
-        (
-            b"attributes: {colour: {option: [red]}}\n",
-            "attribute 'colour' has an unknown key 'option'; did you mean 'options'?",
-        ),
-        (
-            b"attributes: {colour: {options: red}}\n",
-            "schema.yaml: options of attribute 'colour' should be a list such as [a, b], found 'red'",
-        ),
-        (b"attributes: {colour: {columns: {a: b}}}\n", "columns of attribute 'colour' should be a list"),
-        (
-            b"attributes: {colour: {aliases: [crimson]}}\n",
+            {"colour": {"aliases": ["crimson"]}},
+            None,
             "aliases of attribute 'colour' should be a mapping such as {name: [a, b]}, found ['crimson']",
         ),
-        (
-            b"attributes: {colour: {aliases: {red: crimson}}}\n",
-            "aliases of 'red', attribute 'colour', should be a list",
-        ),
-        (b"attributes: {colour: }\ncategories: [bag]\n", "categories should be a mapping"),
-        (b"attributes: {colour: }\ncategories: {bag: colour}\n", "category 'bag' should be a list"),
-        (b"attributes: {colour: }\ncategories: {bag: [size]}\n", "category 'bag' lists the attribute 'size'"),
+        ({"colour": {"aliases": {"red": "crimson"}}}, None, "aliases of 'red', attribute 'colour', should be a list"),
+        ({"colour": ""}, ["bag"], "categories should be a mapping"),
+        ({"colour": ""}, {"bag": "colour"}, "category 'bag' should be a list"),
+        ({"colour": ""}, {"bag": ["size"]}, "category 'bag' lists the attribute 'size'"),
     ],
 )
-def test_a_broken_file_is_named_with_the_entry_at_fault(tmp_path: Path, content: bytes, words: str):
-    path = tmp_path / "schema.yaml"
-    path.write_bytes(content)
-    assert words in fault_of(path)
-
-
-def test_a_directory_is_no_schema(tmp_path: Path):
-    assert "is not YAML" in fault_of(tmp_path)
+def test_what_is_no_schema_is_named_with_the_entry_at_fault(attributes: object, categories: object, words: str):
+    with pytest.raises(SchemaError) as caught:
+        Schema.from_plain(attributes, categories)
+    assert words in str(caught.value)

@@ -19,6 +19,7 @@ from attrex.config import Config
 from attrex.errors import DataError
 from attrex.inference.extractor import Extractor
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.tools import benchmark as module
 from attrex.tools.benchmark import Backend, benchmark, benchmark_tables, in_own_process, machine
 from attrex.training.train import new_model
@@ -30,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def model(tiny: Config, schema: Schema, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)  # an untrained model finds spans only with some first weights
-    made = new_model(tiny, schema)
+    made = new_model(tiny, Shop(schema=schema))
     made.thresholds = {"range": 0.0}
     return made.save(tmp_path_factory.mktemp("benchmark") / "model")
 

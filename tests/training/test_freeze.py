@@ -8,6 +8,7 @@ from attrex.errors import ConfigError
 from attrex.inference.checkpoint import load_tokenizer
 from attrex.model.guidance import TextGuidance
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.training.trainer import freeze
 
@@ -24,7 +25,7 @@ def bert_guided(tiny: Config, scheme: str) -> Config:
 )
 def test_the_guiding_encoder_is_frozen_like_the_reading_one(tiny, schema: Schema, scheme, trained_layers):
     config = bert_guided(tiny, scheme)
-    network = new_model(config, schema).network
+    network = new_model(config, Shop(schema=schema)).network
 
     freeze(network, config.training)
 
@@ -41,13 +42,13 @@ def test_the_guiding_encoder_is_frozen_like_the_reading_one(tiny, schema: Schema
 def test_frozen_encoders_read_the_same_in_every_step(tiny, schema: Schema):
     """No dropout, and no batch statistics that move."""
     raw = tiny.model_dump()
-    raw["training"]["scheme"], raw["text"]["hidden_dropout"], raw["image"]["freeze_batchnorm"] = "fixed", 0.5, False
+    raw["training"]["scheme"], raw["text"]["hidden_dropout"] = "fixed", 0.5
     config = Config.parse(raw)
-    network = new_model(config, schema).network
+    network = new_model(config, Shop(schema=schema)).network
     freeze(network, config.training)
     network.train()
     ids, photos = torch.arange(6)[None], torch.randint(256, (2, 64, 64, 3), dtype=torch.uint8)
-    for read in (lambda: network.text.encode(network.text.embed(ids), None)[0], lambda: network.see(photos)):
+    for read in (lambda: network.text.encode(network.text.embed(ids), None)[0], lambda: network.encode_images(photos)):
         assert torch.equal(read(), read())
 
 

@@ -63,8 +63,6 @@ def test_a_model_without_photos_and_without_scores() -> None:
     [
         ("negative", "absent"),
         ("masked", "unknown where its text names a known value, else as probably absent, with less weight in the loss"),
-        ("weighted", "probably absent, with less weight in the loss"),
-        ("pu", "filled as often as is seen elsewhere where its text names a known value, else as probably absent"),
     ],
 )
 def test_it_says_what_blank_cells_were_taken_for(unknown: str, words: str) -> None:
@@ -130,14 +128,6 @@ def test_it_says_how_many_validation_products_were_trained_on() -> None:
     said = "12 of these products have the texts of a training product: their scores tell what was memorised."
     assert said in card(validation=SCORES, repeated_validation=12)
     assert "memorised" not in card(validation=SCORES, repeated_validation=0)
-
-
-def test_it_says_how_many_rounds_there_were() -> None:
-    text = card(rounds=[{"agreement": None}, {"agreement": 0.9876}])
-    assert (
-        "- 2 rounds, each taught by what the one before read in unknown cells; the last two agree in 98.8% of their "
-        "finds on validation"
-    ) in text
 
 
 def test_complete_products_have_no_blank_cells_to_take_for_anything() -> None:

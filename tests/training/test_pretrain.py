@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -30,10 +28,6 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
     for section, values in changes.items():
         raw[section] |= values
     return Config.parse(raw)
-
-
-def quiet() -> Console:
-    return Console(file=io.StringIO())
 
 
 @pytest.fixture
@@ -127,7 +121,7 @@ def quick(tiny: Config) -> Config:
 
 
 def test_it_learns_and_text_model_takes_what_comes_out(products: list[Product], quick: Config, tmp_path: Path) -> None:
-    found = pretrain(products[:24], tmp_path, validation=products[24:40], config=quick, console=quiet())
+    found = pretrain(products[:24], tmp_path, validation=products[24:40], config=quick)
     before, after = found["validation"]["before"], found["validation"]["after"]
     assert after["loss"] < before["loss"]
     assert found["products"] == 24
@@ -142,16 +136,16 @@ def test_it_learns_and_text_model_takes_what_comes_out(products: list[Product], 
     assert not (tmp_path / "checkpoints").exists()
 
     with pytest.raises(ConfigError, match="holds a finished encoder; choose another --out"):
-        pretrain(products[:24], tmp_path, config=quick, console=quiet())
-    assert pretrain(products[:24], tmp_path, config=quick, resume=True, console=quiet()) == found
+        pretrain(products[:24], tmp_path, config=quick)
+    assert pretrain(products[:24], tmp_path, config=quick, resume=True) == found
     with pytest.raises(ConfigError, match="holds another run: its products are other ones"):
-        pretrain(products[:25], tmp_path, config=quick, resume=True, console=quiet())
+        pretrain(products[:25], tmp_path, config=quick, resume=True)
 
 
 def test_a_killed_run_goes_on(
     products: list[Product], quick: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretrain(products[:24], tmp_path / "whole", config=quick, console=quiet())
+    pretrain(products[:24], tmp_path / "whole", config=quick)
 
     original: Callable[..., Any] = Pretrainer.training_step
     seen: list[int] = []
@@ -165,8 +159,8 @@ def test_a_killed_run_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(Pretrainer, "training_step", dies)
         with pytest.raises(KeyboardInterrupt):
-            pretrain(products[:24], tmp_path / "killed", config=quick, console=quiet())
-    pretrain(products[:24], tmp_path / "killed", config=quick, resume=True, console=quiet())
+            pretrain(products[:24], tmp_path / "killed", config=quick)
+    pretrain(products[:24], tmp_path / "killed", config=quick, resume=True)
     whole, killed = (
         pretrained_text(having(quick, text={"model": str(tmp_path / name)})).state_dict()
         for name in ("whole", "killed")
@@ -176,7 +170,7 @@ def test_a_killed_run_goes_on(
 
 def test_texts_and_tokenizers_that_cannot_be_used(quick: Config, tmp_path: Path, encoder: ProductEncoder) -> None:
     with pytest.raises(DataError, match="none of the 1 products has a text that the tokenizer can read"):
-        pretrain([Product("1", {"text": " "})], tmp_path, config=quick, console=quiet())
+        pretrain([Product("1", {"text": " "})], tmp_path, config=quick)
     encoder.tokenizer.mask_token = None
     with pytest.raises(ConfigError, match="its tokenizer has no mask_token"):
         Masking(encoder.tokenizer, quick.pretraining, KnownValues([]))

@@ -61,7 +61,9 @@ def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
 
 def test_only_one_process_at_a_time_is_at_work_on_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_run(tmp_path / "out", {}, False, finished="end.json", what="model"):
-        with pytest.raises(DataError, match=r"another process is writing .*out just now; wait for it, or name another"):
+        with pytest.raises(
+            DataError, match=r"another process is writing .*out just now; wait for it, or choose another"
+        ):
             start(tmp_path / "out", {}, True)
         assert (tmp_path / "out" / "run.lock").exists()
         monkeypatch.setenv("RANK", "1")  # one of several that train together, begun by torchrun

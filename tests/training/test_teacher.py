@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 
 from attrex.config import Config
 from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import Model
 from attrex.io.predictions import PredictionFile
-from attrex.training.train import train
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.progress import ProgressEvent
+from attrex.training.train import train_model
+from attrex.types import Prediction, Product, Value
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +37,13 @@ def blank(products: list[Product]) -> list[Product]:
 @pytest.fixture(scope="module")
 def predictions(products: list[Product]) -> list[Prediction]:
     """What a teacher says that knows everything."""
-    return [
-        Prediction(
-            p.id, tuple(ExtractedValue(s.attribute, s.text, s.field, s.start, s.end, 0.95) for s in p.spans or ())
-        )
-        for p in products[:24]
-    ]
+    return [Prediction(p.id, tuple(Value.from_span(s, 0.95) for s in p.spans or ())) for p in products[:24]]
 
 
 def fit(blank: list[Product], config: Config, out: Path, **options: object) -> tuple[Model, str]:
-    console = Console(file=io.StringIO(), width=300)
-    model = train(blank, blank[1:6], out, config=config, trackers=[], console=console, **options)  # type: ignore[arg-type]
-    return model, console.file.getvalue()  # type: ignore[attr-defined]
+    events: list[ProgressEvent] = []
+    model = train_model(blank, blank[1:6], out, config=config, trackers=[], progress=events.append, **options)  # type: ignore[arg-type]
+    return model, "\n".join(event.message for event in events)
 
 
 def test_a_file_and_its_predictions_teach_the_same(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import signal
 import subprocess
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from transformers import Trainer
 
 from attrex.config import Config
@@ -26,14 +24,16 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.model.network import Network
+from attrex.progress import Progress
 from attrex.shop.schema import Schema
-from attrex.training.train import train
+from attrex.shop.shop import Shop
+from attrex.training.train import train_model
 from attrex.training.trainer import AttrexTrainer
 from attrex.types import UNKNOWN, Product
 
 QUICK = {
     "text": {"hidden_dropout": 0.0},
-    "image": {"size": 32, "dropout": 0.0, "freeze_batchnorm": False},
+    "image": {"size": 32, "dropout": 0.0},
     "decoder": {"hidden": 32, "dropout": 0.0},
     "range": {"tune_threshold": False},
     "training": {"learning_rate": 3e-3, "head_learning_rate": 1e-2, "epochs": 7},
@@ -58,8 +58,9 @@ def having(config: Config, *changes: dict[str, dict[str, Any]]) -> Config:
     return Config.parse(raw)
 
 
-def quiet() -> Console:
-    return Console(file=io.StringIO())
+def messages(into: list[str]) -> Progress:
+    """A progress that keeps its messages."""
+    return lambda event: into.append(event.message) if event.message else None
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def few(titles: list[Product]) -> list[Product]:
 
 
 def run(few: list[Product], directory: Path, config: Config, **options: Any) -> Model:
-    return train(few, few[:6], directory, config=config, trackers=[], console=quiet(), **options)
+    return train_model(few, few[:6], directory, config=config, trackers=[], **options)
 
 
 # --- learning ---------------------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ def test_learns_its_training_products(
     titles: list[Product], tiny: Config, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     config = having(tiny, QUICK, change, {"training": {"evaluations": 2}})
-    model = train(titles, titles[:30], tmp_path, config=config, trackers=[], console=quiet())
+    model = train_model(titles, titles[:30], tmp_path, config=config, trackers=[])
     first, last = (entry["eval_tag_f1"] for entry in model.metrics["history"])
     assert last > first
     assert model.metrics["validation"]["tag"]["f1"] > 0.5
@@ -333,8 +334,9 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
         "image.json",
         "metrics.json",
         "model.safetensors",
+        "normalizer.json",
         "run.json",
-        "schema.yaml",
+        "shop.yaml",
         "thresholds.json",
         "tokenizer",
     }
@@ -342,16 +344,25 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
     assert suffixes <= {".json", ".yaml", ".md", ".safetensors", ".txt"}
 
 
+def test_a_model_knows_what_its_shop_calls_the_values(few: list[Product], tiny: Config, tmp_path: Path) -> None:
+    labelled = [replace(p, spans=tuple(replace(s, value=f"the {s.text}") for s in p.spans or ())) for p in few]
+    train_model(labelled, few, tmp_path, config=having(tiny, TEXT_ONLY), shop=Shop(aliases={"crimson": ("scarlet",)}))
+    saved = json.loads((tmp_path / "normalizer.json").read_text())
+    span = next(s for p in labelled for s in p.spans or ())
+    assert any(span.value in values for values in saved["attributes"][span.attribute]["labels"].values())
+    assert saved["aliases"] == {"crimson": ["scarlet"]}
+    assert checkpoint.load_model(tmp_path).normalizer.to_json() == saved
+
+
 def test_photos_that_cannot_be_read_are_told_as_they_are_named(
     few: list[Product], tiny: Config, tmp_path: Path
 ) -> None:
     """An id may look like markup, which would end the training at its very end."""
     products = [replace(few[0], id="<b>1</b>[/i]", images=(tmp_path / "[red]none.png",)), *few[1:]]
-    console = Console(file=io.StringIO(), width=400)
-    train(products, few[:6], tmp_path / "run", config=having(tiny, NOISY), trackers=[], console=console)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "1 products had photos that cannot be read; <b>1</b>[/i]: " in said
-    assert "[red]none.png" in said
+    said: list[str] = []
+    train_model(products, few[:6], tmp_path / "run", config=having(tiny, NOISY), trackers=[], progress=messages(said))
+    assert "1 products had photos that cannot be read; <b>1</b>[/i]: " in "\n".join(said)
+    assert "[red]none.png" in "\n".join(said)
 
 
 def test_resuming_a_finished_run_returns_at_once(
@@ -360,9 +371,9 @@ def test_resuming_a_finished_run_returns_at_once(
     config = having(tiny, TEXT_ONLY)
     first = run(few, tmp_path, config)
     monkeypatch.setattr(AttrexTrainer, "run", None)  # would fail if it were called
-    console = Console(file=io.StringIO())
-    again = train(few, few[:6], tmp_path, config=config, resume=True, trackers=[], console=console)
-    assert "is finished already: nothing left to do" in console.file.getvalue()  # type: ignore[attr-defined]
+    said: list[str] = []
+    again = train_model(few, few[:6], tmp_path, config=config, resume=True, trackers=[], progress=messages(said))
+    assert "is finished already: nothing left to do" in "\n".join(said)
     assert_same(again, first)
 
 
@@ -379,8 +390,8 @@ def test_another_run_in_the_directory_is_refused(
     with pytest.raises(ConfigError, match=r"another run: training\.seed was 0 and is now 1\. Resume it with the same"):
         run(few, tmp_path, having(config, {"training": {"seed": 1}}), resume=True)
     with pytest.raises(ConfigError, match="another run: its products are other ones"):
-        run(few[:-1], tmp_path, config, schema=Schema.learn(few), resume=True)
-    with pytest.raises(ConfigError, match="its schema is another one; its products are other ones"):
+        run(few[:-1], tmp_path, config, shop=Shop(schema=Schema.learn(few)), resume=True)
+    with pytest.raises(ConfigError, match="its shop is another one; its products are other ones"):
         run(few[:8], tmp_path, config, resume=True)
     (tmp_path / "checkpoints" / "checkpoint-4" / "optimizer.pt").unlink()  # damaged: the one before is taken
     run(few, tmp_path, config, resume=True)
@@ -403,9 +414,8 @@ def test_best_state_that_cannot_be_read(
 # --- a partly filled table --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unknown", ["masked", "weighted", "pu"])
 def test_a_partly_filled_table_is_learned_from(
-    few: list[Product], tiny: Config, tmp_path: Path, unknown: str, monkeypatch: pytest.MonkeyPatch
+    few: list[Product], tiny: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses: list[torch.Tensor] = []
     seen: list[int] = []
@@ -419,16 +429,13 @@ def test_a_partly_filled_table_is_learned_from(
 
     monkeypatch.setattr(Network, "forward", watched)
     blank = partly_filled(few)
-    model = run(blank, tmp_path, having(tiny, TEXT_ONLY, {"range": {"unknown": unknown}}))
+    model = run(blank, tmp_path, having(tiny, TEXT_ONLY, {"range": {"unknown": "masked"}}))
     found = model.metrics["supervision"]
     assert found["table"] == "partly filled"
     assert found["cells"]["blank_mentioned"] > 0
     assert sum(seen) > 0
     assert all(loss.isfinite() for loss in losses)
-    expected = [found["class_prior"].get(name, None) for name in model.schema.names]
-    known = [(p, q) for p, q in zip(expected, model.network.get_buffer("class_prior").tolist(), strict=True) if p]
-    assert known
-    assert all(p == pytest.approx(q, abs=1e-4) for p, q in known)
+    assert model.network.drop_uncertain == found["mostly_in_doubt"]
 
 
 def test_a_state_is_not_the_better_one_for_missing_what_the_table_misses(
@@ -455,12 +462,13 @@ def partly_filled(products: list[Product]) -> list[Product]:
 def test_with_complete_products_nothing_changes(few: list[Product], tiny: Config, tmp_path: Path) -> None:
     complete = [replace(p, complete=True) for p in few]
     plain = run(complete, tmp_path / "plain", having(tiny, TEXT_ONLY))
-    config = having(tiny, TEXT_ONLY, {"range": {"unknown": "pu"}, "training": {"rounds": 3}})
-    console = Console(file=io.StringIO(), width=200)
-    careful = train(complete, complete[:6], tmp_path / "careful", config=config, trackers=[], console=console)
+    config = having(tiny, TEXT_ONLY, {"range": {"unknown": "masked"}})
+    said: list[str] = []
+    careful = train_model(
+        complete, complete[:6], tmp_path / "careful", config=config, trackers=[], progress=messages(said)
+    )
     assert_same(plain, careful)
-    assert not (tmp_path / "careful" / "rounds").exists()
-    assert "all 24 products are marked complete" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "all 24 products are marked complete" in "\n".join(said)
     assert "all training products are marked complete" in (tmp_path / "careful" / "README.md").read_text()
 
 
@@ -470,20 +478,19 @@ def test_with_complete_products_nothing_changes(few: list[Product], tiny: Config
 def test_products_without_labels(few: list[Product], tiny: Config, tmp_path: Path) -> None:
     bare = [replace(p, spans=None) for p in few]
     with pytest.raises(DataError, match=r"none of the 24 training products has labelled spans.*attrex locate TABLE"):
-        train(bare, few, tmp_path, config=tiny, schema=Schema.learn(few))
+        train_model(bare, few, tmp_path, config=tiny, shop=Shop(schema=Schema.learn(few)))
     with pytest.raises(DataError, match="none of the 24 validation products"):
-        train(few, bare, tmp_path, config=tiny)
+        train_model(few, bare, tmp_path, config=tiny)
     with pytest.raises(DataError, match="none of the 24 training products"):
-        train([replace(p, error="unreadable") for p in few], few, tmp_path, config=tiny)
+        train_model([replace(p, error="unreadable") for p in few], few, tmp_path, config=tiny)
     assert not list(tmp_path.iterdir())
 
 
 def test_rows_without_text_are_left_out_and_counted(few: list[Product], tiny: Config, tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), width=200)
+    said: list[str] = []
     rows = [*few, Product("empty", {"title": "  "}), Product("bad", {}, error="unreadable")]
-    train(rows, few[:6], tmp_path, config=having(tiny, TEXT_ONLY), trackers=[], console=console)
-    said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "2 of 26 training rows have no readable text and are left out" in said
+    train_model(rows, few[:6], tmp_path, config=having(tiny, TEXT_ONLY), trackers=[], progress=messages(said))
+    assert "2 of 26 training rows have no readable text and are left out" in "\n".join(said)
 
 
 def test_validation_products_without_labels_are_told_of_before_the_first_step(
@@ -491,5 +498,5 @@ def test_validation_products_without_labels_are_told_of_before_the_first_step(
 ) -> None:
     bare = replace(few[3], spans=None)
     with pytest.raises(DataError, match=f"validation product '{bare.id}' has no labels to score against"):
-        train(few, [*few[:3], bare], tmp_path / "out", config=having(tiny, TEXT_ONLY), trackers=[])
+        train_model(few, [*few[:3], bare], tmp_path / "out", config=having(tiny, TEXT_ONLY), trackers=[])
     assert not (tmp_path / "out").exists()

@@ -16,6 +16,7 @@ from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.io.images import ImageLoader
 from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.training.trainer import (
     AttrexTrainer,
@@ -40,7 +41,7 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
 @pytest.fixture
 def model(tiny: Config, schema: Schema) -> Model:
     torch.manual_seed(0)
-    return new_model(tiny, schema)
+    return new_model(tiny, Shop(schema=schema))
 
 
 def trainer_of(model: Model, products: list[Product], directory: Path, **options: Any) -> AttrexTrainer:

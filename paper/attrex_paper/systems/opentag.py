@@ -6,7 +6,8 @@ softmax, so that a word may look at many others or at none.
 Different here: words start from the text model's embeddings (:mod:`attrex_paper.systems.words`) in place of GloVe, tags
 are BIO in place of BIOE, and padded words are hidden. The paper's active learning is not part of it.
 
-Shapes: B rows, U units, H units per direction, K tags.
+Shape letters:
+    B rows     U units     H units per direction     K tags
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
 from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import Recurrent
@@ -42,9 +43,9 @@ class OpenTag(FlatTagger):
     def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
         return cls(config, attributes, WordEmbeddings.of(parts))
 
-    def read(self, batch: Batch) -> FlatOutput:
-        states = self.lstm(self.dropout(self.words(batch)), batch.unit_mask)
-        return FlatOutput(self.output(self.dropout(self.attention(states, batch.unit_mask))))
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        states = self.lstm(self.dropout(self.words(inputs)), inputs.unit_mask)
+        return FlatOutput(self.output(self.dropout(self.attention(states, inputs.unit_mask))))
 
 
 class PairAttention(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,8 @@ from typer.core import TyperGroup
 
 from attrex import __version__
 from attrex.cli import labels, measuring, training, using
-from attrex.cli.console import fail, note
+from attrex.cli.console import fail, note, progress
+from attrex.cli.weights import weights
 from attrex.errors import AttrexError
 
 COMMANDS = (
@@ -30,8 +32,16 @@ COMMANDS = (
     training.demo,
     training.systems,
     training.settings,
+    weights,
     using.push,
 )
+
+
+class LogFormat(StrEnum):
+    """How messages beside the results are written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Commands(TyperGroup):
@@ -76,6 +86,10 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Messages beside the results: text, or json: an object a line.")
+    ] = LogFormat.TEXT,
     allow_code: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,6 +99,7 @@ def options(
     ] = None,
 ) -> None:
     """What goes before the command."""
+    progress.quiet, progress.json_lines = quiet, log_format is LogFormat.JSON
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,28 +1,127 @@
-"""What a person is told: results go to standard output, all else beside it."""
+"""What a person sees: results go to standard output, all else beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+import json
+import time
+from collections.abc import Iterable, Iterator
 from typing import NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from attrex.progress import ProgressEvent, duration, track
 
 T = TypeVar("T")
 console = Console()
 notes = Console(stderr=True)
+LINES = 20
+"""Lines of a task in a log file: one every 5 % of its steps."""
+
+
+class ConsoleProgress:
+    """Shows progress events: a bar on a terminal, plain lines or JSON objects in a log.
+
+    ``quiet``: errors and results only. ``json_lines``: each message and every 5 % of a task as a JSON object.
+    """
+
+    def __init__(self, out: Console, *, quiet: bool = False, json_lines: bool = False) -> None:
+        self.out, self.quiet, self.json_lines = out, quiet, json_lines
+        self.bar: Bar | None = None
+        self.tasks: dict[str, TaskID] = {}
+        self.begun: dict[str, tuple[float, int, int]] = {}  # task -> seconds, first step, last step in the log
+
+    def __call__(self, event: ProgressEvent) -> None:
+        if event.message:
+            self.message(event.message)
+        if not event.task or self.quiet:
+            return
+        if event.finished:
+            self._end(event.task)
+        elif self.out.is_terminal and not self.json_lines:
+            self._draw(event)
+        else:
+            self._log(event)
+
+    def message(self, text: str) -> None:
+        """One line, as it is: names of files and data may look like markup."""
+        if self.json_lines:
+            self._write(message=text)
+        elif not self.quiet:
+            self.out.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _draw(self, event: ProgressEvent) -> None:
+        if self.bar is None:
+            self.bar = Bar(
+                TextColumn("[bold]{task.description}[/]"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[facts]}"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(),
+                console=self.out,
+                transient=True,
+            )
+            self.bar.start()
+        if event.task not in self.tasks:
+            self.tasks[event.task] = self.bar.add_task(event.task, total=event.total, facts="")
+        self.bar.update(self.tasks[event.task], completed=event.done, total=event.total, facts=event.facts)
+
+    def _log(self, event: ProgressEvent) -> None:
+        started, first, last = self.begun.setdefault(event.task, (time.monotonic(), event.done, event.done))
+        if not event.total or event.done - last < event.total / LINES:
+            return
+        self.begun[event.task] = started, first, event.done
+        passed = time.monotonic() - started
+        left = passed / (event.done - first) * (event.total - event.done)
+        if self.json_lines:
+            self._write(
+                task=event.task, done=event.done, total=event.total, facts=event.facts, seconds=round(passed, 1)
+            )
+            return
+        facts = f" · {event.facts}" if event.facts else ""
+        self.message(
+            f"{event.task} {event.done:,} of {event.total:,} ({event.done / event.total:.0%}){facts}"
+            f" · {duration(passed)}, {duration(left)} left"
+        )
+
+    def _end(self, task: str) -> None:
+        self.begun.pop(task, None)
+        if self.bar and task in self.tasks:
+            self.bar.remove_task(self.tasks.pop(task))
+            if not self.tasks:
+                self.bar.stop()
+                self.bar = None
+
+    def close(self) -> None:
+        """Give the terminal back; also after an error or an interrupt."""
+        if self.bar:
+            self.bar.stop()
+            self.bar, self.tasks = None, {}
+
+    def _write(self, **fields: object) -> None:
+        self.out.file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+
+
+progress = ConsoleProgress(notes)
+"""What the commands report to; ``--quiet`` and ``--log-format`` set it."""
 
 
 def note(text: str) -> None:
-    """For a person, beside the output: as it is, for names of files and data may look like markup."""
-    notes.print(text, markup=False, highlight=False, soft_wrap=True)
+    """A message beside the output."""
+    progress.message(text)
 
 
 def fail(message: str) -> NoReturn:
     """End the command with an error about what the user gave."""
-    notes.print("[red]error:[/]", escape(message), highlight=False, soft_wrap=True)
+    if progress.json_lines:
+        notes.file.write(json.dumps({"error": message}, ensure_ascii=False) + "\n")
+    else:
+        notes.print("[red]error:[/]", escape(message), highlight=False, soft_wrap=True)
     raise typer.Exit(2) from None
 
 
@@ -34,19 +133,6 @@ def no_bars_in_logs() -> None:
         logging.disable_progress_bar()
 
 
-def with_progress(items: Iterable[T], what: str, done: int = 0) -> Iterator[T]:
-    """The items as they come, with a bar on a terminal; ``done`` of them were before."""
-    total = len(items) if isinstance(items, Sized) else None
-    with Progress(
-        TextColumn(f"[bold]{what}[/]"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=notes,
-        transient=True,
-        disable=not notes.is_terminal,  # in a log it would leave empty lines
-    ) as bar:
-        task = bar.add_task(what, total=total, completed=done)
-        for item in items:
-            yield item
-            bar.advance(task)
+def with_progress(items: Iterable[T], task: str, done: int = 0) -> Iterator[T]:
+    """The items as they come, with a bar on a terminal; ``done`` of them were there before."""
+    return track(items, task, progress, done=done)

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import how_rows_are_read, mined_lexicon, read_rows
-from attrex.cli.options import Columns, Fields, Images, Limit, Split
+from attrex import pipeline
+from attrex.cli.console import console, note, progress, with_progress
+from attrex.cli.options import Source, reads_products
 from attrex.cli.outputs import check_out, save_json
 from attrex.errors import ConfigError, DataError
 
-if TYPE_CHECKING:
-    from attrex.labels.labeler import DistantLabeler
-    from attrex.types import Product
 
-
+@reads_products()
 def check(
     data: Annotated[list[str], typer.Argument(help="Data files; several are taken as splits of one data set.")],
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
     preset: Annotated[str, typer.Option(help="Whose text encoder and window size to measure lengths with.")] = "small",
     no_photos: Annotated[bool, typer.Option("--no-photos", help="Do not decode the photos.")] = False,
-    split: Split = None,
-    limit: Limit = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON too.")] = None,
+    *,
+    source: Source,
 ) -> None:
     """What to know of a data set before training: fill rates, lengths, photos, leaks between splits, and advice.
 
@@ -40,42 +33,22 @@ def check(
 
     Example: [bold]attrex check demo/data/train.jsonl demo/data/valid.jsonl[/]
     """
-    from attrex.config import Config
-    from attrex.encoding.encoder import whole_texts
-    from attrex.inference.checkpoint import load_tokenizer
-    from attrex.labels.mentions import UnlabelledMentions
-    from attrex.model.text_encoder import resolve_text_model
-    from attrex.quality import check as look
-    from attrex.shop.schema import Schema
-
-    check_out(json_file, (), *data, columns, preset, option="--json")
-    config = Config.load(preset)
-    splits = {Path(d).name: read_rows(d, images, fields, columns, split, limit) for d in data}
+    check_out(json_file, (), *data, source.shop, preset, option="--json")
+    shop = source.shop_of()
+    splits = {Path(d).name: source.products(d, shop) for d in data}
     if len(splits) < len(data):
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
-    texts = [p.without_images() for d in data for p in read_rows(d, images, fields, columns, split, limit)]
-    mentions = UnlabelledMentions.learn(texts, Schema.learn(texts), min_share=config.range.mention_share)
-    backend = whole_texts(load_tokenizer(resolve_text_model(config.text.model)))
-    report = look(
-        splits,
-        count_tokens=lambda text: len(backend.encode(text, add_special_tokens=False).ids),
-        max_tokens=config.text.max_tokens,
-        overlap=config.text.overlap,
-        check_images=not no_photos,
-        image_size=config.image.size,
-        mentions=mentions,
-    )
+    report = pipeline.check(splits, shop=shop, preset=preset, photos=not no_photos, progress=progress)
     console.print(report.render(), markup=False)
     save_json(json_file, report.to_json(), "report")
     if not report.ok:
         raise typer.Exit(1)
 
 
+@reads_products()
 def locate(
     table: Annotated[str, typer.Argument(help="Products with their table: JSONL, CSV, TSV, Parquet, MAE directory.")],
     out: Annotated[Path, typer.Option(help="Labelled products, JSONL.")],
-    policy: Annotated[Path | None, typer.Option(help="YAML policy: case, inflection, columns to merge ...")] = None,
-    schema: Annotated[Path | None, typer.Option(help="Schema with aliases and merged columns.")] = None,
     mine: Annotated[
         Path | None,
         typer.Option(help="First find out what the texts call the values, write it as YAML to edit, and go by it."),
@@ -84,29 +57,24 @@ def locate(
     relabel: Annotated[
         bool, typer.Option("--relabel", help="Label anew what has labels already, but for complete ones.")
     ] = False,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
     compare: Annotated[
         list[str] | None,
-        typer.Option(help="Labelled products: how far would the policy agree with their labels? May be repeated."),
+        typer.Option(help="Labelled products: how far would the labels agree with theirs? May be repeated."),
     ] = None,
+    *,
+    source: Source,
 ) -> None:
     """Find the table's values in the texts: labels for training, without anybody labelling.
 
-    Example: [bold]attrex locate demo/data/catalog.jsonl --out located.jsonl --mine lexicon.yaml[/]
+    Example: [bold]attrex locate demo/data/catalog.jsonl --shop demo/data/shop.yaml --out located.jsonl[/]
 
-    With lexicon.yaml edited, the same again with --lexicon lexicon.yaml in place of --mine.
+    With --mine lexicon.yaml it first finds out what the texts call the values; with lexicon.yaml edited, the same again
+    with --lexicon lexicon.yaml in place of --mine.
     """
-    from attrex.io.readers import write_products
-    from attrex.labels.labeler import DistantLabeler, LocatePolicy
-    from attrex.shop.schema import Schema
-    from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
+    from attrex.io.readers import Products
 
-    read = (table, policy, schema, lexicon, columns, *(compare or ()))
+    read = (table, lexicon, source.shop, *(compare or ()))
     check_out(out, (".jsonl", ".jsonl.gz"), *read)
     check_out(mine, (".yaml", ".yml"), *read, out, option="--mine")
     check_out(report, (), *read, out, mine, option="--report")
@@ -117,52 +85,39 @@ def locate(
             f"--mine {mine} is there already, and may have been edited: go by it with --lexicon {mine}, name another "
             "file, or delete it to mine anew"
         )
-    known = Schema.load(schema) if schema else None
-    how = LocatePolicy.load(policy) if policy else LocatePolicy()
-    words = Lexicon.load(lexicon) if lexicon else NOTHING_MINED
-    if mine:
-        words = mined_lexicon(read_rows(table, images, fields, columns, split, limit), mine, known, how)
-    source = read_rows(table, images, fields, columns, split, limit)
-    table_columns = dict.fromkeys(column for p in with_progress(source, "reading") for column in p.table)
-    for remark in how.unused(table_columns, known.names if known else ()):
+    shop = source.shop_of()
+    products = source.products(table, shop)
+    words = pipeline.MINE if mine else lexicon
+    labelled = pipeline.locate(products, out, shop=shop, lexicon=words, relabel=relabel, progress=progress)
+    for remark in labelled.remarks:
         note(f"note: {remark}")
-
-    def new_locator() -> DistantLabeler:
-        labeler = DistantLabeler(known, how, words)
-        labeler.know(table_columns)
-        return labeler
-
-    labeler = new_locator()
-    source = read_rows(table, images, fields, columns, split, limit)
-    bare = (replace(p, spans=None) if relabel and not p.complete else p for p in source)
-    count = write_products(out, (labeler.locate(p) for p in with_progress(bare, "locating")))
-    console.print(labeler.report.render(), markup=False)
-    found = labeler.report.to_json()
+    console.print(labelled.report.render(), markup=False)
+    found = labelled.report.to_json()
     if compare:
-        source = read_rows(table, images, fields, columns, split, limit)
-        references = [p for name in compare for p in read_rows(name)]
-        found["agreement"] = _compare_labels(with_progress(source, "comparing"), references, new_locator())
+        references = [product for name in compare for product in Products(name)]
+        found["agreement"] = pipeline.compare_labels(products, references, shop=shop, lexicon=labelled.lexicon)
         console.print(_agreement_table(found["agreement"]))
+    if mine:
+        labelled.lexicon.save(mine)
+        note(f"lexicon: {mine}")
     save_json(report, found, "report")
-    note(f"{count:,} labelled products: {out}")
+    note(f"{labelled.report.products:,} labelled products: {out}")
 
 
+@reads_products("images")
 def lexicon(
     words: Annotated[Path, typer.Argument(help="What `attrex locate --mine` has written.")],
     table: Annotated[str, typer.Argument(help="Products with their table, as `attrex locate` reads or writes them.")],
     found: Annotated[Path, typer.Argument(help="What `attrex extract` has found in them: .jsonl or .parquet.")],
     out: Annotated[Path, typer.Option(help="The lexicon with the model's opinion, YAML to edit.")],
-    policy: Annotated[Path | None, typer.Option(help="The policy that the values were located with.")] = None,
     promote: Annotated[
         float, typer.Option(min=0, max=1, help="A suggested form is accepted if so much of its places is read.")
     ] = 0.5,
     demote: Annotated[
         float, typer.Option(min=0, max=1, help="An accepted form is only suggested if less of its places is read.")
     ] = 0.1,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Ask a trained model about a lexicon: are its forms read as values where the table says they are?
 
@@ -171,32 +126,27 @@ def lexicon(
     Then locate anew with --lexicon reviewed.yaml.
     """
     from attrex.io.predictions import read_predictions
-    from attrex.labels.labeler import DistantLabeler, LocatePolicy
     from attrex.labels.lexicon_review import review_lexicon
     from attrex.vocabulary.lexicon import Lexicon
 
-    check_out(out, (".yaml", ".yml"), words, table, found, policy, columns)
-    known = Lexicon.load(words)
-    products = with_progress(read_rows(table, None, fields, columns, split, limit), "comparing")
-    labeler = DistantLabeler(None, LocatePolicy.load(policy) if policy else LocatePolicy())
-    opinion = review_lexicon(known, products, read_predictions(found), labeler, promote=promote, demote=demote)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    check_out(out, (".yaml", ".yml"), words, table, found, source.shop)
+    known, shop = Lexicon.load(words), source.shop_of()
+    products = with_progress(source.products(table, shop), "comparing")
+    opinion = review_lexicon(known, products, read_predictions(found), shop, promote=promote, demote=demote)
     opinion.lexicon.save(out)
     console.print(opinion.render())
     note(f"lexicon: {out}")
 
 
+@reads_products()
 def ocr(
     data: Annotated[str, typer.Argument(help="Products with photos, from any reader.")],
     out: Annotated[Path, typer.Option(help="The same products with a field photo_text, JSONL.")],
     min_score: Annotated[float, typer.Option(help="Leave out lines that are less sure.", min=0, max=1)] = 0.8,
     photos: Annotated[int, typer.Option(help="Photos of a product that are read at most.", min=1)] = 4,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted reading (OUT.part).")] = False,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Read what the photos say: text on products and packaging becomes a field, to find values in as in all others.
 
@@ -206,7 +156,9 @@ def ocr(
     Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
     """
     from attrex.io.ocr import FIELD, PhotoReader
-    from attrex.io.products import ResumableWriter, product_to_row
+    from attrex.io.products import product_to_row
+    from attrex.io.readers import read_products
+    from attrex.io.resumable import ResumableWriter
 
     check_out(out, (".jsonl", ".jsonl.gz"), data)
     found: Counter[str] = Counter()
@@ -214,37 +166,21 @@ def ocr(
     def count(row: Mapping[str, Any]) -> None:
         found.update(products=1, read=FIELD in row.get("fields", ()))
 
-    how = {"--min-score": min_score, "--photos": photos, **how_rows_are_read(images, fields, columns)}
-    target = ResumableWriter(out, what="reading of photos", key="attributes", resume=resume, how=how, count=count)
-    source = read_rows(data, images, fields, columns, split, limit)
+    depends_on = {"--min-score": min_score, "--photos": photos, **source.record()}
+    target = ResumableWriter(
+        out, what="reading of photos", key="attributes", resume=resume, options=depends_on, count=count
+    )
+    products = source.products(data, source.shop_of())
     if target.finished:
-        target.check_same(source, (product.id for product in read_rows(str(out))))
+        target.check_same(products, (product.id for product in read_products(out)))
         note(f"{out} is finished already: nothing left to do; delete it to read the photos again")
         return
-    with target.begun():
+    with target.open():
         reader = PhotoReader(min_score=min_score, photos=photos)
-        read = map(reader.read, with_progress(target.left(source), "reading photos", done=found["products"]))
+        read = map(reader.read, with_progress(target.remaining(products), "reading photos", done=found["products"]))
         target.append(product_to_row(product, out.parent) for product in read)
     console.print(f"{found['products']:,} products, {found['read']:,} of which have text in their photos")
     note(f"products: {out}")
-
-
-def _compare_labels(table: Iterable[Product], references: Iterable[Product], labeler: DistantLabeler) -> dict[str, Any]:
-    """Locate each table row's values in the reference's own text of that product, and compare with its labels."""
-    from attrex.labels.labeler import label_agreement
-
-    wanted = {p.id: p for p in references if p.spans is not None}
-    located = [
-        labeler.locate(replace(p, fields=wanted[p.id].fields, spans=None))
-        for p in table
-        if p.id in wanted and p.error is None
-    ]
-    if not located:
-        raise DataError(
-            f"--compare: none of the {len(wanted)} labelled reference products is in the table; "
-            "compare with the labels of the same products (the same ids)"
-        )
-    return label_agreement(located, [wanted[p.id] for p in located])
 
 
 def _agreement_table(found: dict[str, Any]) -> Table:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attrex.cli.console import console, note, with_progress
-from attrex.cli.inputs import labelled_by_hand, load_extractor, read_rows
-from attrex.cli.options import BatchSize, Columns, Fields, Images, Limit, NoPhotos, Split
+from attrex import pipeline
+from attrex.cli.console import console, note, progress
+from attrex.cli.inputs import allowed_code
+from attrex.cli.options import BatchSize, NoPhotos, Source, reads_products
 from attrex.cli.outputs import check_out, files_of, save_json
 from attrex.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
-    from attrex.evaluation.evaluate import Evaluation
     from attrex.types import Product
 
+MOST_ROWS = 15
+"""Of a comparison, without --all."""
 
+
+@reads_products()
 def evaluate(
     model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
     data: Annotated[str, typer.Argument(help="Labelled products.")],
@@ -31,11 +36,8 @@ def evaluate(
     given: Annotated[
         bool, typer.Option("--given", help="Ask each product only for the attributes that it has, as some papers do.")
     ] = False,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Score a model: TAG-F1, CLS-F1, accuracy, macro-F1, per attribute, with confidence intervals.
 
@@ -43,96 +45,103 @@ def evaluate(
 
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
-    from attrex.evaluation.evaluate import evaluate as measure
-    from attrex.evaluation.evaluate import evaluation_remarks
-    from attrex.evaluation.metrics import count
     from attrex.evaluation.tables import score_tables
+    from attrex.inference.extractor import Extractor
 
-    check_out(json_file, (), data, gold, columns, *files_of(model), option="--json")
-    products = list(read_rows(data, images, fields, columns, split, limit))
-    by_hand = labelled_by_hand(read_rows(gold, images, fields, columns)) if gold else []
+    check_out(json_file, (), data, gold, source.shop, *files_of(model), option="--json")
+    shop = source.shop_of(model)
     chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
-    for labelled in (products, by_hand) if gold else (products,):  # labels that cannot be scored are told at once
-        count(labelled, [None] * len(labelled), attributes=chosen)
-    extractor = load_extractor(model)
+    extractor = Extractor.load(model, allow_code=allowed_code())
 
-    def scored(labelled: list[Product]) -> Evaluation:
-        for remark in evaluation_remarks(labelled, extractor.names, chosen):
-            note(f"note: {remark}")
-        result = measure(
+    def scored(products: Iterable[Product], by_hand: bool) -> dict[str, Any]:
+        result = pipeline.evaluate(
             extractor,
-            with_progress(labelled, "extracting"),
+            products,
+            by_hand=by_hand,
             attributes=chosen,
             threshold=threshold,
             photos=not no_photos,
-            given=given,
+            gold_attributes=given,
+            progress=progress,
         )
         console.print(score_tables(result.scores))
         if result.incomplete:
             console.print(result.incomplete.render(), soft_wrap=True)
-        return result
+        if not by_hand:
+            console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
+        return result.to_json()
 
-    result = scored(products)
-    console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
-    found = result.to_json()
+    by_hand = list(source.whole().products(gold, shop)) if gold else []  # what cannot be read is an error at once
+    found = scored(source.products(data, shop), by_hand=False)
     if gold:
         console.print(f"\nLabelled by hand, {gold}:", markup=False, highlight=False, soft_wrap=True)
-        found["gold"] = scored(by_hand).to_json()
+        found["gold"] = scored(by_hand, by_hand=True)
     save_json(json_file, found, "metrics")
 
 
 def compare(
-    files: Annotated[list[Path], typer.Argument(help="Runs: files of attrex evaluate --json or paper/recipes/run.py.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files of attrex evaluate --json, tables of runs, or some runs of a table: 'TABLE.jsonl::uls-*'."
+        ),
+    ],
     against: Annotated[str | None, typer.Option(help="Row that the others are compared with.")] = None,
     part: Annotated[str, typer.Option(help="What to compare on: test, or gold: products labelled by hand.")] = "test",
     metric: Annotated[str, typer.Option(help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every run, all figures in full.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the figure, .svg, .png or .pdf.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every row and every figure in the table.")] = False,
 ) -> None:
-    """A table of runs in Markdown: means over seeds, their spread, and the difference to one of them with its interval.
+    """Compare runs: means over seeds, their spread, and the difference to one of them with its interval.
 
     Runs that differ in nothing but the seed are a row; the interval is of a paired bootstrap over products and seeds.
+    The table is Markdown: the 15 best rows, and the figures of --metric on --part.
 
     Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
     """
     from attrex.evaluation.comparison import compare as side_by_side
-    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, markdown
+    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, figures_of, markdown
     from attrex.evaluation.comparison import plot as draw
-    from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs
+    from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs, split_source
+    from attrex.io.atomic import write_text
 
     for value, known, option in ((part, RUN_PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
             raise ConfigError(f"{option} {value!r}{did_you_mean(value, known)}; expected one of {', '.join(known)}")
     for out, suffixes, option in ((csv_file, (".csv",), "--csv"), (plot, (".svg", ".png", ".pdf"), "--plot")):
         if out:
-            check_out(out, suffixes, *files, option=option)
+            check_out(out, suffixes, *(split_source(source)[0] for source in runs), option=option)
             out.parent.mkdir(parents=True, exist_ok=True)
-    runs = read_runs(files)
-    if len(runs) < len(files):
-        note(f"{len(files)} files were named, but only {len(runs)} different ones: each counts once")
-    rows = side_by_side(runs, against, part=part, metric=metric)
-    print(markdown(rows), end="")
+    different = {Path(source).resolve() for source in runs}
+    if len(different) < len(runs):
+        note(f"{len(runs)} files were named, but only {len(different)} different ones: each counts once")
+    rows = side_by_side(read_runs(runs), against, part=part, metric=metric)
+    if everything:
+        print(markdown(rows), end="")
+    else:
+        print(markdown(rows[:MOST_ROWS], figures_of(rows, part, metric)), end="")
+        if len(rows) > MOST_ROWS:
+            note(f"the {MOST_ROWS} best of {len(rows)} rows; --all shows every row, and all figures")
     for remark in comparison_remarks(rows):
         note(f"note: {remark}")
     if csv_file:
-        csv_file.write_text(csv_text(rows), encoding="utf-8")
+        write_text(csv_file, csv_text(rows))
         note(f"runs: {csv_file}")
     if plot:
         draw(rows, plot, figure_of(part, metric))
         note(f"plot: {plot}")
 
 
+@reads_products(limit=500)
 def benchmark(
     model: Annotated[str, typer.Argument(help="Model directory, an export, or a Hugging Face hub name.")],
     data: Annotated[str, typer.Argument(help="Products like those that are to be extracted from.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
     rounds: Annotated[int, typer.Option(help="How often each way is measured, in turn.", min=1)] = 3,
     batch_size: BatchSize = None,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    split: Split = None,
-    limit: Limit = 500,
+    *,
+    source: Source,
 ) -> None:
     """How fast a model is on this machine: products/s, single products, memory, stages; torch, ONNX and int8.
 
@@ -143,8 +152,8 @@ def benchmark(
     from attrex.tools.benchmark import benchmark as measure
     from attrex.tools.benchmark import benchmark_tables
 
-    check_out(json_file, (), data, columns, *files_of(model), option="--json")
-    products = list(read_rows(data, images, fields, columns, split, limit))
+    check_out(json_file, (), data, source.shop, *files_of(model), option="--json")
+    products = list(source.products(data, source.shop_of(model)))
     with TemporaryDirectory() as work:
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)
     for table in benchmark_tables(found):

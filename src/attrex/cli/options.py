@@ -1,24 +1,101 @@
-"""Options that several commands share."""
+"""Options that several commands share; those about reading products are defined once, in :class:`Source`."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-Images = Annotated[
-    Path | None,
-    typer.Option(
-        exists=True, file_okay=False, help="Directory where relative image paths start; default: the data file's."
-    ),
-]
-Fields = Annotated[str | None, typer.Option(help="Text columns in reading order, e.g. title,description.")]
-Columns = Annotated[
-    Path | None, typer.Option(help="YAML file that says which columns hold what (see docs/data.md), e.g. `id: sku`.")
-]
-Split = Annotated[str | None, typer.Option(help="Split of a directory or data set, e.g. train.")]
-Limit = Annotated[int | None, typer.Option(help="Only the first so many products.", min=1)]
+if TYPE_CHECKING:
+    from attrex.io.readers import Products
+    from attrex.shop.shop import Shop
+
 Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting, e.g. --set training.epochs=2.")]
 BatchSize = Annotated[int | None, typer.Option(help="Rows per batch; default: the model's.", min=1)]
 NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Read the texts only.")]
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a command reads products. Its fields are options of every command under :func:`reads_products`."""
+
+    shop: Annotated[
+        Path | None,
+        typer.Option(help="What columns and cells mean (docs/data.md): shop.yaml, or a model; default: the model's."),
+    ] = None
+    texts: Annotated[
+        str | None, typer.Option(help="Text columns in reading order, e.g. title,description; else the shop's.")
+    ] = None
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Directory where relative image paths start; default: the data file's."
+        ),
+    ] = None
+    split: Annotated[str | None, typer.Option(help="Split of a directory or data set, e.g. train.")] = None
+    limit: Annotated[int | None, typer.Option(help="Only the first so many products.", min=1)] = None
+
+    def shop_of(self, model: str | None = None) -> Shop:
+        """The shop that is asked for; else the model's, if there is one; else one with nothing but defaults."""
+        from attrex.inference.directory import model_shop
+        from attrex.shop.shop import DEFAULT_SHOP, Shop
+
+        shop = Shop.load(self.shop) if self.shop else model_shop(model) if model else DEFAULT_SHOP
+        texts = tuple(name.strip() for name in self.texts.split(",")) if self.texts else shop.columns.texts
+        return replace(shop, columns=replace(shop.columns, texts=texts))
+
+    def products(self, data: str, shop: Shop, *, split: str | None = None) -> Products:
+        """Products of a source, marked rows among them; ``split``: in place of the option."""
+        from attrex.io.readers import Products
+
+        return Products(data, shop=shop, images=self.images, split=split or self.split, limit=self.limit)
+
+    def whole(self) -> Source:
+        """The same for another file, of which all is read."""
+        return replace(self, split=None, limit=None)
+
+    def record(self) -> dict[str, str | None]:
+        """What the products depend on, by the name of the option: a resumed run has to say the same."""
+        return {
+            "--images": str(self.images.resolve()) if self.images else None,
+            "--texts": self.texts,
+            "--shop": str(self.shop) if self.shop else None,
+        }
+
+
+def reads_products(*without: str, **defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of :class:`Source` in place of its parameter ``source``.
+
+    ``without``: options that it does not have. ``defaults``: other ones than those of the class.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(Source, include_extras=True)
+        shared = [
+            inspect.Parameter(
+                f.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(f.name, f.default),
+                annotation=hints[f.name],
+            )
+            for f in fields(Source)
+            if f.name not in without
+        ]
+
+        @wraps(command)
+        def run(**options: Any) -> None:
+            source = Source(**{p.name: options.pop(p.name) for p in shared})
+            command(**options, source=source)
+
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "source"]
+        run.__signature__ = inspect.Signature([*kept, *shared])  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in (*kept, *shared)}
+        return run
+
+    return decorate

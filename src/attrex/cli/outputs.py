@@ -38,7 +38,7 @@ def files_of(model: str) -> list[Path]:
 
 def save_json(path: Path | None, content: Any, what: str) -> None:
     """Where a file is asked for; says where it is."""
-    from attrex.inference.directory import write_json
+    from attrex.io.atomic import write_json
 
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from attrex.cli.console import console, no_bars_in_logs, note, notes, with_progress
-from attrex.cli.inputs import labelled_by_hand, labelled_products, part_of, read_rows
-from attrex.cli.options import Columns, Fields, Images, Limit, Set
+from attrex import pipeline
+from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
+from attrex.cli.inputs import part_of
+from attrex.cli.options import Set, Source, reads_products
 from attrex.errors import ConfigError
+from attrex.vocabulary.lexicon import LEXICON_FILE
 
 if TYPE_CHECKING:
     from attrex.types import Product
 
 
+@reads_products("split")
 def train(
     train_file: Annotated[str, typer.Option("--train", help="Labelled products, or a table whose values get located.")],
     out: Annotated[Path, typer.Option(help="Directory of the model.")],
@@ -49,70 +52,49 @@ def train(
     overrides: Set = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    schema: Annotated[Path | None, typer.Option(help="Schema to train for; default: learned from the data.")] = None,
     trackers: Annotated[
         list[str] | None,
         typer.Option("--tracker", help="Where curves go: tensorboard, wandb, mlflow ..., or none; may be repeated."),
     ] = None,
-    images: Images = None,
-    fields: Fields = None,
-    columns: Columns = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Train a model on labelled products; the best state by validation TAG-F1 is kept.
 
     Example: [bold]attrex train --train demo/data/train.jsonl --valid demo/data/valid.jsonl --out runs/first[/]
     """
-    from attrex.config import Config
-    from attrex.io.splitting import split_by_group
-    from attrex.shop.schema import Schema
-    from attrex.training.train import train as fit
-
     no_bars_in_logs()
-    settings = [*([f"system={system}"] if system else ()), *(["range.tune_threshold=true"] if gold else ())]
-    settings += [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
-    config = Config.load(preset, settings)
     if gold and valid_file:
         raise ConfigError("--gold takes the place of --valid; give one of them")
-    known = Schema.load(schema) if schema else None
-    source = read_rows(train_file, images, fields, columns, part_of(train_file, "train"), limit)
-    products, lexicon = labelled_products(with_progress(source, "reading"), known)
-    if gold:
-        validation = labelled_by_hand(read_rows(gold, images, fields, columns))
-    elif valid_file:
-        source = read_rows(valid_file, images, fields, columns, part_of(valid_file, "valid"), limit)
-        validation, _ = labelled_products(with_progress(source, "reading"), known, lexicon)
-    else:
-        products, validation = split_by_group(products, 0.1)
-        note(f"validation: {len(validation):,} of the products, by group, held out of training")
-    if train_gold:
-        products += labelled_by_hand(read_rows(train_gold, images, fields, columns))
-    where = None if not trackers else [] if trackers == ["none"] else trackers
-    model = fit(
-        products,
-        validation,
+    shop, whole = source.shop_of(), source.whole()
+    settings = [*([f"system={system}"] if system else ()), *(overrides or ())]
+    settings += [f"training.seed={seed}"] if seed is not None else []
+    model = pipeline.train(
+        source.products(train_file, shop, split=part_of(train_file, "train")),
+        source.products(valid_file, shop, split=part_of(valid_file, "valid")) if valid_file else None,
         out,
-        config=config,
-        schema=known,
-        resume=resume,
-        trackers=where,
-        console=notes,
+        shop=shop,
+        config=preset,
+        settings=settings,
+        gold=whole.products(gold, shop) if gold else None,
+        train_gold=whole.products(train_gold, shop) if train_gold else None,
         teacher=teacher,
+        resume=resume,
+        trackers=None if not trackers else [] if trackers == ["none"] else trackers,
+        progress=progress,
     )
-    if lexicon:
-        lexicon.save(out / "lexicon.yaml")
-        note(
-            f"what the texts call the table's values: {out / 'lexicon.yaml'}; edit it, and locate --lexicon goes by it"
-        )
+    if (out / LEXICON_FILE).exists():
+        note(f"what the texts call the values: {out / LEXICON_FILE}; edit it, and label by it with locate --lexicon")
     tag = model.metrics["validation"]["tag"]
     console.print(
-        f"{config.system_name}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, R {tag['recall']:.4f}), "
-        f"{model.metrics['minutes']:.1f} minutes",
+        f"{model.config.system_name}: validation TAG-F1 {tag['f1']:.4f} (P {tag['precision']:.4f}, "
+        f"R {tag['recall']:.4f}), {model.metrics['minutes']:.1f} minutes",
         soft_wrap=True,
     )
     note(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
 
 
+@reads_products("split", "images")
 def pretrain(
     data: Annotated[list[str], typer.Argument(help="Products, labelled or not; only their texts are read.")],
     out: Annotated[Path, typer.Option(help="Directory of the encoder.")],
@@ -123,9 +105,8 @@ def pretrain(
     overrides: Set = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
-    fields: Fields = None,
-    columns: Columns = None,
-    limit: Limit = None,
+    *,
+    source: Source,
 ) -> None:
     """Go on with the text encoder's pretraining on product texts; train with the result as text.model.
 
@@ -139,17 +120,16 @@ def pretrain(
 
     no_bars_in_logs()
     settings = [*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())]
-    config, labeler = Config.load(preset, settings), DistantLabeler(None)
+    config, shop = Config.load(preset, settings), source.shop_of()
+    labeler = DistantLabeler(shop)
 
-    def read(source: str, split: str) -> Iterator[Product]:
-        for product in with_progress(
-            read_rows(source, None, fields, columns, part_of(source, split), limit), "reading"
-        ):
-            yield labeler.locate(product) if product.spans is None and product.table else product
+    def read(file: str, split: str) -> Iterator[Product]:
+        for product in with_progress(source.products(file, shop, split=part_of(file, split)), "reading"):
+            yield labeler.label(product) if product.spans is None and product.table else product
 
-    products = [product for source in data for product in read(source, "train")]
+    products = [product for file in data for product in read(file, "train")]
     validation = list(read(valid_file, "valid")) if valid_file else []
-    found = go_on(products, out, validation=validation, config=config, resume=resume, console=notes)
+    found = go_on(products, out, validation=validation, config=config, resume=resume, progress=progress)
     console.print(f"{found['windows']:,} texts, {found['known_values']:,} known values, {found['steps']:,} steps")
     if found["validation"]:
         before, after = found["validation"]["before"], found["validation"]["after"]
@@ -171,9 +151,19 @@ def demo(
     Example: [bold]attrex demo --out demo[/]
     """
     from attrex.demo.run import run
+    from attrex.evaluation.tables import score_tables
 
     no_bars_in_logs()
-    run(out, products=products, seed=seed, console=console)
+    found = run(out, products=products, seed=seed, progress=progress)
+    console.print(score_tables(found.scores))
+    photo = Table("photo", "right colour", title=f"{found.photo_use['texts']:.0f} texts that name several colours")
+    for name, share in found.photo_use.items():
+        if name != "texts":
+            photo.add_row(name, f"{share:.1%}")
+    console.print(photo)
+    console.print(found.cells.render(), markup=False)
+    for what, path in found.files.items():
+        console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def systems() -> None:

@@ -5,29 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from attrex.config import Config
-from attrex.io.readers import read_products
 from attrex.demo.catalogue import write_catalogue
 from attrex.errors import DataError
-from attrex.evaluation.evaluate import evaluate
-from attrex.evaluation.tables import score_tables
-from attrex.filling.fill import fill_table
-from attrex.vocabulary.normalizer import ValueNormalizer
-from attrex.filling.report import FillReport
+from attrex.evaluation.evaluate import evaluate_extractor
+from attrex.evaluation.metrics import Scores
 from attrex.filling.changes import write_filled
-from attrex.inference.directory import write_json
+from attrex.filling.fill import fill_table
+from attrex.filling.report import FillReport
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.io.predictions import PredictionFile
+from attrex.io.readers import read_products
+from attrex.progress import Progress, note, silent
 from attrex.reports.compose import report_page
-from attrex.training.train import train
+from attrex.shop.shop import DEFAULT_SHOP, SHOP_FILE, Shop
+from attrex.training.train import train_model
 from attrex.types import Prediction, Product
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 SETTINGS = (
     "text.max_tokens=128",
@@ -47,6 +45,16 @@ AMBIGUOUS_SHARE = 0.75
 """Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What a run of the demo measured, and where its files are."""
+
+    scores: Scores
+    photo_use: dict[str, float]  #: of :func:`photo_use`
+    cells: FillReport
+    files: dict[str, Path]  #: what it is -> where it is; ``report`` is the page to look at
+
+
 def run(
     out: Path,
     *,
@@ -54,19 +62,18 @@ def run(
     unseen: int = 200,
     seed: int = 0,
     config: Config | None = None,
-    console: Console | None = None,
-) -> Path:
-    """Run the demo into the directory ``out`` and return the report's path.
+    progress: Progress = silent,
+) -> Demo:
+    """Run the demo into the directory ``out``.
 
     ``products`` to train on, ``unseen`` ones to extract from; ``config``: other settings than the demo's own. What an
     earlier demo left in ``out`` is replaced. Raises :class:`DataError` for a directory that holds anything else.
     """
-    console = console or Console()
     config = config or Config.load("small", [*SETTINGS, f"training.seed={seed}"])
     data, model, values, metrics = (out / name for name in ("data", "model", "values.jsonl", "metrics.json"))
     _clear(out)
     write_json(out / MARKER, {"products": products, "unseen": unseen, "seed": config.training.seed})
-    _tell(console, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
+    _step(progress, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
     write_catalogue(
         data,
         train=products,
@@ -78,40 +85,40 @@ def run(
     )
     training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
 
-    _tell(console, 2, f"training {config.system_name} (text + photo): {model}")
-    train(training, validation, model, config=config, console=console, trackers=[])
+    _step(progress, 2, f"training {config.system_name} (text + photo): {model}")
+    shop = Shop.load(data / SHOP_FILE)
+    train_model(training, validation, model, config=config, shop=shop, progress=progress, trackers=[])
 
-    _tell(console, 3, "extracting from products it has not seen")
+    _step(progress, 3, "extracting from products it has not seen")
     extractor = Extractor.load(model)
-    result = evaluate(extractor, test, evidence=True)
+    result = evaluate_extractor(extractor, test, evidence=True)
     rows = PredictionFile(values).write(result.predictions)
     write_json(metrics, result.to_json())
-    console.print(score_tables(result.scores))
-    console.print(_photo_table(photo_use(extractor, data / "test.jsonl", test, result.predictions)))
+    photo = photo_use(extractor, data / "test.jsonl", test, result.predictions)
 
     filled, changes = out / "filled.csv", out / "changes.csv"
-    _tell(console, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
-    console.print(fill_blanks(training, test, result.predictions, filled, changes).render(), markup=False)
+    _step(progress, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
+    cells = fill_blanks(training, test, result.predictions, filled, changes, shop)
 
-    _tell(console, 5, "writing the report")
+    _step(progress, 5, "writing the report")
     models = [(str(model), extractor)]
     report = report_page(out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue")
     written = {f"values of {rows} products": values, "metrics": metrics, "changes of the table": changes}
-    for what, path in {**written, "filled table": filled, "report": report}.items():
-        console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
-    return report
+    return Demo(result.scores, photo, cells, {**written, "filled table": filled, "report": report})
 
 
 def fill_blanks(
-    known: Sequence[Product], products: Sequence[Product], found: Sequence[Prediction], out: Path, changes: Path
+    known: Sequence[Product],
+    products: Sequence[Product],
+    found: Sequence[Prediction],
+    out: Path,
+    changes: Path,
+    shop: Shop = DEFAULT_SHOP,
 ) -> FillReport:
     """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well."""
-    names = ValueNormalizer()
-    for product in known:
-        names.learn(product)
-    for product, prediction in zip(products, found, strict=True):
-        names.learn(product, prediction)
-    return write_filled(fill_table(products, found, names), out, changes, order=names.attributes)
+    normalizer = ValueNormalizer.fit(known, shop=shop)
+    normalizer.refine(products, found)
+    return write_filled(fill_table(products, found, normalizer), out, changes, order=normalizer.attributes)
 
 
 def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction], ids: Collection[str]) -> float:
@@ -120,7 +127,7 @@ def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction
     for product, prediction in zip(products, predictions, strict=True):
         if product.id in ids:
             gold = {s.text.casefold() for s in product.spans or () if s.attribute == "Color"}
-            read = {v.text.casefold() for v in prediction.values if v.attribute == "Color"}
+            read = {v.value.casefold() for v in prediction.values if v.attribute == "Color"}
             right, total = right + (read == gold), total + 1
     return right / max(1, total)
 
@@ -156,17 +163,8 @@ def photo_use(
     }
 
 
-def _photo_table(found: dict[str, float]) -> Table:
-    title = f"{found['texts']:.0f} texts that name several colours"
-    table = Table("photo", "right colour", title=title, title_justify="left")
-    for name, share in found.items():
-        if name != "texts":
-            table.add_row(name, f"{share:.1%}")
-    return table
-
-
-def _tell(console: Console, step: int, what: str) -> None:
-    console.print(f"[bold]{step}/5[/] {escape(what)}", highlight=False, soft_wrap=True)
+def _step(progress: Progress, step: int, what: str) -> None:
+    note(progress, f"{step}/5 {what}")
 
 
 def _clear(out: Path) -> None:

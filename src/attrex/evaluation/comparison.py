@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,16 @@ class ComparisonRow:
         return [v for run in self.runs if (v := run.value(*FIGURES[figure])) is not None]
 
 
+class Comparison(list[ComparisonRow]):
+    """The rows of :func:`compare`, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        from attrex.reports.notebook import table_html
+
+        head, *body = _cells(self, FIGURES)
+        return table_html(head, body)
+
+
 def compare(
     runs: Sequence[RunResult],
     against: str | None = None,
@@ -57,7 +68,7 @@ def compare(
     metric: str = "tag",
     samples: int = 10_000,
     seed: int = 0,
-) -> list[ComparisonRow]:
+) -> Comparison:
     """One row for the runs of each name, the best first by what is asked for; with ``against``, compared with that row.
 
     Raises :class:`ConfigError` when no row is named ``against``, :class:`DataError` when none was measured on ``part``,
@@ -72,7 +83,7 @@ def compare(
     groups: dict[str, list[RunResult]] = defaultdict(list)
     for run in runs:
         groups[label(run, runs)].append(run)
-    rows = [ComparisonRow(name, group) for name, group in groups.items()]
+    rows = Comparison(ComparisonRow(name, group) for name, group in groups.items())
     shown = figure_of(part, metric)
     rows.sort(key=lambda row: -mean(row.values(shown) or [-1.0]))
     if against is None:
@@ -82,12 +93,12 @@ def compare(
         what, hint = ("several rows are", "") if chosen else ("no row is", did_you_mean(against, groups))
         raise ConfigError(f"{what} named {against!r}{hint}; expected one of {list(groups)}")
     other = chosen[0].runs
-    return [
+    return Comparison(
         row
         if row.runs is other
         else ComparisonRow(row.name, row.runs, difference(row.runs, other, part, metric, samples, seed))
         for row in rows
-    ]
+    )
 
 
 def difference(
@@ -101,7 +112,7 @@ def difference(
     counts = [run.counts(part, metric) for run in (*ours, *theirs)]
     for run, found in zip((*ours, *theirs), counts, strict=True):
         if len(found) != len(counts[0]) or (found[:, 2] != counts[0][:, 2]).any():
-            raise DataError(f"{run.path} and {ours[0].path} were measured on different products or labels")
+            raise DataError(f"{run.source} and {ours[0].source} were measured on different products or labels")
     together = np.stack(counts, 1)  # (P, runs, 3)
     n = len(ours)
     observed = f1(together.sum(0))
@@ -115,33 +126,34 @@ def difference(
 
 
 def comparison_remarks(rows: Sequence[ComparisonRow]) -> list[str]:
-    """What a reader of the rows should know: files of the same seed, and differences between rows of other seeds."""
-    said = []
+    """Warnings about the rows: several runs of one seed, and differences between rows of unlike seeds."""
+    remarks = []
     for row in rows:
         files: dict[str | None, list[str]] = defaultdict(list)
         for run in row.runs:
-            files[run.seed].append(str(run.path))
+            files[run.seed].append(run.source)
         for seed, same in files.items():
             if len(same) > 1:
-                what = "do not say their seed" if seed is None else f"all say seed {seed}"
-                said.append(f"{row.name}: {', '.join(same)} {what}; they count as {len(same)} seeds")
+                what = "have no seed" if seed is None else f"all have seed {seed}"
+                remarks.append(f"{row.name}: {', '.join(same)} {what}; they count as {len(same)} seeds")
     compared = [row for row in rows if row.difference]
     for other in (row for row in rows if compared and not row.difference):
         theirs = _seeds(other)
-        said += [
-            f"{row.name} has {ours}, {other.name} has {theirs}: the difference is between all runs of both, and a "
-            "lucky seed that one of them lacks is part of it"
+        remarks += [
+            f"{row.name} has {ours}, {other.name} has {theirs}: the difference is between all runs of both, so "
+            "a seed that only one of them has is part of it"
             for row in compared
             if (ours := _seeds(row)) and theirs and ours != theirs
         ]
-    return said
+    return remarks
 
 
-def markdown(rows: Sequence[ComparisonRow]) -> str:
-    """A table in Markdown; figures that no run has are left out."""
-    head, *body = _cells(rows)
-    lines = [head, ["---"] * len(head), *body]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def markdown(rows: Sequence[ComparisonRow], figures: Iterable[str] = FIGURES) -> str:
+    """A table in Markdown, its columns aligned for the screen; figures that no run has are left out."""
+    cells = _cells(rows, figures)
+    widths = [min(60, max(3, *map(len, column))) for column in zip(*cells, strict=True)]  # longer ones stand out
+    cells.insert(1, ["-" * width for width in widths])
+    return "".join(f"| {' | '.join(map(str.ljust, line, widths))} |\n" for line in cells)
 
 
 def csv_text(rows: Sequence[ComparisonRow]) -> str:
@@ -151,10 +163,10 @@ def csv_text(rows: Sequence[ComparisonRow]) -> str:
     table.writerow(["name", "file", "seed", *FIGURES, "difference", "low", "high", "p"])
     for row in rows:
         found = row.difference
-        told = [found.difference, *found.ci95, found.p_value] if found else [""] * 4
+        compared = [found.difference, *found.ci95, found.p_value] if found else [""] * 4
         for run in row.runs:
             figures = [run.value(*keys) for keys in FIGURES.values()]
-            table.writerow([row.name, run.path, run.measured.get("seed", ""), *figures, *told])
+            table.writerow([row.name, run.source, run.measured.get("seed", ""), *figures, *compared])
     return out.getvalue()
 
 
@@ -162,6 +174,12 @@ def figure_of(part: str, metric: str) -> str:
     """Which of :data:`FIGURES` shows the F1 of ``metric`` on ``part``; TAG-F1 where none does."""
     asked = ((part, metric), (part, metric, "f1"))
     return next((name for name, keys in FIGURES.items() if keys in asked), "TAG-F1")
+
+
+def figures_of(rows: Sequence[ComparisonRow], part: str, metric: str) -> list[str]:
+    """The figures of ``metric`` on ``part``: its F1, precision and recall; all figures where no row has these."""
+    chosen = [name for name, keys in FIGURES.items() if keys[:2] == (part, metric)] or [figure_of(part, metric)]
+    return chosen if any(row.values(name) for row in rows for name in chosen) else list(FIGURES)
 
 
 def headless_pyplot() -> Any:
@@ -178,22 +196,35 @@ def headless_pyplot() -> Any:
 
 
 def plot(rows: Sequence[ComparisonRow], path: Path, figure: str = "TAG-F1") -> None:
-    """Draw a figure of all rows, one mark per run. Raises :class:`ConfigError` without matplotlib."""
+    """Draw a figure of all rows, one mark per run, and the differences with their intervals where there are any.
+
+    Raises :class:`ConfigError` without matplotlib.
+    """
     pyplot = headless_pyplot()
     shown = [row for row in rows if row.values(figure)]
-    canvas, axes = pyplot.subplots(figsize=(8, 0.34 * len(shown) + 1), layout="constrained")
-    for y, row in enumerate(shown):
+    names = [fill(row.name, 44, break_long_words=False, break_on_hyphens=False) for row in shown]
+    heights = [2 + name.count("\n") for name in names]  # in lines of text: a long name needs several
+    places = [sum(heights[:i]) + height / 2 for i, height in enumerate(heights)]
+    canvas, axes = pyplot.subplots(figsize=(9, 0.17 * sum(heights) + 1), layout="constrained")
+    columns = [(figure, 8)] + ([("difference, 95 % interval", 96)] if any(row.difference for row in shown) else [])
+    for title, right in columns:
+        axes.annotate(title, (1, 1), xycoords="axes fraction", xytext=(right, 4), textcoords="offset points")
+    for y, row in zip(places, shown, strict=True):
         values = row.values(figure)
         axes.plot([min(values), max(values)], [y, y], color="#90cdf4", linewidth=6, solid_capstyle="round")
         axes.plot(values, [y] * len(values), "o", color="#2b6cb0", markersize=4)
-        axes.annotate(f"{mean(values):.3f}", (max(values), y), xytext=(8, 0), textcoords="offset points", va="center")
-    axes.set_yticks(range(len(shown)), [row.name for row in shown])
-    axes.invert_yaxis()
-    axes.margins(x=0.12)
+        texts = [spread(values, digits=3)]
+        if row.difference:
+            texts.append("{:+.3f} ({:+.3f} to {:+.3f})".format(row.difference.difference, *row.difference.ci95))
+        for text, (_, right) in zip(texts, columns, strict=False):
+            beside = {"xytext": (right, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(text, (1, y), xycoords=("axes fraction", "data"), **beside)
+    axes.set_yticks(places, names)
+    axes.set_ylim(sum(heights), 0)
     axes.grid(axis="x", color="#e2e8f0")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel(f"{figure}, one mark per seed")
+    axes.set_xlabel(f"{figure}, one mark per run")
     canvas.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(canvas)
 
@@ -201,28 +232,28 @@ def plot(rows: Sequence[ComparisonRow], path: Path, figure: str = "TAG-F1") -> N
 def label(run: RunResult, runs: Sequence[RunResult], *, leave_out: str = "") -> str:
     """A run's name, with what sets it apart from the others: runs that differ in nothing but the seed share a label.
 
-    ``leave_out``: one of the facts below, which is not told.
+    :param leave_out: one of the facts below, which the label does not have
     """
     facts = {"training_products": "{:,} products", "sample": "sample {}", "hidden_cells": "{:.0%} hidden", "data": "{}"}
-    told = [
+    parts = [
         what.format(run.measured[key])
         for key, what in facts.items()
         if key != leave_out and run.measured.get(key) and len({str(r.measured.get(key) or "") for r in runs}) > 1
     ]
     namesakes = [set(other.settings) for other in runs if other.name == run.name]
-    told += [setting for setting in run.settings if not all(setting in settings for settings in namesakes)]
-    return f"{run.name} ({', '.join(told)})" if told else run.name
+    parts += [setting for setting in run.settings if not all(setting in settings for settings in namesakes)]
+    return f"{run.name} ({', '.join(parts)})" if parts else run.name
 
 
 def _seeds(row: ComparisonRow) -> str:
-    """As ``seeds 0, 1``; empty where a run does not say its seed."""
+    """As ``seeds 0, 1``; empty where a run has no seed."""
     seeds = {run.seed for run in row.runs}
-    told = sorted((s for s in seeds if s is not None), key=lambda s: (len(s), s))
-    return "" if None in seeds else f"seed{'s' * (len(told) > 1)} {', '.join(told)}"
+    known = sorted((s for s in seeds if s is not None), key=lambda s: (len(s), s))
+    return "" if None in seeds else f"seed{'s' * (len(known) > 1)} {', '.join(known)}"
 
 
-def _cells(rows: Sequence[ComparisonRow]) -> list[list[str]]:
-    figures = [name for name, keys in FIGURES.items() if any(run.tells(*keys) for row in rows for run in row.runs)]
+def _cells(rows: Sequence[ComparisonRow], figures: Iterable[str]) -> list[list[str]]:
+    figures = [name for name in figures if any(run.has(*FIGURES[name]) for row in rows for run in row.runs)]
     compared = any(row.difference for row in rows)
     table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]
     for row in rows:

@@ -9,11 +9,13 @@ from typing import Any
 from attrex.errors import did_you_mean
 from attrex.evaluation.incomplete import Incomplete, incomplete
 from attrex.evaluation.metrics import Scores, score
+from attrex.evaluation.placing import with_places
 from attrex.evaluation.runs import COMPARED, pack
 from attrex.inference.extractor import Extractor
 from attrex.io.rows import shortlist
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product
+from attrex.vocabulary.word_lists import WordLists
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Evaluation:
         return out | ({"counts": {m: pack(counts.per_product(m)[:, 0]) for m in COMPARED}} if counts else {})
 
 
-def evaluate(
+def evaluate_extractor(
     extractor: Extractor,
     products: Iterable[Product],
     *,
@@ -46,18 +48,20 @@ def evaluate(
     threshold: float | None = None,
     photos: bool = True,
     evidence: bool = False,
-    given: bool = False,
+    gold_attributes: bool = False,
 ) -> Evaluation:
     """Extract from labelled products and score against their spans; ``attributes`` restricts what is scored.
 
-    Where products are not complete, bounds come with the scores. ``given``: each product is asked for the attributes
-    that it has and for no others. That is a question that a shop cannot ask, and how the papers score systems that need
-    the attribute. Raises :class:`DataError` when there are no products.
+    Values without a source are placed first (:func:`~attrex.evaluation.placing.with_places`). Where products are not
+    complete, bounds come with the scores. ``gold_attributes``: each product is asked for the attributes that it has and
+    for no others. That is a question that a shop cannot ask, and how the papers score systems that need the attribute.
+    Raises :class:`DataError` when there are no products.
     """
     products = list(products)
     before = (extractor.count.products, extractor.count.rows, extractor.count.sequences)
-    asked = _has if given else None
-    predictions = list(extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold, given=asked))
+    asked = _has if gold_attributes else None
+    found = extractor.extract(products, evidence=evidence, photos=photos, threshold=threshold, attributes=asked)
+    predictions = with_places(products, found, extractor.encoder)
     count = extractor.count
     seen, rows, sequences = (
         after - start for after, start in zip((count.products, count.rows, count.sequences), before, strict=True)
@@ -66,7 +70,9 @@ def evaluate(
     bounds = None
     if not all(p.complete or p.error is not None for p in products):
         model = extractor.model
-        mentions = UnlabelledMentions.learn(products, model.schema, min_share=model.config.range.mention_share)
+        mentions = UnlabelledMentions.learn(
+            products, model.schema, min_share=model.config.range.mention_share, words=WordLists.of(model.shop)
+        )
         bounds = incomplete(products, predictions, scores.tag, mentions, attributes=attributes)
     return Evaluation(scores, products, predictions, sequences / seen, rows / seen, bounds)
 
@@ -76,7 +82,7 @@ def evaluation_remarks(
 ) -> list[str]:
     """What to know before one reads the scores: rows that were not read, attributes without labels or without a model.
 
-    ``known``: the model's attributes. ``attributes`` restricts what is scored, as in :func:`evaluate`.
+    ``known``: the model's attributes. ``attributes`` restricts what is scored, as in :func:`evaluate_extractor`.
     """
     said = []
     errors = [p.error for p in products if p.error]

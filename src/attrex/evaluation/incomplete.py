@@ -12,7 +12,7 @@ from typing import Any
 
 from attrex.evaluation.metrics import PRF
 from attrex.labels.mentions import UnlabelledMentions
-from attrex.types import CellState, ExtractedValue, Prediction, Product, Span
+from attrex.types import CellState, Prediction, Product, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def incomplete(
     """
     blank = filled = 0
     for product, prediction in zip(products, predictions, strict=True):
-        for value in _unknown(product, prediction, mentions):
-            if attributes is None or value.attribute in attributes:
-                is_blank = mentions.schema.cell_state(product, value.attribute) == CellState.BLANK
+        for span in _unknown(product, prediction, mentions):
+            if attributes is None or span.attribute in attributes:
+                is_blank = mentions.schema.cell_state(product, span.attribute) == CellState.BLANK
                 blank, filled = blank + is_blank, filled + (not is_blank)
     unknown = blank + filled
     decided = tag.predicted - unknown
@@ -82,30 +82,30 @@ def without_unknown(
     """
     out = []
     for product, prediction in zip(products, predictions, strict=True):
-        left_out = {v.key for v in _unknown(product, prediction, mentions)}
-        values = tuple(v for v in prediction.values if v.key not in left_out)
+        left_out = {s.key for s in _unknown(product, prediction, mentions)}
+        values = tuple(v for v in prediction.values if v.source is None or v.key not in left_out)
         known = {a: s for a, s in prediction.range.items() if mentions.schema.cell_state(product, a) != CellState.BLANK}
         out.append(replace(prediction, values=values, range=prediction.range if product.complete else known))
     return out
 
 
-def _unknown(product: Product, prediction: Prediction | None, mentions: UnlabelledMentions) -> list[ExtractedValue]:
+def _unknown(product: Product, prediction: Prediction | None, mentions: UnlabelledMentions) -> list[Span]:
     """The finds without a label that may be right, each once."""
     if product.complete or product.error is not None or prediction is None or prediction.error is not None:
         return []
     labels = {s.key for s in product.spans or ()}
     doubtful = mentions.unknown(product)
     return [
-        value
-        for value in {v.key: v for v in prediction.values if v.key not in labels}.values()
-        if mentions.schema.cell_state(product, value.attribute) == CellState.BLANK
-        or (_on(value, doubtful) and not _on(value, product.spans or ()))
+        found
+        for found in {s.key: s for s in prediction.spans if s.key not in labels}.values()
+        if mentions.schema.cell_state(product, found.attribute) == CellState.BLANK
+        or (_on(found, doubtful) and not _on(found, product.spans or ()))
     ]
 
 
-def _on(value: ExtractedValue, spans: Sequence[Span]) -> bool:
+def _on(found: Span, spans: Sequence[Span]) -> bool:
     """Whether a find shares a character with a span of its attribute."""
     return any(
-        (s.attribute, s.field) == (value.attribute, value.field) and s.start < value.end and value.start < s.end
+        (s.attribute, s.field) == (found.attribute, found.field) and s.start < found.end and found.start < s.end
         for s in spans
     )

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attrex.errors import ConfigError, DataError, did_you_mean
-from attrex.types import ExtractedValue, Prediction, Product, Span
+from attrex.types import Prediction, Product, Span
 
 RANGE_THRESHOLD = 0.5
 """CLS-F1 counts an attribute as predicted above this score, whatever threshold a model tags with (as the release)."""
@@ -111,7 +111,10 @@ def score(
     confidence: float = 0.95,
     ignore_case: bool = True,
 ) -> Scores:
-    """Score predictions against the spans of their products, row by row.
+    """Score the places of predicted values against the spans of their products, row by row.
+
+    A value without a source has no place and does not count; :func:`~attrex.evaluation.placing.with_places` finds where
+    the text says it.
 
     - ``tag`` (TAG-F1): exact (product, attribute, field, start, end); equals seqeval's default mode, not its strict
       one.
@@ -244,7 +247,7 @@ def count(
     none = np.zeros((len(rows), 3))
     for i, (product, prediction) in enumerate(rows):
         gold = _group(product.spans or (), kept)
-        predicted = _group(prediction.values if prediction else (), kept)
+        predicted = _group(prediction.spans if prediction else (), kept)
         selected = predicted.keys() if prediction is None or not has_range else _selected(prediction, kept)
         for name in gold.keys() | predicted.keys() | selected:
             cell = _compare(gold.get(name, {}), predicted.get(name, {}), ignore_case)
@@ -307,7 +310,7 @@ def _check_attributes(attributes: Collection[str] | None, products: Sequence[Pro
 _Place = tuple[str, int, int]  # field, start, end
 
 
-def _group(found: Iterable[Span | ExtractedValue], kept: set[str] | None) -> dict[str, dict[_Place, str]]:
+def _group(found: Iterable[Span], kept: set[str] | None) -> dict[str, dict[_Place, str]]:
     """Attribute -> place -> text; a span that is said twice is there once."""
     out: dict[str, dict[_Place, str]] = defaultdict(dict)
     for span in found:

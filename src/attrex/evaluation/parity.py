@@ -14,11 +14,13 @@ from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model
-from attrex.inference.directory import read_json, write_json
+from attrex.inference.directory import read_json
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_json
 from attrex.labels.mentions import UnlabelledMentions
-from attrex.types import Prediction, Product, Span
+from attrex.types import Prediction, Product
+from attrex.vocabulary.word_lists import WordLists
 
 if TYPE_CHECKING:
     from attrex.inference.onnx_engine import Exported
@@ -116,7 +118,9 @@ def _judged(
     settings = model.config.range
     if settings.unknown == "negative" or all(p.complete for p in products):
         return predictions
-    mentions = UnlabelledMentions.learn(products, model.schema, min_share=settings.mention_share)
+    mentions = UnlabelledMentions.learn(
+        products, model.schema, min_share=settings.mention_share, words=WordLists.of(model.shop)
+    )
     return without_unknown(products, predictions, mentions)
 
 
@@ -140,13 +144,12 @@ def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Pa
 
 
 def _relabelled(product: Product, prediction: Prediction) -> Product:
-    values = prediction.values
-    return replace(product, spans=tuple(Span(v.attribute, v.start, v.end, v.text, v.field) for v in values))
+    return replace(product, spans=prediction.spans)
 
 
 def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> float:
     confidences = [
-        ({v.key: v.confidence for v in a.values}, {v.key: v.confidence for v in b.values})
+        [{v.key: v.confidence for v in p.values if v.source is not None} for p in (a, b)]
         for a, b in zip(one, other, strict=True)
     ]
     return max((abs(a[key] - b[key]) for a, b in confidences for key in a.keys() & b.keys()), default=0.0)

@@ -1,19 +1,23 @@
-"""Finished runs as files: what `attrex evaluate --json` and `paper/recipes/run.py` write, read back to be compared."""
+"""Measured runs: a file of `attrex evaluate --json` each, or a table with a line per run; read back to be compared."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
-from attrex.errors import DataError
-from attrex.io.rows import short
+from attrex.errors import DataError, did_you_mean
+from attrex.io.atomic import atomic_write
+from attrex.io.rows import short, shortlist
 
 COUNT_COLUMNS = ("correct", "predicted", "gold")
 COMPARED = ("tag", "overlap", "cls", "cls_values", "accuracy")
@@ -36,7 +40,7 @@ def unpack(packed: Mapping[str, str]) -> NDArray[np.float64]:
 class RunResult:
     """One measured model."""
 
-    path: Path
+    source: str  #: its file, or TABLE.jsonl::RUN: what :func:`read_runs` takes
     name: str  #: of the system or the recipe; runs that differ in nothing but the seed share it
     measured: Mapping[str, Any]  #: part -> metrics, as in :meth:`Evaluation.to_json`, and what is known of the run
 
@@ -47,19 +51,19 @@ class RunResult:
             return None
         return float(found)
 
-    def tells(self, *keys: str) -> bool:
-        """Whether the run has a figure, be it that nothing could be averaged."""
+    def has(self, *keys: str) -> bool:
+        """Whether a figure was measured, also where nothing could be averaged."""
         return self._at(*keys) is not None
 
     @property
     def seed(self) -> str | None:
-        """As it is printed; None where the file does not say."""
+        """As printed; None where the file has none."""
         seed = self.measured.get("seed")
         return None if seed is None else str(seed)
 
     @property
     def settings(self) -> tuple[str, ...]:
-        """What was set otherwise than in the recipe of that name, as ``section.key=value``."""
+        """The settings that override the recipe's, as ``section.key=value``."""
         found = self.measured.get("overrides")
         return tuple(map(str, found)) if isinstance(found, list) else ()
 
@@ -67,11 +71,11 @@ class RunResult:
         """(P, 3) of each product. Raises :class:`DataError` where the file does not have them."""
         if part not in self.measured:
             there = [p for p in RUN_PARTS if p in self.measured]
-            raise DataError(f"{self.path} was not measured on {part!r}, only on {', '.join(there)}")
+            raise DataError(f"{self.source} was not measured on {part!r}, only on {', '.join(there)}")
         packed = self.measured[part].get("counts", {})
         if metric not in packed:
             raise DataError(
-                f"{self.path} has no counts per product of {metric!r} (there are: {', '.join(packed) or 'none'}); "
+                f"{self.source} has no counts per product of {metric!r} (there are: {', '.join(packed) or 'none'}); "
                 "measure it again, or compare without --against"
             )
         return unpack(packed[metric])
@@ -83,29 +87,97 @@ class RunResult:
         return found
 
 
-def read_runs(paths: Iterable[str | Path]) -> list[RunResult]:
-    """Read files of runs, each once. Raises :class:`DataError` for one that is missing, damaged or no such file."""
-    files: dict[Path, Path] = {}
-    for path in map(Path, paths):
-        files.setdefault(path.resolve(), path)
-    return [_read_run(path) for path in files.values()]
+def read_runs(sources: Iterable[str | Path]) -> list[RunResult]:
+    """Read runs, each once.
+
+    :param sources: files of `attrex evaluate --json`, tables (``TABLE.jsonl``), or some runs of a table by their names
+        (``TABLE.jsonl::uls-dram-*``)
+    :raises DataError: a source is missing, damaged or has no run
+    """
+    runs: dict[tuple[Path, str], RunResult] = {}
+    for path, pattern in map(split_source, sources):
+        file = path.resolve()
+        if pattern is not None:
+            for name, run in _read_table(path, pattern).items():
+                runs.setdefault((file, name), run)
+        elif (file, "") not in runs:
+            runs[file, ""] = _read_file(path)
+    return list(runs.values())
 
 
-def _read_run(path: Path) -> RunResult:
+def split_source(source: str | Path) -> tuple[Path, str | None]:
+    """The file of a source, and the pattern of its runs' names where that file is a table."""
+    table = re.fullmatch(r"(.*\.jsonl)(?:::(.+))?", str(source))
+    return (Path(table[1]), table[2] or "*") if table else (Path(source), None)
+
+
+def add_run(table: Path, name: str, measured: Mapping[str, Any]) -> None:
+    """Write a run into its table, in the place of an earlier run of that name.
+
+    The lines are in the order of the runs' names, so that a new run is one new line in a diff. A kill leaves the table
+    as it was; of two processes that add runs at once one waits for the other.
+
+    :raises DataError: the table is damaged; it stays as it is
+    """
+    table.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(table.with_name(f"{table.name}.adding.lock")):  # from reading to writing, and it waits
+        lines = {run: line for run, line, _ in _table_lines(table)} if table.exists() else {}
+        lines[name] = json.dumps({"run": name} | dict(measured), ensure_ascii=False)
+        with atomic_write(table) as file:
+            file.writelines(f"{lines[run]}\n" for run in sorted(lines))
+
+
+def _table_lines(table: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The name of every run, its line, and what the line holds."""
+    try:
+        lines = table.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    except (OSError, ValueError) as exc:
+        raise DataError(f"{table} cannot be read: {exc}; name a table of runs") from exc
+    for number, line in enumerate(lines if lines != [""] else [], 1):
+        try:
+            found = json.loads(line)
+        except ValueError as exc:
+            raise DataError(f"line {number} of {table} is damaged: {exc}; delete the line, and measure again") from exc
+        if not isinstance(found, dict) or not isinstance(found.get("run"), str):
+            raise DataError(f'line {number} of {table} is no run: expected an object with "run", its name')
+        yield found["run"], line, found
+
+
+def _read_table(table: Path, pattern: str) -> dict[str, RunResult]:
+    """The runs whose names match, by these names."""
+    found = {name: measured for name, _, measured in _table_lines(table)}
+    chosen = [name for name in found if fnmatchcase(name, pattern)]
+    if not chosen:
+        raise DataError(
+            f"{table} has no run {pattern!r}{did_you_mean(pattern, found)}; expected one of {shortlist(found, 5)}"
+        )
+    return {name: _as_run(found[name], f"{table}::{name}", name) for name in chosen}
+
+
+def _read_file(path: Path) -> RunResult:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise DataError(f"{path} cannot be read: {exc}; name files that attrex evaluate --json has written") from exc
+        raise DataError(
+            f"{path} cannot be read: {exc}; name files of attrex evaluate --json, or tables of runs (.jsonl)"
+        ) from exc
+    return _as_run(found, str(path), path.stem)
+
+
+def _as_run(found: Any, source: str, name: str) -> RunResult:
+    """A run as it was read. Raises :class:`DataError` where it is damaged, or no run."""
     evaluated = isinstance(found, dict) and "tag" in found  # by `attrex evaluate`
     fault = next(_run_faults(found, evaluated), None) if isinstance(found, dict) else None
     if fault:
-        raise DataError(f"{path} is damaged: {fault}; measure again with attrex evaluate --json")
+        raise DataError(f"{source} is damaged: {fault}; measure again with attrex evaluate --json")
     if evaluated:
         gold = found.pop("gold", None)
-        found = {"name": path.stem, "test": found} | ({"gold": gold} if gold else {})
+        found = {"name": name, "test": found} | ({"gold": gold} if gold else {})
     if not isinstance(found, dict) or not any("tag" in found.get(part, {}) for part in RUN_PARTS):
-        raise DataError(f"{path} is no file of a run; name files that attrex evaluate --json has written")
-    return RunResult(path, str(found.get("name", path.stem)), found)
+        raise DataError(
+            f"{source} is no measured run; name files of attrex evaluate --json, or tables of runs (.jsonl)"
+        )
+    return RunResult(source, str(found.get("name", name)), found)
 
 
 def _run_faults(found: Mapping[str, Any], evaluated: bool) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow
 from attrex.filling.report import FillReport
-from attrex.io.products import atomic_write
+from attrex.io.atomic import atomic_write
 from attrex.io.tables import SEPARATOR, TableCells, write_sheet
 
 CHANGES_SUFFIXES = (".csv", ".jsonl")
@@ -45,8 +45,7 @@ def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Call
     if path is None:
         yield lambda entries: None
         return
-    as_table, path = path.suffix.lower() == ".csv", path.resolve()  # a link stays a link
-    path.parent.mkdir(parents=True, exist_ok=True)
+    as_table = path.suffix.lower() == ".csv"
     with atomic_write(path) as file:
         table = csv.writer(file)
         if as_table:

@@ -1,4 +1,4 @@
-"""Found values into a shop's table: blank cells are filled, filled ones are compared and left as they are."""
+"""Extracted values into a shop's table: blank cells are filled, filled ones are compared and left as they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from attrex.io.rows import HALF_CHARACTER
-from attrex.types import ExtractedValue, Prediction, Product, paired
+from attrex.types import Prediction, Product, Value, paired
 from attrex.vocabulary.normalizer import ValueNormalizer
 
 
@@ -17,19 +17,19 @@ class Outcome(StrEnum):
     """What becomes of a found value."""
 
     FILLED = "filled"  #: the cell was blank
-    AGREES = "agrees"  #: the cell says so, too
-    DIFFERS = "differs"  #: the cell says something else, or that there is none; a person decides
-    FURTHER = "further"  #: said beside a value that the cell has, or that was filled into a cell that takes one
+    AGREES = "agrees"  #: the cell has it, too
+    DIFFERS = "differs"  #: the cell has something else, or that there is none; a person decides
+    FURTHER = "further"  #: named beside a value that the cell has, or that was filled into a cell that takes one
     UNKNOWN = "unknown"  #: not filled in: the table has no word for it, and only known ones were asked for
 
 
 CHANGE_COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", "text", "field", "start", "end")
-"""What is told of a find, as a row."""
+"""The row of a value in a file of changes; the last four are empty for a value that the text does not say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value that a product's texts say of one cell, surest find first."""
+    """One value that was found for one cell, surest first."""
 
     product: str  #: its id
     attribute: str
@@ -37,21 +37,21 @@ class Entry:
     cell: tuple[str, ...]  #: what the shop has there
     value: str  #: the table's word for the find; if it has none, the text's
     known: bool  #: whether it has one
-    found: ExtractedValue
+    found: Value
 
     def to_json(self) -> dict[str, Any]:
         found = self.found
-        told = (self.product, self.attribute, self.outcome.value, list(self.cell), self.value, self.known)
-        place = (round(found.confidence, 4), found.text, found.field, found.start, found.end)
-        return dict(zip(CHANGE_COLUMNS, (*told, *place), strict=True))
+        change = (self.product, self.attribute, self.outcome.value, list(self.cell), self.value, self.known)
+        place = (s.text, s.field, s.start, s.end) if (s := found.source) else (None,) * 4
+        return dict(zip(CHANGE_COLUMNS, (*change, round(found.confidence, 4), *place), strict=True))
 
 
-class Said(NamedTuple):
-    """A value of a cell, as its surest find says it."""
+class NamedValue(NamedTuple):
+    """A value of one cell, as its surest find names it."""
 
     value: str
     known: bool
-    found: ExtractedValue
+    found: Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,64 +67,64 @@ class FilledRow:
 def fill_table(
     products: Iterable[Product],
     predictions: Iterable[Prediction],
-    names: ValueNormalizer,
+    normalizer: ValueNormalizer,
     *,
     min_confidence: float = 0.5,
     known_only: bool = False,
 ) -> Iterator[FilledRow]:
     """Every product's table with its blank cells filled from what was found in it, in the order of the products.
 
-    ``min_confidence``: finds below it say nothing. ``known_only``: fill with words that the table has, nothing else.
+    ``min_confidence``: finds below it do not count. ``known_only``: fill with values that the table has, nothing else.
     The same value found twice counts once, as its surest find. Rows with an error keep what they have.
 
     Raises :class:`DataError` where the predictions are of other products.
     """
     for product, prediction in paired(products, predictions):
-        table = names.table(product)
+        table = dict(product.table)
         error = product.error or prediction.error
         entries: list[Entry] = []
         for attribute, finds in _by_attribute(() if error else prediction.values, min_confidence).items():
-            of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, names, known_only))
+            of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, normalizer, known_only))
             filled = tuple(e.value for e in of_cell if e.outcome == Outcome.FILLED)
             entries += of_cell
             table |= {attribute: filled} if filled else {}
         yield FilledRow(product.id, table, tuple(entries), error)
 
 
-def _by_attribute(values: Iterable[ExtractedValue], least: float) -> dict[str, list[ExtractedValue]]:
-    """The finds of each attribute that are sure enough, surest first."""
-    finds: defaultdict[str, list[ExtractedValue]] = defaultdict(list)
+def _by_attribute(values: Iterable[Value], min_confidence: float) -> dict[str, list[Value]]:
+    """The finds of each attribute from ``min_confidence`` on, surest first; of the same text only the surest."""
+    finds: defaultdict[str, dict[str, Value]] = defaultdict(dict)
     for value in sorted(values, key=lambda v: -v.confidence):
-        if value.confidence >= least:
-            finds[value.attribute].append(value)
-    return finds
+        if value.confidence >= min_confidence:
+            finds[value.attribute].setdefault(value.value, value)
+    return {attribute: list(by_text.values()) for attribute, by_text in finds.items()}
 
 
 def _entries(
     product: str,
     attribute: str,
     cell: tuple[str, ...] | None,
-    finds: Iterable[ExtractedValue],
-    names: ValueNormalizer,
+    finds: Iterable[Value],
+    normalizer: ValueNormalizer,
     known_only: bool,
 ) -> Iterator[Entry]:
-    """What the finds of one cell say, each value once; ``cell``: None where it is blank."""
-    said: dict[str, Said] = {}
+    """What the finds of one cell name, each value once; ``cell``: None where it is blank."""
+    named: dict[str, NamedValue] = {}  # by folded value
     for found in finds:
-        word = names.of(attribute, found.text, cell or ())
-        value = _written(found.text) if word is None else word
-        said.setdefault(names.folded(value), Said(value, word is not None, found))
-    own = {names.folded(value) for value in cell or ()}
-    agrees, full = bool(own & said.keys()), False
-    for key, (value, known, found) in said.items():
+        known = normalizer.normalize(attribute, found.value, cell or ())
+        value = _written(found.value) if known is None else known
+        named.setdefault(normalizer.folded[value], NamedValue(value, known is not None, found))
+    own = {normalizer.folded[value] for value in cell or ()}
+    agrees, full = bool(own & named.keys()), False
+    for key, (value, is_known, found) in named.items():
         if cell is not None:
             outcome = Outcome.AGREES if key in own else Outcome.FURTHER if agrees else Outcome.DIFFERS
-        elif known_only and not known:
+        elif known_only and not is_known:
             outcome = Outcome.UNKNOWN
         else:
             outcome = Outcome.FURTHER if full else Outcome.FILLED
-            full = names.is_single_valued(attribute)
-        yield Entry(product, attribute, outcome, cell or (), value, known, found)
+            full = full or normalizer.is_single_valued(attribute)
+        yield Entry(product, attribute, outcome, cell or (), value, is_known, found)
 
 
 def _written(text: str) -> str:

@@ -1,15 +1,15 @@
 """A model on disk: one directory with everything that extracting needs, and nothing that runs code when it is read.
 
-model.safetensors   weights            schema.yaml      attributes in the model's order, editable
+model.safetensors   weights            shop.yaml        the shop: its files, cells, attributes, editable
 config.yaml         every switch       thresholds.json  S_thr and the least confidence of a value
 architecture.json   the backbones      metrics.json     what was measured on the validation set
 tokenizer files     (tokenizer/)       image.json       how photos are prepared
 README.md           the model card     attrex.json      format version
+                                       normalizer.json  what the shop calls its values
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,31 +24,33 @@ from transformers.utils import logging as transformers_logging
 from attrex.config import Config
 from attrex.errors import CheckpointError, ConfigError
 from attrex.inference.directory import (
+    MODEL_FORMAT,
     check_complete,
+    check_format,
     locate_model,
     named_after,
     read_json,
     read_thresholds,
-    write_json,
-    write_text,
 )
+from attrex.io.atomic import atomic_path, write_json, write_text
 from attrex.io.images import ImageTransform
 from attrex.model.build import build_system
 from attrex.model.system import System
 from attrex.shop.schema import Schema
+from attrex.shop.shop import SHOP_FILE, Shop
+from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
-MODEL_FORMAT = 1
 MODEL_FILES = (
     "attrex.json",
     "config.yaml",
-    "schema.yaml",
+    SHOP_FILE,
     "architecture.json",
     "image.json",
     "thresholds.json",
     "tokenizer/tokenizer.json",
     "model.safetensors",
 )
-_PRIVATE = ("checkpoints/*", "rounds/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
+_PRIVATE = ("checkpoints/*", "logs/*", "run.json", "*.part")  # what stays at home when a model is pushed
 
 
 @dataclass
@@ -58,10 +60,16 @@ class Model:
     network: System
     tokenizer: Any
     config: Config
-    schema: Schema
+    shop: Shop
     transform: ImageTransform | None = None  #: None for a text-only model
     thresholds: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    normalizer: ValueNormalizer = field(default_factory=ValueNormalizer.fit)  #: what the shop calls its values
+
+    @property
+    def schema(self) -> Schema:
+        """The attributes, in the order of the network's outputs."""
+        return self.shop.schema
 
     def save(self, directory: str | Path, card: str | None = None) -> Path:
         """Write the directory; each file is complete or absent, whenever the process is killed."""
@@ -69,16 +77,17 @@ class Model:
         directory.mkdir(parents=True, exist_ok=True)
         self.tokenizer.save_pretrained(directory / "tokenizer")
         write_text(directory / "config.yaml", self.config.to_yaml())
-        write_text(directory / "schema.yaml", self.schema.to_yaml())
+        write_text(directory / SHOP_FILE, self.shop.to_yaml())
         write_json(directory / "architecture.json", self.network.architecture())
         write_json(directory / "image.json", self.transform.to_json() if self.transform else {})
         write_json(directory / "thresholds.json", self.thresholds)
         write_json(directory / "metrics.json", self.metrics)
+        write_json(directory / NORMALIZER_FILE, self.normalizer.to_json())
         if card is not None:
             write_text(directory / "README.md", card)
         weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
-        save_file(weights, directory / "model.safetensors.part", metadata={"format": "pt"})
-        os.replace(directory / "model.safetensors.part", directory / "model.safetensors")
+        with atomic_path(directory / "model.safetensors") as part:
+            save_file(weights, part, metadata={"format": "pt"})
         write_json(directory / "attrex.json", {"format": MODEL_FORMAT, "system": self.config.system_name})
         return directory
 
@@ -92,25 +101,23 @@ def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> 
     Raises :class:`CheckpointError` that names what is missing or damaged, or the code that is not allowed.
     """
     directory = locate_model(source)
+    check_format(directory, "attrex.json", MODEL_FORMAT)
     check_complete(directory, MODEL_FILES)
-    version = read_json(directory / "attrex.json").get("format")
-    if version != MODEL_FORMAT:
-        raise CheckpointError(
-            f"{directory} has format {version!r}, this version reads {MODEL_FORMAT}; train it again or upgrade"
-        )
     thresholds = read_thresholds(directory)
     architecture = read_json(directory / "architecture.json")
     metrics = directory / "metrics.json"
     with named_after(directory):
         raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
         config = Config.parse(raw, allow_code=allow_code)
-        schema = Schema.load(directory / "schema.yaml")
+        shop = Shop.load(directory / SHOP_FILE)
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
-        network = build_system(config, schema.names, tokenizer, architecture)
+        network = build_system(config, shop.schema.names, tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
+        words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
+        normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
     _load_weights(network, directory / "model.safetensors")
     found = read_json(metrics) if metrics.exists() else {}
-    return Model(network.eval(), tokenizer, config, schema, transform, thresholds, found)
+    return Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer)
 
 
 def push_model(directory: str | Path, name: str, *, private: bool = True) -> str:
@@ -150,7 +157,7 @@ def _quiet_tokenizer(name: str | Path) -> Any:
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        return AutoTokenizer.from_pretrained(str(name), use_fast=True)
+        return AutoTokenizer.from_pretrained(str(name), use_fast=True, trust_remote_code=False)
     finally:
         transformers_logging.set_verbosity(verbosity)
 
@@ -164,6 +171,6 @@ def _load_weights(network: System, path: Path) -> None:
         network.load_state_dict(weights)
     except RuntimeError as exc:
         raise CheckpointError(
-            f"{path} does not fit its own config.yaml and schema.yaml; undo what was changed there by hand "
+            f"{path} does not fit its own config.yaml and shop.yaml; undo what was changed there by hand "
             f"(attributes may be described, not added or removed): {exc}"
         ) from exc

@@ -3,8 +3,9 @@
 The same recursions as :class:`attrex.model.crf.CRF`, in numpy, vectorised over sequences. Sums over paths are taken as
 products of float64 exponentials, exact as long as the scores that matter are within 600 of a unit's best.
 
-Shapes: N sequences, U units, K tags, M segments; ``mask`` (N, U) bool is a prefix of each row. Inside, sequences are
-the last, contiguous dimension: (U, K, N).
+Shape letters:
+    N sequences     U units     K tags     M segments
+    mask (N, U) bool is a prefix of each row; inside, sequences are the last, contiguous dimension: (U, K, N)
 """
 
 from __future__ import annotations
@@ -63,11 +64,6 @@ def spans(tags: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     finishes = (tags > OUTSIDE) & ~np.pad(continues, ((0, 0), (0, 1)))[:, 1:]
     rows, starts = ((tags > OUTSIDE) & ~continues).nonzero()
     return rows, attribute[rows, starts], starts, finishes.nonzero()[1] + 1
-
-
-def only_bio(tags: np.ndarray) -> np.ndarray:
-    """Tags of one attribute with every tag but B and I outside (the release has a fourth one for [CLS])."""
-    return np.where((tags == BEGIN) | (tags == INSIDE), tags, OUTSIDE)
 
 
 def span_probability(

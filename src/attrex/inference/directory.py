@@ -6,7 +6,6 @@ Needs no torch, for an exported model is read without it.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,20 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import AttrexError, CheckpointError
+from attrex.shop.shop import SHOP_FILE, Shop
 
+MODEL_FORMAT, EXPORT_FORMAT = 2, 2
 _SHARED = ("*.json", "*.yaml", "*.safetensors", "*.onnx", "*.txt", "README.md")  # what a hub repository is asked for
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old one or the new one, never half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """As :func:`write_text`, for JSON."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def locate_model(source: str | Path) -> Path:
@@ -63,6 +52,33 @@ def check_complete(directory: Path, required: Iterable[str]) -> None:
             f"{directory} is not an Attrex model: {', '.join(missing)} missing{going}; "
             "expected the directory that `attrex train --out DIR` writes"
         )
+
+
+def check_format(directory: Path, file: str, expected: int) -> None:
+    """Raise :class:`CheckpointError` for a model or export of another format, which `file` names; with what to do."""
+    if not (directory / file).exists():
+        return  # whoever asks for all files knows more
+    found = read_json(directory / file).get("format")
+    if found == expected - 1:
+        raise CheckpointError(
+            f"{directory} has format {found}, this version reads {expected}; convert it: "
+            f"python -m attrex.tools.convert {directory}"
+        )
+    if found != expected:
+        raise CheckpointError(
+            f"{directory} has format {found!r}, this version reads {expected}; train or export it again, or upgrade"
+        )
+
+
+def model_shop(source: str | Path) -> Shop:
+    """The shop that a model or an export was made for; raises :class:`CheckpointError` where there is none."""
+    directory = locate_model(source)
+    exported = (directory / "export.json").exists()
+    about, format_ = ("export.json", EXPORT_FORMAT) if exported else ("attrex.json", MODEL_FORMAT)
+    check_format(directory, about, format_)
+    check_complete(directory, (about, SHOP_FILE))
+    with named_after(directory):
+        return Shop.load(directory)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """What runs a batch for the :class:`~attrex.inference.extractor.Extractor`: torch, or an export without torch.
 
-Shapes: B rows (one text window each), S tokens, C attributes, R regions of all photos of a row, V spans found.
+Shape letters:
+    B rows (one text window each)     S tokens     C attributes     R regions of all photos of a row
+    V spans found
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,7 +19,7 @@ from attrex.encoding.batching import Arrays
 
 @dataclass(frozen=True, slots=True)
 class EngineOutput:
-    """Spans found in a batch, and the range they were looked for in."""
+    """Spans decoded in a batch, values decoded without a place, and the range they were looked for in."""
 
     rows: np.ndarray  #: (V,)
     attributes: np.ndarray  #: (V,)
@@ -27,6 +30,8 @@ class EngineOutput:
     selected: np.ndarray | None  #: (B, C) bool, the minimized range
     pairs: int  #: sequences decoded: the size of the range, or B for the flat tagger
     region_weights: np.ndarray | None  #: (B, S, R)
+    values: Sequence[tuple[int, int, tuple[int, ...], float]] = ()
+    """(row, attribute, token ids, probability 0..1) of values that the network names and does not place in the text."""
 
 
 class Engine(Protocol):
@@ -43,8 +48,12 @@ class Engine(Protocol):
         """A name for what makes regions of photos: the same for the same weights in the same precision."""
         ...
 
-    def see(self, pixels: np.ndarray) -> np.ndarray:
-        """Photos (M, H, W, 3) uint8 -> regions (M, r, V), as ``seen`` of a batch instead of its ``pixels``."""
+    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
+        """Photos to regions, which stand in a batch as ``image_features`` instead of its ``pixels``.
+
+        :param pixels: (M, H, W, 3) uint8.
+        :return: (M, r, V)
+        """
         ...
 
     def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> EngineOutput:

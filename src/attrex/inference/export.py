@@ -3,7 +3,9 @@
 The CRF stays outside of the graphs. int8: the weights of the text encoder's matrix products are stored in 8 bits, their
 inputs are rounded to 8 bits as they come (dynamic quantisation); photos, decoder and embeddings stay as they are.
 
-Shapes: B rows, S tokens, U units, D width, C attributes, R regions, V region width, N pairs, H units per direction.
+Shape letters:
+    B rows     S tokens     U units     D width     C attributes     R regions     V region width     N pairs
+    H units per direction
 """
 
 from __future__ import annotations
@@ -22,13 +24,15 @@ from torch.nn.functional import normalize
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
-from attrex.inference.directory import write_json, write_text
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
-from attrex.model.batch import Batch
+from attrex.io.atomic import write_json, write_text
+from attrex.model.batch import Inputs
 from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, VectorGuidance
 from attrex.model.network import Network
+from attrex.shop.shop import SHOP_FILE
+from attrex.vocabulary.normalizer import NORMALIZER_FILE
 
 OPSET = 18
 
@@ -53,9 +57,10 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     (directory / "tokenizer").mkdir()
     model.tokenizer.backend_tokenizer.save(str(directory / "tokenizer" / "tokenizer.json"))
     write_text(directory / "config.yaml", model.config.to_yaml())
-    write_text(directory / "schema.yaml", model.schema.to_yaml())
+    write_text(directory / SHOP_FILE, model.shop.to_yaml())
     write_json(directory / "thresholds.json", model.thresholds)
     write_json(directory / "metrics.json", model.metrics)
+    write_json(directory / NORMALIZER_FILE, model.normalizer.to_json())
     write_json(directory / "image.json", model.transform.to_json() if model.transform else {})
     names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "all_special_ids")
     write_json(
@@ -90,8 +95,6 @@ def _exportable(model: Model) -> Network:
         )
     if model.config.fusion.kind == "concat_attention":
         raise ConfigError("fusion.kind=concat_attention cannot be traced for any size of batch; run it with torch")
-    if model.config.decoder.continuation_tag:
-        raise ConfigError("decoder.continuation_tag (the release's X) is decoded by torch only; export another model")
     return model.network
 
 
@@ -111,10 +114,9 @@ class _Text(nn.Module):
         regions: Tensor | None = None,
         region_mask: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        batch = Batch(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
-        encoded = self.network.read(batch, regions, region_mask, region_weights=True)
-        logits = None if encoded.range_logits is None else encoded.range_logits[:, : self.network.attributes]
-        return tuple(x for x in (encoded.features, logits, encoded.region_weights) if x is not None)
+        inputs = Inputs(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
+        encoded = self.network.encode_text(inputs, regions, region_mask, region_weights=True)
+        return tuple(x for x in (encoded.features, encoded.range_logits, encoded.region_weights) if x is not None)
 
 
 class _Image(nn.Module):
@@ -125,7 +127,7 @@ class _Image(nn.Module):
         self.network = network
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network.see(pixels)
+        return self.network.encode_images(pixels)
 
 
 class _Decoder(nn.Module):

@@ -2,11 +2,13 @@
 
 text.onnx      tokens + regions -> features, range logits      export.json    format, special tokens, CRF, parity
 image.onnx     photos -> regions (models with photos)          tokenizer/tokenizer.json
-decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, schema.yaml,
-                                                               thresholds.json, metrics.json, image.json
+decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, shop.yaml,
+                                                               thresholds.json, metrics.json, image.json,
+                                                               normalizer.json
 
-Shapes: B rows, S tokens, U units, D width, C attributes, M photos, I photos per row, r regions per photo, R = I r,
-V region width, N pairs, K tags.
+Shape letters:
+    B rows     S tokens     U units     D width     C attributes     M photos     I photos per row
+    r regions per photo     R = I r     V region width     N pairs     K tags
 """
 
 from __future__ import annotations
@@ -24,18 +26,25 @@ import yaml
 
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
-from attrex.errors import CheckpointError, ConfigError
-from attrex.inference.decoding import Transitions, only_bio, span_probability, spans, viterbi
-from attrex.inference.directory import check_complete, named_after, read_json, read_thresholds
+from attrex.errors import ConfigError
+from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
+from attrex.inference.directory import (
+    EXPORT_FORMAT,
+    check_complete,
+    check_format,
+    named_after,
+    read_json,
+    read_thresholds,
+)
 from attrex.inference.engine import EngineOutput
 from attrex.io.images import ImageTransform
 from attrex.shop.schema import Schema
+from attrex.shop.shop import SHOP_FILE, Shop
 
-EXPORT_FORMAT = 1
 EXPORT_FILES = (
     "export.json",
     "config.yaml",
-    "schema.yaml",
+    SHOP_FILE,
     "thresholds.json",
     "metrics.json",
     "image.json",
@@ -69,11 +78,16 @@ class Exported:
     engine: OnnxEngine
     tokenizer: ExportedTokenizer
     config: Config
-    schema: Schema
+    shop: Shop
     transform: ImageTransform | None
     thresholds: dict[str, float]
     metrics: dict[str, Any] = field(default_factory=dict)  #: of the model that was exported
     about: dict[str, Any] = field(default_factory=dict)  #: export.json: what was exported, and its parity
+
+    @property
+    def schema(self) -> Schema:
+        """The attributes, in the order of the graphs' outputs."""
+        return self.shop.schema
 
 
 class OnnxEngine:
@@ -100,7 +114,7 @@ class OnnxEngine:
         graph = self.directory / "image.onnx"
         return hashlib.blake2b(graph.read_bytes() if graph.exists() else b"", digest_size=12).hexdigest()
 
-    def see(self, pixels: np.ndarray) -> np.ndarray:
+    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
         """As :class:`~attrex.inference.engine.Engine` says."""
         assert self.image is not None
         return self.image.run(["regions"], {"pixels": pixels})[0]
@@ -116,16 +130,16 @@ class OnnxEngine:
         if self.flat:
             emissions = self.decoder.run(["emissions"], {"features": features, "unit_mask": mask})[0]
             spans = self._spans(emissions, mask)
-            among = arrays.get("asked", arrays.get("allowed") if self.config.range.mask_by_category else None)
-            if among is not None:
-                asked = among[spans[0], spans[1]]
-                spans = (spans[0][asked], spans[1][asked], spans[2][asked], spans[3][asked], spans[4][asked])
+            wanted = arrays.get("attributes", arrays.get("allowed") if self.config.range.mask_by_category else None)
+            if wanted is not None:
+                kept = wanted[spans[0], spans[1]]
+                spans = (spans[0][kept], spans[1][kept], spans[2][kept], spans[3][kept], spans[4][kept])
             return EngineOutput(*spans, None, None, len(features), weights)
         scores = 1 / (1 + np.exp(-outputs["range_logits"].astype(np.float32)))
         selected = scores > (self.config.range.threshold if threshold is None else threshold)
         if "allowed" in arrays and self.config.range.mask_by_category:
             selected &= arrays["allowed"]
-        selected = arrays.get("asked", selected)
+        selected = arrays.get("attributes", selected)
         rows, attributes = selected.nonzero()
         parts = [
             self._pairs(features, mask, rows[at : at + PAIRS_AT_ONCE], attributes[at : at + PAIRS_AT_ONCE])
@@ -139,9 +153,11 @@ class OnnxEngine:
         rows = len(arrays["input_ids"])
         if "image_index" not in arrays:
             return np.zeros((rows, 1, self.region_width), np.float32), np.zeros((rows, 1), bool)
-        encoded = arrays["seen"] if "seen" in arrays else self.see(arrays["pixels"])  # (M, r, V)
+        features = arrays.get("image_features")  # (M, r, V)
+        if features is None:
+            features = self.encode_images(arrays["pixels"])
         index = arrays["image_index"]
-        regions = encoded[np.maximum(index, 0)]  # (B, I, r, V)
+        regions = features[np.maximum(index, 0)]  # (B, I, r, V)
         mask = np.broadcast_to((index >= 0)[..., None], regions.shape[:3])
         return regions.reshape(rows, -1, self.region_width), mask.reshape(rows, -1)
 
@@ -154,12 +170,11 @@ class OnnxEngine:
         return rows[pairs], attributes[pairs], starts, ends, probability
 
     def _spans(self, emissions: np.ndarray, mask: np.ndarray) -> _Spans:
-        tags = viterbi(emissions, mask, self.crf)
-        found = spans(tags if self.flat else only_bio(tags), mask)
-        told, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
-        if not len(told):
+        found = spans(viterbi(emissions, mask, self.crf), mask)
+        sequences, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
+        if not len(sequences):
             return (*found, np.zeros(0))
-        return (*found, span_probability(emissions[told], mask[told], self.crf, position, *found[1:]))
+        return (*found, span_probability(emissions[sequences], mask[sequences], self.crf, position, *found[1:]))
 
 
 _Spans = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -172,13 +187,9 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
+    check_format(directory, "export.json", EXPORT_FORMAT)
     check_complete(directory, EXPORT_FILES)
     about = read_json(directory / "export.json")
-    if about.get("format") != EXPORT_FORMAT:
-        raise CheckpointError(
-            f"{directory} is an export of format {about.get('format')!r}, this version reads "
-            f"{EXPORT_FORMAT}; export it again"
-        )
     thresholds, transform = read_thresholds(directory), read_json(directory / "image.json")
     with named_after(directory):
         from tokenizers import Tokenizer
@@ -192,7 +203,7 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
             OnnxEngine(directory, config, about, cores),
             tokenizer,
             config,
-            Schema.load(directory / "schema.yaml"),
+            Shop.load(directory / SHOP_FILE),
             ImageTransform.from_json(transform) if transform else None,
             thresholds,
             read_json(directory / "metrics.json"),

@@ -14,7 +14,9 @@ from attrex.errors import DataError
 from attrex.io.files import load_json_list, open_binary
 from attrex.io.rows import RawRecord, record, to_product
 from attrex.io.splitting import choose_split
+from attrex.shop.cells import ColumnCounts
 from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Product, Span
 
 log = logging.getLogger(__name__)
@@ -22,9 +24,7 @@ log = logging.getLogger(__name__)
 _MEPAVE_FILE = re.compile(r"jd(?:ai|air)\.jave\.(?:fashion\.)?(train|valid|test)(?:\.sample)?(?:\.txt)?")
 _TAGGED = re.compile(r"<([^<>/]+)>([^<>]+)</\1>")
 _MAE_SPLITS = ("train", "val", "valid", "test")
-_MAE_MAPPING = ColumnMapping(
-    id="diffbotUri", fields=("title", "description"), images=("images",), table="specs", table_columns=()
-)
+_MAE_COLUMNS = ColumnMapping(id="diffbotUri", texts=("title", "description"), images=("images",), attributes="specs")
 
 
 def layout_of(path: Path) -> Literal["MEPAVE", "MAE"] | None:
@@ -171,19 +171,28 @@ def _untag(tagged: str) -> tuple[str, list[Span]]:
 # --- MAE -----------------------------------------------------------------------------------------------------------
 
 
-def read_mae(root: str | Path, split: str | None = None, *, images: str | Path | None = None) -> Iterator[Product]:
+def read_mae(
+    root: str | Path,
+    split: str | None = None,
+    *,
+    images: str | Path | None = None,
+    shop: Shop = DEFAULT_SHOP,
+    counts: ColumnCounts | None = None,
+) -> Iterator[Product]:
     """Products of the MAE release: fields ``title`` and ``description`` (the key ``text``), the table from ``specs``.
 
     ``root``: holds ``train/``, ``val/`` (``test/``), each with JSON lists of products; or one of these, or one file.
     Photos are in ``mumie-img/`` or ``images/`` of the root, or in ``images/`` beside it; or in ``images``. A photo that
-    is missing is a warning, a broken file is one marked product. Raises :class:`DataError` for another layout.
+    is missing is a warning, a broken file is one marked product. Cells are read as ``shop`` says.
+
+    Raises :class:`DataError` for another layout.
     """
     root = Path(root)
     files, top = _mae_files(root, split)
     if images is not None and not Path(images).is_dir():
         raise DataError(f"{images}: expected the directory of MAE's photos, found none; check the path")
     folders = [top / "mumie-img", top / "images", top.parent / "images"] if images is None else [Path(images)]
-    return _mae_products(files, folders)
+    return _mae_products(files, folders, replace(shop, columns=_MAE_COLUMNS), counts)
 
 
 def _mae_files(root: Path, split: str | None) -> tuple[list[Path], Path]:
@@ -220,7 +229,7 @@ def _looks_like_mae(path: Path) -> bool:
     return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and b'"diffbotUri"' in start
 
 
-def _mae_products(files: list[Path], folders: list[Path]) -> Iterator[Product]:
+def _mae_products(files: list[Path], folders: list[Path], shop: Shop, counts: ColumnCounts | None) -> Iterator[Product]:
     number = 0
     for path in files:
         name = f"{path.parent.name}/{path.name}"
@@ -232,7 +241,7 @@ def _mae_products(files: list[Path], folders: list[Path]) -> Iterator[Product]:
         for place, item in enumerate(items, 1):
             number += 1
             row = record(f"{name} item {place}", number, item)
-            yield _with_photos(to_product(_with_description(row), _MAE_MAPPING, Path()), folders)
+            yield _with_photos(to_product(_with_description(row), shop, Path(), counts), folders)
 
 
 def _with_description(row: RawRecord) -> RawRecord:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.io.products import ResumableWriter
+from attrex.io.parquet import ROWS_AT_ONCE, write_parquet
+from attrex.io.resumable import ResumableWriter
 from attrex.types import Prediction
 
 PREDICTION_SUFFIXES = (".jsonl", ".parquet")
-_ROWS_AT_ONCE = 2000
 _ADVICE = "name a file that `attrex extract` wrote, or extract again"
 
 
@@ -36,26 +34,37 @@ class PredictionCounts:
 
 
 class PredictionFile(ResumableWriter):
-    """Predictions, row by row, as ``OUT`` (.jsonl or .parquet) when all are there; a ``tally`` of what it holds.
+    """Predictions, row by row, as ``OUT`` (.jsonl or .parquet) when all are there; ``counts`` of what it holds.
 
-    ``how`` is what they depend on, as for :class:`ResumableWriter`, whose errors it raises, too; and
+    ``options`` are what they depend on, as for :class:`ResumableWriter`, whose errors it raises, too; and
     :class:`DataError` for another suffix.
     """
 
-    def __init__(self, path: str | Path, *, resume: bool = False, how: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, path: str | Path, *, resume: bool = False, options: Mapping[str, Any] | None = None) -> None:
         if Path(path).suffix not in PREDICTION_SUFFIXES:
-            raise DataError(f"--out should end in {' or '.join(PREDICTION_SUFFIXES)}, got {Path(path).name!r}")
-        self.tally = PredictionCounts()
-        super().__init__(path, what="extraction", key="values", resume=resume, how=how, count=self.tally.add)
+            raise DataError(
+                f"a file of predictions should end in {' or '.join(PREDICTION_SUFFIXES)}, got {Path(path).name!r}"
+            )
+        self.counts = PredictionCounts()
+        super().__init__(path, what="extraction", key="values", resume=resume, options=options, count=self.counts.add)
 
     def write(self, predictions: Iterable[Prediction]) -> int:
         """Append predictions, then finish the file; returns how many rows it holds."""
         self.append(prediction.to_json() for prediction in predictions)
-        return self.tally.rows
+        return self.counts.rows
+
+    def _finished_rows(self) -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(super()._finished_rows(), 1):
+            try:
+                Prediction.from_json(row)
+            except DataError as exc:
+                raise DataError(f"{self.part} line {number} is {exc}; delete the file to start again") from exc
+            yield row
 
     def _finish(self) -> None:
         if self.suffix == ".parquet":
-            _predictions_to_parquet(self.part, self.path)
+            with self.part.open(encoding="utf-8") as lines, self.complete() as path:
+                write_parquet(path, map(_parquet_row, lines), _schema())
             self.part.unlink()
         else:
             super()._finish()
@@ -95,7 +104,7 @@ def _read_parquet(path: Path) -> Iterator[Any]:
 
     with path.open("rb") as stream:
         try:
-            for batch in pq.ParquetFile(stream).iter_batches(_ROWS_AT_ONCE):
+            for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_ONCE):
                 for row in batch.to_pylist():
                     yield row | {"range": _range_scores(row["range"])} if "range" in row else row
         except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
@@ -111,31 +120,18 @@ def _range_scores(pairs: Any) -> Any:
         return pairs
 
 
-def _predictions_to_parquet(source: Path, target: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    layout = _layout()
-    whole = target.with_name(target.name + ".whole")
-    with source.open(encoding="utf-8") as stream, pq.ParquetWriter(whole, layout) as writer:
-        while lines := list(islice(stream, _ROWS_AT_ONCE)):
-            writer.write_table(pa.Table.from_pylist([_parquet_columns(line) for line in lines], layout))
-    os.replace(whole, target)
-
-
-def _layout() -> Any:
+def _schema() -> Any:
     """The columns of a Parquet file: those of the JSON rows, with the range as a list of (attribute, score)."""
     import pyarrow as pa
 
-    evidence = pa.struct([("image", pa.int32()), ("weights", pa.list_(pa.list_(pa.float64())))])
+    source = [("field", pa.string()), ("start", pa.int64()), ("end", pa.int64()), ("text", pa.string())]
+    regions = [("image", pa.int32()), ("weights", pa.list_(pa.list_(pa.float64())))]
     value = [
         ("attribute", pa.string()),
-        ("text", pa.string()),
-        ("field", pa.string()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
+        ("value", pa.string()),
         ("confidence", pa.float64()),
-        ("evidence", pa.list_(evidence)),
+        ("source", pa.struct(source)),
+        ("regions", pa.list_(pa.struct(regions))),
     ]
     columns = [
         ("id", pa.string()),
@@ -148,9 +144,6 @@ def _layout() -> Any:
     return pa.schema(columns)
 
 
-def _parquet_columns(line: str) -> dict[str, Any]:
+def _parquet_row(line: str) -> dict[str, Any]:
     row = json.loads(line)
-    if "\\ud" in line:  # half a surrogate pair, which Parquet cannot hold: U+FFFD stands for it
-        text = json.dumps(row, ensure_ascii=False)
-        row = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     return row | {"range": [{"attribute": a, "score": s} for a, s in row["range"].items()]}

@@ -7,7 +7,7 @@ dropped. Offsets and texts are exactly the file's: nothing is trimmed, normalise
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from attrex.errors import DataError, did_you_mean
 from attrex.io import importers
 from attrex.io.files import BATCH, arrow_rows, file_rows
 from attrex.io.products import write_products, write_rows
-from attrex.io.rows import DEFAULT_MAPPING, RawRecord, record, row_products, shortlist
+from attrex.io.rows import RawRecord, record, row_products, shortlist
 from attrex.io.splitting import choose_split
-from attrex.shop.mapping import ColumnMapping
+from attrex.shop.cells import ColumnCounts
+from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
 from attrex.types import Product
 
-__all__ = ["ColumnMapping", "Source", "read_products", "write_products", "write_rows"]
+__all__ = ["Products", "Source", "read_products", "write_products", "write_rows"]
 
 Source = str | Path | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 
@@ -29,29 +30,54 @@ Source = str | Path | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 def read_products(
     source: Source,
     *,
-    mapping: ColumnMapping | str | Path = DEFAULT_MAPPING,
+    shop: Shop | str | Path = DEFAULT_SHOP,
     images: str | Path | None = None,
     split: str | None = None,
     limit: int | None = None,
+    counts: ColumnCounts | None = None,
 ) -> Iterator[Product]:
     """Stream products from a file, a directory or a dataset.
 
     ``source``: .jsonl, .ndjson, .json, .csv, .tsv (each also .gz) or .parquet; a directory in MEPAVE or MAE layout or a
     Hugging Face dataset saved on disk; ``hf:NAME`` of one on the hub; or a loaded one, or any iterable of dicts.
-    ``mapping``: which columns hold what, or the YAML file that says so (as `--columns`).
+    ``shop``: what columns and cells mean, or the file `shop.yaml` or model directory that says so.
     ``images``: the directory that relative image paths start from (default: the one of the data file).
     ``split``: which part of a directory or dataset. Lists of texts (bullets) are joined with a newline, and offsets
-    count in the joined text. Ids are kept in memory to notice those that come twice.
+    count in the joined text. ``counts``: gets what became of the table's columns. Ids are kept in memory to notice
+    those that come twice.
 
     Raises :class:`DataError` for a source that is missing, empty, of an unknown kind, or without a mapped column.
     """
-    if not isinstance(mapping, ColumnMapping):
-        mapping = ColumnMapping.load(mapping)
-    products = _layout_products(source, mapping, images, split)
+    if not isinstance(shop, Shop):
+        shop = Shop.load(shop)
+    products = _layout_products(source, shop, images, split, counts)
     if products is None:
         rows, name, base = _open_source(source, split)
-        products = row_products(rows, name, mapping, Path(images) if images is not None else base)
+        products = row_products(rows, name, shop, Path(images) if images is not None else base, counts)
     return islice(_warn_of_duplicates(products), limit)
+
+
+@dataclass(frozen=True)
+class Products:
+    """Products of a source that can be iterated again and again; each time they are read anew, as they stream.
+
+    The fields are the arguments of :func:`read_products`. Of a data set that can be read only once, give a list.
+    """
+
+    source: Source
+    shop: Shop | str | Path = DEFAULT_SHOP
+    images: str | Path | None = None
+    split: str | None = None
+    limit: int | None = None
+
+    def __iter__(self) -> Iterator[Product]:
+        return self.counted(None)
+
+    def counted(self, counts: ColumnCounts | None) -> Iterator[Product]:
+        """The same; ``counts`` gets what became of the table's columns."""
+        return read_products(
+            self.source, shop=self.shop, images=self.images, split=self.split, limit=self.limit, counts=counts
+        )
 
 
 def _warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:
@@ -68,22 +94,23 @@ def _warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:
 
 
 def _layout_products(
-    source: Source, mapping: ColumnMapping, images: str | Path | None, split: str | None
+    source: Source, shop: Shop, images: str | Path | None, split: str | None, counts: ColumnCounts | None
 ) -> Iterator[Product] | None:
     """Products of a source in the original layout of MEPAVE or MAE; None for all other sources."""
     if not isinstance(source, str | Path) or str(source).startswith("hf:"):
         return None
     path = Path(source)
     layout = importers.layout_of(path)
-    if layout is None or (path.is_file() and mapping != DEFAULT_MAPPING):
+    if layout is None or (path.is_file() and shop.columns != DEFAULT_COLUMNS):
         return None
-    if mapping != DEFAULT_MAPPING:
+    if shop.columns != DEFAULT_COLUMNS:
         raise DataError(
-            f"{path}: expected no column mapping for a directory in {layout} layout, whose columns are known, got one; "
-            "leave it out, or read the files one by one"
+            f"{path}: expected no columns of the shop's own for a directory in {layout} layout, whose columns are "
+            "known, got some; leave them out, or read the files one by one"
         )
-    read = importers.read_mepave if layout == "MEPAVE" else importers.read_mae
-    return read(path, split, images=images)
+    if layout == "MEPAVE":
+        return importers.read_mepave(path, split, images=images)
+    return importers.read_mae(path, split, images=images, shop=shop, counts=counts)
 
 
 def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, Path]:

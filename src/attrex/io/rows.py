@@ -9,19 +9,19 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError, did_you_mean
+from attrex.errors import DataError, did_you_mean, kind_of, short
 from attrex.io.html import without_markup
+from attrex.shop.cells import Cells, ColumnCounts, is_missing
 from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
 from attrex.types import ImageSource, Product, Span
 
 log = logging.getLogger(__name__)
@@ -31,9 +31,6 @@ IMAGE_COLUMNS = ("image", "images")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half of a surrogate pair: not text, and no tokenizer takes it
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 _HEAD = 100  # rows looked at to know a source's columns; JSON rows may each leave some out
-
-
-DEFAULT_MAPPING = ColumnMapping()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +105,22 @@ def _plain(value: Any, lone_surrogates: list[str]) -> Any:
     return value
 
 
-def row_products(rows: Iterator[RawRecord], name: str, mapping: ColumnMapping, base: Path) -> Iterator[Product]:
+def row_products(
+    rows: Iterator[RawRecord], name: str, shop: Shop, base: Path, counts: ColumnCounts | None = None
+) -> Iterator[Product]:
     head = list(islice(rows, _HEAD))
     if not head:
         raise DataError(f"{name}: expected at least one product, got an empty file or dataset; check its source")
-    lacking = _lacking(head, mapping) if _labelled(head) else []
+    lacking = _lacking(head, shop.columns) if _labelled(head) else []
     if lacking:  # may be a typo, so it is told
         log.warning(
-            "%s lacks the columns %s, which the mapping names: it is read as a file that Attrex wrote, by its own keys",
+            "%s lacks the columns %s, which the shop names: it is read as a file that Attrex wrote, by its own keys",
             name,
             shortlist(lacking),
         )
-        mapping = mapping.of_labelled_rows()
-    _check_columns(head, name, mapping)
-    return (to_product(row, mapping, base) for row in chain(head, rows))
+        shop = replace(shop, columns=shop.columns.of_labelled_rows())
+    _check_columns(head, name, shop.columns)
+    return (to_product(row, shop, base, counts) for row in chain(head, rows))
 
 
 def _labelled(head: Sequence[RawRecord]) -> bool:
@@ -140,11 +139,13 @@ def _known_columns(head: Sequence[RawRecord]) -> dict[str, None]:
 
 def _lacking(head: Sequence[RawRecord], mapping: ColumnMapping) -> list[str]:
     """The columns that the mapping names and no row has."""
-    single = [f.name for f in fields(mapping) if f.name in ("id", "category", "table", "spans", "group")]
-    named = [getattr(mapping, n) for n in single if getattr(mapping, n) != getattr(DEFAULT_MAPPING, n)]
-    wanted = [*named, *(mapping.fields or ()), *mapping.html, *(mapping.images or ()), *(mapping.table_columns or ())]
+    keys = ("id", "category", "spans", "group")
+    single = [column for key in keys if (column := getattr(mapping, key)) != getattr(DEFAULT_COLUMNS, key)]
+    if mapping.attributes != DEFAULT_COLUMNS.attributes:
+        single += [mapping.attributes] if isinstance(mapping.attributes, str) else mapping.attributes
+    wanted = [*single, *(mapping.texts or ()), *mapping.html, *(mapping.images or ())]
     columns = _known_columns(head)
-    return [column for column in wanted if column not in columns and column not in (None, "*")]
+    return [column for column in wanted if column not in columns and column != "*"]
 
 
 def _check_columns(head: Sequence[RawRecord], name: str, mapping: ColumnMapping) -> None:
@@ -154,27 +155,53 @@ def _check_columns(head: Sequence[RawRecord], name: str, mapping: ColumnMapping)
         return  # nothing but marked rows
     for column in _lacking(head, mapping)[:1]:
         raise DataError(
-            f"{name}: expected the column {column!r}, which the mapping names, got {shortlist(columns)}"
-            f"{did_you_mean(column, columns)}; correct the mapping or the file"
+            f"{name}: expected the column {column!r}, which the shop names, got {shortlist(columns)}"
+            f"{did_you_mean(column, columns)}; correct the shop's columns or the file"
         )
     own = {c for row in head for c in _own_fields(row.values or {}) or ()}
     for column in mapping.html:
-        if mapping.fields is None and column not in (*TEXT_COLUMNS, *own):
+        if mapping.texts is None and column not in (*TEXT_COLUMNS, *own):
             raise DataError(
                 f"{name}: expected html to name columns that are read as texts ({', '.join(own or TEXT_COLUMNS)}), "
-                f"got {column!r}; name all text columns in the mapping (fields), this one too"
+                f"got {column!r}; name all text columns in the shop (columns: texts), this one too"
             )
-    if mapping.fields is None and not any(c in columns for c in (*TEXT_COLUMNS, "fields")):
+    if mapping.texts is None and not any(c in columns for c in (*TEXT_COLUMNS, "fields")):
         near = next(filter(None, (did_you_mean(c, columns) for c in TEXT_COLUMNS)), "")
         raise DataError(
             f"{name}: expected a text column ({', '.join(TEXT_COLUMNS)}), got {shortlist(columns)}{near}; "
-            "name the text columns in the mapping (fields)"
+            "name the text columns in the shop (columns: texts)"
         )
 
 
-def to_product(row: RawRecord, mapping: ColumnMapping, base: Path) -> Product:
+def as_products(items: Iterable[Product | Mapping[str, Any] | str], shop: Shop = DEFAULT_SHOP) -> Iterator[Product]:
+    """Products as they are, dicts as rows of the shop's files, strings as the text of one product each.
+
+    Raises :class:`DataError` at the call for what is no series of these, later for an item that is none of them.
+    """
+    if hasattr(items, "iterrows"):
+        raise DataError("products should be a list or another iterable, got a table; give table.to_dict('records')")
+    if isinstance(items, str | bytes | Path | Product | Mapping) or not isinstance(items, Iterable):
+        advice = "read_products reads files" if isinstance(items, Path) else "put a single one into a list"
+        raise DataError(
+            f"products should be a list or another iterable of products, dicts or texts, got {kind_of(items)} "
+            f"{short(items)}; {advice}"
+        )
+    return (_as_product(number, item, shop) for number, item in enumerate(items, 1))
+
+
+def _as_product(number: int, item: Product | Mapping[str, Any] | str, shop: Shop) -> Product:
+    if isinstance(item, Product):
+        return item
+    if isinstance(item, str):
+        return Product(f"row-{number}", {"text": item})
+    if isinstance(item, Mapping):
+        return to_product(record(f"products row {number}", number, item), shop, Path())
+    raise DataError(f"products row {number}: expected a product, a dict or a text, got {kind_of(item)} {short(item)}")
+
+
+def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | None = None) -> Product:
     """The product of a row; one that cannot be read is marked with ``error``. Image paths start from ``base``."""
-    values = row.values or {}
+    values, mapping = row.values or {}, shop.columns
     warnings = list(row.warnings)
     try:
         name, lack = _name(values.get(mapping.id)), f"no id in column {mapping.id!r}"
@@ -184,19 +211,25 @@ def to_product(row: RawRecord, mapping: ColumnMapping, base: Path) -> Product:
         name = f"row-{row.number}"
         if not row.error:
             warnings.append(f"{row.where}: {lack}; the row number stands in for it")
+    table = shop.cells.merge(_table_cells(values, shop, warnings), counts)
     try:
         if row.error:
             raise DataError(row.error)
-        return _to_readable_product(name, values, mapping, base, warnings)
+        return _to_readable_product(name, values, shop, base, table, warnings)
     except DataError as exc:
         # The cells are the shop's, also where the texts cannot be read: `attrex fill` gives them back.
-        cells = _table_cells(values, mapping, warnings)
-        return Product(name, {}, table=cells, error=f"{row.where}: {exc}", warnings=tuple(warnings))
+        return Product(name, {}, table=table, error=f"{row.where}: {exc}", warnings=tuple(warnings))
 
 
 def _to_readable_product(
-    name: str, values: Mapping[str, Any], mapping: ColumnMapping, base: Path, warnings: list[str]
+    name: str,
+    values: Mapping[str, Any],
+    shop: Shop,
+    base: Path,
+    table: Mapping[str, tuple[str, ...]],
+    warnings: list[str],
 ) -> Product:
+    mapping = shop.columns
     texts = _texts(values, mapping)
     spans, all_fit = _spans(_decoded(values.get(mapping.spans)), texts, _own_fields(values) or (), warnings)
     category = _optional_name(values, mapping.category, warnings)
@@ -204,12 +237,12 @@ def _to_readable_product(
     return Product(
         id=name,
         fields=texts,
-        images=_images(values, mapping, base, warnings),
-        category=None if category is None or _marked(category, mapping.blank) else category,
-        table=_table_cells(values, mapping, warnings),
+        images=_images(values, shop, base, warnings),
+        category=None if shop.cells.is_blank(category) else category,
+        table=table,
         spans=spans,
         # where a label was lost, its text no longer says "nothing else here"
-        complete=_flag(values.get("complete"), mapping, warnings) and all_fit,
+        complete=_flag(values.get("complete"), shop, warnings) and all_fit,
         group=_optional_name(values, mapping.group, warnings),
         error=None if _own_fields(values) is None else _optional_name(values, "error", warnings),
         warnings=tuple(warnings),  # when all have been told
@@ -225,14 +258,14 @@ def _own_fields(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def _texts(values: Mapping[str, Any], mapping: ColumnMapping) -> dict[str, str]:
     own = _own_fields(values)
     source = values if own is None else own
-    if mapping.fields is not None:
-        names: Iterable[str] = mapping.fields
+    if mapping.texts is not None:
+        names: Iterable[str] = mapping.texts
     elif own is not None:
         names = own
     else:
         labelled_text = "text" in values and mapping.spans in values
         names = ("text",) if labelled_text else TEXT_COLUMNS
-    texts = {n: _field_text(n, source[n]) for n in names if not _missing(source.get(n))}
+    texts = {n: _field_text(n, source[n]) for n in names if not is_missing(source.get(n))}
     texts |= {n: without_markup(texts[n]) for n in mapping.html if n in texts}
     if not texts and own is None:
         raise DataError(f"expected text in {list(names)}, got none; columns with a value: {shortlist(_filled(values))}")
@@ -251,7 +284,7 @@ def _spans(
     value: Any, texts: Mapping[str, str], known_fields: Iterable[str], warnings: list[str]
 ) -> tuple[tuple[Span, ...] | None, bool]:
     """The labels that fit their text, and whether all did. Labels in fields that were not asked for do not count."""
-    if _missing(value) or value == "":
+    if is_missing(value) or value == "":
         return None, True
     if not isinstance(value, list | tuple):
         warnings.append(f"spans: expected a list, got {kind_of(value)} {short(value)}; the labels are left out")
@@ -289,73 +322,48 @@ def _parse_span(item: Any, texts: Mapping[str, str]) -> Span:
     return Span(attribute, start, end, text, field, None if value is None else str(value))
 
 
-def _table_cells(values: Mapping[str, Any], mapping: ColumnMapping, warnings: list[str]) -> dict[str, tuple[str, ...]]:
-    """Attribute -> values; no key where blank, an empty tuple where known to be absent."""
+def _table_cells(values: Mapping[str, Any], shop: Shop, warnings: list[str]) -> dict[str, tuple[str, ...]]:
+    """Column -> values; no key where blank, an empty tuple where known to be absent."""
     table: dict[str, tuple[str, ...]] = {}
-    for name, cell in chain(_table_column(values, mapping, warnings), _flat_cells(values, mapping)):
+    for name, cell in _raw_cells(values, shop.columns, warnings):
         try:
-            said = _cell(_decoded(cell), mapping)
+            found = shop.cells.read(cell)
         except DataError as exc:
             warnings.append(f"attribute {name!r}: {exc}; the cell is left out")
             continue
-        if said is not None:
-            table[name] = tuple(dict.fromkeys(table.get(name, ()) + said))
+        if found is not None:
+            table[name] = tuple(dict.fromkeys(table.get(name, ()) + found))
     return table
 
 
-def _table_column(values: Mapping[str, Any], mapping: ColumnMapping, warnings: list[str]) -> Iterable[tuple[str, Any]]:
-    content = _decoded(values.get(mapping.table)) if mapping.table else None
-    if _missing(content) or content == "":
-        return ()
-    if isinstance(content, Mapping):
-        return ((str(k), v) for k, v in content.items())
-    if isinstance(content, list | tuple) and all(isinstance(p, list | tuple) and len(p) == 2 for p in content):
-        return ((str(k), v) for k, v in content)
-    warnings.append(
-        f"column {mapping.table!r}: expected an object or pairs, got {kind_of(content)} {short(content)}; left out"
-    )
-    return ()
-
-
-def _flat_cells(values: Mapping[str, Any], mapping: ColumnMapping) -> Iterable[tuple[str, Any]]:
-    names: Iterable[str] = mapping.table_columns or ()
-    if "*" in names:
-        used = {mapping.id, mapping.category, mapping.table, mapping.spans, mapping.group, ""}
+def _raw_cells(values: Mapping[str, Any], mapping: ColumnMapping, warnings: list[str]) -> Iterator[tuple[str, Any]]:
+    """(attribute, cell) of the table's columns, as they are in the file."""
+    whole = isinstance(mapping.attributes, str)
+    columns: Iterable[str] = (mapping.attributes,) if isinstance(mapping.attributes, str) else mapping.attributes
+    if "*" in columns:
+        used = {mapping.id, mapping.category, mapping.spans, mapping.group, ""}
+        used |= {*(mapping.texts or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
         used |= {"complete", "fields", "warnings", "error"}
-        used |= {*(mapping.fields or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
-        names = [c for c in values if c not in used]
-    return ((n, values.get(n)) for n in names)
+        columns = [c for c in values if c not in used]
+    for column in columns:
+        content = _decoded(values.get(column))
+        if isinstance(content, Mapping):
+            yield from ((str(k), _decoded(v)) for k, v in content.items())
+        elif not whole:
+            yield column, content
+        elif isinstance(content, list | tuple) and all(isinstance(p, list | tuple) and len(p) == 2 for p in content):
+            yield from ((str(k), _decoded(v)) for k, v in content)
+        elif not is_missing(content) and content != "":
+            got = f"{kind_of(content)} {short(content)}"
+            warnings.append(f"column {column!r}: expected an object or pairs, got {got}; left out")
 
 
-def _cell(cell: Any, mapping: ColumnMapping) -> tuple[str, ...] | None:
-    """A cell's values: None for blank, an empty tuple for known to be absent."""
-    parts = _items(cell)
-    if mapping.separator and isinstance(cell, str) and not _marked(cell, mapping.blank + mapping.absent):
-        parts = cell.split(mapping.separator)  # a marker such as N/A is whole before it is split
-    said, absent = [], isinstance(cell, list | tuple) and not cell
-    for part in parts:
-        if _missing(part):
-            continue
-        if isinstance(part, Mapping | list | tuple | bytes):
-            raise DataError(f"expected text, a number or a list of these, got {kind_of(part)} {short(part)}")
-        word = str(part).strip()
-        if _marked(word, mapping.absent):
-            absent = True
-        elif not _marked(word, mapping.blank):
-            said.append(word)
-    if said:
-        return tuple(dict.fromkeys(said))
-    return () if absent else None
-
-
-def _images(
-    values: Mapping[str, Any], mapping: ColumnMapping, base: Path, warnings: list[str]
-) -> tuple[ImageSource, ...]:
+def _images(values: Mapping[str, Any], shop: Shop, base: Path, warnings: list[str]) -> tuple[ImageSource, ...]:
     found = []
-    for column in mapping.images if mapping.images is not None else IMAGE_COLUMNS:
+    for column in shop.columns.images if shop.columns.images is not None else IMAGE_COLUMNS:
         for item in _items(_decoded(values.get(column))):
             try:
-                image = _image(item, base, mapping.blank)
+                image = _image(item, base, shop.cells)
             except DataError as exc:
                 warnings.append(f"{column}: {exc}; the product goes on without this photo")
                 continue
@@ -364,7 +372,7 @@ def _images(
     return tuple(found)
 
 
-def _image(item: Any, base: Path, blank: tuple[str, ...]) -> ImageSource | None:
+def _image(item: Any, base: Path, cells: Cells) -> ImageSource | None:
     """A path, bytes, or ``{"bytes": ..., "path": ...}`` as datasets store it (in JSON the bytes are base64)."""
     if isinstance(item, Mapping):
         content = item.get("bytes")
@@ -373,8 +381,8 @@ def _image(item: Any, base: Path, blank: tuple[str, ...]) -> ImageSource | None:
                 return base64.b64decode(content, validate=True)
             except ValueError as exc:  # also binascii.Error
                 raise DataError(f"expected base64 bytes of a photo, got {short(content)} ({exc})") from exc
-        return _image(item.get("path") if content is None else content, base, blank)
-    if _missing(item) or (isinstance(item, str) and _marked(item, blank)):
+        return _image(item.get("path") if content is None else content, base, cells)
+    if cells.is_blank(item):
         return None
     if isinstance(item, bytes | bytearray | memoryview):
         return bytes(item)
@@ -388,18 +396,9 @@ def _image(item: Any, base: Path, blank: tuple[str, ...]) -> ImageSource | None:
 # --- small helpers -------------------------------------------------------------------------------------------------
 
 
-_PANDAS_BLANKS = ("NAType", "NaTType")  # by name: they answer to no comparison, and pandas need not be there
-
-
-def _missing(value: Any) -> bool:
-    """Whether a cell is empty, in any of the ways of JSON and pandas."""
-    nan = isinstance(value, float) and math.isnan(value)
-    return value is None or nan or type(value).__name__ in _PANDAS_BLANKS
-
-
 def _name(value: Any) -> str | None:
     """An id, category or group as text; None where there is none. Raises :class:`DataError` for what is no name."""
-    if _missing(value) or value == "":
+    if is_missing(value) or value == "":
         return None
     if isinstance(value, Mapping | list | tuple | bytes):
         raise DataError(f"expected text or a number, got {kind_of(value)} {short(value)}")
@@ -415,16 +414,16 @@ def _optional_name(values: Mapping[str, Any], column: str, warnings: list[str]) 
         return None
 
 
-def _flag(value: Any, mapping: ColumnMapping, warnings: list[str]) -> bool:
-    """Whether a row is complete; where it does not say so in a word that is known, what the mapping says of all."""
+def _flag(value: Any, shop: Shop, warnings: list[str]) -> bool:
+    """Whether a row is complete; where it does not say so in a word that is known, what the shop says of all."""
     word = str(value).strip().lower() if isinstance(value, str | int | float) else None
     if word in _FLAGS:
         return _FLAGS[word]
-    if not _missing(value) and not (isinstance(value, str) and _marked(value, ("", *mapping.blank))):
-        default = str(mapping.complete).lower()
+    if not shop.cells.is_blank(value):
+        default = str(shop.columns.complete).lower()
         got = f"{kind_of(value)} {short(value)}"
         warnings.append(f"column 'complete': expected true or false, got {got}; taken as {default}")
-    return mapping.complete
+    return shop.columns.complete
 
 
 def _decoded(value: Any) -> Any:
@@ -441,36 +440,13 @@ def _items(cell: Any) -> Sequence[Any]:
     return cell if isinstance(cell, list | tuple) else (cell,)
 
 
-@lru_cache
-def _folded(markers: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(m.strip().casefold() for m in markers)
-
-
-def _marked(word: str, markers: tuple[str, ...]) -> bool:
-    return bool(markers) and word.strip().casefold() in _folded(markers)
-
-
 def _filled(values: Mapping[str, Any]) -> list[str]:
-    return [k for k, v in values.items() if not _missing(v)]
+    return [k for k, v in values.items() if not is_missing(v)]
 
 
 def shortlist(names: Iterable[str], most: int = 20) -> str:
     names = list(names)
     return f"{names[:most]}" + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def short(value: Any, most: int = 40) -> str:
-    try:
-        text = repr(value)
-    except RecursionError:
-        text = "nested too deep to be shown"
-    return text if len(text) <= most else text[:most] + "..."
-
-
-def kind_of(value: Any) -> str:
-    return {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}.get(
-        type(value), type(value).__name__
-    )
 
 
 def not_utf8(byte: int, position: int | None = None) -> str:

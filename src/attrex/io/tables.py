@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from attrex.io.atomic import atomic_path
+from attrex.io.parquet import write_parquet
 from attrex.io.products import write_rows
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 SEPARATOR = "; "
-_TABLE_CHUNK = 2000
 TableCells = Mapping[str, Sequence[str]]
 """attribute -> values: no key where blank, none where known to be absent"""
 
@@ -31,7 +30,7 @@ def write_sheet(
 
     In CSV several values of a cell are joined by ``separator``, a cell known to be absent is ``[]``; Parquet has lists.
     JSONL has the cells under ``attributes``. Columns stand in ``order``, those that it lacks behind, by name. Which
-    there are is known when all rows are; until then they are in ``PATH.rows``.
+    there are is known when all rows are; until then they are in a file beside it.
     """
     seen: set[str] = set()
 
@@ -40,21 +39,20 @@ def write_sheet(
             seen.update(cells)
             yield {id_column: name, "attributes": {a: list(values) for a, values in cells.items()}}
 
-    kind, path = path.suffix.lower(), path.resolve()  # a link stays a link
+    kind = path.suffix.lower()
     if kind == ".jsonl":
         return write_rows(path, noted())
-    spool, part = (path.with_name(f"{path.name}.{end}") for end in ("rows", "part"))
-    try:
-        count = write_rows(spool, noted())
-        columns = [a for a in order if a in seen] + sorted(seen.difference(order))
-        if kind == ".parquet":
-            _table_to_parquet(spool, part, id_column, columns)
-        else:
-            _table_to_csv(spool, part, id_column, columns, separator)
-        os.replace(part, path)
-    finally:
-        spool.unlink(missing_ok=True)
-        part.unlink(missing_ok=True)
+    with atomic_path(path) as part:
+        spool = part.with_suffix(".rows")
+        try:
+            count = write_rows(spool, noted())
+            columns = [a for a in order if a in seen] + sorted(seen.difference(order))
+            if kind == ".parquet":
+                _table_to_parquet(spool, part, id_column, columns)
+            else:
+                _table_to_csv(spool, part, id_column, columns, separator)
+        finally:
+            spool.unlink(missing_ok=True)
     return count
 
 
@@ -77,13 +75,10 @@ def _table_to_csv(source: Path, target: Path, id_column: str, columns: Sequence[
 
 def _table_to_parquet(source: Path, target: Path, id_column: str, columns: Sequence[str]) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    values = pa.list_(pa.string())
-    layout = pa.schema([(id_column, pa.string()), *((_column(c, id_column), values) for c in columns)])
-    with source.open(encoding="utf-8") as rows, pq.ParquetWriter(target, layout) as writer:
-        while lines := list(islice(rows, _TABLE_CHUNK)):
-            some = [json.loads(line) for line in lines]
-            arrays = [pa.array([row[id_column] for row in some], pa.string())]
-            arrays += [pa.array([row["attributes"].get(c) for row in some], values) for c in columns]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=layout))
+    names = {c: _column(c, id_column) for c in columns}
+    schema = pa.schema([(id_column, pa.string()), *((name, pa.list_(pa.string())) for name in names.values())])
+    with source.open(encoding="utf-8") as lines:
+        rows = map(json.loads, lines)
+        cells = ({names[a]: v for a, v in row["attributes"].items()} | {id_column: row[id_column]} for row in rows)
+        write_parquet(target, cells, schema)

@@ -1,1 +1,1 @@
-"""Labels from a table: where and how texts say what its cells hold; what they call it is mined from the texts."""
+"""Weak labels from a table: its values are found in the texts; other forms of them are mined from the texts."""

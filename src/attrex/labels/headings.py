@@ -1,4 +1,4 @@
-"""Headings and compositions: two ways in which a text says itself which attribute the next words are a value of.
+"""Headings and compositions: two ways in which a text itself names the attribute of the next words.
 
 ``Fit: Regular``, ``Fitting`` over a line ``Regular``, ``Sleeve - Full``; ``82% polyamide, 18% elastane``.
 """
@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
+
+from attrex.vocabulary.word_lists import ENGLISH
 
 HEADING_WORDS = 4
 """Words of a heading at most: a longer line is a sentence."""
@@ -20,7 +23,6 @@ _PERCENT = re.compile(
 )
 COMPOSITION_PARTS = 12
 """Percentages of one composition at most."""
-_NEXT_PART = re.compile(r"\s(?:and|with|und|et|y)\s")
 
 
 class KeyValueLine(NamedTuple):
@@ -55,15 +57,25 @@ def key_value_lines(text: str) -> Iterator[KeyValueLine]:
                 yield KeyValueLine(line.strip().rstrip(":：-–— "), below + skipped, below + len(content))
 
 
-def compositions(text: str) -> Iterator[Part]:
-    """The parts of every composition such as ``60% cotton 40% polyester``, without their percentages."""
+def compositions(text: str, conjunctions: tuple[str, ...] = ENGLISH.conjunctions) -> Iterator[Part]:
+    """The parts of every composition such as ``60% cotton 40% polyester``, without their percentages.
+
+    :param conjunctions: words that end the name of a part
+    """
+    next_part = _next_part(conjunctions)
     for line in re.finditer(r"[^\n\r]+", text):
         found = list(_PERCENT.finditer(line.group()))
         for group in _sum_to_hundred(found):
             for part in group:
-                words = _NEXT_PART.split(part["words"])[0].rstrip()
+                words = next_part.split(part["words"])[0].rstrip()
                 start = line.start() + part.start("words")
                 yield Part(start, start + len(words), len(group) > 1)
+
+
+@cache
+def _next_part(conjunctions: tuple[str, ...]) -> re.Pattern[str]:
+    words = "|".join(map(re.escape, conjunctions))
+    return re.compile(rf"\s(?:{words})\s" if words else r"(?!)")
 
 
 def _sum_to_hundred(found: list[re.Match[str]]) -> Iterator[list[re.Match[str]]]:

@@ -1,6 +1,6 @@
 """A second opinion on a lexicon: does a model that reads texts and photos take its forms for values, too?
 
-The table says how often a form and a cell go together. A model says whether the words read like a value where they
+The table tells how often a form and a cell go together. A model tells whether the words read like a value where they
 stand; one that was trained on labels without a form had every reason to leave it alone.
 """
 
@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from attrex.labels.labeler import MIN_SUPPORT, DistantLabeler
+from attrex.labels.matching import MIN_SUPPORT
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Prediction, Product, paired
 from attrex.vocabulary.folding import FoldedText, Folder
+from attrex.vocabulary.index import VocabularyIndex
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
-from attrex.vocabulary.matcher import PhraseMatcher, negated_ranges
+from attrex.vocabulary.matcher import PhraseMatcher
+from attrex.vocabulary.word_lists import WordLists
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,7 +39,7 @@ class LexiconReview:
     lexicon: Lexicon
     promoted: dict[LexiconForm, FormStats]  #: suggested before, accepted now
     demoted: dict[LexiconForm, FormStats]  #: accepted before, suggested now
-    judged: int  #: forms with enough places to say anything
+    judged: int  #: forms with enough places to be judged
 
     def render(self) -> RenderableType:
         """What was moved, as a rich table."""
@@ -56,21 +59,21 @@ def review_lexicon(
     lexicon: Lexicon,
     products: Iterable[Product],
     predictions: Iterable[Prediction],
-    labeler: DistantLabeler,
+    shop: Shop = DEFAULT_SHOP,
     *,
     promote: float,
     demote: float,
 ) -> LexiconReview:
-    """Judge accepted and suggested forms by what a model has read in the products; ``labeler`` merges table columns.
+    """Judge accepted and suggested forms by what a model has read in the products.
 
-    Counted are the places that a form would label: the product's cell has the value, the text says the form and does
+    Counted are the places that a form would label: the product's cell has the value, the text has the form and does
     not deny it. It is read there where the model found a value of the attribute on its words. Of forms with
     :data:`MIN_SUPPORT` places a suggested one is accepted from a share of ``promote`` on, an accepted one below
     ``demote`` only suggested; a value's own words stay accepted.
 
     Raises :class:`DataError` where the predictions are of other products.
     """
-    words = _Words(lexicon, labeler)
+    words = _Words(lexicon, shop)
     seen: Counter[LexiconForm] = Counter()
     read: Counter[LexiconForm] = Counter()
     for product, prediction in paired(products, predictions):
@@ -109,19 +112,17 @@ def _all_forms(attribute: str, vocabulary: Vocabulary) -> Iterator[tuple[Lexicon
 class _Words:
     """The forms of a lexicon, to be found in texts."""
 
-    def __init__(self, lexicon: Lexicon, labeler: DistantLabeler) -> None:
-        self._labeler = labeler
-        self._folder = Folder(labeler.policy)
-        self._negations = tuple(map(self._folder.fold, labeler.policy.negations))
-        self._search = PhraseMatcher()
-        self._meant: defaultdict[tuple[str, str], list[LexiconForm]] = defaultdict(
-            list
-        )  #: by attribute and folded form
+    def __init__(self, lexicon: Lexicon, shop: Shop) -> None:
+        self._folder = Folder.of(shop.labels, WordLists.of(shop))
+        self._index = VocabularyIndex(self._folder, shop, lexicon)
+        self._matcher = PhraseMatcher()
+        self._forms: defaultdict[tuple[str, str], list[LexiconForm]] = defaultdict(list)
+        """(attribute, folded form) -> the forms of a value that it may be"""
         for name, vocabulary in lexicon.attributes.items():
             for form, _, _ in _all_forms(name, vocabulary):
                 folded = self._folder.fold(form.form)
-                self._search.add(folded, name, None)
-                self._meant[name, folded].append(form)
+                self._matcher.add(folded, name, None)
+                self._forms[name, folded].append(form)
 
     def is_own(self, form: LexiconForm) -> bool:
         """Whether a form is the value as the table writes it."""
@@ -129,22 +130,22 @@ class _Words:
 
     def places(self, product: Product, prediction: Prediction) -> Iterator[tuple[LexiconForm, bool]]:
         """Every place that a form would label, and whether it is read there."""
-        table = self._labeler.merge_columns(product.table)
         found: defaultdict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-        for value in prediction.values:
-            found[value.attribute, value.field].append((value.start, value.end))
+        for span in prediction.spans:
+            found[span.attribute, span.field].append((span.start, span.end))
         for field, text in product.fields.items():
-            yield from self._in_text(text, table, {name: at for (name, where), at in found.items() if where == field})
+            of_field = {name: at for (name, where), at in found.items() if where == field}
+            yield from self._in_text(text, product.table, of_field)
 
     def _in_text(
         self, text: str, table: Mapping[str, tuple[str, ...]], found: Mapping[str, list[tuple[int, int]]]
     ) -> Iterator[tuple[LexiconForm, bool]]:
         folded = FoldedText(text, self._folder)
-        ruled_out = list(negated_ranges(text, folded, self._negations))
-        for place in self._search.find(folded):
-            if any(low <= place.start < high for low, high in ruled_out):
+        negated = list(self._index.negated_ranges(text, folded))
+        for match in self._matcher.find(folded):
+            if any(low <= match.start < high for low, high in negated):
                 continue
-            was_read = any(start < place.end and place.start < end for start, end in found.get(place.attribute, ()))
-            for form in self._meant[place.attribute, self._folder.fold(text[place.start : place.end])]:
+            was_read = any(start < match.end and match.start < end for start, end in found.get(match.attribute, ()))
+            for form in self._forms[match.attribute, match.form]:
                 if form.value in table.get(form.attribute, ()):
                     yield form, was_read

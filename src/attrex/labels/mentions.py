@@ -1,7 +1,7 @@
 """Where a text names a known value that its product's labels lack: what a partly filled table may be missing.
 
 A blank cell is unknown, not absent. Of its words only those that name a value of the attribute are in doubt; all others
-are as safe a negative as any. The forms searched are the schema's options and aliases, and what labelled spans say.
+are as safe a negative as any. The forms searched are the schema's options and aliases, and those of labelled spans.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache, partial
 
-from attrex.shop.label_policy import DEFAULT_POLICY
 from attrex.shop.schema import Schema
 from attrex.types import CellState, Product, Span
-from attrex.vocabulary.folding import ALIASES, FoldedText, Folder, without_possessive
-from attrex.vocabulary.matcher import negated_ranges
+from attrex.vocabulary.folding import FoldedText, Folder, without_possessive
+from attrex.vocabulary.matcher import MIN_FORM_LENGTH, PhraseMatcher, longest_first, negated_ranges
+from attrex.vocabulary.word_lists import ENGLISH, WordLists
 
-MIN_MENTION_LENGTH = 2
-"""Characters of a form, folded: single letters and signs name sizes, units and much else."""
 OFTEN = 10
 """Places of a form beside the same word from which on that word may rule it out."""
 Beside = tuple[str, str, str]
@@ -34,19 +32,29 @@ class UnlabelledMentions:
     """
 
     def __init__(
-        self, forms: Mapping[str, Mapping[str, str]], schema: Schema, never: AbstractSet[Beside] = frozenset()
+        self,
+        forms: Mapping[str, Mapping[str, str]],
+        schema: Schema,
+        never: AbstractSet[Beside] = frozenset(),
+        words: WordLists = ENGLISH,
     ) -> None:
-        self.forms, self.schema, self.never = forms, schema, never
-        self._folder = Folder(DEFAULT_POLICY)
-        self._negations = tuple(map(self._folder.fold, DEFAULT_POLICY.negations))
-        self._longest: dict[str, int] = {}
-        for form in forms:
-            start = form[:MIN_MENTION_LENGTH]
-            self._longest[start] = max(len(form), self._longest.get(start, 0))
+        self.schema, self.never = schema, never
+        self._folder = Folder.of(words=words)
+        self._negations = tuple(map(self._folder.fold, words.negations))
+        self._matcher = PhraseMatcher()
+        for form, by_attribute in forms.items():
+            for attribute, value in by_attribute.items():
+                self._matcher.add(form, attribute, value)
 
     @classmethod
     def learn(
-        cls, products: Sequence[Product], schema: Schema, *, min_count: int = 2, min_share: float = 0.2
+        cls,
+        products: Sequence[Product],
+        schema: Schema,
+        *,
+        min_count: int = 2,
+        min_share: float = 0.2,
+        words: WordLists = ENGLISH,
     ) -> UnlabelledMentions:
         """The forms of a schema and of labelled products.
 
@@ -56,13 +64,14 @@ class UnlabelledMentions:
         same holds beside each of the words that it often stands beside.
         """
         readable = [p for p in products if p.error is None and p.spans is not None]  # None: nobody has looked
-        forms = _known_forms(schema)
-        for (attribute, form), (count, said) in _labelled_forms(readable, schema).items():
+        folder = Folder.of(words=words)
+        forms = _known_forms(schema, folder, words)
+        for (attribute, form), (count, value) in _labelled_forms(readable, schema, folder).items():
             if count >= min_count:
-                forms[form].setdefault(attribute, said)
+                forms[form].setdefault(attribute, value)
         named: Counter[tuple[str, ...]] = Counter()
         right: Counter[tuple[str, ...]] = Counter()
-        everything = cls(forms, schema)
+        everything = cls(forms, schema, words=words)
         for product in readable:
             labelled = _labelled_characters(product, lambda span: (span.attribute, span.field))
             known = cache(product.cell_state)
@@ -82,7 +91,7 @@ class UnlabelledMentions:
             for a, f, word in (k for k in named if len(k) == 3)
             if named[a, f, word] >= OFTEN and seldom(a, f, word)
         }
-        return cls({form: by for form, by in kept.items() if by}, schema, never)
+        return cls({form: by for form, by in kept.items() if by}, schema, never, words)
 
     def find(self, product: Product) -> list[Span]:
         """Every mention of a value that is not labelled, in reading order; ``value`` is what it stands for.
@@ -100,7 +109,7 @@ class UnlabelledMentions:
         """The mentions that may be an unlabelled value.
 
         In a blank cell; beside the value of a located one; and in a cell whose value was not found in the text, which
-        often says it in other words. Not in a cell that is absent or ruled out by the category, and not in a complete
+        often has it in other words. Not in a cell that is absent or ruled out by the category, and not in a complete
         product, which has all its labels.
         """
         if product.complete or product.error is not None:
@@ -112,29 +121,21 @@ class UnlabelledMentions:
         """(form, neighbours, span) of every mention; of those of one attribute that overlap, the longest."""
         for name, text in product.fields.items():
             folded = FoldedText(text, self._folder)
-            silent = bytearray(len(text) + 1)  # characters behind a "not"
+            negated = bytearray(len(text) + 1)  # characters behind a "not", a byte each
             for low, high in negated_ranges(text, folded, self._negations):
-                silent[low:high] = b"\1" * (high - low)
+                negated[low:high] = b"\1" * (high - low)
             words = list(folded.words())
             starts, ends = [w[1] for w in words], [w[2] for w in words]
-            places = [
-                (attribute, start, end, form, value)
-                for form, start, end in folded.search(self._longest)
-                for attribute, value in self.forms.get(form, {}).items()
-                if not silent[start]
-            ]
-            reached: defaultdict[str, bytearray] = defaultdict(partial(bytearray, len(silent)))
+            matches = (m for m in self._matcher.search(folded) if not negated[m.start])
             kept = []
-            for attribute, start, last, form, value in sorted(places, key=lambda p: p[1] - p[2]):
-                end = without_possessive(text, start, last, value)
-                if not any(reached[attribute][start:end]):
-                    reached[attribute][start:end] = b"\1" * (end - start)
-                    before, after = bisect_right(ends, start) - 1, bisect_left(starts, last)
-                    left = _within_line(words, before, text[ends[before] : start] if before >= 0 else "\n")
-                    right = _within_line(words, after, text[last : starts[after]] if after < len(words) else "\n")
-                    beside = [(attribute, form, f"{left} ")] if left else []
-                    beside += [(attribute, form, f" {right}")] if right else []
-                    kept.append((form, beside, Span(attribute, start, end, text[start:end], name, value)))
+            for attribute, start, last, value, _, form in longest_first(matches, key=lambda m: m.attribute):
+                end = without_possessive(text, start, last, value or "")
+                before, after = bisect_right(ends, start) - 1, bisect_left(starts, last)
+                left = _within_line(words, before, text[ends[before] : start] if before >= 0 else "\n")
+                right = _within_line(words, after, text[last : starts[after]] if after < len(words) else "\n")
+                beside = [(attribute, form, f"{left} ")] if left else []
+                beside += [(attribute, form, f" {right}")] if right else []
+                kept.append((form, beside, Span(attribute, start, end, text[start:end], name, value)))
             yield from sorted(kept, key=lambda item: (item[2].start, -item[2].end, item[2].attribute))
 
 
@@ -143,29 +144,30 @@ def _within_line(words: Sequence[tuple[str, int, int]], at: int, between: str) -
     return "" if "\n" in between else words[at][0].strip()
 
 
-def _known_forms(schema: Schema) -> defaultdict[str, dict[str, str]]:
-    """The schema's options and aliases and the built-in aliases of its options: form -> attribute -> value."""
-    folder = Folder(DEFAULT_POLICY)
-    built_in = {folder.fold(value): forms for value, forms in ALIASES.items()}
+def _known_forms(schema: Schema, folder: Folder, words: WordLists) -> defaultdict[str, dict[str, str]]:
+    """The schema's options and aliases, and the word lists' aliases of its options: form -> attribute -> value."""
+    of_any = {folder.fold(value): forms for value, forms in words.aliases.items()}
     known: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for attribute in schema.attributes:
-        by_hand = attribute.aliases
-        for value in dict.fromkeys((*attribute.options, *by_hand)):
-            for said in (value, *by_hand.get(value, ()), *built_in.get(folder.fold(value), ())):
-                form = folder.fold(said)
-                if len(form) >= MIN_MENTION_LENGTH:
+        aliases = attribute.aliases
+        for value in dict.fromkeys((*attribute.options, *aliases)):
+            for written in (value, *aliases.get(value, ()), *of_any.get(folder.fold(value), ())):
+                form = folder.fold(written)
+                if len(form) >= MIN_FORM_LENGTH:
                     known[form].setdefault(attribute.name, value)
     return known
 
 
-def _labelled_forms(products: Sequence[Product], schema: Schema) -> dict[tuple[str, str], tuple[int, str]]:
+def _labelled_forms(
+    products: Sequence[Product], schema: Schema, folder: Folder
+) -> dict[tuple[str, str], tuple[int, str]]:
     """(attribute, form) of the labelled spans -> how often, and the value of the first."""
-    folder, names = Folder(DEFAULT_POLICY), set(schema.names)
+    names = set(schema.names)
     counts: dict[tuple[str, str], tuple[int, str]] = {}
     for product in products:
         for span in product.spans or ():
             form = folder.fold(span.text)
-            if span.attribute in names and len(form) >= MIN_MENTION_LENGTH:
+            if span.attribute in names and len(form) >= MIN_FORM_LENGTH:
                 times, value = counts.get((span.attribute, form), (0, span.value or span.text))
                 counts[span.attribute, form] = times + 1, value
     return counts

@@ -33,7 +33,7 @@ def with_modifiers(
     """The places grown by the modifiers before them, and by the value that a modifier at their end stands before.
 
     ``places`` come from left to right and do not overlap. ``modifies(attribute, word)``: the word belongs to a value
-    behind it; ``is_value(attribute, word)``: the word says a value. Words of another place are never taken, but two
+    behind it; ``is_value(attribute, word)``: the word is a value. Words of another place are never taken, but two
     places of one attribute become one where the first is the modifier of the second ("floral print").
     """
     grown: list[P] = []

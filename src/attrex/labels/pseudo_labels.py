@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from attrex.shop.schema import Schema
-from attrex.types import CellState, ExtractedValue, Prediction, Product, Span
+from attrex.types import CellState, Prediction, Product, Span, Value
 
 
 class PseudoLabels(NamedTuple):
@@ -77,14 +77,14 @@ class Teacher:
         found = self._predictions.get(product.id)
         if found is None or product.complete:
             return PseudoLabels([], list(mentions), {})
-        values = [v for v in found.values if _says(product, v) and self._is_news(product, v)]
-        labels = [(_as_span(v), v.confidence) for v in values if v.confidence >= self.high]
-        uncertain = [_as_span(v) for v in values if self.low < v.confidence < self.high]
+        values = [v for v in found.values if self._is_news(product, v)]
+        labels = [(v.source, v.confidence) for v in values if v.source and v.confidence >= self.high]
+        uncertain = [v.source for v in values if v.source and self.low < v.confidence < self.high]
         uncertain += [
             m
             for m in mentions
             if (not self._scored or found.range.get(m.attribute, 0.0) > self.low)
-            and not any(_overlap(m, v) for v in values)
+            and not any(v.source and _overlap(m, v.source) for v in values)
         ]
         return PseudoLabels(labels, uncertain, dict(self._range_scores(product, found, values)))
 
@@ -97,7 +97,7 @@ class Teacher:
             counts.without += found is None
             if found is None:
                 continue
-            counts.changed += sum(not _says(product, v) for v in found.values)
+            counts.changed += sum(v.source is not None and not _says(product, v.source) for v in found.values)
             counts.other_attributes += sum(v.attribute not in names for v in found.values)
             pseudo = self.pseudo_label(product, [])
             counts.labels += len(pseudo.labels)
@@ -107,17 +107,22 @@ class Teacher:
     def fingerprint(self) -> str:
         """What a training depends on of the predictions."""
         found = self._predictions.values()
-        return repr([(p.id, [(*v.key, v.confidence) for v in p.values], dict(p.range)) for p in found])
-
-    def _is_news(self, product: Product, value: ExtractedValue) -> bool:
-        known = self.schema.cell_state(product, value.attribute) == CellState.ABSENT
-        labelled = any(
-            s.field == value.field and s.start < value.end and value.start < s.end for s in product.spans or ()
+        return repr(
+            [(p.id, [(v.attribute, v.value, v.key, v.confidence) for v in p.values], dict(p.range)) for p in found]
         )
-        return value.attribute in self.schema.names and not known and not labelled
+
+    def _is_news(self, product: Product, value: Value) -> bool:
+        """Whether a value is in the text and where nothing is labelled, of an attribute that may have one."""
+        span = value.source
+        if span is None or not _says(product, span) or value.attribute not in self.schema.names:
+            return False
+        known = self.schema.cell_state(product, value.attribute) == CellState.ABSENT
+        return not known and not any(
+            s.field == span.field and s.start < span.end and span.start < s.end for s in product.spans or ()
+        )
 
     def _range_scores(
-        self, product: Product, found: Prediction, values: Sequence[ExtractedValue]
+        self, product: Product, found: Prediction, values: Sequence[Value]
     ) -> Iterator[tuple[str, float]]:
         """Of the cells without a located value; where the teacher gives none, the confidence of its best value."""
         scores = found.range
@@ -129,14 +134,10 @@ class Teacher:
                 yield attribute, score
 
 
-def _says(product: Product, value: ExtractedValue) -> bool:
-    return product.fields.get(value.field, "")[value.start : value.end] == value.text
+def _says(product: Product, span: Span) -> bool:
+    return product.fields.get(span.field, "")[span.start : span.end] == span.text
 
 
-def _as_span(value: ExtractedValue) -> Span:
-    return Span(value.attribute, value.start, value.end, value.text, value.field)
-
-
-def _overlap(mention: Span, value: ExtractedValue) -> bool:
-    same = (mention.attribute, mention.field) == (value.attribute, value.field)
-    return same and mention.start < value.end and value.start < mention.end
+def _overlap(mention: Span, span: Span) -> bool:
+    same = (mention.attribute, mention.field) == (span.attribute, span.field)
+    return same and mention.start < span.end and span.start < mention.end

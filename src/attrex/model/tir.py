@@ -3,7 +3,9 @@
 Text tokens query the text itself and the image's regions; what they find is added to their embeddings *before* the text
 encoder. As in the paper's Eq. 2 the attention is not normalised by a softmax (a switch adds one).
 
-Shapes: B rows, S tokens, R regions, D text width, V image width, W = D' attention width, H heads.
+Shape letters:
+    B rows     S tokens     R regions     D text width     V image width     W = D' attention width
+    H heads
 """
 
 from __future__ import annotations
@@ -73,13 +75,11 @@ class TIR(nn.Module):
         nn.init.normal_(self.output.weight, std=output_std)
         nn.init.zeros_(self.output.bias)
 
-    def forward(
-        self, text: Tensor, text_mask: Tensor | None, regions: Tensor, region_mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, text: Tensor, text_mask: Tensor, regions: Tensor, region_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings E_m (B, S, D) and region weights (B, S, R).
 
-        text (B, S, D); text_mask (B, S) or None for the release's unmasked padding; regions (B, R, V); region_mask
-        (B, R), all False for a product without a photo.
+        text (B, S, D); text_mask (B, S); regions (B, R, V); region_mask (B, R), all False for a product without a
+        photo.
         """
         from_text, _ = self.self_attention(text, text, text_mask)
         from_image, weights = self.cross_attention(text, regions, region_mask)

@@ -19,10 +19,10 @@ from attrex.quality.rows import Rows
 from attrex.shop.schema import Schema
 from attrex.types import Product
 
-__all__ = ["CheckReport", "Finding", "check"]
+__all__ = ["CheckReport", "Finding", "check_splits"]
 
 
-def check(
+def check_splits(
     products_by_split: Mapping[str, Iterable[Product]],
     *,
     schema: Schema | None = None,

@@ -9,8 +9,8 @@ from typing import Any
 from attrex.errors import did_you_mean
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.quality.report import SHOWN, Finding, counted_list, finding
-from attrex.shop.label_policy import BLANK_MARKERS
 from attrex.shop.schema import Schema
+from attrex.shop.shop import DEFAULT_CELLS
 from attrex.types import CellState, Product
 
 RARE_SPANS = 20  #: fewer spans than this teach little, and macro-F1 leaves such attributes out
@@ -28,8 +28,9 @@ class CellsCheck:
         self.spans: defaultdict[str, Counter[str]] = defaultdict(Counter)  # attribute -> split -> spans
         self.splits: list[str] = []
         self.products = self.complete = 0
-        self.markers: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        """what locating takes for blank -> attribute -> cells"""
+        self.markers: defaultdict[str, Counter[str]] = defaultdict(
+            Counter
+        )  # value that elsewhere is blank -> attribute
         self.mentioned: Counter[str] = Counter()  # attribute -> complete products that mention it
         self.odd: Counter[tuple[str, str]] = Counter()  # (category, attribute that it should not have)
         self.sizes: Counter[str] = Counter()  # category -> products that are not complete
@@ -55,9 +56,8 @@ class CellsCheck:
         for span in product.spans or ():
             self.spans[span.attribute][split] += 1
         for attribute, values in product.table.items():
-            for value in values:
-                if value.strip().casefold() in BLANK_MARKERS:
-                    self.markers[value][attribute] += 1
+            for value in filter(DEFAULT_CELLS.is_blank, values):
+                self.markers[value][attribute] += 1
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """By attribute, the fullest first; shares are 0..1."""
@@ -114,13 +114,12 @@ class CellsCheck:
             )
 
     def _markers(self) -> Iterator[Finding]:
-        for marker, counts in self.markers.items():
+        for word, counts in self.markers.items():
             yield finding(
                 "blank-marker",
                 "info",
-                f"{counts.total()} cells say {marker!r}, which counts as a value here: {counted_list(counts)}",
-                "`attrex locate` and `attrex fill` take it for blank: name it under `blank` in --columns, or if it is "
-                "a value leave it out of `blank` in the policy",
+                f"{counts.total()} cells say {word!r}, which counts as a value here: {counted_list(counts)}",
+                "if it says nothing, name it under cells: blank in the shop's file",
                 cells=dict(counts.most_common()),
             )
 

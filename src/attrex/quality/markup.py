@@ -26,7 +26,7 @@ class Markup:
                 "html",
                 "warning",
                 f"texts with HTML tags: {counted_list(found)}",
-                f"name these columns in the column mapping (--columns), html: [{', '.join(found)}]: tags are then no "
+                f"name these columns in the shop's file, columns: html: [{', '.join(found)}]: tags are then no "
                 "words, and lists and headings are seen; offsets stay those of the file. Labels are to be located anew",
                 fields=found,
             )

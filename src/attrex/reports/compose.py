@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from attrex.evaluation.evaluate import evaluate
+from attrex.evaluation.evaluate import evaluate_extractor
 from attrex.inference.extractor import Extractor
 from attrex.reports.content import sample
 from attrex.reports.html import write_report
@@ -37,7 +37,7 @@ def report_page(
     for run, (_, extractor) in zip(runs, models, strict=True):
         looked = extractor.extract([products[i] for i in shown], photos=photos)
         for i, prediction in zip(shown, looked, strict=True):
-            run[i] = _with_evidence(run[i], prediction)
+            run[i] = _with_regions(run[i], prediction)
     names = _names(models)
     return write_report(
         path,
@@ -60,20 +60,19 @@ def _run(
     labelled = any(p.spans is not None for p in products) and all(p.spans is not None or p.error for p in products)
     if not labelled:
         return list(extractor.extract(products, evidence=False, photos=photos)), None
-    result = evaluate(extractor, products, photos=photos)
+    result = evaluate_extractor(extractor, products, photos=photos)
     return result.predictions, result.to_json()
 
 
-def _with_evidence(prediction: Prediction, again: Prediction) -> Prediction:
+def _with_regions(prediction: Prediction, again: Prediction) -> Prediction:
     """The prediction with the region weights of a second one.
 
     All else stays: confidences differ in the last digits with the batch a product is in, and what the page shows is
     chosen by them.
     """
-    weights = {value.key: value.evidence for value in again.values}
-    return replace(
-        prediction, values=tuple(replace(v, evidence=weights.get(v.key, v.evidence)) for v in prediction.values)
-    )
+    regions = {(v.attribute, v.value, v.key): v.regions for v in again.values}
+    values = (replace(v, regions=regions.get((v.attribute, v.value, v.key), v.regions)) for v in prediction.values)
+    return replace(prediction, values=tuple(values))
 
 
 def _names(models: Sequence[tuple[str, Extractor]]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attrex.reports.markup import Html, bdi, el, join, ordinal
-from attrex.types import ExtractedValue, Prediction, Product
+from attrex.types import Prediction, Product, Value
 
 ProductRun = Sequence[Prediction]
 """The predictions of one model, parallel to the products."""
@@ -18,15 +18,15 @@ SIGNS = {"right": "✓", "wrong": "✗", "missed": "missed", "found": "", "": ""
 
 @dataclass(frozen=True, slots=True)
 class ValueRow:
-    """One (attribute, place) of a product: which model found it, and whether it is a label."""
+    """One (attribute, place) of a product, or a value without a place: which model found it, and if it is a label."""
 
     attribute: str
-    field: str
+    field: str | None  #: None: the value has no place, `start` and `end` are 0
     start: int
     end: int
-    text: str
-    gold: bool | None  #: None: the product has no labels
-    found: tuple[ExtractedValue | None, ...]  #: one per model
+    text: str  #: what the text says there, or the value
+    gold: bool | None  #: None: the product has no labels, or the value no place
+    found: tuple[Value | None, ...]  #: one per model
     fits: bool  #: False: the product's text does not say this at this place
 
     def status(self, model: int) -> str:
@@ -50,12 +50,12 @@ class ValueRow:
 
 
 def value_rows(product: Product, predictions: Sequence[Prediction]) -> list[ValueRow]:
-    """Every value of any model and every label, one row per place, in reading order."""
-    found = [{v.key: v for v in p.values} for p in predictions]
+    """Every value of any model and every label, one row per place, in reading order; values without a place last."""
+    found = [{v.source.key: v for v in p.values if v.source} for p in predictions]
     gold = None if product.spans is None else {s.key: s.text for s in product.spans}
     said = dict(gold or {})
     for values in found:
-        said |= {key: v.text for key, v in values.items()}
+        said |= {key: v.source.text for key, v in values.items() if v.source}
     rows = []
     for key, text in said.items():
         attribute, field, start, end = key
@@ -63,7 +63,12 @@ def value_rows(product: Product, predictions: Sequence[Prediction]) -> list[Valu
         is_gold = None if gold is None else key in gold
         rows.append(ValueRow(attribute, field, start, end, text, is_gold, tuple(f.get(key) for f in found), fits))
     order = {field: i for i, field in enumerate(product.fields)}
-    return sorted(rows, key=lambda r: (order.get(r.field, len(order)), r.start, r.end, r.attribute))
+    rows.sort(key=lambda r: (order.get(r.field or "", len(order)), r.start, r.end, r.attribute))
+    placeless = [{(v.attribute, v.value): v for v in p.values if v.source is None} for p in predictions]
+    for attribute, value in sorted({key for values in placeless for key in values}):
+        same = tuple(values.get((attribute, value)) for values in placeless)
+        rows.append(ValueRow(attribute, None, 0, 0, value, None, same, fits=True))
+    return rows
 
 
 def sample(products: Sequence[Product], predictions: Sequence[Sequence[Prediction]], limit: int) -> list[int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 from attrex.errors import DataError
+from attrex.io.atomic import write_bytes
 from attrex.reports.content import Page, ProductRun, ScoreTree, sample
 from attrex.reports.markup import Html, cut, el, join
 from attrex.reports.product import product_article
@@ -107,8 +108,7 @@ def _write(path: Path, title: str, kinds: Mapping[str, bool], **parts: Html) -> 
         **parts,
     )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(page.encode("utf-8", errors="replace"))  # half a surrogate pair must not cost the whole page
+        write_bytes(path, page.encode("utf-8", errors="replace"))  # half a surrogate pair must not cost the whole page
     except OSError as exc:
         raise DataError(
             f"cannot write the report to {path}: {exc.strerror or exc}; name a file in a folder you may write to"

@@ -12,7 +12,7 @@ from PIL import Image
 from attrex.errors import DataError
 from attrex.reports.content import SIGNS, Page, ValueRow
 from attrex.reports.markup import MAX_LABEL, ORDINALS, Html, bdi, cut, el, ordinal
-from attrex.types import ExtractedValue, ImageSource, Product, RegionWeights
+from attrex.types import ImageSource, Product, RegionWeights, Value
 
 
 def _jpeg(source: ImageSource, size: int) -> bytes:
@@ -69,10 +69,10 @@ def grid_fault(product: Product, evidence: RegionWeights) -> str | None:
     return None
 
 
-def grids_of(product: Product, value: ExtractedValue | None) -> list[RegionWeights]:
+def grids_of(product: Product, value: Value | None) -> list[RegionWeights]:
     """Heat-maps that can be drawn, the strongest first."""
-    usable = [e for e in value.evidence if not grid_fault(product, e)] if value else []
-    return sorted(usable, key=lambda e: -max(map(max, e.weights)))
+    usable = [r for r in value.regions if not grid_fault(product, r)] if value else []
+    return sorted(usable, key=lambda r: -max(map(max, r.weights)))
 
 
 def _packed(grids: Sequence[RegionWeights]) -> str:

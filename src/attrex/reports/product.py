@@ -58,10 +58,9 @@ def _product_faults(product: Product, rows: Sequence[ValueRow]) -> list[str]:
     for row in rows:
         name = f"{cut(row.attribute)} {cut(row.text)!r}"
         if not row.fits:
-            where = f"{cut(row.field)}:{row.start}-{row.end}"
-            faults.append(f"{name} is not what the text says at {where}, so it is not marked there")
-        evidence = [e for v in row.found if v for e in v.evidence]
-        faults += [f"{name}: {fault}" for fault in sorted({grid_fault(product, e) or "" for e in evidence}) if fault]
+            faults.append(f"{name} is not what the text says at {_where(row)}, so it is not marked there")
+        grids = [r for v in row.found if v for r in v.regions]
+        faults += [f"{name}: {fault}" for fault in sorted({grid_fault(product, r) or "" for r in grids}) if fault]
     return faults
 
 
@@ -116,7 +115,7 @@ def _value_row(page: Page, product: Product, index: int, row: ValueRow) -> Html:
         el("th", page.label(row.attribute), scope="row"),
         el("td", bdi(row.text), unequal),
         *(_confidence_cell(row, m) for m in range(len(row.found))),
-        el("td", f"{cut(row.field)}:{row.start}-{row.end}", cls="where"),
+        el("td", _where(row), cls="where"),
         el("td", " / ".join(dict.fromkeys(peaks)) or "–", cls="where"),
         data_rows=index,
         data_attribute=cut(row.attribute),
@@ -124,6 +123,10 @@ def _value_row(page: Page, product: Product, index: int, row: ValueRow) -> Html:
         data_mistake=row.mistake,
         data_differs=row.differs,
     )
+
+
+def _where(row: ValueRow) -> str:
+    return "not in the text" if row.field is None else f"{cut(row.field)}:{row.start}-{row.end}"
 
 
 def _confidence_cell(row: ValueRow, model: int) -> Html:

@@ -1,6 +1,6 @@
 """The schema: which attributes a shop has, their known values and other forms of them, and which category has which.
 
-Learned from data with :meth:`Schema.learn`, saved as YAML, edited by hand.
+Learned from data with :meth:`Schema.learn`; a part of the shop's file.
 """
 
 from __future__ import annotations
@@ -8,21 +8,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from attrex.errors import SchemaError, did_you_mean
 from attrex.types import CellState, Product
-
-_SCHEMA_HEADER = """\
-# Attributes of a catalogue. Edit freely:
-#   columns     names of the table columns merged into this attribute
-#   options     known values, most frequent first
-#   aliases     value -> other forms of it that texts use
-#   categories  (at the bottom) category -> its attributes; leave a category out to allow all
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +36,14 @@ class Schema:
         twice = [n for n, k in Counter(names).items() if k > 1]
         if twice:
             raise SchemaError(f"attribute names must differ, found more than once: {', '.join(twice)}")
+        owner: dict[str, str] = {name: name for name in names}
+        for attribute in self.attributes:
+            for column in attribute.columns:
+                if owner.setdefault(column, attribute.name) != attribute.name:
+                    raise SchemaError(
+                        f"the column {column!r} of the attribute {attribute.name!r} belongs to {owner[column]!r} "
+                        "already; name it once"
+                    )
         for category, members in self.categories.items():
             for name in members:
                 if name not in names:
@@ -123,41 +120,26 @@ class Schema:
             },
         )
 
-    def to_yaml(self) -> str:
-        body: dict[str, Any] = {"attributes": {}, "categories": {c: list(m) for c, m in self.categories.items()}}
+    def to_plain(self) -> dict[str, Any]:
+        """Attributes and categories as mappings and lists, for YAML."""
+        attributes: dict[str, dict[str, Any]] = {}
         for a in self.attributes:
-            entry: dict[str, Any] = {}
-            if a.columns:
-                entry["columns"] = list(a.columns)
-            if a.options:
-                entry["options"] = list(a.options)
-            if a.aliases:
-                entry["aliases"] = {v: list(forms) for v, forms in a.aliases.items()}
-            body["attributes"][a.name] = entry
-        return _SCHEMA_HEADER + yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120)
-
-    def save(self, path: str | Path) -> None:
-        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+            aliases = {value: list(forms) for value, forms in a.aliases.items()}
+            entry = {"columns": list(a.columns), "options": list(a.options), "aliases": aliases}
+            attributes[a.name] = {key: content for key, content in entry.items() if content}
+        return {"attributes": attributes, "categories": {c: list(m) for c, m in self.categories.items()}}
 
     @classmethod
-    def load(cls, path: str | Path) -> Schema:
-        """Read a YAML schema; raises :class:`SchemaError` that names the file and the entry at fault."""
-        path = Path(path)
-        try:
-            # Everything as it is written: a size 38 or a value `yes` is a word here, not a number or a truth.
-            body = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-        except FileNotFoundError:
-            raise SchemaError(f"no schema file {path}; make one with Schema.learn(products).save(path)") from None
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
-            raise SchemaError(f"{path} is not YAML: {exc}") from exc
-        if not isinstance(body, dict) or not isinstance(body.get("attributes"), dict):
-            raise SchemaError(f"{path} should have a mapping 'attributes: {{name: ...}}' at the top")
-        try:
-            attributes = tuple(_attribute(name, entry) for name, entry in body["attributes"].items())
-            categories = {c: _words(f"category {c!r}", m) for c, m in _mapping("categories", body.get("categories"))}
-            return cls(attributes, categories)
-        except SchemaError as exc:
-            raise SchemaError(f"{path}: {exc}") from exc
+    def from_plain(cls, attributes: Any, categories: Any) -> Schema:
+        """The inverse of :meth:`to_plain`; raises :class:`SchemaError` that names the entry at fault."""
+        if attributes and not isinstance(attributes, dict):
+            raise SchemaError(
+                f"attributes should be a mapping such as {{name: {{options: [a]}}}}, found {attributes!r}"
+            )
+        return cls(
+            tuple(_attribute(name, entry) for name, entry in (attributes or {}).items()),
+            {c: _words(f"category {c!r}", members) for c, members in _mapping("categories", categories)},
+        )
 
 
 _KEYS = ("columns", "options", "aliases")

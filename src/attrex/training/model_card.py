@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
-from attrex import __version__
 from attrex.inference.checkpoint import Model
 from attrex.systems import system_info
 
@@ -44,7 +44,7 @@ def _origin(model: Model) -> list[str]:
     parts = f": fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`"
     system = f"system `{config.system}`{parts if system_info(config.system).composed else ''}"
     return [
-        f"Trained with Attrex {__version__}, preset `{config.preset}`, seed {seed}, on "
+        f"Trained with Attrex {version('attrex')}, preset `{config.preset}`, seed {seed}, on "
         f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",
         "",
         f"- text encoder: `{config.text.model}`, windows of {config.text.max_tokens} tokens",
@@ -80,10 +80,6 @@ def _assumed(model: Model) -> list[str]:
             lines.append(
                 f"- {chosen} chosen, and validation scored, without the finds that may be values which the table lacks"
             )
-    if rounds := model.metrics.get("rounds"):
-        agreed = rounds[-1]["agreement"]
-        told = "" if agreed is None else f"; the last two agree in {agreed:.1%} of their finds on validation"
-        lines.append(f"- {len(rounds)} rounds, each taught by what the one before read in unknown cells{told}")
     return lines
 
 
@@ -109,8 +105,6 @@ def _repeated_texts(metrics: dict[str, Any]) -> list[str]:
 _ASSUMPTION = {
     "negative": "absent",
     "masked": "unknown where its text names a known value, else as probably absent, with less weight in the loss",
-    "weighted": "probably absent, with less weight in the loss",
-    "pu": "filled as often as is seen elsewhere where its text names a known value, else as probably absent",
 }
 
 
@@ -128,7 +122,7 @@ _USE = [
     "",
     'extractor = Extractor.load("this/directory")',
     'for prediction in extractor.extract(read_products("products.jsonl")):',
-    "    print(prediction.id, [(v.attribute, v.text, v.confidence) for v in prediction.values])",
+    "    print(prediction.id, [(v.attribute, v.value, v.confidence) for v in prediction.values])",
     "```",
     "",
     "Values are found where the text says them; what only the photo shows is not filled in.",

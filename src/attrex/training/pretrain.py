@@ -4,7 +4,8 @@ Masked language modelling (Devlin et al., 2019) on windows of products, labelled
 at random, and beyond that whole attribute values that are known from the products with labels, wherever they are said.
 What comes out is a directory that `text.model` accepts; the head that guesses the words is left behind.
 
-Shapes: B rows, S tokens, D width, E embedding width, W words of the vocabulary, M hidden tokens.
+Shape letters:
+    B rows     S tokens     D width     E embedding width     W words of the vocabulary     M hidden tokens
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -28,11 +28,13 @@ from attrex.encoding.dataset import BucketSampler
 from attrex.encoding.encoder import ProductEncoder, Window
 from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import load_tokenizer
-from attrex.inference.directory import read_json, write_json
+from attrex.inference.directory import read_json
+from attrex.io.atomic import write_json
 from attrex.model.build import pretrained_text
 from attrex.model.text_encoder import TextEncoder, resolve_text_model
+from attrex.progress import Progress, note, silent
 from attrex.shop.schema import Schema
-from attrex.training.progress import HumanProgress
+from attrex.training.progress import ProgressReporter
 from attrex.training.resuming import fingerprint, open_run
 from attrex.training.trainer import grouped, save_weights, training_arguments
 from attrex.types import Product
@@ -49,7 +51,7 @@ def pretrain(
     validation: Iterable[Product] = (),
     config: Config | None = None,
     resume: bool = False,
-    console: Console | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Pretrain `text.model` on the texts of products and write the new encoder; returns what was measured.
 
@@ -57,12 +59,12 @@ def pretrain(
     :class:`DataError` where there is no text, :class:`ConfigError` where the directory is taken.
     """
     config = config or Config.load()
-    directory, console = Path(directory), console or Console(stderr=True)
+    directory = Path(directory)
     products, validation = list(products), list(validation)
     record = fingerprint(config, products)
     with open_run(directory, record, resume, finished=PRETRAINING_RECORD, what="encoder") as checkpoint:
         if (directory / PRETRAINING_RECORD).exists():
-            console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
+            note(progress, f"{directory} is finished already: nothing left to do")
             return read_json(directory / PRETRAINING_RECORD)
         set_seed(config.training.seed)
         tokenizer = load_tokenizer(resolve_text_model(config.text.model))
@@ -74,7 +76,7 @@ def pretrain(
         masking = Masking(tokenizer, config.pretraining, values)
         model = MaskedWords(pretrained_text(config))
         before = guess_hidden_words(model, unseen, masking, config)
-        trainer = Pretrainer(model, config, windows, masking, directory, console)
+        trainer = Pretrainer(model, config, windows, masking, directory, progress)
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
@@ -120,13 +122,13 @@ class KnownValues:
         # To a byte-level tokenizer a word behind a space is another one than the same at the beginning of a text.
         texts = (form for text in sorted(said) for form in (text, f" {text}"))
         encoded = (encoder.encode(Product(text, {"text": text})) for text in texts)
-        ids = ([i for w in e.windows for u in w.units if u is not None for i in u.ids] for e in encoded)
+        ids = ([i for w in e.windows for u in w.units for i in u.ids] for e in encoded)
         return cls(ids, len(said))
 
     def places(self, window: Window) -> Iterator[range]:
         """The tokens of each value that a window says, the longest ones, not overlapping."""
         units = zip(window.unit_index, window.units, strict=True)
-        ends = {first + len(unit.ids) for first, unit in units if unit is not None}
+        ends = {first + len(unit.ids) for first, unit in units}
         at = 0
         for start in window.unit_index:
             if start < at:
@@ -218,9 +220,9 @@ class Pretrainer(Trainer):
         windows: Sequence[Window],
         masking: Masking,
         directory: Path,
-        console: Console,
+        progress: Progress,
     ) -> None:
-        self.config, self.progress = config, HumanProgress(console)
+        self.config, self.progress = config, ProgressReporter(progress)
         arguments = training_arguments(config.training, directory, [])
         arguments.save_steps, arguments.save_total_limit = config.training.save_every or 0.1, 1
         super().__init__(

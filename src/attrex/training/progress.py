@@ -1,53 +1,35 @@
-"""Progress of a training that a person understands: a live bar on a terminal, plain lines in a log file."""
+"""Progress of a training, from the Hugging Face Trainer's callbacks to :mod:`attrex.progress` events."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from attrex.progress import Progress, ProgressEvent, duration, note
+
 METRIC = "eval_tag_f1"
-LINES = 20
-"""Lines in a log file, besides one per validation: one every 5 % of the steps."""
+TASK = "training"
 
 
-class HumanProgress(TrainerCallback):
-    """Epoch, loss, best TAG-F1 so far and the time left; one line per validation that stays."""
+class ProgressReporter(TrainerCallback):
+    """Reports every step with epoch, loss and best TAG-F1, and one message per validation."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
-        self.bar: Progress | None = None
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
         self.active = False
+        self.facts = ""
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self.active = state.is_world_process_zero
-        if not self.active:
-            return
-        self.started, self.first, self.said = time.monotonic(), state.global_step, state.global_step
-        if state.global_step:
-            self._say(f"going on from step {state.global_step:,} of {state.max_steps:,}")
-        if self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("[bold]training[/]"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[facts]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self.bar.start()
-            self.task = self.bar.add_task("train", total=state.max_steps, completed=state.global_step, facts="")
+        if self.active and state.global_step:
+            note(self.progress, f"resumed at step {state.global_step:,} of {state.max_steps:,}")
+        self._report(state)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.bar:
-            self.bar.update(self.task, completed=state.global_step)
+        self._report(state)
 
     def on_log(
         self,
@@ -61,14 +43,15 @@ class HumanProgress(TrainerCallback):
             return
         if "loss" in logs:
             best = f" · best TAG-F1 {state.best_metric:.4f}" if state.best_metric is not None else ""
-            facts = f"epoch {state.epoch or 0:.1f} of {args.num_train_epochs:g} · loss {logs['loss']:.3f}{best}"
-            self._step(state, facts)
+            self.facts = f"epoch {state.epoch or 0:.1f} of {args.num_train_epochs:g} · loss {logs['loss']:.3f}{best}"
+            self._report(state)
         if METRIC in logs:
             macro = f", macro-F1 {logs['eval_macro_f1']:.4f}" if "eval_macro_f1" in logs else ""
-            self._say(
+            note(
+                self.progress,
                 f"epoch {state.epoch or 0:.2f}: validation TAG-F1 {logs[METRIC]:.4f}"
                 f" (P {logs['eval_tag_precision']:.4f}, R {logs['eval_tag_recall']:.4f}),"
-                f" CLS-F1 {logs['eval_cls_f1']:.4f}{macro} in {duration(logs['eval_seconds'])}"
+                f" CLS-F1 {logs['eval_cls_f1']:.4f}{macro} in {duration(logs['eval_seconds'])}",
             )
 
     def on_train_end(
@@ -77,30 +60,11 @@ class HumanProgress(TrainerCallback):
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back; also after an error or an interrupt."""
-        if self.bar:
-            self.bar.stop()
-            self.bar = None
+        """Report the end; also after an error or an interrupt."""
+        if self.active:
+            self.progress(ProgressEvent(TASK, finished=True))
+        self.active = False
 
-    def _step(self, state: TrainerState, facts: str) -> None:
-        if self.bar:
-            self.bar.update(self.task, facts=facts)
-        elif state.global_step - self.said >= state.max_steps / LINES:
-            self.said = state.global_step
-            passed = time.monotonic() - self.started
-            left = passed / (state.global_step - self.first) * (state.max_steps - state.global_step)
-            self._say(
-                f"step {state.global_step:,} of {state.max_steps:,} ({state.global_step / state.max_steps:.0%})"
-                f" · {facts} · {duration(passed)}, {duration(left)} left"
-            )
-
-    def _say(self, line: str) -> None:
-        self.console.print(line, soft_wrap=True, highlight=False)
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min` or `1 h 05 min`."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+    def _report(self, state: TrainerState) -> None:
+        if self.active:
+            self.progress(ProgressEvent(TASK, state.global_step, state.max_steps, facts=self.facts))

@@ -13,8 +13,7 @@ from typing import Any
 
 from attrex.config import Config
 from attrex.errors import ConfigError
-from attrex.inference.directory import write_json
-from attrex.io.products import exclusive_lock
+from attrex.io.atomic import exclusive_lock, write_json
 from attrex.types import Product
 
 RUN_RECORD = "run.json"
@@ -57,12 +56,11 @@ def open_run(
 def _prepare(directory: Path, record: dict[str, Any], resume: bool, finished: str, what: str) -> Path | None:
     checkpoint = last_complete(directory)
     taken = (directory / finished).exists()
-    started = checkpoint is not None or (directory / "rounds").exists()
     if not resume and taken:
         raise ConfigError(f"{directory} holds a finished {what}; choose another --out")
-    if not resume and started:
+    if not resume and checkpoint is not None:
         raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
-    if resume and (taken or started):
+    if resume and (taken or checkpoint is not None):
         differences = _changed_settings(_read_record(directory / RUN_RECORD), record)
         if differences:
             raise ConfigError(

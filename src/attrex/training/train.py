@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
 from transformers import set_seed
 
 from attrex.config import Config
 from attrex.encoding.batching import load_photos
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.errors import ConfigError, DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
+from attrex.evaluation.placing import with_places
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
@@ -30,73 +31,62 @@ from attrex.labels.pseudo_labels import Teacher
 from attrex.labels.supervision import supervision
 from attrex.model.build import build_system
 from attrex.model.text_encoder import resolve_text_model
+from attrex.progress import Progress, note, silent
 from attrex.shop.schema import Schema
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.training.model_card import model_card
 from attrex.training.resuming import fingerprint, open_run
-from attrex.training.rounds import train_rounds
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
+from attrex.vocabulary.lexicon import LEXICON_FILE, NOTHING_MINED, Lexicon
+from attrex.vocabulary.normalizer import ValueNormalizer
+from attrex.vocabulary.word_lists import WordLists
 
 
-def train(
+def train_model(
     products: Iterable[Product],
     validation: Iterable[Product],
     directory: str | Path,
     *,
     config: Config | None = None,
-    schema: Schema | None = None,
+    shop: Shop = DEFAULT_SHOP,
+    lexicon: Lexicon | None = None,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
-    console: Console | None = None,
+    progress: Progress = silent,
     teacher: str | Path | Iterable[Prediction] | None = None,
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
-    With ``resume`` a killed run goes on from its last checkpoint and ends as if it had not been killed; without any
-    checkpoint it starts, and a finished one is only loaded. ``teacher``: another model's predictions for the training
-    products, or a file of them (:func:`~attrex.io.predictions.read_predictions`), to learn from in cells that the table
-    leaves unknown; with `training.rounds` each round is taught by the one before.
+    :param shop: what is known of the shop; what it leaves open is learned from the products (:meth:`Shop.learn`).
+    :param lexicon: what the labels go by; it is kept with the model.
+    :param resume: continue a killed run from its last checkpoint, to the end that it would have had; without any
+        checkpoint it starts, and a finished one is loaded.
+    :param trackers: where curves go; None: TensorBoard if it is installed.
+    :param teacher: another model's predictions for the training products, or a file of them
+        (:func:`~attrex.io.predictions.read_predictions`), to learn from in cells that the table leaves unknown.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
     config = config or Config.load()
-    directory, console = Path(directory), console or Console(stderr=True)
+    directory = Path(directory)
     products, validation = list(products), list(validation)
-    schema = schema or Schema.learn(products)
+    shop = shop.learn(products)
+    schema = shop.schema
     _check_labels(products, schema, "training")
     _check_labels(validation, schema, "validation")
     _check_scored(validation)
     taught = None if teacher is None else _teacher(teacher, config, schema, products)
     trackers = known_trackers(trackers)
     record = fingerprint(
-        config, products, validation, schema=schema.to_yaml(), teacher=taught.fingerprint() if taught else ""
+        config, products, validation, shop=shop.to_yaml(), teacher=taught.fingerprint() if taught else ""
     )
     with open_run(directory, record, resume, finished="attrex.json", what="model") as checkpoint:
         if (directory / "attrex.json").exists():
-            console.print(f"{directory} is finished already: nothing left to do", soft_wrap=True, markup=False)
+            note(progress, f"{directory} is finished already: nothing left to do")
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
             return load_model(directory, allow_code=config.code)
-        if config.training.rounds > 1 and not all(p.complete for p in products):
-            one = config.model_copy(update={"training": config.training.model_copy(update={"rounds": 1})})
-
-            def fit(home: Path, teacher: list[Prediction] | None) -> Model:
-                return train(
-                    products,
-                    validation,
-                    home,
-                    config=one,
-                    schema=schema,
-                    resume=True,
-                    trackers=trackers,
-                    console=console,
-                    teacher=teacher,
-                )
-
-            model = train_rounds(products, validation, directory, config, fit, console)
-            model.save(directory, card=model_card(model))
-            return model
-
-        return _fit(products, validation, directory, config, schema, checkpoint, trackers, console, taught)
+        return _fit(products, validation, directory, config, shop, lexicon, checkpoint, trackers, progress, taught)
 
 
 def _fit(
@@ -104,40 +94,47 @@ def _fit(
     validation: Sequence[Product],
     directory: Path,
     config: Config,
-    schema: Schema,
+    shop: Shop,
+    lexicon: Lexicon | None,
     checkpoint: Path | None,
     trackers: Sequence[str],
-    console: Console,
+    progress: Progress,
     teacher: Teacher | None,
 ) -> Model:
     """One training, from its start or from a checkpoint, to a model directory."""
     set_seed(config.training.seed)
-    model = new_model(config, schema)
+    model, schema = new_model(config, shop), shop.schema
+    model.normalizer = ValueNormalizer.fit(
+        (p for p in products if p.error is None), shop=shop, lexicon=lexicon or NOTHING_MINED
+    )
     mentions = None  # of complete products everything is known
     if not all(p.complete for p in products):
-        mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share)
+        words = WordLists.of(shop)
+        mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share, words=words)
     known = supervision(products, schema, mentions)
-    console.print(known.render(), soft_wrap=True, highlight=False)
+    note(progress, known.render())
     pseudo_labels = teacher.count(products) if teacher else None
     if pseudo_labels:
-        console.print(pseudo_labels.render(), soft_wrap=True, highlight=False)
-    model.network.doubt_at(torch.tensor([known.prior(name) for name in schema.names]), known.mostly_in_doubt)
-    repeated = _count_repeated(products, validation, console)
-    taught = config.range.unknown != "negative"
-    encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
-    train_set = LabelledProducts(products, encoder)
+        note(progress, pseudo_labels.render())
+    model.network.drop_uncertain = known.mostly_in_doubt
+    repeated = _count_repeated(products, validation, progress)
+    if config.range.unknown == "negative":
+        mentions = None  # what is not labelled is absent
+    encoder = ProductEncoder(model.tokenizer, config, schema)
+    train_set = LabelledProducts(products, encoder, TargetEncoder(schema, mentions, teacher))
     if train_set.left_out:
-        console.print(f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
-    model.network.learn_values(said_values(train_set))
-    start_classifier(model, train_set)
+        note(progress, f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
+    model.network.build_vocabulary(labelled_values(train_set))
+    init_range_bias(model, train_set)
     calibrate_regions(model, products)
     freeze(model.network, config.training)
 
     extractor = Extractor(model)
 
     def read(threshold: float | None = None) -> list[Prediction]:
-        found = list(extractor.extract(validation, evidence=False, threshold=threshold))
-        return without_unknown(validation, found, mentions) if mentions and taught else found
+        predictions = extractor.extract(validation, evidence=False, threshold=threshold)
+        found = with_places(validation, predictions, extractor.encoder)
+        return without_unknown(validation, found, mentions) if mentions else found
 
     def measure(bootstrap: int = 0) -> dict[str, Any]:
         return score(validation, read(), bootstrap=bootstrap).to_json()
@@ -151,13 +148,13 @@ def _fit(
         lambda: _headline(measure()),
         directory,
         trackers=trackers,
-        console=console,
+        progress=progress,
     )
     trainer.run(checkpoint)
     if collator.warnings:
         product, said = next(iter(collator.warnings.items()))
-        told = f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}"
-        console.print(told, markup=False)  # ids and paths may look like markup
+        warning = f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}"
+        note(progress, warning)
     curve = _tune_threshold(model, validation, read) if config.range.tune_threshold else {}
     model.metrics = {
         "validation": measure(bootstrap=1000),
@@ -171,9 +168,11 @@ def _fit(
         "supervision": known.to_json(),
         "pseudo_labels": pseudo_labels.to_json() if pseudo_labels else None,
         "repeated_validation": repeated,
-        "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
+        "left_open": mentions is not None and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
+        if lexicon is not None:
+            lexicon.save(directory / LEXICON_FILE)
         model.save(directory, card=model_card(model))
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return model
@@ -198,50 +197,45 @@ def _teacher(
     return teacher
 
 
-def new_model(config: Config, schema: Schema) -> Model:
+def new_model(config: Config, shop: Shop) -> Model:
     """A fresh model on pretrained backbones."""
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    network = build_system(config, schema.names, tokenizer)
+    network = build_system(config, shop.schema.names, tokenizer)
     transform = None
     if network.image is not None:
         image = config.image
         transform = ImageTransform(
             image.size, image.mean or network.image.default_mean, image.std or network.image.default_std
         )
-    return Model(network, tokenizer, config, schema, transform, {"range": config.range.threshold})
+    return Model(network, tokenizer, config, shop, transform, {"range": config.range.threshold})
 
 
-def _count_repeated(products: Sequence[Product], validation: Sequence[Product], console: Console) -> int:
+def _count_repeated(products: Sequence[Product], validation: Sequence[Product], progress: Progress) -> int:
     """How many validation products have the texts of a training product; told, where there are any."""
     seen = {tuple(p.fields.values()) for p in products if any(p.fields.values())}
     repeated = sum(p.error is None and tuple(p.fields.values()) in seen for p in validation)
     if repeated:
-        told = f"{repeated:,} of {len(validation):,} validation products have the texts of a training product"
-        console.print(f"{told}: their scores tell what was memorised", soft_wrap=True, highlight=False)
+        share = f"{repeated:,} of {len(validation):,} validation products have the texts of a training product"
+        note(progress, f"{share}: their scores tell what was memorised")
     return repeated
 
 
-def start_classifier(model: Model, train_set: LabelledProducts) -> None:
+def init_range_bias(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    if not model.config.range.prior_bias:
-        return
-    windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
-    for window in windows:
-        if window.labels is not None:
-            counts[list(window.labels.pairs)] += 1
-    model.network.init_bias(counts / max(1, len(windows)))
+    for item in train_set.items:
+        counts[list(item.labels.pairs)] += 1
+    model.network.init_bias(counts / max(1, len(train_set)))
 
 
-def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
+def labelled_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Each labelled value as its attribute and token ids."""
-    for window in (window for _, encoded in train_set.items for window in encoded.windows):
-        pairs = window.labels.pairs if window.labels is not None else {}
-        for attribute, tags in pairs.items():
+    for _, window, labels in train_set.items:
+        for attribute, tags in labels.pairs.items():
             for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
                 more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
                 units = window.units[start : start + 1 + more]
-                yield attribute, tuple(i for unit in units if unit is not None for i in unit.ids)
+                yield attribute, tuple(i for unit in units for i in unit.ids)
 
 
 def calibrate_regions(model: Model, products: Sequence[Product], photos: int = 512) -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
@@ -34,7 +33,8 @@ from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
 from attrex.errors import CheckpointError, ConfigError, did_you_mean
 from attrex.model.precision import use_bf16
 from attrex.model.system import System
-from attrex.training.progress import METRIC, HumanProgress
+from attrex.progress import Progress, silent
+from attrex.training.progress import METRIC, ProgressReporter
 from attrex.training.resuming import STATE
 
 PATIENCE = 20  # steps without a finite gradient that are borne
@@ -56,10 +56,10 @@ class AttrexTrainer(Trainer):
         directory: Path,
         *,
         trackers: Sequence[str] | None = None,
-        console: Console | None = None,
+        progress: Progress = silent,
     ) -> None:
         self.config, self.measure = config, measure
-        self.progress = HumanProgress(console)
+        self.progress = ProgressReporter(progress)
         trackers = known_trackers(trackers)
         callbacks = [Milestones(config.training), RangeOnlyPhase(config.range.only_epochs), self.progress]
         if "tensorboard" in trackers:

@@ -11,59 +11,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import accumulate, pairwise
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from attrex.shop.label_policy import LocatePolicy
-
-WORD_FORMS = {
-    # folded word -> the word it is read as, in texts and values alike: spellings, adjectives, irregular plurals
-    "men": "man",
-    "women": "woman",
-    "children": "child",
-    "len": "lens",
-    "gray": "grey",
-    "colour": "color",
-    "analog": "analogue",
-    "tee": "tshirt",
-    "neckline": "neck",
-    "necked": "neck",
-    "collared": "collar",
-    "sleeved": "sleeve",
-    "heeled": "heel",
-    "printed": "print",
-    "striped": "stripe",
-    "checked": "check",
-    "checkered": "check",
-    "chequered": "check",
-    "zipper": "zip",
-    "zipped": "zip",
-    "resistance": "resistant",
-    "scarve": "scarf",
-    "jewellery": "jewelry",
-    "polarized": "polarised",
-    "&": "and",
-}
-ALIASES = {
-    # value -> other words for it in English fashion texts; one direction only: a bag need not be a handbag
-    "tshirts": ("t shirt",),
-    "round neck": ("crew neck",),
-    "long sleeves": ("full sleeves",),
-    "short sleeves": ("half sleeves",),
-    "no sleeves": ("sleeveless",),
-    "three-quarter sleeves": ("3/4 sleeves", "3/4th sleeves"),
-    "flip flops": ("slippers",),
-    "handbags": ("bag",),
-    "slim fit": ("slim",),
-    "stainless steel": ("steel",),
-    "training or gym": ("training", "gym"),
-    "navy blue": ("navy",),
-    "polka dots": ("dotted",),
-    "embroidered": ("embroidery",),
-    "trousers": ("pants",),
-    "sweatshirts": ("hoodie",),
-    "sweaters": ("pullover", "jumper"),
-}
-
+from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
+from attrex.vocabulary.word_lists import ENGLISH, WordLists
 
 _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _HYPHENS = "\\-\u2010\u2011"
@@ -120,22 +71,63 @@ class BoundedCache(dict[_K, _V]):
 
 
 class Folder:
-    """Cuts a text into words and folds each as the policy says."""
+    """Cuts a text into words and folds each, so that two spellings of a value become one.
 
-    def __init__(self, policy: LocatePolicy) -> None:
-        self.policy = policy
-        self.pattern = _word_pattern(policy.word_boundaries, policy.hyphen_is_space)
+    :param ignore_case: "Blue" is "blue"
+    :param fold_inflection: the English rule: "dresses" is "dress", "Men's" is "men"
+    :param hyphen_is_space: "crew-neck" is "crew neck"
+    :param join_words: "t shirt" is "tshirt"
+    :param word_boundaries: whole words only (Chinese, Japanese, Korean: whole characters); else any characters
+    :param word_forms: word -> the word it is read as; in any case, singular or plural
+    """
+
+    def __init__(
+        self,
+        *,
+        ignore_case: bool = True,
+        fold_inflection: bool = True,
+        hyphen_is_space: bool = True,
+        join_words: bool = True,
+        word_boundaries: bool = True,
+        word_forms: Mapping[str, str] | None = None,
+    ) -> None:
+        self.settings: dict[str, Any] = {
+            "ignore_case": ignore_case,
+            "fold_inflection": fold_inflection,
+            "hyphen_is_space": hyphen_is_space,
+            "join_words": join_words,
+            "word_boundaries": word_boundaries,
+            "word_forms": dict(word_forms or {}),
+        }
+        self.ignore_case, self.fold_inflection, self.join_words = ignore_case, fold_inflection, join_words
+        self.word_forms: dict[str, str] = {}
+        self.word_forms = {self._fold_letters(word): form for word, form in self.settings["word_forms"].items()}
+        self.pattern = _word_pattern(word_boundaries, hyphen_is_space)
         self.words = BoundedCache(self._fold_word)
 
+    @classmethod
+    def of(cls, policy: LabelPolicy = DEFAULT_POLICY, words: WordLists = ENGLISH) -> Folder:
+        """As a policy and word lists say."""
+        return cls(
+            ignore_case=policy.ignore_case,
+            fold_inflection=policy.fold_inflection and words.inflection == "english",
+            hyphen_is_space=policy.hyphen_is_space,
+            join_words=policy.join_words,
+            word_boundaries=policy.word_boundaries,
+            word_forms=words.word_forms if policy.aliases else None,
+        )
+
     def _fold_word(self, word: str) -> str:
+        folded = self._fold_letters(word)
+        return folded if self.join_words else f"{folded} "
+
+    def _fold_letters(self, word: str) -> str:
         folded = unicodedata.normalize("NFKC", word).replace("\u00ad", "").replace("’", "'")
-        if self.policy.ignore_case:
+        if self.ignore_case:
             folded = unicodedata.normalize("NFKC", folded.casefold())
-        if self.policy.fold_inflection:
+        if self.fold_inflection:
             folded = fold_plural(folded.removesuffix("'s").removesuffix("'S"))
-        if self.policy.aliases:
-            folded = WORD_FORMS.get(folded, folded)
-        return folded if self.policy.join_words else f"{folded} "
+        return self.word_forms.get(folded, folded)
 
     def fold(self, text: str) -> str:
         return "".join(self.split(text))
@@ -192,6 +184,6 @@ class FoldedText:
 
 
 def without_possessive(text: str, start: int, end: int, value: str) -> int:
-    """Where the value ends: "Men's" says Men in its first three letters, unless the value itself is "Levi's"."""
+    """Where the value ends: Men is the first three letters of "Men's", unless the value itself is "Levi's"."""
     ends_in_s = text[end - 2 : end].lower() in ("'s", "’s") and end - start > 2
     return end - 2 if ends_in_s and value[-2:-1] not in ("'", "’") else end

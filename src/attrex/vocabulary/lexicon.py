@@ -1,6 +1,6 @@
 """What a shop's own texts call its values: forms, headings and modifiers, mined by :mod:`attrex.labels.mining`.
 
-Saved as YAML that a person edits; :class:`attrex.labels.locator.Locator` goes by what is left in it.
+Saved as YAML that a person edits; :class:`attrex.labels.labeler.DistantLabeler` goes by what is left in it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from typing import Any, NamedTuple
 import yaml
 
 from attrex.errors import DataError, did_you_mean
+from attrex.io.atomic import write_text
 
+LEXICON_FILE = "lexicon.yaml"
+"""The lexicon's name in a model directory."""
 _LEXICON_HEADER = """\
 # What the texts call the values of the table, mined from them by `attrex locate --mine`. Edit freely.
-# Behind every form: [products with a filled cell that say it, how often the cell agrees, the same for titles if known,
-# how often a model reads it there if it was asked].
+# Behind every form: [products with a filled cell whose text has it, how often the cell agrees, the same for titles if
+# known, how often a model reads it there if it was asked].
 #   accepted    value -> forms that are labelled where the cell has the value; where it is blank, if they are right
 #               as often as the policy's `trust` asks
 #   headed      value -> forms that are only labelled under a heading of the attribute
 #   suggested   value -> forms that are not labelled: move a line to `accepted` to use it
 #   headings    words that announce a value of the attribute, as in "Fit: Regular"
-#   parts       words said after a percentage
+#   parts       words after a percentage
 #   modifiers   words that belong to the value they stand before
 #   categories  where blank cells may be labelled (none listed: everywhere)
 """
@@ -32,9 +35,9 @@ _LEXICON_HEADER = """\
 class FormStats(NamedTuple):
     """How well a form is known to stand for what it is listed under."""
 
-    support: int  #: products that say it
+    support: int  #: products whose text has it
     precision: float  #: share of those with a filled cell whose cell agrees, 0..1
-    in_titles: float | None = None  #: the same of those that say it in the title; None: too few
+    in_titles: float | None = None  #: the same of those that have it in the title; None: too few
     by_model: float | None = None  #: share of its places in products with the value that a model reads; None: not asked
 
     @classmethod
@@ -89,7 +92,7 @@ class Lexicon:
     def save(self, path: str | Path) -> None:
         body = {name: vocabulary.to_json() for name, vocabulary in self.attributes.items()}
         text = yaml.dump(body, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=120)
-        Path(path).write_text(_LEXICON_HEADER + text, encoding="utf-8")
+        write_text(Path(path), _LEXICON_HEADER + text)
 
     @classmethod
     def load(cls, path: str | Path) -> Lexicon:

@@ -1,125 +1,290 @@
-"""What the shop calls a value that a text says: "crewneck" is its Round Neck."""
+"""What the shop calls a value that a text names: "crewneck" is its Round Neck. Fitted once, saved with the model."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from attrex.labels.labeler import DistantLabeler
-from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
+from attrex.errors import DataError
 from attrex.shop.schema import Schema
-from attrex.types import Prediction, Product
-from attrex.vocabulary.folding import Folder
+from attrex.shop.shop import DEFAULT_SHOP, Shop
+from attrex.types import Prediction, Product, paired
+from attrex.vocabulary.folding import BoundedCache, Folder
+from attrex.vocabulary.forms import ValueForms
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
+from attrex.vocabulary.word_lists import WordLists
 
-ONE_VALUE = 0.01
-"""An attribute takes one value where fewer of its filled cells than this share hold several."""
+NORMALIZER_FILE = "normalizer.json"
+"""The normaliser's name in a model directory."""
+NORMALIZER_FORMAT = 1
+SEVERAL = 0.01
+"""An attribute is single-valued where fewer of its filled cells than this share hold several values."""
 MIN_CELLS = 5
-"""Filled cells beside which words must have been found before they are taken for the cells' value."""
-TRUST = 0.8
+"""Filled cells beside which a form must have been found before it is taken for the cells' value."""
+AGREEMENT = 0.8
 """The share of them that must agree on the value, 0..1."""
 
 
-class ValueNormalizer:
-    """The words of a shop's table, and what its texts call them.
+@dataclass(slots=True)
+class AttributeForms:
+    """The values of one attribute, and how often each folded form was met with each."""
 
-    The values are those of filled cells (:meth:`learn`), of a schema's options and of a lexicon. Words mean the value
-    that they spell; else the one that labels say they stand for; else the one that locating would find by them, through
-    an alias or a form of the lexicon; else the one that the filled cells have beside which they were found. A lexicon's
-    modifiers in front ("royal" blue) do not make them another.
+    values: list[str] = field(default_factory=list)  #: those known without a table: of a schema or a lexicon
+    forms: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: value -> their forms
+    modifiers: frozenset[str] = frozenset()  #: words that may stand before a value
+    cells: Counter[str] = field(default_factory=Counter)  #: value -> filled cells with it
+    single: int = 0  #: filled cells that hold one value
+    several: int = 0  #: filled cells that hold several
+    labels: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """form -> value -> labels"""
+    beside: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """form -> value -> filled cells beside which a model found the form"""
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "values": self.values,
+            "forms": {value: list(forms) for value, forms in self.forms.items()},
+            "modifiers": sorted(self.modifiers),
+            "cells": dict(self.cells),
+            "single": self.single,
+            "several": self.several,
+            "labels": {form: dict(counts) for form, counts in self.labels.items()},
+            "beside": {form: dict(counts) for form, counts in self.beside.items()},
+        }
+
+
+class ValueNormalizer:
+    """The values of a shop's table, and the forms that stand for each.
+
+    The values are those of filled cells, of a schema's options and of a lexicon. A form stands for the value that it
+    spells; else for the one that labels give it; else for the one whose alias it is, or whose form in the lexicon; else
+    for the one that the filled cells have beside which it was found. A lexicon's modifiers in front ("royal" blue) do
+    not make it another.
+
+    :param folder: makes one of two spellings
+    :param aliases: folded value -> folded forms of it, whichever attribute it is of
     """
 
-    def __init__(
-        self, schema: Schema | None = None, policy: LocatePolicy = DEFAULT_POLICY, lexicon: Lexicon = NOTHING_MINED
-    ) -> None:
-        self._labeler = DistantLabeler(schema, policy, lexicon)
-        self._folder = Folder(policy)
-        self._modifiers = {
-            name: frozenset(map(self._folder.fold, vocabulary.modifiers))
-            for name, vocabulary in lexicon.attributes.items()
-        }
-        self._given = dict.fromkeys(_known_values(schema, lexicon))
-        self._cells: defaultdict[str, Counter[bool]] = defaultdict(Counter)  #: attribute -> cells by "holds several"
-        self._counts: Counter[tuple[str, str]] = Counter()  #: (attribute, value) -> cells
-        self._labels: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)  #: (attribute, form) -> values
-        self._beside: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)  #: the same of finds and cells
-        self._known: dict[tuple[str, str], str] | None = None  #: (attribute, folded form) -> value
+    def __init__(self, folder: Folder, aliases: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        self.folded = BoundedCache(folder.fold)  #: value or text -> what is the same for all its spellings
+        self._folder = folder
+        self._aliases = dict(aliases or {})
+        self._attributes: defaultdict[str, AttributeForms] = defaultdict(AttributeForms)
+        self._names: dict[str, None] = {}  #: attributes with a known value, in order
+        self._spelled: dict[str, dict[str, str]] = {}  #: attribute -> folded form -> the value that it spells
+        self._aliased: dict[str, dict[str, str]] = {}  #: attribute -> folded form -> the value whose form it is
+        self._of_model = False  #: whether labels may be those of the products that are filled
 
-    def learn(self, product: Product, found: Prediction | None = None) -> None:
-        """Take in a product's filled cells, and what was found beside them, else its labels.
+    @classmethod
+    def fit(
+        cls,
+        products: Iterable[Product] = (),
+        *,
+        shop: Shop = DEFAULT_SHOP,
+        lexicon: Lexicon = NOTHING_MINED,
+        predictions: Iterable[Prediction] | None = None,
+    ) -> ValueNormalizer:
+        """Learn from a shop's options and aliases, a lexicon, and from products as :meth:`refine` does."""
+        folder = Folder.of(shop.labels, WordLists.of(shop))
+        known = ValueForms(folder, shop, lexicon)
+        normalizer = cls(folder, known.aliases)
+        for attribute, value in dict.fromkeys(_known_values(shop.schema, lexicon)):
+            normalizer._attributes[attribute].values.append(value)
+            normalizer._names[attribute] = None
+        for (attribute, value), forms in known.forms.items():
+            normalizer._attributes[attribute].forms[value] = forms
+        for name, vocabulary in lexicon.attributes.items():
+            if vocabulary.modifiers:
+                normalizer._attributes[name].modifiers = frozenset(map(folder.fold, vocabulary.modifiers))
+        normalizer.refine(products, predictions)
+        return normalizer
 
-        The labels of a product in which something was found would name its own finds, which would agree with its cells.
+    def refine(self, products: Iterable[Product], predictions: Iterable[Prediction] | None = None) -> None:
+        """Learn from more products: from their filled cells, and from their labels, or from what a model found.
+
+        With ``predictions`` the labels of these products do not count: a label comes from the product's own cell, and
+        would make every find agree with it.
+
+        Raises :class:`DataError` where the predictions are of other products.
         """
-        self._known = None
-        table = self.table(product)
-        for attribute, values in table.items():
-            if values:
-                self._cells[attribute][len(values) > 1] += 1
-                self._counts.update((attribute, value) for value in values)
-        for span in product.spans or () if found is None else ():
-            if span.value is not None:
-                self._labels[span.attribute, self._folder.fold(span.text)][span.value] += 1
-        for attribute, form in {(v.attribute, self._folder.fold(v.text)) for v in found.values} if found else ():
-            self._beside[attribute, form].update(table.get(attribute, ()))
-
-    def table(self, product: Product) -> dict[str, tuple[str, ...]]:
-        """The product's cells by attribute, as the policy and the schema merge columns; blank ones are not there."""
-        return self._labeler.merge_columns(product.table)
+        self._spelled.clear()
+        self._aliased.clear()
+        pairs = ((p, None) for p in products) if predictions is None else paired(products, predictions)
+        for product, prediction in pairs:
+            for attribute, values in product.table.items():
+                if values:
+                    one = self._attributes[attribute]
+                    self._names[attribute] = None
+                    one.cells.update(values)
+                    one.single += len(values) == 1
+                    one.several += len(values) > 1
+            if prediction is None:
+                for span in product.spans or ():
+                    if span.value is not None:
+                        self._attributes[span.attribute].labels[self.folded[span.text]][span.value] += 1
+            else:
+                for attribute, form in {(v.attribute, self.folded[v.value]) for v in prediction.values}:
+                    if cell := product.table.get(attribute):
+                        self._attributes[attribute].beside[form].update(cell)
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Those that are known, in the order of schema and lexicon, then of the table."""
-        return tuple(dict.fromkeys((*(attribute for attribute, _ in self._given), *self._cells)))
+        """Those with a known value, in the order of schema and lexicon, then of the table."""
+        return tuple(self._names)
 
     def is_single_valued(self, attribute: str) -> bool:
         """Whether the shop gives a product one value of the attribute. Where no cell tells, it may have several."""
-        cells = self._cells.get(attribute, Counter())
-        return cells[False] > 0 and cells[True] < ONE_VALUE * cells.total()
+        one = self._attributes.get(attribute)
+        return one is not None and one.single > 0 and one.several < SEVERAL * (one.single + one.several)
 
-    def of(self, attribute: str, text: str, cell: tuple[str, ...] = ()) -> str | None:
-        """The table's word for what a text says; None: it has none.
+    def normalize(self, attribute: str, text: str, cell: tuple[str, ...] = ()) -> str | None:
+        """The table's value for what a text names; None: it has none.
 
-        ``cell``: what was learned from the product's own cell, which does not count for what was found beside it.
+        :param cell: the product's own values of the attribute, which do not count for what was found beside them
         """
+        one = self._attributes.get(attribute)
+        if one is None:
+            return None
+        if attribute not in self._spelled:
+            self._resolve(attribute, one)
+        spelled, aliased = self._spelled[attribute], self._aliased[attribute]
         words = self._folder.split(text)
-        modifiers = self._modifiers.get(attribute, frozenset())
         for first, word in enumerate(words):
             form = "".join(words[first:])
-            value = self._forms.get((attribute, form)) or self._found_beside(attribute, form, cell)
-            if value is not None or word not in modifiers:
+            own = Counter(cell) if self._of_model else Counter()
+            value = (
+                spelled.get(form)
+                or _most_frequent(one.labels.get(form, Counter()) - own)
+                or aliased.get(form)
+                or _found_beside(one.beside.get(form, Counter()) - Counter(cell))
+            )
+            if value is not None or word not in one.modifiers:
                 return value
         return None
 
-    def folded(self, value: str) -> str:
-        """The same for all spellings of a value."""
-        return self._folder.fold(value)
+    def _resolve(self, attribute: str, one: AttributeForms) -> None:
+        """The values that forms spell, of several spellings the most frequent; and those whose aliases they are."""
+        values = [*dict.fromkeys((*one.values, *(value for value, _ in one.cells.most_common())))]
+        spelled: dict[str, str] = {}
+        aliased: dict[str, str] = {}
+        for value in values:
+            spelled.setdefault(self.folded[value], value)
+            for form in (*self._aliases.get(self.folded[value], ()), *one.forms.get(value, ())):
+                aliased.setdefault(form, value)
+        self._spelled[attribute], self._aliased[attribute] = spelled, aliased
 
-    def _found_beside(self, attribute: str, form: str, cell: tuple[str, ...]) -> str | None:
-        """The value that nearly all filled cells have beside which the words were found."""
-        values = self._beside.get((attribute, form), Counter()) - Counter(cell)
-        value = max(values, key=lambda v: (values[v], v), default=None)
-        enough = values.total() >= MIN_CELLS and value is not None and values[value] >= TRUST * values.total()
-        return value if enough else None
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": NORMALIZER_FORMAT,
+            "folding": self._folder.settings,
+            "aliases": {value: list(forms) for value, forms in self._aliases.items()},
+            "attributes": {n: self._attributes[n].to_json() for n in dict.fromkeys((*self._names, *self._attributes))},
+        }
 
-    @property
-    def _forms(self) -> Mapping[tuple[str, str], str]:
-        if self._known is None:
-            known: dict[tuple[str, str], str] = {}
-            values = [*dict.fromkeys((*self._given, *(cell for cell, _ in self._counts.most_common())))]
-            for attribute, value in values:  # its own words first, and of several spellings the most frequent
-                known.setdefault((attribute, self._folder.fold(value)), value)
-            for (attribute, form), meant in self._labels.items():
-                known.setdefault((attribute, form), max(meant, key=lambda v: (meant[v], v)))
-            for attribute, value in values:
-                for form in self._labeler.forms[attribute, value]:
-                    known.setdefault((attribute, form), value)
-            self._known = known
-        return self._known
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON."""
+        Path(path).write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> ValueNormalizer:
+        """Read what :meth:`save` wrote. Its labels may be those of the products that are filled; see :meth:`normalize`.
+
+        Raises :class:`DataError` that names the file and the entry at fault.
+        """
+        path = Path(path)
+        try:
+            body = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise DataError(f"no normaliser {path}; training writes one into the model directory") from None
+        except (OSError, ValueError) as exc:
+            raise DataError(f"{path} is not JSON: {exc}; copy the model again") from exc
+        try:
+            return cls._parse(body)
+        except DataError as exc:
+            raise DataError(f"{path}: {exc}; copy the model again") from None
+
+    @classmethod
+    def _parse(cls, body: Any) -> ValueNormalizer:
+        version = _require(body, "format", int)
+        if version != NORMALIZER_FORMAT:
+            raise DataError(f"format should be {NORMALIZER_FORMAT}, found {version!r}")
+        _require_keys(body, ("format", "folding", "aliases", "attributes"), "the normaliser")
+        folding = _require(body, "folding", dict)
+        _require_keys(folding, tuple(Folder().settings), "folding")
+        normalizer = cls(Folder(**folding), _parse_forms(body, "aliases"))
+        normalizer._of_model = True
+        for name, row in _require(body, "attributes", dict).items():
+            _require_keys(row, tuple(AttributeForms().to_json()), f"attribute {name!r}")
+            normalizer._attributes[name] = AttributeForms(
+                values=_parse_words(row, "values"),
+                forms=_parse_forms(row, "forms"),
+                modifiers=frozenset(_parse_words(row, "modifiers")),
+                cells=_parse_counts(row, "cells"),
+                single=_require(row, "single", int),
+                several=_require(row, "several", int),
+                labels=_parse_counters(row, "labels"),
+                beside=_parse_counters(row, "beside"),
+            )
+        named = (name for name, one in normalizer._attributes.items() if one.values or one.cells)
+        normalizer._names = dict.fromkeys(named)
+        return normalizer
 
 
-def _known_values(schema: Schema | None, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
+def _most_frequent(values: Counter[str]) -> str | None:
+    """Of equally frequent values the last by the alphabet: the same one whatever the order of the products."""
+    return max(values, key=lambda v: (values[v], v), default=None)
+
+
+def _found_beside(values: Counter[str]) -> str | None:
+    """The value of nearly all filled cells beside which a form was found."""
+    total, value = values.total(), _most_frequent(values)
+    return value if value is not None and total >= MIN_CELLS and values[value] >= AGREEMENT * total else None
+
+
+def _known_values(schema: Schema, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
     """(attribute, value) of what was written down by hand or mined."""
-    for attribute in schema.attributes if schema else ():
+    for attribute in schema.attributes:
         yield from ((attribute.name, value) for value in attribute.options)
     for name, vocabulary in lexicon.attributes.items():
         yield from ((name, value) for value in (*vocabulary.accepted, *vocabulary.headed) if value)
+
+
+_KINDS = {int: "a whole number", list: "a list", dict: "an object"}
+
+
+def _require(body: Any, key: str, kind: type) -> Any:
+    if not isinstance(body, dict) or type(body.get(key)) is not kind:
+        found = body.get(key) if isinstance(body, dict) else body
+        raise DataError(f"{key!r} should be {_KINDS[kind]}, found {found!r:.80}")
+    return body[key]
+
+
+def _require_keys(body: Any, keys: tuple[str, ...], where: str) -> None:
+    if not isinstance(body, dict) or set(body) != set(keys):
+        raise DataError(f"{where} should have {', '.join(keys)}, found {body!r:.80}")
+
+
+def _parse_words(body: Any, key: str) -> list[str]:
+    words: list[str] = _require(body, key, list)
+    if not all(isinstance(word, str) for word in words):
+        raise DataError(f"{key!r} should be a list of words, found {words!r:.80}")
+    return words
+
+
+def _parse_forms(body: Any, key: str) -> dict[str, tuple[str, ...]]:
+    forms = _require(body, key, dict)
+    return {value: tuple(_parse_words(forms, value)) for value in forms}
+
+
+def _parse_counts(body: Any, key: str) -> Counter[str]:
+    counts = _require(body, key, dict)
+    return Counter({value: _require(counts, value, int) for value in counts})
+
+
+def _parse_counters(body: Any, key: str) -> defaultdict[str, Counter[str]]:
+    counters = _require(body, key, dict)
+    return defaultdict(Counter, {form: _parse_counts(counters, form) for form in counters})

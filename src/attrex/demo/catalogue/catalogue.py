@@ -15,10 +15,12 @@ from attrex.demo.catalogue.facts import AMBIGUOUS_SHARE, Facts, draw_facts
 from attrex.demo.catalogue.texts import write_texts
 from attrex.demo.catalogue.vocabulary import ATTRIBUTES, Language
 from attrex.errors import ConfigError, did_you_mean
+from attrex.shop.shop import DEFAULT_SHOP, SHOP_FILE
 from attrex.types import Product
 
 _LEXICONS = {"en": english.LEXICON, "zh": chinese.LEXICON}
 LANGUAGES = tuple(_LEXICONS)
+SHOPS = {"en": english.SHOP, "zh": DEFAULT_SHOP}
 TRAPS = ("ambiguous_color", "brand_color", "category_word", "negative_mention")
 """What can be difficult about a product on purpose; see :class:`DrawnProduct`."""
 _MIN_IMAGE_SIZE = 32
@@ -104,15 +106,17 @@ def write_catalogue(
     ambiguous_share: float = AMBIGUOUS_SHARE,
     images: bool = True,
 ) -> Path:
-    """Write ``{test,valid,train}.jsonl``, ``catalog.jsonl`` and ``images/`` into a directory, and return it.
+    """Write ``{test,valid,train}.jsonl``, ``catalog.jsonl``, ``images/`` and ``shop.yaml`` into a directory; return it.
 
     The labelled rows carry all spans; ``catalog.jsonl`` has the training products as the shop has them. Test and
     validation products are drawn first, so that a larger training set leaves them as they are. Files of the same names
     are replaced. Raises :class:`ConfigError` for options that make no sense, before anything is written.
     """
-    _check_sizes(language, image_size, fill_rate, train=train, valid=valid, test=test, extra_attributes=extra_attributes)
+    counts = {"train": train, "valid": valid, "test": test, "extra_attributes": extra_attributes}
+    _check_sizes(language, image_size, fill_rate, **counts)
     directory = Path(directory)
     (directory / "images").mkdir(parents=True, exist_ok=True)
+    SHOPS[language].save(directory / SHOP_FILE)
     start = 0
     with (directory / "catalog.jsonl").open("w", encoding="utf-8") as catalog:
         for split, count in (("test", test), ("valid", valid), ("train", train)):

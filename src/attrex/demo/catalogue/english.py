@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from attrex.demo.catalogue.vocabulary import Language, look_alikes, parse_forms
+from attrex.shop.shop import Shop
+
+SHOP = Shop(
+    word_forms={"neckline": "neck", "sleeved": "sleeve", "striped": "stripe", "zipped": "zip", "zipper": "zip"},
+    aliases={
+        "long sleeves": ("full sleeves",),
+        "short sleeves": ("half sleeves",),
+        "round neck": ("crew neck",),
+        "slim fit": ("slim",),
+        "sweaters": ("pullover", "jumper"),
+    },
+)
+"""What a person would write into the shop's file after a look at the texts; a few of :data:`_VALUES`, not all."""
 
 _BRANDS = (
     "Blue Harbor,Redwood,Olive & Co,Black Finch,Pink Lantern,White Heron,Greyfield,Orange Grove,"

@@ -9,7 +9,7 @@ from functools import cache
 from random import Random
 
 from attrex.demo.catalogue.facts import Facts
-from attrex.demo.catalogue.vocabulary import COLOR_BRANDS, COLORS, PRODUCT_TYPES, Wordings, Language
+from attrex.demo.catalogue.vocabulary import COLOR_BRANDS, COLORS, PRODUCT_TYPES, Language, Wordings
 from attrex.types import Span
 
 _SILENT_COLOR_SHARE = 0.12  # of the unambiguous products: their text does not say the colour at all

@@ -1,7 +1,7 @@
 """Mine from a shop's own table and texts what the texts call its values: :class:`attrex.vocabulary.lexicon.Lexicon`.
 
 A form is believed when two things agree. It resembles the value, or stands where the value is expected: in the value's
-slot of the title, under a heading, behind a percentage. And where it is said, the filled cells have that value, far
+slot of the title, under a heading, behind a percentage. And where texts have it, the filled cells have that value, far
 more often than elsewhere. Nothing but the table and the texts is used; labels that products may have are not looked at.
 """
 
@@ -14,8 +14,7 @@ from attrex.labels.mining.corpus import Corpus, Thresholds
 from attrex.labels.mining.modifiers import mine_modifiers
 from attrex.labels.mining.synonyms import Candidates, mine_contained, mine_own, mine_resembling
 from attrex.labels.mining.titles import mine_titles
-from attrex.shop.label_policy import DEFAULT_POLICY, LocatePolicy
-from attrex.shop.schema import Schema
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Product
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 
@@ -26,12 +25,11 @@ DEFAULT_THRESHOLDS = Thresholds()
 
 def mine(
     products: Iterable[Product],
-    schema: Schema | None = None,
-    policy: LocatePolicy = DEFAULT_POLICY,
+    shop: Shop = DEFAULT_SHOP,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Lexicon:
     """The lexicon of a shop, from its products with their tables."""
-    corpus = Corpus(products, schema, policy, thresholds)
+    corpus = Corpus(products, shop, thresholds)
     accepted, suggested = mine_own(corpus), Candidates()
     for found in (mine_contained(corpus), mine_resembling(corpus), mine_titles(corpus)):
         for (name, value, form), evidence in found.items():

@@ -1,4 +1,4 @@
-"""What headings and percentages announce: the headings themselves, and the words said behind them."""
+"""What headings and percentages announce: the headings themselves, and the words behind them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from attrex.labels.headings import compositions, key_value_lines
-from attrex.labels.labeler import VALUE_WORDS
+from attrex.labels.matching import VALUE_WORDS
 from attrex.labels.mining.corpus import Corpus, ScannedText
 from attrex.labels.mining.synonyms import Candidates
 from attrex.vocabulary.folding import FoldedText
+from attrex.vocabulary.index import PART, PHRASE
 from attrex.vocabulary.lexicon import FormStats
-from attrex.vocabulary.matcher import PART, PHRASE
 
 SEEN_OFTEN = 10
 """Products that must have a heading before it is one."""
@@ -33,7 +33,7 @@ def mine_headings(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
     best: dict[str, tuple[float, str]] = {}
     for (attribute, key), n in tries.items():
         share = hits[attribute, key] / n
-        known = key in corpus.index.headings or _says_a_value(corpus, spelled[key])
+        known = key in corpus.index.headings or _names_a_value(corpus, spelled[key])
         if n >= SEEN_OFTEN and share >= corpus.thresholds.heading and not known:
             best[key] = max(best.get(key, (0.0, "")), (share, attribute))
     found: dict[str, dict[str, FormStats]] = defaultdict(dict)
@@ -50,19 +50,19 @@ def _announced(reading: ScannedText) -> Iterator[tuple[str, str]]:
                 yield heading, text[start:end]
 
 
-def _says_a_value(corpus: Corpus, words: str) -> bool:
-    """A line that says a value itself ("Machine wash") announces nothing."""
+def _names_a_value(corpus: Corpus, words: str) -> bool:
+    """Whether words name a value themselves: a line such as "Machine wash" is no heading."""
     return bool(corpus.index.known.find(FoldedText(words, corpus.folder)))
 
 
 def mine_headed(corpus: Corpus, headings: dict[str, dict[str, FormStats]]) -> Candidates:
-    """(attribute, value, form): what is said under the headings; the value is "" where the cells do not agree on one.
+    """(attribute, value, form): what stands under the headings; the value is "" where the cells do not agree on one.
 
     A word for another attribute's value is left out.
     """
     announces = dict(corpus.index.headings) | {corpus.folder.fold(h): a for a, forms in headings.items() for h in forms}
     announces |= {corpus.folder.fold(name): name for name in corpus.options}
-    said: Counter[tuple[str, str]] = Counter()
+    occurrences: Counter[tuple[str, str]] = Counter()
     cells: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     spelled: dict[tuple[str, str], str] = {}
     for reading in corpus.readings:
@@ -71,13 +71,13 @@ def mine_headed(corpus: Corpus, headings: dict[str, dict[str, FormStats]]) -> Ca
             phrase = PHRASE.search(content)
             if attribute is None or phrase is None or corpus.folder.fold(phrase[0]) in announces:
                 continue
-            if not any(c.isdigit() for c in content) and not _says_a_value(corpus, phrase[0]):
+            if not any(c.isdigit() for c in content) and not _names_a_value(corpus, phrase[0]):
                 key = attribute, corpus.folder.fold(phrase[0])
                 spelled.setdefault(key, phrase[0].lower())
-                said[key] += 1
+                occurrences[key] += 1
                 cells[key].update(reading.table.get(attribute, ()))
     found: Candidates = {}
-    for (name, form), n in said.items():
+    for (name, form), n in occurrences.items():
         if n >= corpus.thresholds.support:
             words = spelled[name, form]
             value, share = _meant(corpus, name, words, cells[name, form])
@@ -106,19 +106,21 @@ def mine_parts(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
     if attribute is None:
         return {}
     whole: Counter[str] = Counter()
-    said: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
     spelled: dict[str, str] = {}
     for reading in corpus.readings:
         for text in reading.texts:
-            for part in compositions(text):
+            for part in compositions(text, corpus.index.conjunctions):
                 words = text[part.start : part.end]
                 if len(words.split()) <= PART and not _is_value_of(corpus, attribute, words):
                     key = corpus.folder.fold(words)
                     spelled.setdefault(key, words.lower())
-                    said[key] += 1
+                    occurrences[key] += 1
                     whole[key] += part.whole
     kept = [key for key, n in whole.most_common() if n >= corpus.thresholds.support]
-    return {attribute: {spelled[key]: FormStats(said[key], round(whole[key] / said[key], 3)) for key in kept}}
+    return {
+        attribute: {spelled[key]: FormStats(occurrences[key], round(whole[key] / occurrences[key], 3)) for key in kept}
+    }
 
 
 def _is_value_of(corpus: Corpus, attribute: str, words: str) -> bool:

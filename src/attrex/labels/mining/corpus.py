@@ -1,4 +1,4 @@
-"""The products as mining reads them: merged tables, and lines of folded words with the values they are known to say."""
+"""The products as mining reads them: merged tables, and lines of folded words with the known values in them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from attrex.labels.labeler import DistantLabeler
-from attrex.shop.label_policy import LocatePolicy
-from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.types import Product
-from attrex.vocabulary.folding import ALIASES, FoldedText, Folder
+from attrex.vocabulary.folding import FoldedText, Folder
+from attrex.vocabulary.index import VocabularyIndex
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
-from attrex.vocabulary.matcher import LexiconMatch, VocabularyIndex
+from attrex.vocabulary.matcher import LexiconMatch
+from attrex.vocabulary.word_lists import WordLists
 
 _NEVER = FormStats(0, 0.0)
 
@@ -24,7 +24,7 @@ _NEVER = FormStats(0, 0.0)
 class Thresholds:
     """When a form is accepted, and when it is at least suggested to a person."""
 
-    support: int = 5  #: products with a filled cell that say it
+    support: int = 5  #: products with a filled cell whose text has it
     accepted: float = 0.8  #: share of them whose cell agrees
     suggested: float = 0.5
     lift: float = 2.0  #: how much more often the cell agrees than in all products
@@ -73,35 +73,31 @@ def _sample(products: Iterable[Product], size: int) -> list[Product]:
 class Corpus:
     """The products of a shop, read once, and the values of their tables with the words for them that are known before.
 
-    ``known``: (attribute, value) -> its own word, built-in aliases and those of the schema.
+    ``known``: (attribute, value) -> its own words, the aliases of the shop and of its schema.
     """
 
-    def __init__(
-        self, products: Iterable[Product], schema: Schema | None, policy: LocatePolicy, thresholds: Thresholds
-    ) -> None:
-        self.policy = policy = replace(policy, mined_forms=True)
+    def __init__(self, products: Iterable[Product], shop: Shop, thresholds: Thresholds) -> None:
+        shop = replace(shop, labels=replace(shop.labels, mined_forms=True))
+        self.policy = shop.labels
         self.thresholds = thresholds
-        self.folder = Folder(policy)
-        labeler = DistantLabeler(schema, policy)
-        rows = [(p, labeler.merge_columns(p.table)) for p in _sample(products, thresholds.products) if p.error is None]
+        self.folder = Folder.of(shop.labels, WordLists.of(shop))
+        rows = [p for p in _sample(products, thresholds.products) if p.error is None]
         self.options: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for _, table in rows:
-            for name, values in table.items():
+        for product in rows:
+            for name, values in product.table.items():
                 if values:  # not where an attribute is only ever known to be absent
                     self.options[name].update(values)
-        self.known = self._known_forms(schema, policy)
-        self.index = VocabularyIndex(self.folder, policy, labeler.columns, schema, self._lexicon())
-        self.readings = [self._read(p, table) for p, table in rows]
+        self.known = self._known_forms(shop)
+        self.index = VocabularyIndex(self.folder, shop, self._lexicon())
+        self.readings = [self._read(product) for product in rows]
         self.filled = Counter(a for r in self.readings for a, values in r.table.items() if values)
 
-    def _known_forms(self, schema: Schema | None, policy: LocatePolicy) -> dict[tuple[str, str], list[str]]:
-        built_in = {self.folder.fold(v): forms for v, forms in ALIASES.items()} if policy.aliases else {}
-        by_hand = {a.name: a.aliases for a in (schema.attributes if schema else ())}
+    def _known_forms(self, shop: Shop) -> dict[tuple[str, str], list[str]]:
+        of_any = {self.folder.fold(v): forms for v, forms in shop.aliases.items()} if self.policy.aliases else {}
+        by_hand = {a.name: a.aliases for a in shop.schema.attributes}
         return {
             (name, value): list(
-                dict.fromkeys(
-                    (value, *built_in.get(self.folder.fold(value), ()), *by_hand.get(name, {}).get(value, ()))
-                )
+                dict.fromkeys((value, *of_any.get(self.folder.fold(value), ()), *by_hand.get(name, {}).get(value, ())))
             )
             for name, values in self.options.items()
             for value, _ in values.most_common()
@@ -118,17 +114,17 @@ class Corpus:
             }
         )
 
-    def _read(self, product: Product, table: Mapping[str, tuple[str, ...]]) -> ScannedText:
+    def _read(self, product: Product) -> ScannedText:
         lines = []
         for name, text in product.fields.items():
             for n, line in enumerate(re.findall(r"[^\n\r]+", text)):
                 lines.append(self._line(line, n == 0 and name == next(iter(product.fields))))
-        return ScannedText(table, product.category, tuple(product.fields.values()), lines)
+        return ScannedText(product.table, product.category, tuple(product.fields.values()), lines)
 
     def _line(self, text: str, title: bool) -> Line:
         folded = FoldedText(text, self.folder)
-        denied = list(self.index.negated_ranges(text, folded))
-        known = [f for f in self.index.known.find(folded) if not any(start <= f.start < end for start, end in denied)]
+        negated = list(self.index.negated_ranges(text, folded))
+        known = [f for f in self.index.known.find(folded) if not any(start <= f.start < end for start, end in negated)]
         words = []
         for word, start, end in folded.words():
             over = [f for f in known if f.start <= start < f.end]

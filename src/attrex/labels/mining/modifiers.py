@@ -21,7 +21,7 @@ def mine_modifiers(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
     """attribute -> words that mostly stand right before its values, and are no value of another attribute.
 
     Only attributes count whose table itself tells modified values apart. Every line counts once however many products
-    repeat it, for "wash dark colours separately" says nothing of "dark"; titles do not, where names of models stand
+    repeat it, for "wash dark colours separately" tells nothing of "dark"; titles do not, where names of models stand
     before the values.
     """
     attributes = [name for name in corpus.options if _modified(corpus, name) >= MODIFIED]
@@ -29,13 +29,13 @@ def mine_modifiers(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
         name: {corpus.folder.split(v)[0] for v in corpus.options[name] if corpus.folder.split(v)} for name in attributes
     }
     lines = {line.text: line for reading in corpus.readings for line in reading.lines if not line.title}
-    said: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
     before: Counter[tuple[str, str]] = Counter()
     spelled: dict[str, str] = {}
-    values: defaultdict[str, set[str | None]] = defaultdict(set)  # attribute -> those that the lines say
+    values: defaultdict[str, set[str | None]] = defaultdict(set)  # attribute -> those in the lines
     modified: defaultdict[tuple[str, str], set[str | None]] = defaultdict(set)  # those with the word before them
     for line in lines.values():
-        said.update({w.folded for w in line.words})
+        occurrences.update({w.folded for w in line.words})
         for value in line.known:
             values[value.attribute].add(value.value)
         pairs = list(_before(line))
@@ -45,7 +45,7 @@ def mine_modifiers(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
             spelled.setdefault(word.folded, line.text[word.start : word.end].lower())
     found: dict[str, dict[str, FormStats]] = defaultdict(dict)
     for (attribute, folded), n in before.most_common():
-        share = n / said[folded]
+        share = n / occurrences[folded]
         of_any = len(modified[attribute, folded]) >= max(3, ANY * len(values[attribute]))
         enough = n >= corpus.thresholds.support and share >= BEFORE
         if attribute in attributes and enough and (not of_any or folded in own[attribute]):

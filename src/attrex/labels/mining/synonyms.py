@@ -56,12 +56,12 @@ def mine_own(corpus: Corpus) -> Candidates:
 
 
 def mine_contained(corpus: Corpus) -> Candidates:
-    """Words for values that are a part of longer ones: where the cell says Pure Cotton, "cotton" is its value too."""
+    """Words for values that are a part of longer ones: where the cell has Pure Cotton, "cotton" is its value too."""
     split = corpus.folder.split
     found: Candidates = {}
-    said: Counter[tuple[str, str, str]] = Counter()
+    occurrences: Counter[tuple[str, str, str]] = Counter()
     for reading in corpus.readings:
-        said.update(
+        occurrences.update(
             {
                 (f.attribute, f.value or "", v)
                 for line in reading.lines
@@ -69,11 +69,11 @@ def mine_contained(corpus: Corpus) -> Candidates:
                 for v in reading.table.get(f.attribute, ())
             }
         )
-    for attribute, part, whole in said:
+    for attribute, part, whole in occurrences:
         # A part that only the schema knows has no forms of its own.
         for form in corpus.known.get((attribute, part), (part,)) if part != whole else ():
             if _contains(split(form), split(whole)):
-                found[attribute, whole, form.lower()] = FormStats(said[attribute, part, whole], 1.0)
+                found[attribute, whole, form.lower()] = FormStats(occurrences[attribute, part, whole], 1.0)
     return found
 
 
@@ -83,9 +83,9 @@ def _contains(part: list[str], whole: list[str]) -> bool:
 
 
 def mine_resembling(corpus: Corpus) -> Candidates:
-    """Forms that share a telling word with a value, and are said where the cell has it."""
+    """Forms that share a telling word with a value, and stand in texts where the cell has it."""
     resembling = _Resembling(corpus)
-    said: Counter[tuple[str, str]] = Counter()
+    occurrences: Counter[tuple[str, str]] = Counter()
     agreeing: Counter[tuple[str, str]] = Counter()
     by_value: Counter[tuple[str, str, str]] = Counter()
     forms: dict[tuple[str, str], tuple[WordForm, str]] = {}
@@ -94,19 +94,19 @@ def mine_resembling(corpus: Corpus) -> Candidates:
             if cell := reading.table.get(form.attribute):
                 key = form.attribute, form.folded
                 forms.setdefault(key, (form, surface))
-                said[key] += 1
+                occurrences[key] += 1
                 hits = [v for v in cell if v in form.values]
                 agreeing[key] += bool(hits)
                 by_value.update((*key, v) for v in hits)
     limits = corpus.thresholds
     found: Candidates = {}
     for key, (form, surface) in forms.items():
-        precision = agreeing[key] / said[key]
+        precision = agreeing[key] / occurrences[key]
         lift = precision / max(corpus.base_rate(form.attribute, form.values), 1e-9)
-        if said[key] >= limits.support and precision >= limits.suggested and lift >= limits.lift:
+        if occurrences[key] >= limits.support and precision >= limits.suggested and lift >= limits.lift:
             for value in form.values:
                 if by_value[(*key, value)]:
-                    found[form.attribute, value, surface] = FormStats(said[key], round(precision, 3))
+                    found[form.attribute, value, surface] = FormStats(occurrences[key], round(precision, 3))
     return found
 
 

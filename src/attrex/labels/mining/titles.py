@@ -17,9 +17,9 @@ Slot = tuple[str, str]
 
 
 def mine_titles(corpus: Corpus) -> Candidates:
-    """Words in an attribute's slot that stand for one value: where the cell says Caps, titles end in "beanie".
+    """Words in an attribute's slot that stand for one value: where the cell has Caps, titles end in "beanie".
 
-    Only titles count that lack the cell's own word, for a form replaces it; and wherever else it is said, the cell
+    Only titles count that lack the cell's own word, for a form replaces it; and wherever else it stands, the cell
     should have that value too. A word that tells more of another attribute's cell (the name of one brand's model) is
     left out.
     """
@@ -31,10 +31,10 @@ def mine_titles(corpus: Corpus) -> Candidates:
             spelled.setdefault(form, surface)
             replaces.update((attribute, value, form) for value in reading.table[attribute])
     wanted = {key for key, n in replaces.items() if n >= corpus.thresholds.support}
-    told = _titles_with(corpus, {form for _, _, form in wanted})
+    stats = _titles_with(corpus, {form for _, _, form in wanted})
     found: Candidates = {}
     for attribute, value, form in wanted:
-        shares = told[form]
+        shares = stats[form]
         support, precision, lift = shares[attribute, value]
         others = [
             t.lift for (a, _), t in shares.items() if a != attribute and t.precision >= corpus.thresholds.accepted
@@ -95,7 +95,7 @@ def _unexplained(corpus: Corpus, reading: ScannedText, slots: dict[Slot, str]) -
 class _TitleForm(NamedTuple):
     """What saying a form tells of a cell."""
 
-    support: int  #: products with a filled cell that say the form
+    support: int  #: products with a filled cell whose text has the form
     precision: float  #: share of them whose cell has the value
     lift: float  #: the same, as a multiple of the share in all products
 

@@ -1,0 +1,1 @@
+"""The main job on a catalogue drawn for it, and the catalogue."""
