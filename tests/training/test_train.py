@@ -224,7 +224,7 @@ from pathlib import Path
 from dataclasses import replace
 from attrex.config import Config
 from attrex.demo.catalogue import draw_catalogue
-from attrex.training.train import train
+from attrex.training.train import train_model
 from attrex.training.trainer import AttrexTrainer
 
 config, out = sys.argv[1:]
@@ -241,7 +241,7 @@ few = [
     replace(p, fields={"title": p.fields["title"]}, spans=tuple(s for s in p.spans or () if s.field == "title"))
     for p in products
 ]
-train(few, few[:6], out, config=Config.load(config), trackers=[])
+train_model(few, few[:6], out, config=Config.load(config), trackers=[])
 """
 
 
