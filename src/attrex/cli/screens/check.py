@@ -40,8 +40,8 @@ def check_screen(report: CheckReport, everything: bool = False) -> Group:
         _table("Attributes", "attribute", report.attributes, everything, ATTRIBUTES),
         _table("Text lengths", "unit", report.lengths, everything, what="units"),
         Text(
-            "\nPhotos: {photos:,}, of which {missing:,} are missing and {broken:,} broken; products with none "
-            "{none:,}, one {one:,}, several {several:,}".format(**photos)
+            "\nPhotos: {photos:,}, of them missing: {missing:,}, broken: {broken:,}.\n"
+            "Products without a photo: {none:,}, with one: {one:,}, with several: {several:,}.".format(**photos)
         ),
     )
 

@@ -41,7 +41,9 @@ class Figures:
         at_least = min(len(widths), self.names + KEPT)
         layouts = [(n, gap) for n in range(len(widths), at_least - 1, -1) for gap in (2, 1)]
         number, gap = next((x for x in layouts if sum(widths[: x[0]]) + x[1] * (x[0] - 1) <= room), (at_least, 1))
-        table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap, 0, 0), collapse_padding=True)
+        table = Table(
+            box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, gap - 1, 0, 0), collapse_padding=True
+        )
         for i, heading in enumerate(self.columns[:number]):
             is_name = i < self.names
             table.add_column(

@@ -63,13 +63,17 @@ def _advice(report: FillReport) -> list[str]:
 
     advice = []
     if differs := sum(counts[Outcome.DIFFERS] for counts in report.outcomes.values()):
-        advice.append(f"{differs:,} filled cells say something else than the texts; --changes lists them for review")
+        advice.append(
+            f"Filled cells that say something else than the texts: {differs:,}. Review them: --changes lists them"
+        )
     if report.unknown:
         words = ", ".join(f"{a}: {v} ({n:,})" for (a, v), n in report.unknown.most_common(EXAMPLES))
-        advice.append(f"{len(report.unknown):,} words are new to the table (--known-only leaves them out): {words}")
+        advice.append(
+            f"Words that the table lacks: {len(report.unknown):,} (--known-only leaves them out), most often {words}"
+        )
     if silent := [a for a in report.attributes if not report.outcomes[a]]:
         more = f" and {len(silent) - EXAMPLES:,} more" if len(silent) > EXAMPLES else ""
-        advice.append(f"nothing was found for {len(silent):,} attributes: {', '.join(silent[:EXAMPLES])}{more}")
+        advice.append(f"Attributes of which nothing was found: {', '.join(silent[:EXAMPLES])}{more}")
     if report.errors:
-        advice.append(f"{report.errors:,} rows could not be read; their cells are as they were")
+        advice.append(f"Rows that could not be read: {report.errors:,}; their cells are as they were")
     return advice

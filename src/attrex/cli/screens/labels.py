@@ -79,22 +79,22 @@ def _advice(report: LabelReport) -> list[str]:
         most = sorted(((n, a, v) for a, values in never.items() for v, n in values.items()), key=lambda x: -x[0])
         examples = ", ".join(f"{a}: {v} ({n:,})" for n, a, v in most[:EXAMPLES])
         advice.append(
-            f"{len(most):,} values are in no text. Where texts use other words, add aliases to the shop's file or a "
-            f"lexicon (--mine). Most often: {examples}"
+            f"Values that are in no text: {len(most):,}. Where texts use other words, add aliases to the shop's file, "
+            f"or learn them with --mine. Most often: {examples}"
         )
     if report.ambiguous:
         advice.append(
-            f"{len(report.ambiguous):,} words are values of two attributes (below). Merge attributes that mean the "
-            "same, or set a priority in the shop's file"
+            f"Words that two attributes claim: {len(report.ambiguous):,} (below). Merge attributes that mean the same, "
+            "or set a priority in the shop's file"
         )
     if report.columns.dropped:
         dropped = ", ".join(f"{c} ({n:,})" for c, n in report.columns.dropped.most_common(EXAMPLES))
         advice.append(
-            f"{len(report.columns.dropped):,} columns of no attribute were dropped. If one is an attribute, add it to "
+            f"Columns of no attribute, which were dropped: {len(report.columns.dropped):,}. Add those that are one to "
             f"the shop's file: {dropped}"
         )
     if report.errors:
-        advice.append(f"{report.errors:,} rows could not be read; they are marked in the output")
+        advice.append(f"Rows that could not be read: {report.errors:,}; they are marked in the output")
     return advice
 
 
