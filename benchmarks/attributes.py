@@ -18,16 +18,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from attrex_paper.systems.build import system_from
 from rich.console import Console
 from rich.table import Table
 
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.extractor import Extractor
 from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
+from attrex.model.build import build_system
 from attrex.shop.schema import Attribute, Schema
 from attrex.shop.shop import Shop
 from attrex.tools.benchmark import in_own_process, machine
@@ -67,7 +68,7 @@ def _widen(source: str, width: int, out: Path) -> None:
     model = load_model(source)
     names = [*model.schema.names, *(f"attribute {i}" for i in range(len(model.schema.names), width))]
     schema = Schema(tuple(Attribute(name) for name in names))
-    network = system_from(model.config, names, model.tokenizer, model.network.architecture())
+    network = build_system(model.config, names, model.tokenizer, model.network.architecture())
     narrow, wide = model.network.state_dict(), network.state_dict()
     for name, tensor in wide.items():
         if tensor.shape == narrow[name].shape:
@@ -102,7 +103,7 @@ def _training(source: str, products: list[Product]) -> dict[str, float]:
     """A few steps of the default training, forward, backward and update."""
     model = load_model(source)
     encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
-    data = LabelledProducts(products, encoder)
+    data = LabelledProducts(products, encoder, TargetEncoder(model.schema))
     extractor = Extractor(model)
     collator = Collator(encoder, extractor.loader)
     optimizer = torch.optim.AdamW(model.network.parameters(), lr=1e-6)

@@ -21,15 +21,16 @@ from torch.nn.utils import clip_grad_norm_
 from attrex.config import Config
 from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.io.atomic import write_json
 from attrex.io.images import ImageLoader
 from attrex.io.readers import read_products
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
 from attrex.model.precision import use_bf16
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.tools.benchmark import machine
-from attrex.training.train import calibrate_regions, new_model, start_classifier
+from attrex.training.train import calibrate_regions, init_range_bias, new_model
 from attrex.training.trainer import parameter_groups
 
 
@@ -40,8 +41,8 @@ def main() -> None:
     model = new_model(config, Shop(schema=Schema.learn(products)))
     network = model.network.train()
     encoder = ProductEncoder(model.tokenizer, config, model.schema)
-    data = LabelledProducts(products, encoder)
-    start_classifier(model, data)
+    data = LabelledProducts(products, encoder, TargetEncoder(model.schema))
+    init_range_bias(model, data)
     calibrate_regions(model, products[:64])
     collator = Collator(encoder, ImageLoader(model.transform) if model.transform else None)
     optimizer = torch.optim.AdamW(parameter_groups(network, config.training), fused=True)
@@ -55,12 +56,12 @@ def main() -> None:
         return torch.autocast("cpu", torch.bfloat16, enabled=bf16)
 
     def bare(numbers: list[int]) -> None:
-        batch = Batch(**collator([data[i] for i in numbers]))
+        inputs = Inputs.from_tensors(collator([data[i] for i in numbers]))
         with autocast():
-            last, _ = network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+            last, _ = network.text.encode(network.text.embed(inputs.input_ids), inputs.token_mask)
             loss = last.float().square().mean()
-            if batch.pixels is not None:
-                loss = loss + network.see(batch.pixels).float().square().mean()
+            if inputs.pixels is not None:
+                loss = loss + network.encode_images(inputs.pixels).float().square().mean()
         loss.backward()
         network.zero_grad()
 

@@ -33,7 +33,7 @@ from attrex.io.predictions import read_predictions
 from attrex.shop.cells import Cells
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import Shop
-from attrex.systems import SYSTEMS
+from attrex.systems import known_systems
 from attrex.types import Product
 from attrex.vocabulary.lexicon import Lexicon
 
@@ -445,15 +445,18 @@ def test_another_system_is_trained_scored_and_extracted_with_alike(data: Path, p
     said = error("export", tmp_path / "shop", "--out", tmp_path / "onnx")
     assert "only ULS-DRAM and its variants are exported, not suopentag; run it with torch" in said
     said = error("train", "--train", data / "train.jsonl", "--system", "opentags", "--out", tmp_path / "other")
-    assert "system: Input should be 'uls-dram', 'opentag'" in said
+    assert "system: no system 'opentags'; did you mean 'opentag'?; known are uls-dram, " in said
 
 
 def test_the_systems_are_listed_with_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attrex.cli.training.console", Console(width=200))
-    shown = attrex("systems").output
-    assert all(name in shown for name in SYSTEMS)
+    monkeypatch.setattr("attrex.cli.training.console", Console(width=80))
+    shown = attrex("systems").stdout
+    assert all(name in shown for name in known_systems())
     row = next(line for line in shown.splitlines() if "m-jave-bert" in line)
-    assert "text encoder + photos, frozen" in row
+    assert "Zhu 2020" in row
+    assert "encoder, photos*" in row
+    assert row.rstrip().endswith("softmax")
+    assert all(len(line) <= 80 and "…" not in line for line in shown.splitlines())
     assert "given" in next(line for line in shown.splitlines() if "suopentag" in line)
 
 

@@ -36,7 +36,7 @@ from attrex.io.readers import read_products
 from attrex.io.splitting import split_by_group
 from attrex.labels.labeler import DistantLabeler
 from attrex.shop.shop import Shop
-from attrex.systems import SYSTEMS
+from attrex.systems import system_info
 from attrex.training.train import train_model
 from attrex.types import Product
 
@@ -215,7 +215,7 @@ def _on_test(extractor: Extractor, options: argparse.Namespace, config: Config) 
     if options.curve and extractor.model.network.predicts_range:
         low = list(extractor.extract(test, threshold=min(CANDIDATES), evidence=False))
         found["threshold_curve"] = threshold_curve(test, low)
-    if SYSTEMS[config.system].attribute_given:  # asked for all attributes above, for those of each product here
+    if system_info(config.system).attribute_given:  # asked for all attributes above, for those of each product here
         found["test_given"] = figures(evaluate_extractor(extractor, test, gold_attributes=True))
     return found
 

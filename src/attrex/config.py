@@ -8,16 +8,32 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from attrex.errors import ConfigError, did_you_mean
-from attrex.systems import SYSTEMS, SystemName
+from attrex.systems import known_systems, names_code, system_info
+
+FUSIONS = {
+    "none": "L",
+    "concat": "VL",
+    "concat_attention": "VL-SelfAttn",
+    "uniter": "VL-UNITER",
+    "pixel_bert": "VL-PixelBERT",
+    "vilt": "VL-ViLT",
+    "tir": "TIR",
+}
+"""The built-in kinds of fusion, and what the paper calls them."""
+GUIDANCES = {"prototype": "PAR", "dynet": "DyNet-AR", "bert": "BERT-AR"}
+"""The built-in kinds of guidance, and what the paper calls them."""
 
 
 class _Section(BaseModel):
@@ -63,10 +79,11 @@ class ImageConfig(_Section):
 class FusionConfig(_Section):
     """How regions reach the text encoder: not at all, concatenated, or through TIR (Eq. 1-5)."""
 
-    kind: Literal["none", "concat", "concat_attention", "uniter", "pixel_bert", "vilt", "tir"] = "tir"
+    kind: str = Field("tir", json_schema_extra={"choices": [*FUSIONS]})
     """`none`: text only, or a system with a fusion of its own. `concat`: regions appended to the tokens.
     `concat_attention`: with one more self-attention. `uniter`, `pixel_bert`, `vilt`: appended as these models do.
-    `tir`: tokens query tokens and regions before the text encoder (Eq. 1-5)."""
+    `tir`: tokens query tokens and regions before the text encoder (Eq. 1-5). `package.module:Class`: one of your own
+    (docs/extending.md)."""
     width: int = Field(200, ge=1)
     """D', the attention width of TIR and of JAVE."""
     heads: int = Field(1, ge=1)
@@ -84,6 +101,11 @@ class FusionConfig(_Section):
     """Centre and scale each channel of the regions by its statistics over the shop's photos, measured once before
     training. What all photos have in common is a large constant; un-normalised attention lets it grow within a few
     steps until it drowns the words. The paper's small learning rate over 45 epochs does without."""
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str, info: ValidationInfo) -> str:
+        return _check_kind("fusion.kind", kind, FUSIONS, info)
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -131,9 +153,14 @@ class RangeConfig(_Section):
 class GuidanceConfig(_Section):
     """What tells the shared decoder which attribute to look for (Eq. 8)."""
 
-    kind: Literal["prototype", "dynet", "bert"] = "prototype"
+    kind: str = Field("prototype", json_schema_extra={"choices": [*GUIDANCES]})
     """`prototype`: a learned vector per attribute (PAR). `dynet`: a learned matrix per attribute. `bert`: the
-    attribute's name, read by a text encoder of its own."""
+    attribute's name, read by a text encoder of its own. `package.module:Class`: one of your own (docs/extending.md)."""
+
+    @field_validator("kind")
+    @classmethod
+    def _known_kind(cls, kind: str, info: ValidationInfo) -> str:
+        return _check_kind("guidance.kind", kind, GUIDANCES, info)
 
 
 class QueryConfig(_Section):
@@ -212,7 +239,8 @@ class TrainingConfig(_Section):
     seed: int = Field(0, ge=0, lt=2**32)
     """Of everything random: first weights, order, dropout."""
     teacher_high: float = Field(0.9, gt=0, le=1)
-    """A teacher's values in unknown cells are learned as labels from this confidence on, weighted by it."""
+    """Values of a teacher (`attrex train --teacher`) in unknown cells are labels from this confidence on, which weighs
+    them."""
     teacher_low: float = Field(0.1, ge=0, lt=1)
     """Up to this confidence they are learned as no value; in between their words may have any tag."""
     save_every: int = Field(0, ge=0)
@@ -223,8 +251,9 @@ class Config(_Section):
     """The whole configuration of a model and its training."""
 
     preset: str = "small"
-    system: SystemName = "uls-dram"
-    """What is trained: ULS-DRAM and its variants, as the sections say, or another system (`attrex systems`)."""
+    system: str = "uls-dram"
+    """What is trained: ULS-DRAM and its variants, as the sections say, another system (`attrex systems`), or a class of
+    your own as `package.module:Class` (docs/extending.md)."""
     text: TextConfig = TextConfig()
     image: ImageConfig = ImageConfig()
     fusion: FusionConfig = FusionConfig()
@@ -234,6 +263,16 @@ class Config(_Section):
     decoder: DecoderConfig = DecoderConfig()
     training: TrainingConfig = TrainingConfig()
     pretraining: PretrainingConfig = PretrainingConfig()
+
+    @field_validator("system")
+    @classmethod
+    def _known_system(cls, system: str, info: ValidationInfo) -> str:
+        _check_allowed("system", system, info)
+        try:
+            system_info(system)
+        except ConfigError as exc:
+            raise ValueError(f"system: {exc}") from exc
+        return system
 
     @model_validator(mode="after")
     def _combination_makes_sense(self) -> Self:
@@ -253,8 +292,8 @@ class Config(_Section):
 
     def _system_faults(self) -> Iterator[str]:
         """Photos that nothing reads, or that are missing; switches that the chosen system does not have."""
-        info, fusion, image = SYSTEMS[self.system], self.fusion.kind, self.image.model
-        if self.system == "uls-dram":
+        info, fusion, image = system_info(self.system), self.fusion.kind, self.image.model
+        if info.composed:
             if fusion != "none" and image is None:
                 yield (
                     f"fusion.kind={fusion} needs photos but image.model is null; "
@@ -284,23 +323,28 @@ class Config(_Section):
     def system_name(self) -> str:
         """The paper's name of this combination, e.g. `ULS-DRAM`, `ULS-L`, `M-JAVE-BERT`, `ULS-M-JAVE-BERT`."""
         scheme = {"uls": "ULS", "fixed": "Fixed", "partial": "Partial"}[self.training.scheme]
+        info = system_info(self.system)
         if self.system != "uls-dram":
-            info = SYSTEMS[self.system]
             encoders = info.photos or not info.words
             as_published = self.training.scheme == ("fixed" if info.fixed else "uls")
             return info.title if as_published or not encoders else f"{scheme}-{info.title}"
-        fusion = _FUSIONS[self.fusion.kind]
+        fusion = FUSIONS.get(self.fusion.kind) or _class_name(self.fusion.kind)
         if self.range.kind == "none":
             return f"{scheme}-{fusion}"
-        policy = {"prototype": "PAR", "dynet": "DyNet-AR", "bert": "BERT-AR"}[self.guidance.kind]
+        policy = GUIDANCES.get(self.guidance.kind) or _class_name(self.guidance.kind)
         return f"{scheme}-DRAM" if (fusion, policy) == ("TIR", "PAR") else f"{scheme}-{fusion}+{policy}"
+
+    @property
+    def code(self) -> list[str]:
+        """The classes that it names as ``package.module:Class``; what a saved model of it needs as ``allow_code``."""
+        return [name for name in (self.system, self.fusion.kind, self.guidance.kind) if names_code(name)]
 
     @classmethod
     def load(cls, preset: str | Path = "small", overrides: Iterable[str] = ()) -> Config:
         """A preset's name or a YAML file, then ``section.key=value`` overrides. Raises :class:`ConfigError`.
 
         A ``system`` that is named in a file or an override brings the settings that go with it; what stands beside it
-        may change them.
+        may change them. Classes that are named as ``package.module:Class`` are imported: read a stranger's file first.
         """
         raw, overrides = _read_preset(preset), list(overrides)
         for item in overrides:
@@ -309,13 +353,18 @@ class Config(_Section):
         faults = [fault for item in overrides if (fault := _apply(raw, item))]
         if faults:
             raise ConfigError("; ".join(faults))
-        return cls.parse(raw)
+        return cls.parse(raw, allow_code=None)
 
     @classmethod
-    def parse(cls, raw: Mapping[str, Any]) -> Config:
-        """Validate a nested mapping; raises :class:`ConfigError` that lists every fault."""
+    def parse(cls, raw: Mapping[str, Any], *, allow_code: Iterable[str | type] | None = ()) -> Config:
+        """Validate a nested mapping; raises :class:`ConfigError` that lists every fault.
+
+        :param allow_code: the classes, or their names, that it may name as ``package.module:Class``; None: any. Nothing
+            else is imported, so that reading a model directory runs no code that comes with it.
+        """
+        names = None if allow_code is None else {_code_name(code) for code in allow_code}
         try:
-            return cls.model_validate(raw)
+            return cls.model_validate(raw, context={"allow_code": names})
         except ValidationError as exc:
             raise ConfigError(
                 "the configuration has faults:\n" + "\n".join(f"  - {_explain(e)}" for e in exc.errors())
@@ -325,21 +374,42 @@ class Config(_Section):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-_FUSIONS = {
-    "none": "L",
-    "concat": "VL",
-    "concat_attention": "VL-SelfAttn",
-    "uniter": "VL-UNITER",
-    "pixel_bert": "VL-PixelBERT",
-    "vilt": "VL-ViLT",
-    "tir": "TIR",
-}
+def _check_kind(setting: str, kind: str, built_in: Iterable[str], info: ValidationInfo) -> str:
+    if kind in built_in:
+        return kind
+    if not names_code(kind):
+        raise ValueError(
+            f"{setting} should be one of {', '.join(built_in)}, or a class as package.module:Class, got {kind!r}"
+            f"{did_you_mean(kind, built_in)}"
+        )
+    _check_allowed(setting, kind, info)
+    return kind
+
+
+def _check_allowed(setting: str, name: str, info: ValidationInfo) -> None:
+    """Before anything is imported. A Config that Python code makes has no context: its classes are that code's own."""
+    allowed = (info.context or {}).get("allow_code")
+    if names_code(name) and allowed is not None and name not in allowed:
+        raise ValueError(
+            f"{setting}={name} names code, which is not run unless you allow it; if you trust it, pass "
+            f"allow_code=[{name!r}], or register it under a name (docs/extending.md)"
+        )
+
+
+def _code_name(code: str | type) -> str:
+    return code if isinstance(code, str) else f"{code.__module__}:{code.__qualname__}"
+
+
+def _class_name(code: str) -> str:
+    return code.rpartition(":")[2].rpartition(".")[2]
 
 
 def describe(config: Config) -> str:
     """Every setting with its value and meaning, as Markdown."""
     lines = [
         "`system` says what is trained: `uls-dram`, composed by the sections below, or another of `attrex systems`.",
+        "",
+        f"Presets: {', '.join(f'`{name}`' for name in presets())}.",
         "",
     ]
     for name in Config.model_fields:
@@ -351,19 +421,35 @@ def describe(config: Config) -> str:
         for key, field in type(values).model_fields.items():
             value = yaml.safe_dump(getattr(values, key), default_flow_style=True).split("\n")[0]
             meaning = " ".join((field.description or "").split())
-            choices = f" One of {', '.join(f'`{c}`' for c in get_args(field.annotation))}." if _closed(field) else ""
+            known = _choices(field)
+            choices = f" One of {', '.join(f'`{c}`' for c in known)}." if known else ""
             lines.append(f"| `{name}.{key}` | `{value}` | {meaning}{choices} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _closed(field: FieldInfo) -> bool:
-    return get_origin(field.annotation) is Literal
+def _choices(field: FieldInfo) -> tuple[Any, ...]:
+    if get_origin(field.annotation) is Literal:
+        return get_args(field.annotation)
+    extra = field.json_schema_extra
+    return tuple(extra.get("choices", ())) if isinstance(extra, dict) else ()  # type: ignore[arg-type]
 
 
 def presets() -> list[str]:
-    """Names of the presets that come with Attrex."""
-    return sorted(p.name.removesuffix(".yaml") for p in files("attrex.presets").iterdir() if p.name.endswith(".yaml"))
+    """Names of the presets of Attrex and of installed packages (entry points of the group ``attrex.presets``)."""
+    return sorted(_preset_files())
+
+
+@cache
+def _preset_files() -> dict[str, Traversable]:
+    packages = ["attrex.presets", *(entry.value for entry in entry_points(group="attrex.presets"))]
+    found: dict[str, Traversable] = {}
+    for package in packages:
+        with contextlib.suppress(ModuleNotFoundError):  # an installed package that is gone: its presets are, too
+            for file in files(package).iterdir():
+                if file.name.endswith(".yaml"):
+                    found.setdefault(file.name.removesuffix(".yaml"), file)
+    return found
 
 
 def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -371,8 +457,8 @@ def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, A
     name = str(preset)
     if name in above:
         raise ConfigError(f"{name} is its own base: {' -> '.join([*above, name])}")
-    if name in presets():
-        text = (files("attrex.presets") / f"{name}.yaml").read_text(encoding="utf-8")
+    if name in _preset_files():
+        text = _preset_files()[name].read_text(encoding="utf-8")
     elif Path(name).is_file():
         try:
             text = Path(name).read_text(encoding="utf-8")
@@ -397,8 +483,8 @@ def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, A
 
 def _implied(system: Any) -> dict[str, Any]:
     """The settings that a system brings with it; none where there is no such system, which is reported later."""
-    known = isinstance(system, str) and system in SYSTEMS and system != "uls-dram"
-    return SYSTEMS[system].implied() if known else {}
+    known = isinstance(system, str) and (names_code(system) or system in known_systems())
+    return system_info(system).implied() if known else {}
 
 
 def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

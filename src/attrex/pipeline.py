@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from attrex.inference.checkpoint import Model
     from attrex.inference.extractor import Attributes, Extractor
     from attrex.io.predictions import PredictionCounts
-    from attrex.labels.pseudo_labels import Teacher
     from attrex.labels.report import LabelReport
     from attrex.quality import CheckReport
     from attrex.vocabulary.lexicon import Lexicon
@@ -138,7 +137,7 @@ def check(
     :param photos: decode every photo.
     """
     from attrex.config import Config
-    from attrex.encoding.encoder import whole_texts
+    from attrex.encoding.units import whole_texts
     from attrex.inference.checkpoint import load_tokenizer
     from attrex.labels.mentions import UnlabelledMentions
     from attrex.model.text_encoder import resolve_text_model
@@ -177,7 +176,7 @@ def train(
     settings: Sequence[str] = (),
     gold: ProductSource | None = None,
     train_gold: ProductSource | None = None,
-    teacher: Teacher | Iterable[Prediction] | str | Path | None = None,
+    teacher: Iterable[Prediction] | str | Path | None = None,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     progress: Progress = silent,

@@ -21,10 +21,11 @@ from attrex.encoding import batching
 from attrex.encoding.batching import BatchItem, load_photos
 from attrex.encoding.dataset import BucketSampler, Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.io.images import ImageLoader, ImageTransform
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
-from attrex.model.batch import Batch
+from attrex.model.batch import Batch, Inputs
 from attrex.shop.schema import Schema
 from attrex.types import UNKNOWN, CellState, Prediction, Product, Span, Value
 
@@ -32,8 +33,14 @@ LOADER = ImageLoader(ImageTransform(size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.
 BROKEN = b"this is no picture"
 
 
-def collate(rows: Sequence[BatchItem], encoder: ProductEncoder, allowed: np.ndarray | None = None) -> Batch:
-    return Batch.of(batching.collate(rows, encoder, allowed))
+def collate(rows: Sequence[BatchItem], encoder: ProductEncoder, allowed: np.ndarray | None = None) -> Inputs:
+    return Inputs.from_arrays(batching.collate(rows, encoder.pad, allowed))
+
+
+def batch_of(encoder: ProductEncoder, *products: Product, targets: TargetEncoder | None = None) -> Batch:
+    """All windows of products with their labels."""
+    data = LabelledProducts(products, encoder, targets or TargetEncoder(encoder.schema))
+    return Batch.from_tensors(Collator(encoder, LOADER)([data[i] for i in range(len(data))]))
 
 
 def photo(colour: str) -> bytes:
@@ -62,11 +69,11 @@ def with_overrides(encoder: ProductEncoder, **sections: dict[str, object]) -> Pr
     return ProductEncoder(encoder.tokenizer, Config.parse(raw), encoder.schema)
 
 
-def rows_of(encoder: ProductEncoder, *products: Product, labels: bool = False) -> list[BatchItem]:
+def rows_of(encoder: ProductEncoder, *products: Product) -> list[BatchItem]:
     rows = []
     for number, product in enumerate(products):
         photos, _ = load_photos(product, LOADER, encoder.config.image.max_images)
-        windows = encoder.encode(product, labels=labels).windows
+        windows = encoder.encode(product).windows
         rows += [BatchItem(number, w, tuple(photos), tuple(photos.values())) for w in windows]
     return rows
 
@@ -96,15 +103,17 @@ def test_rows_are_padded_and_masked(encoder: ProductEncoder) -> None:
 
 
 def test_a_row_alone_and_a_row_in_company_hold_the_same(encoder: ProductEncoder, products: list[Product]) -> None:
-    rows = rows_of(encoder, *products[:6], labels=True)
-    together = collate(rows, encoder)
-    for at, row in enumerate(rows):
-        alone = collate([row], encoder)
-        tokens, units = alone.input_ids.shape[1], alone.unit_index.shape[1]
-        assert torch.equal(together.input_ids[at, :tokens], alone.input_ids[0])
-        assert torch.equal(together.unit_index[at, :units], alone.unit_index[0])
-        assert torch.equal(together.flat_tags[at, :units], alone.flat_tags[0])
-        assert torch.equal(together.pair_tags[together.pair_rows == at, :units], alone.pair_tags)
+    data = LabelledProducts(products[:6], encoder, TargetEncoder(encoder.schema))
+    collator = Collator(encoder, None)
+    together = Batch.from_tensors(collator([data[i] for i in range(len(data))]))
+    for at in range(len(data)):
+        alone = Batch.from_tensors(collator([data[at]]))
+        tokens, units = alone.inputs.input_ids.shape[1], alone.inputs.unit_index.shape[1]
+        assert torch.equal(together.inputs.input_ids[at, :tokens], alone.inputs.input_ids[0])
+        assert torch.equal(together.inputs.unit_index[at, :units], alone.inputs.unit_index[0])
+        assert torch.equal(together.targets.flat_tags[at, :units], alone.targets.flat_tags[0])
+        own = together.targets.pair_rows == at
+        assert torch.equal(together.targets.pair_tags[own, :units], alone.targets.pair_tags)
 
 
 def test_without_photos_and_labels_a_batch_has_text_only(encoder: ProductEncoder) -> None:
@@ -155,11 +164,12 @@ def test_without_a_loader_no_photo_is_looked_at() -> None:
 def test_a_product_with_broken_photos_trains_as_text_only_and_leaves_a_warning(encoder: ProductEncoder) -> None:
     bad, good = Product("bad", {"text": "red shirt"}, (BROKEN,)), Product("good", {"text": "red shirt"}, (RED,))
     collator = Collator(encoder, LOADER)
-    batch = Batch(**collator([(p, encoder.encode(p)) for p in (bad, good)]))
-    assert batch.image_index.tolist() == [[-1], [0]]
+    data = LabelledProducts([bad, good], encoder, TargetEncoder(encoder.schema))
+    inputs = Inputs.from_tensors(collator([data[0], data[1]]))
+    assert inputs.image_index.tolist() == [[-1], [0]]
     assert list(collator.warnings) == ["bad"]
     assert collator.warnings["bad"][0].startswith("photo 1 left out: ")
-    assert "pixels" not in collator([(bad, encoder.encode(bad))])
+    assert "pixels" not in collator([data[0]])
 
 
 # ---- labels --------------------------------------------------------------------------------------------------------
@@ -168,13 +178,11 @@ def test_a_product_with_broken_photos_trains_as_text_only_and_leaves_a_warning(e
 def test_labels_are_one_row_per_window_and_one_per_gold_pair(encoder: ProductEncoder, schema: Schema) -> None:
     color, material = 1, 2
     spans = (Span(schema.names[color], 2, 5, "red"), Span(schema.names[material], 6, 12, "cotton"))
-    rows = rows_of(
+    batch = batch_of(
         encoder,
         product("shirt", spans=(), complete=True),
         product("a red cotton shirt", spans=spans, complete=True),
-        labels=True,
-    )
-    batch = collate(rows, encoder)
+    ).targets
     assert batch.cells.dtype == torch.uint8
     located = torch.zeros(2, len(schema.names), dtype=torch.bool)
     located[1, [color, material]] = True
@@ -192,7 +200,7 @@ def test_labels_are_one_row_per_window_and_one_per_gold_pair(encoder: ProductEnc
 
 
 def test_a_batch_without_any_gold_pair_keeps_its_shapes(encoder: ProductEncoder) -> None:
-    batch = collate(rows_of(encoder, product("a red shirt", spans=()), labels=True), encoder)
+    batch = batch_of(encoder, product("a red shirt", spans=())).targets
     assert batch.pair_tags.shape == (0, 3)
     assert batch.pair_rows.shape == batch.pair_attributes.shape == (0,)
 
@@ -200,9 +208,9 @@ def test_a_batch_without_any_gold_pair_keeps_its_shapes(encoder: ProductEncoder)
 def test_pairs_in_doubt_travel_beside_the_gold_ones(encoder: ProductEncoder, schema: Schema) -> None:
     color = schema.names.index("Color")
     known = Schema(tuple(replace(a, options=("red",) if a.name == "Color" else ()) for a in schema.attributes))
-    knowing = ProductEncoder(encoder.tokenizer, encoder.config, known, UnlabelledMentions.learn([], known))
+    targets = TargetEncoder(known, UnlabelledMentions.learn([], known))
     labelled = product("a red shirt, red", spans=(Span("Color", 2, 5, "red"),))
-    batch = collate(rows_of(knowing, labelled, product("red", spans=()), labels=True), knowing)
+    batch = batch_of(encoder, labelled, product("red", spans=()), targets=targets).targets
     assert batch.pair_rows.tolist() == [0, 1]
     assert batch.pair_attributes.tolist() == [color, color]
     assert batch.pair_tags.tolist() == [[0, 1, 0, 0, UNKNOWN], [UNKNOWN, 0, 0, 0, 0]]
@@ -213,26 +221,24 @@ def test_a_teachers_labels_travel_with_its_confidence(encoder: ProductEncoder, s
     color = schema.names.index("Color")
     value = Value.from_span(Span("Color", 2, 5, "red"), 0.95)
     teacher = Teacher([Prediction("p", (value,), {"Color": 0.75})], schema, high=0.9, low=0.1)
-    taught = ProductEncoder(encoder.tokenizer, encoder.config, schema, teacher=teacher)
     blank = product("a red shirt", spans=())
     labelled = Product("q", {"text": "a red shirt"}, spans=(Span("Color", 2, 5, "red"),))
-    batch = collate(rows_of(taught, blank, labelled, labels=True), taught)
+    batch = batch_of(encoder, blank, labelled, targets=TargetEncoder(schema, teacher=teacher)).targets
     assert batch.pair_tags.tolist() == [[0, 1, 0]] * 2
     assert batch.pair_weights.tolist() == pytest.approx([0.95, 0.0])
     assert batch.range_targets[:, color].tolist() == pytest.approx([0.75, 0.0])
     assert int((batch.range_targets > 0).sum()) == 1
-    assert "pair_weights" not in collate(rows_of(encoder, blank, labels=True), encoder).tensors()
+    assert not batch_of(encoder, blank).targets.range_targets.any()
 
 
 # ---- the data set --------------------------------------------------------------------------------------------------
 
 
 def test_items_are_windows_so_that_a_long_text_cannot_fill_a_batch(encoder: ProductEncoder) -> None:
-    data = LabelledProducts([product(LONG * 10), product("red shirt")], encoder)
-    assert all(len(encoded.windows) == 1 for _, encoded in data)
+    data = LabelledProducts([product(LONG * 10), product("red shirt")], encoder, TargetEncoder(encoder.schema))
     assert len(data) == len(encoder.encode(product(LONG * 10)).windows) + 1
     assert (data.products, data.left_out) == (2, 0)
-    assert data.lengths() == [len(encoded.windows[0].ids) for _, encoded in data]
+    assert data.lengths() == [len(item.window.ids) for item in data.items]
     assert max(data.lengths()) <= encoder.config.text.max_tokens
     sampler = BucketSampler(data.lengths(), 4, seed=0)
     collator = Collator(encoder, None)
@@ -241,19 +247,19 @@ def test_items_are_windows_so_that_a_long_text_cannot_fill_a_batch(encoder: Prod
 
 def test_rows_that_teach_nothing_are_left_out_and_counted(encoder: ProductEncoder) -> None:
     marked = replace(product("red"), error="line 3 is no JSON")
-    data = LabelledProducts([marked, product(" "), product("red shirt")], encoder)
+    data = LabelledProducts([marked, product(" "), product("red shirt")], encoder, TargetEncoder(encoder.schema))
     assert (len(data), data.products, data.left_out) == (1, 1, 2)
 
 
 def test_windows_of_one_product_in_a_batch_share_its_photo(encoder: ProductEncoder) -> None:
-    data = LabelledProducts([product(LONG, RED), product("blue", BLUE)], encoder)
-    batch = Batch(**Collator(encoder, LOADER)([data[i] for i in range(len(data))]))
+    data = LabelledProducts([product(LONG, RED), product("blue", BLUE)], encoder, TargetEncoder(encoder.schema))
+    batch = Inputs.from_tensors(Collator(encoder, LOADER)([data[i] for i in range(len(data))]))
     assert len(batch.pixels) == 2
     assert batch.image_index.flatten().tolist() == [0] * (len(data) - 1) + [1]
 
 
 def test_a_collator_in_a_loader_process_does_the_same(encoder: ProductEncoder, products: list[Product]) -> None:
-    data = LabelledProducts(products[:4], encoder)
+    data = LabelledProducts(products[:4], encoder, TargetEncoder(encoder.schema))
     items = [data[i] for i in range(len(data))]
     collator = Collator(encoder, LOADER)
     copy = pickle.loads(pickle.dumps(collator))

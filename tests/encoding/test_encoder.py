@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from collections import defaultdict
+from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
 from attrex.config import Config
-from attrex.encoding.encoder import EncodedProduct, Labels, ProductEncoder, Unit
+from attrex.encoding.encoder import EncodedProduct, ProductEncoder, Window
+from attrex.encoding.targets import Labels, TargetEncoder
+from attrex.encoding.units import Unit
 from attrex.errors import ConfigError
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
@@ -87,6 +90,24 @@ def encoder(tokenizer: Any = None, *overrides: str, preset: str = "small") -> Pr
     return ProductEncoder(tokenizer or bert(), config, SCHEMA)
 
 
+@dataclass
+class LabelledWindow(Window):
+    """A window with what training learns from it."""
+
+    labels: Labels | None = None
+
+
+def labelled(own: ProductEncoder, gold: Product, targets: TargetEncoder | None = None) -> EncodedProduct:
+    """A product's windows with their labels."""
+    encoded = own.encode(gold)
+    labels = (targets or TargetEncoder(own.schema)).encode(gold, encoded)
+    windows = [
+        LabelledWindow(w.ids, w.units, w.unit_index, w.owned, w.first, x)
+        for w, x in zip(encoded.windows, labels, strict=True)
+    ]
+    return replace(encoded, windows=windows)
+
+
 def product(*texts: str, spans: list[Span] | None = None, **more: Any) -> Product:
     fields = dict(zip(("title", "description", "bullets"), texts, strict=False))
     return Product("p", fields, spans=None if spans is None else tuple(spans), **more)
@@ -101,7 +122,7 @@ def span(attribute: str, text: str, said: str, field: str = "title", nth: int = 
 
 def units_of(encoded: EncodedProduct) -> list[Unit]:
     """All units, each taken from the window that owns it."""
-    return [u for w in encoded.windows for u in w.units[slice(*w.owned)] if u is not None]
+    return [u for w in encoded.windows for u in w.units[slice(*w.owned)]]
 
 
 def said(encoded: EncodedProduct, *texts: str) -> list[str]:
@@ -138,7 +159,7 @@ def test_pieces_of_bert() -> None:
 
 @pytest.mark.parametrize("tokenizer", ["byte_level", "sentence_piece"])
 def test_tokenizers_that_do_not_split_into_words_are_read_by_piece_without_the_space_before_it(tokenizer: str) -> None:
-    assert encoder(TOKENIZERS[tokenizer]()).units == "piece"
+    assert encoder(TOKENIZERS[tokenizer]()).units.kind == "piece"
     pieces = read("red  cotton", tokenizer=TOKENIZERS[tokenizer]())
     assert "".join(pieces) == "redcotton"
     assert all(p.strip() == p for p in pieces)
@@ -250,7 +271,7 @@ def test_what_the_tokenizer_does_not_read_lowers_the_coverage() -> None:
 
 def test_a_product_without_readable_text_has_no_window_and_says_so() -> None:
     for texts_ in ((), ("",), (" ", "\n")):
-        encoded = encoder().encode(product(*texts_), labels=True)
+        encoded = labelled(encoder(), product(*texts_))
         assert (encoded.windows, encoded.coverage) == ([], 1.0)
         assert encoded.warnings == ["no text that the tokenizer can read"]
 
@@ -290,7 +311,7 @@ def test_fields_have_their_own_offsets_and_a_separator_between(tokenizer: str) -
 
 def test_the_same_offsets_in_two_fields_are_two_places() -> None:
     gold = product("red shirt", "red shirt", spans=[Span("color", 0, 3, "red", "description")])
-    (window,) = encoder().encode(gold, labels=True).windows
+    (window,) = labelled(encoder(), gold).windows
     assert window.labels.pairs == {COLOR: [0, 0, 1, 0]}
 
 
@@ -352,7 +373,7 @@ def test_a_very_long_text_is_read_and_labelled() -> None:
     sentence = "red cotton shirt, 100% leather.\n"
     text = sentence * (100_000 // len(sentence))
     spans = [Span("color", at, at + 3, "red", "title") for at in range(0, len(text), len(sentence))]
-    encoded = encoder(None, "text.max_tokens=256").encode(product(text, spans=spans, complete=True), labels=True)
+    encoded = labelled(encoder(None, "text.max_tokens=256"), product(text, spans=spans, complete=True))
     assert encoded.coverage == 1.0
     assert decoded(encoded)[COLOR] == [("title", s.start, s.end) for s in spans]
 
@@ -429,7 +450,7 @@ def test_tags_read_back_are_the_gold_spans(gold: Product, tokenizer: str, units:
         f"text.max_tokens={max_tokens}",
         "text.overlap=31",
     )
-    encoded = own.encode(gold, labels=True)
+    encoded = labelled(own, gold)
     order = list(gold.fields)
     expected = sorted((SCHEMA.index(s.attribute), order.index(s.field), s.start, s.end) for s in gold.spans)
     pairs = [(a, order.index(f), start, end) for a, places in decoded(encoded).items() for f, start, end in places]
@@ -442,7 +463,7 @@ def states(labels: Labels) -> list[int]:
 
 
 def labels_of(text: str, *spans: Span, overrides: tuple[str, ...] = (), **more: Any) -> Any:
-    (window,) = encoder(None, *overrides).encode(product(text, spans=list(spans), **more), labels=True).windows
+    (window,) = labelled(encoder(None, *overrides), product(text, spans=list(spans), **more)).windows
     return window.labels
 
 
@@ -487,7 +508,7 @@ def test_cells_keep_their_state() -> None:
 def test_a_value_said_in_another_window_is_not_located_in_this_one(complete: bool, elsewhere: int) -> None:
     text = "red " + "shirt " * 40
     gold = product(text, spans=[span("color", text, "red")], complete=complete)
-    encoded = encoder(None, "text.max_tokens=24", "text.overlap=4").encode(gold, labels=True)
+    encoded = labelled(encoder(None, "text.max_tokens=24", "text.overlap=4"), gold)
     states = [w.labels.state(COLOR) for w in encoded.windows]
     assert states == [LOCATED, *[elsewhere] * (len(encoded.windows) - 1)]
     assert len(states) > 1
@@ -505,65 +526,66 @@ KNOWN = Schema(
 )
 
 
-def doubtful(*texts: str, overrides: tuple[str, ...] = (), **more: Any) -> tuple[ProductEncoder, list[Any]]:
-    """An encoder that knows mentions, and the labels of each window."""
+def doubtful(*texts: str, overrides: tuple[str, ...] = (), **more: Any) -> list[Any]:
+    """The labels of each window, with mentions."""
     config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
-    own = ProductEncoder(bert(), config, KNOWN, UnlabelledMentions.learn([], KNOWN))
-    return own, [w.labels for w in own.encode(product(*texts, **more), labels=True).windows]
+    targets = TargetEncoder(KNOWN, UnlabelledMentions.learn([], KNOWN))
+    windows = labelled(ProductEncoder(bert(), config, KNOWN), product(*texts, **more), targets).windows
+    return [w.labels for w in windows]
 
 
 def test_a_mention_in_a_blank_cell_may_have_any_tag() -> None:
-    own, (labels,) = doubtful("a red blue cotton shirt", spans=[])
-    assert labels.maybe == {COLOR: [(1, 3)], MATERIAL: [(3, 4)]}
+    (labels,) = doubtful("a red blue cotton shirt", spans=[])
+    assert labels.uncertain == {COLOR: [(1, 3)], MATERIAL: [(3, 4)]}
     assert labels.pairs == {}
-    assert own.tags(labels, COLOR) == [0, UNKNOWN, UNKNOWN, 0, 0]
-    assert own.tags(labels, BRAND) == [0] * 5
+    assert labels.tags(COLOR) == [0, UNKNOWN, UNKNOWN, 0, 0]
+    assert labels.tags(BRAND) == [0] * 5
     assert states(labels) == [BLANK] * 3
 
 
 def test_beside_a_label_a_mention_may_have_any_tag_and_the_label_stays() -> None:
     text = "red shirt with blue"
-    own, (labels,) = doubtful(text, spans=[span("color", text, "red")])
+    (labels,) = doubtful(text, spans=[span("color", text, "red")])
     assert labels.pairs == {COLOR: [1, 0, 0, 0]}
-    assert own.tags(labels, COLOR) == [1, 0, 0, UNKNOWN]
+    assert labels.tags(COLOR) == [1, 0, 0, UNKNOWN]
     assert states(labels) == [BLANK, LOCATED, BLANK]
 
 
 def test_a_unit_that_is_part_of_a_label_is_not_in_doubt() -> None:
     text = "red-redcotton"  # one word: the label widens to it
-    own, (labels,) = doubtful(text, spans=[Span("color", 4, 13, "redcotton", "title")], overrides=("text.units=word",))
-    assert own.tags(labels, COLOR) == [UNKNOWN, 0, 1]
+    (labels,) = doubtful(text, spans=[Span("color", 4, 13, "redcotton", "title")], overrides=("text.units=word",))
+    assert labels.tags(COLOR) == [UNKNOWN, 0, 1]
 
 
 def test_nothing_is_in_doubt_in_absent_cells_and_complete_products() -> None:
     for more in ({"complete": True}, {"table": {"color": (), "material": ()}}):
-        _, (labels,) = doubtful("red cotton shirt", spans=[], **more)
-        assert labels.maybe == {}
+        (labels,) = doubtful("red cotton shirt", spans=[], **more)
+        assert labels.uncertain == {}
 
 
 def test_a_category_rules_attributes_out_where_nothing_else_is_known() -> None:
     text = "red cotton shoes"
-    _, (labels,) = doubtful(text, spans=[], category="shoes")
+    (labels,) = doubtful(text, spans=[], category="shoes")
     assert states(labels) == [BLANK, ABSENT, BLANK]
-    assert labels.maybe == {MATERIAL: [(1, 2)]}
-    _, (labels,) = doubtful(text, spans=[span("color", text, "red")], category="shoes")
+    assert labels.uncertain == {MATERIAL: [(1, 2)]}
+    (labels,) = doubtful(text, spans=[span("color", text, "red")], category="shoes")
     assert states(labels) == [BLANK, LOCATED, BLANK]
-    _, (labels,) = doubtful(text, spans=[], category="shoes", table={"color": ("pink",)})
+    (labels,) = doubtful(text, spans=[], category="shoes", table={"color": ("pink",)})
     assert states(labels) == [BLANK, NOT_LOCATED, BLANK]
-    assert set(labels.maybe) == {COLOR, MATERIAL}
+    assert set(labels.uncertain) == {COLOR, MATERIAL}
     for unlisted in ("hats", None):
-        _, (labels,) = doubtful(text, spans=[], category=unlisted)
+        (labels,) = doubtful(text, spans=[], category=unlisted)
         assert states(labels) == [BLANK] * 3
 
 
 def test_mentions_are_cut_to_their_windows() -> None:
-    own, labels = doubtful("shirt " * 30 + "red blue", spans=[], overrides=("text.max_tokens=24", "text.overlap=4"))
-    assert [bool(x.maybe) for x in labels] == [False] * (len(labels) - 1) + [True]
-    assert own.tags(labels[-1], COLOR)[-3:] == [0, UNKNOWN, UNKNOWN]
+    labels = doubtful("shirt " * 30 + "red blue", spans=[], overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.uncertain) for x in labels] == [False] * (len(labels) - 1) + [True]
+    assert labels[-1].tags(COLOR)[-3:] == [0, UNKNOWN, UNKNOWN]
 
 
 def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...] = (), **more: Any) -> Any:
-    """An encoder with a teacher that found (attribute, words, confidence), and the labels of each window."""
+    """The labels of each window, with a teacher that found (attribute, words, confidence)."""
     values = tuple(
         Value.from_span(Span(a, text.index(w), text.index(w) + len(w), w, "title"), confidence)
         for a, w, confidence in finds
@@ -571,17 +593,18 @@ def taught(*finds: tuple[str, str, float], text: str, overrides: tuple[str, ...]
     read = Prediction("p", values, {a: 0.8 for a, _, _ in finds})
     config = Config.load("small", ["text.max_tokens=64", "text.overlap=16", *overrides])
     teacher = Teacher([read], KNOWN, high=0.9, low=0.1)
-    own = ProductEncoder(bert(), config, KNOWN, UnlabelledMentions.learn([], KNOWN), teacher)
-    return own, [w.labels for w in own.encode(product(text, **more), labels=True).windows]
+    targets = TargetEncoder(KNOWN, UnlabelledMentions.learn([], KNOWN), teacher)
+    windows = labelled(ProductEncoder(bert(), config, KNOWN), product(text, **more), targets).windows
+    return [w.labels for w in windows]
 
 
 def test_what_a_teacher_is_sure_of_becomes_a_label_that_counts_as_much() -> None:
     text = "red hazzys shirt, blue leather"
-    own, (labels,) = taught(("color", "red", 0.97), ("color", "blue", 0.93), ("brand", "hazzys", 0.5), text=text)
-    assert labels.soft == {COLOR: ([1, 0, 0, 0, 1, 0], 0.93)}
-    assert own.tags(labels, COLOR) == [1, 0, 0, 0, 1, 0]
-    assert own.tags(labels, BRAND) == [0, UNKNOWN, 0, 0, 0, 0]
-    assert labels.maybe == {BRAND: [(1, 2)]}  # leather: not in the teacher's range
+    (labels,) = taught(("color", "red", 0.97), ("color", "blue", 0.93), ("brand", "hazzys", 0.5), text=text)
+    assert labels.pseudo == {COLOR: ([1, 0, 0, 0, 1, 0], 0.93)}
+    assert labels.tags(COLOR) == [1, 0, 0, 0, 1, 0]
+    assert labels.tags(BRAND) == [0, UNKNOWN, 0, 0, 0, 0]
+    assert labels.uncertain == {BRAND: [(1, 2)]}  # leather: not in the teacher's range
     assert labels.scores == pytest.approx({COLOR: 0.8, BRAND: 0.8})
     assert labels.pairs == {}
     assert states(labels) == [BLANK] * 3
@@ -589,28 +612,20 @@ def test_what_a_teacher_is_sure_of_becomes_a_label_that_counts_as_much() -> None
 
 def test_a_teachers_label_joins_the_shops() -> None:
     text = "red shirt with striped blue"
-    own, (labels,) = taught(("color", "striped blue", 0.97), text=text, spans=[span("color", text, "red")])
-    assert own.tags(labels, COLOR) == [1, 0, 0, 1, 2]
+    (labels,) = taught(("color", "striped blue", 0.97), text=text, spans=[span("color", text, "red")])
+    assert labels.tags(COLOR) == [1, 0, 0, 1, 2]
     assert labels.pairs == {COLOR: [1, 0, 0, 0, 0]}
     assert labels.scores == {}
 
 
 def test_a_teachers_score_goes_to_the_windows_that_say_something() -> None:
     text = "shirt " * 30 + "red"
-    _, labels = taught(("color", "red", 0.97), text=text, overrides=("text.max_tokens=24", "text.overlap=4"))
-    assert [bool(x.soft) for x in labels] == [bool(x.scores) for x in labels] == [*[False] * (len(labels) - 1), True]
+    labels = taught(("color", "red", 0.97), text=text, overrides=("text.max_tokens=24", "text.overlap=4"))
+    assert [bool(x.pseudo) for x in labels] == [bool(x.scores) for x in labels] == [*[False] * (len(labels) - 1), True]
 
 
 def test_without_mentions_nothing_is_in_doubt() -> None:
-    assert labels_of("red cotton shirt").maybe == {}
-
-
-# ---- no labels -----------------------------------------------------------------------------------------------------
-
-
-def test_unlabelled_windows_have_no_labels() -> None:
-    (window,) = encoder().encode(product("red shirt")).windows
-    assert window.labels is None
+    assert labels_of("red cotton shirt").uncertain == {}
 
 
 # ---- the tokenizer -------------------------------------------------------------------------------------------------
@@ -639,7 +654,7 @@ def test_a_tokenizer_without_offsets_is_refused() -> None:
 def test_a_tokenizer_without_a_special_token_is_refused() -> None:
     backend = byte_level().backend_tokenizer
     without = PreTrainedTokenizerFast(tokenizer_object=backend, cls_token="<s>", sep_token="</s>")
-    with pytest.raises(ConfigError, match=r"its tokenizer has no pad_token, .* choose a BERT-like encoder"):
+    with pytest.raises(ConfigError, match=r"its tokenizer has no unk_token, .* choose a BERT-like encoder"):
         encoder(without)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -176,6 +177,29 @@ def test_damaged_files(directory: Path, file: str, damage: Callable[[Path], Any]
     damage(directory / file)
     with pytest.raises(CheckpointError, match=words):
         Extractor.load(directory)
+
+
+@pytest.mark.parametrize(
+    ("section", "before"),
+    [("system", "system: uls-dram"), ("fusion.kind", "kind: tir"), ("guidance.kind", "kind: prototype")],
+)
+def test_reading_a_model_runs_no_code_that_it_names(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, before: str
+) -> None:
+    marker = tmp_path / "it_was_run"
+    (tmp_path / "trap.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass Trap: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    config = (directory / "config.yaml").read_text()
+    assert config.count(before) == 1
+    (directory / "config.yaml").write_text(config.replace(before, f"{before.split(':', maxsplit=1)[0]}: trap:Trap"))
+    with pytest.raises(CheckpointError, match=rf"{section}=trap:Trap names code, which is not run unless you allow it"):
+        Extractor.load(directory)
+    assert not marker.exists()
+    assert "trap" not in sys.modules
+    with pytest.raises(CheckpointError, match="trap:Trap"):
+        load_model(directory, allow_code=["trap:Trap"])  # a class that is nothing of the kind, but the trap works
+    assert marker.exists()
+    del sys.modules["trap"]  # not by monkeypatch, which would bring it back
 
 
 def test_all_missing_files_are_named_at_once(directory: Path) -> None:

@@ -22,15 +22,15 @@ from attrex.errors import ConfigError, DataError
 from attrex.inference import extractor as extractor_module
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
-from attrex.model.batch import Batch, Decoded, DecodedValue
+from attrex.model.batch import Decoded, DecodedValue, Inputs
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.training.train import new_model
 from attrex.types import Prediction, Product, Value
 
 
-def collate(rows: list[BatchItem], encoder: ProductEncoder) -> Batch:
-    return Batch.of(batching.collate(rows, encoder))
+def collate(rows: list[BatchItem], encoder: ProductEncoder) -> Inputs:
+    return Inputs.from_arrays(batching.collate(rows, encoder.pad))
 
 
 def having(config: Config, **changes: dict[str, Any]) -> Config:
@@ -585,7 +585,7 @@ def test_a_catalogue_that_is_run_again_encodes_no_photo_and_finds_the_same(
     expected = list(extractor.extract(shelf))
     first, again = (Extractor(extractor.model, device="cpu", cache_dir=tmp_path) for _ in range(2))
     filling = list(first.extract(shelf, batch_size=4))
-    monkeypatch.setattr(extractor.model.network, "see", None)  # calling it would fail
+    monkeypatch.setattr(extractor.model.network, "encode_images", None)  # calling it would fail
     for found in (filling, list(again.extract(shelf))):
         for one, other in zip(expected, found, strict=True):
             assert_alike(one, other)

@@ -109,16 +109,20 @@ def batch() -> Batch:
     lengths = torch.tensor([9, 8, 6])
     position = torch.arange(9)
     units = torch.arange(7)
-    return Batch(
-        input_ids=torch.randint(5, 60, (3, 9), generator=random).masked_fill(position >= lengths[:, None], 0),
-        token_mask=position < lengths[:, None],
-        unit_index=(units + 1).expand(3, 7).masked_fill(units >= lengths[:, None] - 2, 0),
-        unit_mask=units < lengths[:, None] - 2,
-        pixels=torch.randint(0, 256, (2, 64, 64, 3), generator=random, dtype=torch.uint8),
-        image_index=torch.tensor([[0], [1], [-1]]),
-        cells=torch.tensor([[2, 1, 2, 1], [1, 2, 3, 0], [0, 1, 1, 0]], dtype=torch.uint8),
-        pair_rows=torch.tensor([0, 0, 1]),
-        pair_attributes=torch.tensor([0, 2, 1]),
-        pair_tags=torch.tensor([[0, 1, 2, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0, 1], [1, 2, 2, 0, 0, 0, 0]]),
-        flat_tags=torch.tensor([[0, 1, 2, 0, 5, 0, 5], [3, 4, 4, 0, 0, 0, 0], [0] * 7]),
+    return Batch.from_tensors(
+        {
+            "input_ids": torch.randint(5, 60, (3, 9), generator=random).masked_fill(position >= lengths[:, None], 0),
+            "token_mask": position < lengths[:, None],
+            "unit_index": (units + 1).expand(3, 7).masked_fill(units >= lengths[:, None] - 2, 0),
+            "unit_mask": units < lengths[:, None] - 2,
+            "pixels": torch.randint(0, 256, (2, 64, 64, 3), generator=random, dtype=torch.uint8),
+            "image_index": torch.tensor([[0], [1], [-1]]),
+            "cells": torch.tensor([[2, 1, 2, 1], [1, 2, 3, 0], [0, 1, 1, 0]], dtype=torch.uint8),
+            "pair_rows": torch.tensor([0, 0, 1]),
+            "pair_attributes": torch.tensor([0, 2, 1]),
+            "pair_tags": torch.tensor([[0, 1, 2, 0, 0, 0, 0], [0, 0, 0, 0, 1, 0, 1], [1, 2, 2, 0, 0, 0, 0]]),
+            "flat_tags": torch.tensor([[0, 1, 2, 0, 5, 0, 5], [3, 4, 4, 0, 0, 0, 0], [0] * 7]),
+            "pair_weights": torch.zeros(3),
+            "range_targets": torch.zeros(3, 4),
+        }
     )

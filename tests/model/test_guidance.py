@@ -68,7 +68,7 @@ def test_dynet_applies_each_attributes_matrix_in_the_order_of_the_pairs():
     guidance = DyNetGuidance(3, 8)
     matrices = guidance.matrices.weight.view(3, 8, 8)[ATTRIBUTES]
     expected = torch.einsum("nud,nde->nue", FEATURES[ROWS], matrices)
-    torch.testing.assert_close(guidance.transform(FEATURES, ROWS, ATTRIBUTES), expected)
+    torch.testing.assert_close(guidance(FEATURES, ROWS, ATTRIBUTES), expected)
 
 
 def test_bert_guidance_is_the_first_state_of_the_name(encoder: TextEncoder):

@@ -49,17 +49,26 @@ def choose(network: Network, logits: Sequence[float]) -> Network:
     return network
 
 
+def changed(batch: Batch, **tensors: Tensor | None) -> Batch:
+    """The batch with other tensors."""
+    inputs = {k: v for k, v in tensors.items() if hasattr(batch.inputs, k)}
+    targets = {k: v for k, v in tensors.items() if hasattr(batch.targets, k)}
+    assert len(inputs) + len(targets) == len(tensors)
+    return Batch(replace(batch.inputs, **inputs), replace(batch.targets, **targets))
+
+
 def rows_of(batch: Batch, rows: Sequence[int]) -> Batch:
     """A batch of some of the rows."""
     at = {old: new for new, old in enumerate(rows)}
-    kept = [i for i, row in enumerate(batch.pair_rows.tolist()) if row in at]
-    return replace(
+    kept = [i for i, row in enumerate(batch.targets.pair_rows.tolist()) if row in at]
+    per_row = {"input_ids", "token_mask", "unit_index", "unit_mask", "image_index", "cells", "flat_tags"}
+    return changed(
         batch,
-        **{k: getattr(batch, k)[list(rows)] for k in ("input_ids", "token_mask", "unit_index", "unit_mask")},
-        **{k: getattr(batch, k)[list(rows)] for k in ("image_index", "cells", "flat_tags")},
-        pair_rows=torch.tensor([at[batch.pair_rows[i].item()] for i in kept], dtype=torch.long),
-        pair_attributes=batch.pair_attributes[kept],
-        pair_tags=batch.pair_tags[kept],
+        **{k: v[list(rows)] for k, v in batch.tensors().items() if k in per_row | {"range_targets"}},
+        pair_rows=torch.tensor([at[batch.targets.pair_rows[i].item()] for i in kept], dtype=torch.long),
+        pair_attributes=batch.targets.pair_attributes[kept],
+        pair_tags=batch.targets.pair_tags[kept],
+        pair_weights=batch.targets.pair_weights[kept],
     )
 
 
@@ -69,14 +78,14 @@ def padded(batch: Batch, more: int = 4) -> Batch:
     def widen(x: Tensor, value: int) -> Tensor:
         return nn.functional.pad(x, (0, more), value=value)
 
-    return replace(
+    return changed(
         batch,
-        input_ids=widen(batch.input_ids, 0),
-        token_mask=widen(batch.token_mask, False),
-        unit_index=widen(batch.unit_index, 0),
-        unit_mask=widen(batch.unit_mask, False),
-        pair_tags=widen(batch.pair_tags, 0),
-        flat_tags=widen(batch.flat_tags, 0),
+        input_ids=widen(batch.inputs.input_ids, 0),
+        token_mask=widen(batch.inputs.token_mask, False),
+        unit_index=widen(batch.inputs.unit_index, 0),
+        unit_mask=widen(batch.inputs.unit_mask, False),
+        pair_tags=widen(batch.targets.pair_tags, 0),
+        flat_tags=widen(batch.targets.flat_tags, 0),
     )
 
 
@@ -133,9 +142,9 @@ def test_every_variant_trains_and_extracts(
     assert ("text" in trained) == (scheme != "fixed")
     assert ("image" in trained) == (scheme == "uls" and network.image is not None)
 
-    found = network.eval().extract(batch, region_weights=True)
+    found = network.eval().extract(batch.inputs, region_weights=True)
     assert ((found.probability > 0) & (found.probability <= 1 + 1e-5)).all()
-    assert (found.ends <= batch.unit_mask.sum(1)[found.rows]).all()
+    assert (found.ends <= batch.inputs.unit_mask.sum(1)[found.rows]).all()
     assert (found.region_weights is not None) == (network.image is not None)
 
 
@@ -143,7 +152,7 @@ def test_every_variant_runs_in_bf16(build: Build, batch: Batch, fusion: Sequence
     network = build(*fusion, *range_)
     with torch.autocast("cpu", torch.bfloat16):
         losses = network(**batch.tensors())
-        network.eval().extract(batch, region_weights=True)
+        network.eval().extract(batch.inputs, region_weights=True)
     losses.loss.backward()
     assert losses.loss.dtype == torch.float32
     assert losses.loss.isfinite()
@@ -168,7 +177,7 @@ def test_bert_guidance_needs_an_encoder_as_wide(build: Build):
 def test_a_flat_tagger_has_no_pairs_to_decode(build: Build, batch: Batch):
     network = build(*FLAT)
     with pytest.raises(ConfigError, match=r"range.kind=none has no attribute to guide by; use the flat decoder"):
-        network.emissions(network.encode(batch), torch.tensor([0]), torch.tensor([0]))
+        network.emissions(network.encode(batch.inputs), torch.tensor([0]), torch.tensor([0]))
 
 
 # ---- padding, batching, cost ----------------------------------------------------------------------------------------
@@ -176,13 +185,13 @@ def test_a_flat_tagger_has_no_pairs_to_decode(build: Build, batch: Batch):
 
 def test_padding_changes_nothing(build: Build, batch: Batch, fusion: Sequence[str], range_: Sequence[str]):
     network = build(*fusion, *range_).eval()
-    one, other = (network.encode(b, region_weights=True) for b in (batch, padded(batch)))
-    torch.testing.assert_close(other.features[:, :7][batch.unit_mask], one.features[batch.unit_mask])
+    one, other = (network.encode(b.inputs, region_weights=True) for b in (batch, padded(batch)))
+    torch.testing.assert_close(other.features[:, :7][batch.inputs.unit_mask], one.features[batch.inputs.unit_mask])
     if one.range_logits is not None:
         torch.testing.assert_close(other.range_logits, one.range_logits)
     losses = [network(**b.tensors()).loss for b in (batch, padded(batch))]
     torch.testing.assert_close(*losses)
-    assert spans(network.extract(padded(batch))) == spans(network.extract(batch))
+    assert spans(network.extract(padded(batch).inputs)) == spans(network.extract(batch.inputs))
 
 
 def test_rows_of_different_ranges_equal_rows_on_their_own(build: Build, batch: Batch, range_: Sequence[str]):
@@ -197,8 +206,8 @@ def test_rows_of_different_ranges_equal_rows_on_their_own(build: Build, batch: B
     assert sum(losses.pairs for losses in alone) == together.pairs
     torch.testing.assert_close(sum(losses.tag_loss for losses in alone), together.tag_loss)
 
-    whole = network.extract(batch)
-    parts = [(i, *span[1:]) for i in range(3) for span in spans(network.extract(rows_of(batch, [i])))]
+    whole = network.extract(batch.inputs)
+    parts = [(i, *span[1:]) for i in range(3) for span in spans(network.extract(rows_of(batch, [i]).inputs))]
     assert sorted(spans(whole)) == sorted(parts)
 
 
@@ -207,7 +216,7 @@ def test_encoders_run_once_and_the_decoder_once_per_selected_pair(
 ):
     network = choose(build(), [9, -9, 9, -9]).eval()
     text, image, decoded = (count_rows(m) for m in (network.text.layers[0], network.image, network.decoder.output))
-    found = network.extract(batch)
+    found = network.extract(batch.inputs)
     assert (text, image, decoded) == ([3], [2], [6])
     assert found.pairs == int(found.selected.sum()) == 6
 
@@ -217,10 +226,10 @@ def test_large_ranges_are_decoded_in_parts(
 ):
     network = choose(build(), [9.0] * 4).eval()
     network.decoder.output.bias.data[1] += 2.0  # some spans to find
-    whole = network.extract(batch)
+    whole = network.extract(batch.inputs)
     monkeypatch.setattr("attrex.model.network.MAX_DECODED_PAIRS", 5)
     decoded = count_rows(network.decoder.output)
-    parts = network.extract(batch)
+    parts = network.extract(batch.inputs)
     assert decoded == [5, 5, 2]
     assert spans(parts) == spans(whole)
     assert len(spans(whole)) > 0
@@ -245,9 +254,9 @@ def test_a_bright_block_lights_its_own_region_and_no_other(build: Build, batch: 
         network.tir.cross_attention.key = nn.Linear(3, 8, bias=False)
         network.tir.cross_attention.value = nn.Linear(3, 8, bias=False)
     network.pixel_mean.zero_()
-    batch.pixels = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
-    batch.pixels[0, 16:32, 32:48] = 255  # second row, third column
-    weights = network.encode(batch, region_weights=True).region_weights[0]
+    batch.inputs.pixels = torch.zeros(2, 64, 64, 3, dtype=torch.uint8)
+    batch.inputs.pixels[0, 16:32, 32:48] = 255  # second row, third column
+    weights = network.encode(batch.inputs, region_weights=True).region_weights[0]
     lit = weights.any(0).nonzero().flatten().tolist()
     assert weights.shape == (9, 16)
     assert lit == [4 + 2]
@@ -255,9 +264,9 @@ def test_a_bright_block_lights_its_own_region_and_no_other(build: Build, batch: 
 
 def test_a_row_without_photo_has_no_region_weights_and_reads_as_text_only(build: Build, batch: Batch):
     network = build().eval()
-    mixed = network.encode(batch, region_weights=True)
-    bare = replace(batch, pixels=None, image_index=None)
-    without = network.encode(bare, region_weights=True)
+    mixed = network.encode(batch.inputs, region_weights=True)
+    bare = changed(batch, pixels=None, image_index=None)
+    without = network.encode(bare.inputs, region_weights=True)
     assert not mixed.region_weights[2].any()
     assert not without.region_weights.any()
     torch.testing.assert_close(without.features[2], mixed.features[2])
@@ -270,8 +279,8 @@ def test_a_row_without_photo_has_no_region_weights_and_reads_as_text_only(build:
 @pytest.mark.parametrize("kind", ["concat", "concat_attention"])
 def test_concat_without_any_photo_is_the_text_model(build: Build, batch: Batch, kind: str):
     network = build(f"fusion.kind={kind}").eval()
-    bare = replace(batch, pixels=None, image_index=None)
-    torch.testing.assert_close(network.encode(bare).features[2], network.encode(batch).features[2])
+    bare = changed(batch, pixels=None, image_index=None)
+    torch.testing.assert_close(network.encode(bare.inputs).features[2], network.encode(batch.inputs).features[2])
 
 
 def test_several_photos_are_concatenated_and_each_is_encoded_once(
@@ -279,23 +288,23 @@ def test_several_photos_are_concatenated_and_each_is_encoded_once(
 ):
     network = build().eval()
     encoded = count_rows(network.image)
-    batch.image_index = torch.tensor([[0, 1], [1, -1], [-1, -1]])
-    regions, mask = network.regions(batch)
+    batch.inputs.image_index = torch.tensor([[0, 1], [1, -1], [-1, -1]])
+    regions, mask = network.regions(batch.inputs)
     assert encoded == [2]
     assert regions.shape == (3, 8, 12)
     torch.testing.assert_close(regions[0, 4:], regions[1, :4])
     assert mask.tolist() == [[True] * 8, [True] * 4 + [False] * 4, [False] * 8]
-    assert network.encode(batch, region_weights=True).region_weights.shape == (3, 9, 8)
+    assert network.encode(batch.inputs, region_weights=True).region_weights.shape == (3, 9, 8)
 
 
 def test_calibrated_regions_are_centred_and_scaled_in_training_as_in_use(build: Build, batch: Batch):
     network = build("fusion.region_norm=true")
-    plain = build().regions(batch)[0][:2].flatten(0, 1)
-    network.calibrate(batch.pixels)
+    plain = build().regions(batch.inputs)[0][:2].flatten(0, 1)
+    network.calibrate(batch.inputs.pixels)
     spread = plain.std(0, correction=0)
     expected = (plain - plain.mean(0)) / (spread + 0.1 * spread.mean())
     for mode in (True, False):
-        regions, _ = network.train(mode).regions(batch)
+        regions, _ = network.train(mode).regions(batch.inputs)
         torch.testing.assert_close(regions[:2].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
 
 
@@ -310,22 +319,22 @@ def test_a_silent_channel_does_not_turn_its_first_answer_into_a_huge_one():
 
 def test_photos_do_not_depend_on_their_batch(build: Build, batch: Batch):
     network = build("fusion.region_norm=true")
-    network.calibrate(batch.pixels)
-    together, _ = network.regions(batch)
-    batch.pixels, batch.image_index = batch.pixels[:1], torch.tensor([[0], [-1], [-1]])
-    alone, _ = network.regions(batch)
+    network.calibrate(batch.inputs.pixels)
+    together, _ = network.regions(batch.inputs)
+    batch.inputs.pixels, batch.inputs.image_index = batch.inputs.pixels[:1], torch.tensor([[0], [-1], [-1]])
+    alone, _ = network.regions(batch.inputs)
     torch.testing.assert_close(alone[0], together[0, :4], atol=1e-3, rtol=1e-3)
 
 
 def test_photos_are_hidden_at_random_in_training_only(build: Build, batch: Batch):
     network = build("image.dropout=0.25")
-    batch.input_ids = torch.zeros(400, 9, dtype=torch.long)
-    batch.image_index = torch.tensor([[0, 1]]).expand(400, 2)
+    batch.inputs.input_ids = torch.zeros(400, 9, dtype=torch.long)
+    batch.inputs.image_index = torch.tensor([[0, 1]]).expand(400, 2)
     torch.manual_seed(0)
-    shown = network.train().regions(batch)[1]
+    shown = network.train().regions(batch.inputs)[1]
     assert 0.7 < shown.float().mean() < 0.8
     assert torch.equal(shown.any(1), shown.all(1))  # all photos of a product, or none
-    assert network.eval().regions(batch)[1].all()
+    assert network.eval().regions(batch.inputs)[1].all()
 
 
 # ---- range ----------------------------------------------------------------------------------------------------------
@@ -333,14 +342,14 @@ def test_photos_are_hidden_at_random_in_training_only(build: Build, batch: Batch
 
 def test_a_score_at_the_threshold_is_not_selected(build: Build, batch: Batch):
     network = choose(build(), [0.0, 0.0, 0.001, -0.001]).eval()
-    assert network.extract(batch).selected.tolist() == [[False, False, True, False]] * 3
-    assert network.extract(batch, threshold=0.4).selected.all()
+    assert network.extract(batch.inputs).selected.tolist() == [[False, False, True, False]] * 3
+    assert network.extract(batch.inputs, threshold=0.4).selected.all()
 
 
 @pytest.mark.parametrize("guidance", ["prototype", "dynet", "bert"])
 def test_nothing_selected_gives_nothing_and_teaches_the_classifier_alone(build: Build, batch: Batch, guidance: str):
     network = choose(build(f"guidance.kind={guidance}"), [-9.0] * 4)
-    batch.cells = batch.cells.masked_fill(batch.cells == 2, 1)
+    batch.targets.cells = batch.targets.cells.masked_fill(batch.targets.cells == 2, 1)
     losses = network(**batch.tensors())
     assert (losses.pairs, losses.tag_loss) == (0, None)
     assert losses.loss.isfinite()
@@ -348,7 +357,7 @@ def test_nothing_selected_gives_nothing_and_teaches_the_classifier_alone(build: 
     taught = {n.split(".")[0] for n, p in network.named_parameters() if p.grad is not None}
     assert taught == {"text", "image", "tir", "classifier"}
 
-    found = network.eval().extract(batch)
+    found = network.eval().extract(batch.inputs)
     assert spans(found) == []
     assert (found.pairs, len(found.probability)) == (0, 0)
 
@@ -359,7 +368,7 @@ def test_the_decoder_learns_from_the_gold_and_the_predicted_range(build: Build, 
     losses = network(**batch.tensors())
     assert seen["pairs"] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0), (2, 1)]
     assert losses.pairs == 7
-    gold = {(0, 0): batch.pair_tags[0], (0, 2): batch.pair_tags[1], (1, 1): batch.pair_tags[2]}
+    gold = {(0, 0): batch.targets.pair_tags[0], (0, 2): batch.targets.pair_tags[1], (1, 1): batch.targets.pair_tags[2]}
     for pair, tags in zip(seen["pairs"], seen["tags"], strict=True):
         assert tags.tolist() == gold.get(pair, torch.zeros(7)).tolist()
     torch.testing.assert_close(losses.tag_loss, seen["nll"].mean())
@@ -401,11 +410,12 @@ IN_DOUBT = [(2, 0), (1, 2)]  # a blank cell, and one whose value was not found, 
 def doubtful(batch: Batch) -> Batch:
     """The batch with mentions: in the two cells above, and beside the located value of row 0's attribute 0."""
     beside, blank, filled = [0, 1, 2, 0, UNKNOWN, 0, 0], [0, UNKNOWN, UNKNOWN, 0, 0, 0, 0], [0, 0, 0, UNKNOWN, 0, 0, 0]
-    return replace(
+    return changed(
         batch,
         pair_rows=torch.tensor([0, 0, 1, 2, 1]),
         pair_attributes=torch.tensor([0, 2, 1, 0, 2]),
-        pair_tags=torch.cat([torch.tensor([beside]), batch.pair_tags[1:], torch.tensor([blank, filled])]),
+        pair_tags=torch.cat([torch.tensor([beside]), batch.targets.pair_tags[1:], torch.tensor([blank, filled])]),
+        pair_weights=torch.zeros(5),
     )
 
 
@@ -416,9 +426,9 @@ def test_cells_count_as_told(build: Build, doubtful: Batch, unknown: str, blank:
     )
     seen = observe(network)
     losses = network(**doubtful.tensors())
-    counts = torch.where(doubtful.cells == 0, blank, 1.0)
+    counts = torch.where(doubtful.targets.cells == 0, blank, 1.0)
     counts[tuple(zip(*IN_DOUBT, strict=True))] = in_doubt
-    error = network.classifier.output.bias.sigmoid() - (doubtful.cells == 2).float()
+    error = network.classifier.output.bias.sigmoid() - (doubtful.targets.cells == 2).float()
     (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias, retain_graph=True)
     torch.testing.assert_close(gradient, (error * counts).sum(0) / 3)
 
@@ -451,7 +461,7 @@ def test_without_partial_labels_words_in_doubt_are_no_values(build: Build, doubt
     assert all(not any(tags[pair]) for pair in IN_DOUBT)
 
     flat = build("range.kind=none", "range.unknown=masked", "range.partial_labels=false")
-    plain = flat(**replace(doubtful, pair_rows=None, pair_attributes=None, pair_tags=None).tensors())
+    plain = flat(**changed(doubtful, pair_tags=doubtful.targets.pair_tags.clamp(min=0)).tensors())
     torch.testing.assert_close(flat(**doubtful.tensors()).loss, plain.loss)
 
 
@@ -466,8 +476,8 @@ def test_the_mean_range_loss_is_over_the_cells_that_count(build: Build, batch: B
     settings = ("range.unknown=masked", "range.unknown_weight=0", "range.loss_weight=2")
     network = choose(build(*settings), [0.1, 0.2, 0.3, 0.4])
     network.range_only = True
-    logits, known = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).expand(3, 4), batch.cells != 0
-    expected = nn.functional.binary_cross_entropy_with_logits(logits[known], (batch.cells == 2).float()[known])
+    logits, known = torch.tensor([[0.1, 0.2, 0.3, 0.4]]).expand(3, 4), batch.targets.cells != 0
+    expected = nn.functional.binary_cross_entropy_with_logits(logits[known], (batch.targets.cells == 2).float()[known])
     torch.testing.assert_close(network(**batch.tensors()).loss, 2 * expected)
 
 
@@ -475,17 +485,17 @@ def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Ba
     """It labelled a blank cell, whose words are in doubt no longer, and is half sure of a filled one."""
     settings = ("range.unknown=masked", "range.unknown_weight=0.25", "range.reduction=sum", "range.threshold=0.9")
     network = choose(build(*settings), [0.1, 0.2, 0.3, 0.4])
-    doubtful.pair_tags[3] = torch.tensor([0, 1, 2, 0, 0, 0, 0])
-    doubtful.pair_weights = torch.tensor([0, 0, 0, 0.9, 0])
-    doubtful.range_targets = torch.zeros(3, 4)
-    doubtful.range_targets[2, 0], doubtful.range_targets[1, 2] = 0.8, 0.5
+    doubtful.targets.pair_tags[3] = torch.tensor([0, 1, 2, 0, 0, 0, 0])
+    doubtful.targets.pair_weights = torch.tensor([0, 0, 0, 0.9, 0])
+    doubtful.targets.range_targets = torch.zeros(3, 4)
+    doubtful.targets.range_targets[2, 0], doubtful.targets.range_targets[1, 2] = 0.8, 0.5
     seen = observe(network)
     losses = network(**doubtful.tensors())
     assert seen["pairs"] == [(0, 0), (0, 2), (1, 1), (2, 0)]
     torch.testing.assert_close(losses.tag_loss, (seen["nll"] * torch.tensor([1, 1, 1, 0.9])).mean())
     assert seen["allowed"][3, 1:3].tolist() == [[False, True, False], [False, False, True]]
 
-    target, counts = (doubtful.cells == 2).float(), torch.where(doubtful.cells == 0, 0.25, 1.0)
+    target, counts = (doubtful.targets.cells == 2).float(), torch.where(doubtful.targets.cells == 0, 0.25, 1.0)
     target[2, 0], target[1, 2] = 0.8, 0.5
     counts[2, 0] = counts[1, 2] = 1.0
     (gradient,) = torch.autograd.grad(losses.range_loss, network.classifier.output.bias)
@@ -494,31 +504,31 @@ def test_what_a_teacher_labelled_counts_as_it_is_sure(build: Build, doubtful: Ba
 
 
 def test_the_category_can_rule_attributes_out(build: Build, batch: Batch):
-    batch.allowed = torch.tensor([[True, False, True, False]] * 3)
-    assert choose(build(), [9.0] * 4).eval().extract(batch).selected.all()
+    batch.inputs.allowed = torch.tensor([[True, False, True, False]] * 3)
+    assert choose(build(), [9.0] * 4).eval().extract(batch.inputs).selected.all()
     network = choose(build("range.mask_by_category=true"), [9.0] * 4).eval()
-    assert torch.equal(network.extract(batch).selected, batch.allowed)
+    assert torch.equal(network.extract(batch.inputs).selected, batch.inputs.allowed)
 
 
 def test_a_flat_tagger_keeps_to_the_category(build: Build, batch: Batch):
-    emissions = 9 * torch.randn(3, batch.unit_mask.shape[1], 9, generator=torch.Generator().manual_seed(3))
-    batch.allowed = torch.tensor([[True, False, True, False]] * 3)
+    emissions = 9 * torch.randn(3, batch.inputs.unit_mask.shape[1], 9, generator=torch.Generator().manual_seed(3))
+    batch.inputs.allowed = torch.tensor([[True, False, True, False]] * 3)
     found = {}
     for by_category in ("false", "true"):
         network = build(*FLAT, f"range.mask_by_category={by_category}").eval()
         network.decoder.flat = lambda features, mask: emissions  # type: ignore[method-assign]
-        found[by_category] = spans(network.extract(batch))
+        found[by_category] = spans(network.extract(batch.inputs))
     assert {a for _, a, _, _ in found["false"]} == {0, 1, 2, 3}
     assert found["true"] == [span for span in found["false"] if span[1] in (0, 2)]
 
 
 def test_given_attributes_can_be_asked_for(build: Build, batch: Batch):
     network = choose(build(), [-9.0] * 4).eval()
-    only = torch.zeros(3, 4, dtype=torch.bool)
-    only[0, 1] = only[2, 3] = True
-    found = network.extract(batch, only=only)
+    wanted = torch.zeros(3, 4, dtype=torch.bool)
+    wanted[0, 1] = wanted[2, 3] = True
+    found = network.extract(changed(batch, attributes=wanted).inputs)
     assert found.pairs == 2
-    assert torch.equal(found.selected, only)
+    assert torch.equal(found.selected, wanted)
     assert set(zip(found.rows.tolist(), found.attributes.tolist(), strict=True)) <= {(0, 1), (2, 3)}
 
 
@@ -551,15 +561,17 @@ class Paths:
 @pytest.fixture
 def short(batch: Batch) -> Batch:
     """Rows of four units, so that all paths can be listed."""
-    return replace(batch, unit_index=batch.unit_index[:, :4].clamp(min=1), unit_mask=torch.ones(3, 4, dtype=torch.bool))
+    return changed(
+        batch, unit_index=batch.inputs.unit_index[:, :4].clamp(min=1), unit_mask=torch.ones(3, 4, dtype=torch.bool)
+    )
 
 
 def test_flat_spans_are_those_of_seqeval_and_their_probability_is_the_segments(build: Build, short: Batch):
     network = build(*FLAT, "decoder.constrained=false").eval()
     emissions = 3 * torch.randn(3, 4, 9, generator=torch.Generator().manual_seed(3))
     network.decoder.flat = lambda features, mask: emissions  # type: ignore[method-assign]
-    found = network.extract(short)
-    tags = network.crf.viterbi(emissions, short.unit_mask)
+    found = network.extract(short.inputs)
+    tags = network.crf.viterbi(emissions, short.inputs.unit_mask)
     names = ["O", *(f"{kind}-{a}" for a in range(4) for kind in "BI")]
     expected = [
         (row, int(attribute), start, end + 1)
@@ -580,7 +592,7 @@ def test_a_pairs_probability_is_that_of_its_segment(build: Build, short: Batch, 
     emissions = 2 * torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(5))
     emissions[0] = torch.tensor([[4, 0, 0], [0, 1, 4], [0, 0, 4], [4, 0, 0]])  # O I I O
     network.emissions = lambda *_: emissions  # type: ignore[method-assign]
-    found = network.extract(short)
+    found = network.extract(short.inputs)
     assert (0, 0, 1, 3) in spans(found)
     exact = [Paths(network, emissions[row]).segment(start, end) for row, _, start, end in spans(found)]
     torch.testing.assert_close(found.probability, torch.tensor(exact), atol=1e-5, rtol=1e-4)
@@ -598,9 +610,10 @@ def test_what_a_unit_may_be_is_summed_over(build: Build, short: Batch):
     network = choose(build("range.unknown=masked", "decoder.reduction=sum"), [-9.0] * 4)
     emissions = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(5)).requires_grad_()
     network.emissions = lambda *_: emissions  # type: ignore[method-assign]
-    short.cells = torch.tensor([[2, 1, 1, 1], [1, 1, 1, 2], [1, 1, 1, 1]])
-    short.pair_rows, short.pair_attributes = torch.tensor([0, 1]), torch.tensor([0, 3])
-    short.pair_tags = torch.tensor([[1, 2, UNKNOWN, 0], [0, 1, 2, 0]])
+    short.targets.cells = torch.tensor([[2, 1, 1, 1], [1, 1, 1, 2], [1, 1, 1, 1]])
+    short.targets.pair_rows, short.targets.pair_attributes = torch.tensor([0, 1]), torch.tensor([0, 3])
+    short.targets.pair_weights = torch.zeros(2)
+    short.targets.pair_tags = torch.tensor([[1, 2, UNKNOWN, 0], [0, 1, 2, 0]])
     loss = network(**short.tensors()).tag_loss
     expected = brute_force(network, emissions[0], lambda p: p[:2] == (1, 2) and p[3] == 0)
     expected = expected + brute_force(network, emissions[1], lambda p: p == (0, 1, 2, 0))
@@ -611,8 +624,8 @@ def test_what_a_unit_may_be_is_summed_over(build: Build, short: Batch):
 
 def test_a_pair_of_which_nothing_is_known_teaches_nothing(build: Build, short: Batch):
     network = choose(build("range.unknown=masked"), [-9.0] * 4)
-    short.pair_rows, short.pair_attributes = torch.tensor([0, 0, 1]), torch.tensor([0, 2, 1])
-    short.pair_tags = torch.full((3, 4), UNKNOWN)
+    short.targets.pair_rows, short.targets.pair_attributes = torch.tensor([0, 0, 1]), torch.tensor([0, 2, 1])
+    short.targets.pair_tags = torch.full((3, 4), UNKNOWN)
     losses = network(**short.tensors())
     assert losses.pairs == 3
     torch.testing.assert_close(losses.tag_loss, torch.tensor(0.0), atol=1e-5, rtol=0)
@@ -622,9 +635,9 @@ def test_a_flat_tagger_leaves_open_what_words_in_doubt_are(build: Build, short: 
     network = build(*FLAT, "range.unknown=masked", "decoder.reduction=sum")
     emissions = torch.randn(3, 4, 9, generator=torch.Generator().manual_seed(5)).requires_grad_()
     network.decoder.flat = lambda features, mask: emissions  # type: ignore[method-assign]
-    short.flat_tags = torch.tensor([[0, 1, 2, 0], [3, 0, 0, 0], [0] * 4])  # attribute 0; attribute 1; nothing
-    short.pair_rows, short.pair_attributes = torch.tensor([0, 0]), torch.tensor([0, 2])
-    short.pair_tags = torch.tensor([[UNKNOWN, 1, 2, 0], [UNKNOWN, UNKNOWN, 0, UNKNOWN]])
+    short.targets.flat_tags = torch.tensor([[0, 1, 2, 0], [3, 0, 0, 0], [0] * 4])  # attribute 0; attribute 1; nothing
+    short.targets.pair_rows, short.targets.pair_attributes = torch.tensor([0, 0]), torch.tensor([0, 2])
+    short.targets.pair_tags = torch.tensor([[UNKNOWN, 1, 2, 0], [UNKNOWN, UNKNOWN, 0, UNKNOWN]])
     loss = network(**short.tensors()).tag_loss
     # The first unit may be of attribute 0 or 2; the second is a label of attribute 0; the last may be of attribute 2.
     first, last = (0, 1, 2, 5, 6), (0, 5, 6)
@@ -660,8 +673,8 @@ def test_losses_can_be_indexed_as_the_trainer_does():
     assert losses[0] is losses.loss
 
 
-def test_a_batch_moves_as_a_whole_and_leaves_out_what_it_lacks(batch: Batch):
-    moved = replace(batch, pixels=None).to("cpu")
-    assert moved.pixels is None
-    assert torch.equal(moved.cells, batch.cells)
-    assert "pixels" not in moved.tensors()
+def test_a_batch_is_its_tensors_by_name_and_leaves_out_what_it_lacks(batch: Batch):
+    again = Batch.from_tensors(changed(batch, pixels=None).tensors())
+    assert again.inputs.pixels is None
+    assert torch.equal(again.targets.cells, batch.targets.cells)
+    assert "pixels" not in again.tensors()

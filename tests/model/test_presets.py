@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from attrex.config import Config
 from attrex.model.batch import Batch
-from attrex.model.build import name_tokens, network_from, pretrained_network
+from attrex.model.build import build_system, name_tokens
 from attrex.model.network import Network
 
 NAMES = ["closure", "colour", "sleeve length", "a very long name of an attribute that no shop would ever give"]
@@ -81,24 +81,28 @@ def labelled_batch() -> Batch:
     unit_mask = index < lengths[:, None] - 1
     tags = torch.tensor([[0, 1, 2, 0, 0, 0], [0, 0, 1, 2, 0, 0]])
     random = torch.Generator().manual_seed(0)
-    return Batch(
-        input_ids=torch.randint(5, 60, (2, 8), generator=random).masked_fill(position >= lengths[:, None], 0),
-        token_mask=position < lengths[:, None],
-        unit_index=index.masked_fill(~unit_mask, 0),
-        unit_mask=unit_mask,
-        pixels=torch.randint(0, 256, (2, 64, 64, 3), generator=random, dtype=torch.uint8),
-        image_index=torch.tensor([[0], [1]]),
-        cells=torch.tensor([[2, 1, 0, 1], [1, 2, 1, 0]], dtype=torch.uint8),
-        pair_rows=torch.tensor([0, 1]),
-        pair_attributes=torch.tensor([0, 1]),
-        pair_tags=tags,
-        flat_tags=torch.zeros_like(index),
+    return Batch.from_tensors(
+        {
+            "input_ids": torch.randint(5, 60, (2, 8), generator=random).masked_fill(position >= lengths[:, None], 0),
+            "token_mask": position < lengths[:, None],
+            "unit_index": index.masked_fill(~unit_mask, 0),
+            "unit_mask": unit_mask,
+            "pixels": torch.randint(0, 256, (2, 64, 64, 3), generator=random, dtype=torch.uint8),
+            "image_index": torch.tensor([[0], [1]]),
+            "cells": torch.tensor([[2, 1, 0, 1], [1, 2, 1, 0]], dtype=torch.uint8),
+            "pair_rows": torch.tensor([0, 1]),
+            "pair_attributes": torch.tensor([0, 1]),
+            "pair_tags": tags,
+            "flat_tags": torch.zeros_like(index),
+            "pair_weights": torch.zeros(2),
+            "range_targets": torch.zeros(2, 4),
+        }
     )
 
 
 def make(preset: str, overrides: Sequence[str] = ()) -> Network:
     torch.manual_seed(0)
-    return network_from(Config.load(preset, overrides), NAMES, None, SPECS)
+    return build_system(Config.load(preset, overrides), NAMES, None, SPECS)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -126,7 +130,7 @@ def test_presets_train_and_extract(preset: str):
     assert network.classifier.output.out_features == len(NAMES)
     assert not any(m.training for m in network.image.modules() if isinstance(m, torch.nn.BatchNorm2d))
 
-    found = network.eval().extract(batch, region_weights=True)
+    found = network.eval().extract(batch.inputs, region_weights=True)
     assert found.region_weights.shape == (2, 8, 4)
     assert found.pairs == 8
     assert found.probability.isfinite().all()
@@ -135,10 +139,10 @@ def test_presets_train_and_extract(preset: str):
 def test_padding_does_not_matter():
     network = make("mepave").eval()
     batch = labelled_batch()
-    before = network.encode(batch).range_logits
-    batch.input_ids = torch.nn.functional.pad(batch.input_ids, (0, 4))
-    batch.token_mask = torch.nn.functional.pad(batch.token_mask, (0, 4))
-    assert torch.allclose(network.encode(batch).range_logits, before, atol=1e-6)
+    before = network.encode(batch.inputs).range_logits
+    batch.inputs.input_ids = torch.nn.functional.pad(batch.inputs.input_ids, (0, 4))
+    batch.inputs.token_mask = torch.nn.functional.pad(batch.inputs.token_mask, (0, 4))
+    assert torch.allclose(network.encode(batch.inputs).range_logits, before, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +157,9 @@ def test_padding_does_not_matter():
 def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image: Path, overrides: list[str]):
     tokenizer = AutoTokenizer.from_pretrained(tiny_text)
     config = Config.load("mepave", [f"text.model={tiny_text}", f"image.model={tiny_image}", *overrides])
-    network = pretrained_network(config, NAMES, tokenizer)
+    network = build_system(config, NAMES, tokenizer)
     specs = json.loads(json.dumps(network.architecture()))
-    again = network_from(config, NAMES, tokenizer, specs)
+    again = build_system(config, NAMES, tokenizer, specs)
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     assert {name: value.shape for name, value in again.state_dict().items()} == shapes
     assert again.architecture() == network.architecture()
@@ -164,7 +168,7 @@ def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image
 def test_pretrained_weights_arrive_in_both_encoders_and_in_bert_guidance(tiny_text: Path, tiny_image: Path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_text)
     settings = [f"text.model={tiny_text}", f"image.model={tiny_image}", "guidance.kind=bert"]
-    one, other = (pretrained_network(Config.load("mepave", settings), NAMES, tokenizer) for _ in range(2))
+    one, other = (build_system(Config.load("mepave", settings), NAMES, tokenizer) for _ in range(2))
     for part in ("text", "image", "guidance.encoder"):
         states = [n.get_submodule(part).state_dict() for n in (one, other)]
         assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])

@@ -12,13 +12,14 @@ from transformers import set_seed
 from attrex.config import Config
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.inference.checkpoint import Model
 from attrex.io.images import ImageLoader
 from attrex.model.batch import Batch
 from attrex.shop.cells import Cells
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
-from attrex.training.train import new_model, said_values, train_model
+from attrex.training.train import labelled_values, new_model, train_model
 from attrex.types import Product
 
 
@@ -57,7 +58,8 @@ def build(configure: Callable[..., Config], title_schema: Schema, titles: list[P
         set_seed(0)
         model = new_model(configure(system, *settings), Shop(schema=title_schema))
         encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
-        model.network.learn_values(said_values(LabelledProducts(titles, encoder)))
+        data = LabelledProducts(titles, encoder, TargetEncoder(model.schema))
+        model.network.build_vocabulary(labelled_values(data))
         model.network.eval()
         return model
 
@@ -67,9 +69,9 @@ def build(configure: Callable[..., Config], title_schema: Schema, titles: list[P
 def batch_of(model: Model, products: list[Product]) -> Batch:
     """Short products, one window each, as a labelled batch."""
     encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
-    data = LabelledProducts(products, encoder)
+    data = LabelledProducts(products, encoder, TargetEncoder(model.schema))
     loader = ImageLoader(model.transform) if model.transform else None
-    return Batch(**Collator(encoder, loader)([data[i] for i in range(len(data))]))
+    return Batch.from_tensors(Collator(encoder, loader)([data[i] for i in range(len(data))]))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from attrex.errors import ConfigError
 from attrex.evaluation.placing import places
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
-from attrex.model.batch import Batch
+from attrex.model.batch import Batch, Inputs, Targets
 from attrex.model.crf import CRF
 from attrex.types import Product
 
@@ -33,15 +33,30 @@ def _same_numbers() -> None:
     torch.manual_seed(0)
 
 
-def random_batch(**changes: Tensor) -> Batch:
+def random_inputs(**changes: Tensor) -> Inputs:
     """Two rows: [CLS] and five words, of which the second has two pieces; [CLS] and two words with [SEP] between."""
-    batch = Batch(
+    inputs = Inputs(
         input_ids=torch.tensor([[2, 10, 11, 12, 13, 14, 15, 3], [2, 20, 3, 21, 3, 0, 0, 0]]),
         token_mask=torch.tensor([[True] * 8, [True] * 5 + [False] * 3]),
         unit_index=torch.tensor([[1, 2, 4, 5, 6], [1, 3, 0, 0, 0]]),
         unit_mask=torch.tensor([[True] * 5, [True, True, False, False, False]]),
     )
-    return replace(batch, **changes)
+    return replace(inputs, **changes)
+
+
+def targets_of(attributes: int, row: int, attribute: int, tags: list[int]) -> Targets:
+    """Two rows with one located value; all other cells are blank."""
+    cells = torch.zeros(2, attributes, dtype=torch.uint8)
+    cells[row, attribute] = 2
+    return Targets(
+        cells=cells,
+        flat_tags=torch.zeros(2, 5, dtype=torch.long),
+        pair_rows=torch.tensor([row]),
+        pair_attributes=torch.tensor([attribute]),
+        pair_tags=torch.tensor([tags]),
+        pair_weights=torch.zeros(1),
+        range_targets=torch.zeros(2, attributes),
+    )
 
 
 # ---- what the recurrent systems share -------------------------------------------------------------------------------
@@ -49,7 +64,7 @@ def random_batch(**changes: Tensor) -> Batch:
 
 def test_a_word_is_the_mean_of_its_pieces_and_a_separator_is_none_of_them():
     words = WordEmbeddings(nn.Embedding(30, 4), torch.tensor([0, 2, 3]))
-    found, table = words(random_batch()), words.pieces.weight
+    found, table = words(random_inputs()), words.pieces.weight
     assert torch.allclose(found[0], torch.stack([table[10], (table[11] + table[12]) / 2, *table[13:16]]))
     assert torch.allclose(found[1, :2], table[20:22])
     assert not found[1, 2:].any()
@@ -109,30 +124,30 @@ def test_opentag_attends_to_all_pairs_by_a_sigmoid():
 
 def test_rnn_lstm_reads_its_labels_at_an_end_token(build: Build):
     network = build("rnn-lstm").network
-    batch = random_batch()
-    words = network.words(batch)
-    reading = network.read(batch)
+    inputs = random_inputs()
+    words = network.words(inputs)
+    encoded = network.encode(inputs)
     for row, length in enumerate((5, 2)):
         told = torch.cat([words[row, :length], network.end[None]])[None]
         states = network.lstm(told, torch.ones(1, length + 1, dtype=torch.bool))
-        assert torch.allclose(reading.labels[row], network.label(states[0, -1]), atol=1e-5)
-        assert torch.allclose(reading.emissions[row, :length], network.tag(states[0, :-1]), atol=1e-5)
+        assert torch.allclose(encoded.labels[row], network.label(states[0, -1]), atol=1e-5)
+        assert torch.allclose(encoded.emissions[row, :length], network.tag(states[0, :-1]), atol=1e-5)
 
 
 def test_attn_birnn_tags_what_a_step_attends_to_beside_its_state(build: Build):
-    network, batch = build("attn-birnn").network, random_batch()
-    states = network.lstm(network.words(batch), batch.unit_mask)
-    reading = network.read(batch)
+    network, inputs = build("attn-birnn").network, random_inputs()
+    states = network.lstm(network.words(inputs), inputs.unit_mask)
+    encoded = network.encode(inputs)
     for row, length in enumerate((5, 2)):
         mask = torch.ones(1, length, dtype=torch.bool)
         own = states[row : row + 1, :length]
         for step in range(length):
             context = network.attention(own, own[:, step : step + 1], mask)[0, 0]
             expected = network.tag(torch.cat([context, own[0, step]]))
-            assert torch.allclose(reading.emissions[row, step], expected, atol=1e-5)
+            assert torch.allclose(encoded.emissions[row, step], expected, atol=1e-5)
         summary = network.final(final_state(own, mask))
         expected = network.label(network.attention(own, summary[:, None], mask)[0, 0])
-        assert torch.allclose(reading.labels[row], expected, atol=1e-5)
+        assert torch.allclose(encoded.labels[row], expected, atol=1e-5)
 
 
 def test_the_slot_gate():
@@ -146,8 +161,8 @@ def test_the_slot_gate():
 
 @pytest.mark.parametrize("system", ["slot-gated", "slot-gated-intent"])
 def test_slot_gated_opens_each_words_context_by_its_gate(build: Build, system: str):
-    network, batch = build(system).network, random_batch()
-    states, mask = network.lstm(network.words(batch), batch.unit_mask), batch.unit_mask
+    network, inputs = build(system).network, random_inputs()
+    states, mask = network.lstm(network.words(inputs), inputs.unit_mask), inputs.unit_mask
     final = final_state(states, mask)
     about = network.intent_attention(states, final[:, None], mask)[:, 0]
     intent = torch.cat([about, final], -1)
@@ -155,21 +170,21 @@ def test_slot_gated_opens_each_words_context_by_its_gate(build: Build, system: s
     if system == "slot-gated":
         context = network.slot_attention(states, states, mask)
     gated = network.gate(context, intent)[..., None] * context
-    reading = network.read(batch)
-    assert torch.allclose(reading.emissions, network.tag(torch.cat([gated, states], -1)), atol=1e-5)
-    assert torch.allclose(reading.labels, network.label(intent), atol=1e-5)
+    encoded = network.encode(inputs)
+    assert torch.allclose(encoded.emissions, network.tag(torch.cat([gated, states], -1)), atol=1e-5)
+    assert torch.allclose(encoded.labels, network.label(intent), atol=1e-5)
 
 
 @pytest.mark.parametrize("system", ["joint-bert", "joint-bert-crf", "k-plug"])
 def test_taggers_on_bert_read_first_pieces(build: Build, system: str):
-    network, batch = build(system).network, random_batch()
-    last, _ = network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+    network, inputs = build(system).network, random_inputs()
+    last, _ = network.text.encode(network.text.embed(inputs.input_ids), inputs.token_mask)
     head = network.head if system == "k-plug" else network.tag
-    reading = network.read(batch)
+    encoded = network.encode(inputs)
     for row, starts in enumerate(([1, 2, 4, 5, 6], [1, 3])):
-        assert torch.allclose(reading.emissions[row, : len(starts)], head(last[row, starts]), atol=1e-5)
+        assert torch.allclose(encoded.emissions[row, : len(starts)], head(last[row, starts]), atol=1e-5)
     if system != "k-plug":
-        assert torch.allclose(reading.labels, network.label(torch.tanh(network.pooler(last[:, 0]))), atol=1e-5)
+        assert torch.allclose(encoded.labels, network.label(torch.tanh(network.pooler(last[:, 0]))), atol=1e-5)
 
 
 # ---- JAVE -----------------------------------------------------------------------------------------------------------
@@ -180,7 +195,7 @@ def test_m_jave_is_what_its_paper_prints():
     head = JAVEHead(8, 5, attributes, d, init_std=0.5)
     first, words, regions = torch.randn(1, 8), torch.randn(1, 4, 8), torch.randn(1, 7, 5)
     everything = torch.ones(1, 4, dtype=torch.bool), torch.ones(1, 7, dtype=torch.bool)
-    reading = head(first, words, everything[0], regions, everything[1])
+    encoded = head(first, words, everything[0], regions, everything[1])
 
     h, v = words[0], regions[0]
     text, image = head.text_attention, head.image_attention
@@ -194,9 +209,9 @@ def test_m_jave_is_what_its_paper_prints():
     r = torch.stack([(head.regional_attributes(a) + head.regional_image(x)).sigmoid() for x in v])[:, 0]
     tags = head.tag(head.tag_words(h) + head.tag_states(q) + head.tag_labels(a) + (m * r) @ p)
 
-    assert torch.allclose(reading.labels[0], labels, atol=1e-4)
-    assert torch.allclose(reading.emissions[0], tags, atol=1e-4)
-    assert torch.allclose(reading.region_weights[0], m * r, atol=1e-4)
+    assert torch.allclose(encoded.labels[0], labels, atol=1e-4)
+    assert torch.allclose(encoded.emissions[0], tags, atol=1e-4)
+    assert torch.allclose(encoded.region_weights[0], m * r, atol=1e-4)
 
 
 def test_m_jave_without_a_photo_is_jave():
@@ -224,8 +239,8 @@ def test_the_kl_term_of_jave_on_an_example():
 
 
 def test_suopentag_concatenates_a_copy_scaled_by_the_cosine(build: Build):
-    network, batch = build("suopentag").network, random_batch()
-    states, rows, attributes = network.read(batch), torch.tensor([0, 1, 0]), torch.tensor([2, 1, 0])
+    network, inputs = build("suopentag").network, random_inputs()
+    states, rows, attributes = network.encode(inputs), torch.tensor([0, 1, 0]), torch.tensor([2, 1, 0])
     emissions = network.emissions(states, rows, attributes)
     weight = torch.cat([network.own.weight, network.compared.weight], 1)
     for number, (row, attribute) in enumerate(zip(rows, attributes, strict=True)):
@@ -269,16 +284,16 @@ def test_adatag_starts_from_the_words_of_the_name(build: Build):
 
 def test_aveqa_reads_the_name_and_then_the_text(build: Build):
     model = build("aveqa")
-    network, batch = model.network, random_batch()
+    network, inputs = model.network, random_inputs()
     rows, attributes = torch.tensor([0, 1]), torch.tensor([1, 0])
-    ids, mask, shift = network.questions(batch, rows, attributes)
+    ids, mask, shift = network.questions(inputs, rows, attributes)
     for number, (row, attribute) in enumerate(((0, 1), (1, 0))):
         name = model.tokenizer(model.schema.names[attribute]).input_ids
-        text = batch.input_ids[row][batch.token_mask[row]].tolist()
+        text = inputs.input_ids[row][inputs.token_mask[row]].tolist()
         assert ids[number][mask[number]].tolist() == name + text[1:]
-        moved = batch.unit_index[row] + shift[number]
-        units = batch.unit_mask[row]
-        assert ids[number][moved][units].tolist() == batch.input_ids[row][batch.unit_index[row]][units].tolist()
+        moved = inputs.unit_index[row] + shift[number]
+        units = inputs.unit_mask[row]
+        assert ids[number][moved][units].tolist() == inputs.input_ids[row][inputs.unit_index[row]][units].tolist()
 
 
 def test_aveqa_needs_room_for_the_name(build: Build):
@@ -289,14 +304,11 @@ def test_aveqa_needs_room_for_the_name(build: Build):
 
 def test_the_loss_of_aveqa_by_hand(build: Build):
     network = build("aveqa").network
-    tags = torch.tensor([[0, 1, 2, 0, 1]])  # two answers: the first is learned
-    cells = torch.ones(2, network.attributes, dtype=torch.uint8)
-    cells[0, 2] = 2
-    pair = {"pair_rows": torch.tensor([0]), "pair_attributes": torch.tensor([2]), "pair_tags": tags, "cells": cells}
-    batch = random_batch(**pair)
+    inputs = random_inputs()
+    targets = targets_of(network.attributes, 0, 2, [0, 1, 2, 0, 1])  # two answers: the first is learned
     rows, attributes = torch.tensor([0, 1]), torch.tensor([2, 1])
-    answers = network.ask(batch, rows, attributes)
-    losses = network.loss(None, batch, rows, attributes)
+    answers = network.answers(inputs, rows, attributes)
+    losses = network.pair_losses(None, inputs, targets, rows, attributes)
 
     begin = answers.begin[0].log_softmax(-1)[1]
     h = answers.states[0]
@@ -310,20 +322,20 @@ def test_the_loss_of_aveqa_by_hand(build: Build):
 
 def test_aveqa_is_taught_to_guess_a_masked_value_as_before_its_training(build: Build):
     network = build("aveqa").network
-    batch = random_batch()
+    inputs = random_inputs()
     rows, attributes = torch.tensor([0, 0, 1]), torch.tensor([2, 1, 1])
     starts, ends = (
         torch.tensor([1, 3, 1]),
         torch.tensor([2, 4, 1]),
     )  # of two pieces and one, the last ones, the last one
-    asked = (batch, rows, attributes, starts, ends)
+    asked = (inputs, rows, attributes, starts, ends)
     assert network.distilled(*asked).abs().max() < 1e-6
     with torch.no_grad():
         for parameter in network.text.layers.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     found = network.distilled(*asked)
 
-    ids, mask, shift = network.questions(batch, rows, attributes)
+    ids, mask, shift = network.questions(inputs, rows, attributes)
     teacher = network.teacher[0]
     matrix = teacher.embeddings.word_embeddings.weight
     for pair, tokens in enumerate(([2, 3, 4], [5, 6], [3])):
@@ -356,18 +368,19 @@ def test_a_step_asks_so_many_questions_at_most_those_with_a_value_first(
     batch = batch_for(model)
     asked: list[tuple[Tensor, Tensor]] = []
 
-    def loss(reading: Tensor, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
+    def loss(encoded: Tensor, inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor) -> Tensor:
         asked.append((rows, attributes))
         return rows.float()
 
-    monkeypatch.setattr(model.network, "loss", loss)
+    monkeypatch.setattr(model.network, "pair_losses", loss)
     assert model.network(**batch.tensors()).pairs == 3
-    assert (batch.cells[asked[0]] == 2).all()
+    assert (batch.targets.cells[asked[0]] == 2).all()
 
 
 def test_where_nothing_is_asked_nothing_is_learned(build: Build, batch_for: Callable[[Model], Batch]):
     model = build("suopentag", "query.negatives=0")
-    batch = replace(batch_for(model), cells=torch.zeros(4, model.network.attributes, dtype=torch.uint8))
+    batch = batch_for(model)
+    batch.targets.cells = torch.zeros(4, model.network.attributes, dtype=torch.uint8)
     losses = model.network(**batch.tensors())
     losses.loss.backward()
     assert (losses.loss.item(), losses.pairs) == (0.0, 0)
@@ -377,12 +390,12 @@ def test_given_attributes_are_the_only_ones_asked_for(build: Build, batch_for: C
     for system in ("suopentag", "adatag", "aveqa", "opentag"):
         model = build(system)
         batch = batch_for(model)
-        only = torch.zeros(4, model.network.attributes, dtype=torch.bool)
-        only[0, 1] = only[2, 0] = True
-        found = model.network.extract(batch, only=only)
+        wanted = torch.zeros(4, model.network.attributes, dtype=torch.bool)
+        wanted[0, 1] = wanted[2, 0] = True
+        found = model.network.extract(replace(batch.inputs, attributes=wanted))
         assert {(r, a) for r, a in zip(found.rows.tolist(), found.attributes.tolist(), strict=True)} <= {(0, 1), (2, 0)}
         assert found.pairs == (4 if system == "opentag" else 2)
-        assert model.network.extract(batch, only=torch.zeros_like(only)).rows.tolist() == []
+        assert model.network.extract(replace(batch.inputs, attributes=torch.zeros_like(wanted))).rows.tolist() == []
 
 
 # ---- RpBERT ---------------------------------------------------------------------------------------------------------
@@ -391,33 +404,33 @@ def test_given_attributes_are_the_only_ones_asked_for(build: Build, batch_for: C
 def test_rpbert_scales_the_regions_by_how_far_they_belong(build: Build, batch_for: Callable[[Model], Batch]):
     model = build("rpbert")
     network, batch = model.network, batch_for(model)
-    text, (regions, seen) = network.text.embed(batch.input_ids), network.regions(batch)
+    text, (regions, seen) = network.text.embed(batch.inputs.input_ids), network.regions(batch.inputs)
     regions = network.project(regions)
-    gate = network.related(batch, text, regions, seen).softmax(-1)[:, 1]
-    states = network.joined(batch, text, regions * gate[:, None, None], seen)[0]
-    units = mean_of_pieces(states[:, : text.shape[1]], batch, network.words.reserved)
-    expected = network.output(network.lstm(torch.cat([units, network.words(batch)], -1), batch.unit_mask))
-    assert torch.allclose(network.read(batch).emissions, expected, atol=1e-5)
+    gate = network.related(batch.inputs, text, regions, seen).softmax(-1)[:, 1]
+    states = network.joined(batch.inputs, text, regions * gate[:, None, None], seen)[0]
+    units = mean_of_pieces(states[:, : text.shape[1]], batch.inputs, network.words.reserved)
+    expected = network.output(network.lstm(torch.cat([units, network.words(batch.inputs)], -1), batch.inputs.unit_mask))
+    assert torch.allclose(network.encode(batch.inputs).emissions, expected, atol=1e-5)
 
     with torch.no_grad():
         network.relation.weight.zero_()
         network.relation.bias.copy_(torch.tensor([100.0, -100.0]))  # never related
-    unseen = network.read(batch).emissions
-    other = replace(batch, pixels=255 - batch.pixels)
-    assert torch.allclose(network.read(other).emissions, unseen, atol=1e-5)
+    unseen = network.encode(batch.inputs).emissions
+    other = replace(batch.inputs, pixels=255 - batch.inputs.pixels)
+    assert torch.allclose(network.encode(other).emissions, unseen, atol=1e-5)
 
 
 def test_rpbert_learns_the_relation_from_its_own_photo_and_anothers(build: Build, batch_for: Callable[[Model], Batch]):
     model = build("rpbert")
     network, batch = model.network, batch_for(model)
-    text, (regions, seen) = network.text.embed(batch.input_ids), network.regions(batch)
+    text, (regions, seen) = network.text.embed(batch.inputs.input_ids), network.regions(batch.inputs)
     regions = network.project(regions)
-    own = network.related(batch, text, regions, seen).log_softmax(-1)[:, 1]
-    another = network.related(batch, text, regions[[3, 0, 1, 2]], seen).log_softmax(-1)[:, 0]
+    own = network.related(batch.inputs, text, regions, seen).log_softmax(-1)[:, 1]
+    another = network.related(batch.inputs, text, regions[[3, 0, 1, 2]], seen).log_softmax(-1)[:, 0]
     expected = -torch.cat([own, another]).mean()
     assert seen.all()
-    assert torch.allclose(network.relation_loss(batch, text, regions, seen), expected, atol=1e-5)
-    alone = replace(batch, image_index=torch.zeros_like(batch.image_index))  # all show the same photo
+    assert torch.allclose(network.relation_loss(batch.inputs, text, regions, seen), expected, atol=1e-5)
+    alone = replace(batch.inputs, image_index=torch.zeros_like(batch.inputs.image_index))  # all show the same photo
     same, seen = network.regions(alone)
     same = network.project(same)
     related = -network.related(alone, text, same, seen).log_softmax(-1)[:, 1].mean()
@@ -431,10 +444,10 @@ def test_mae_model_answers_from_the_attribute_and_the_greatest_of_words_and_phot
     network = build("mae-model").network
     size = network.settings.image.size
     pixels = torch.randint(0, 256, (3, size, size, 3), dtype=torch.uint8)
-    batch = random_batch(pixels=pixels, image_index=torch.tensor([[0, 1], [2, -1]]))
-    reading, rows, attributes = network.read(batch), torch.tensor([0, 1]), torch.tensor([1, 0])
-    answers = network.ask(reading, rows, attributes)
-    words, shown = network.words(batch), network.see(pixels).mean(1)
+    inputs = random_inputs(pixels=pixels, image_index=torch.tensor([[0, 1], [2, -1]]))
+    encoded, rows, attributes = network.encode(inputs), torch.tensor([0, 1]), torch.tensor([1, 0])
+    answers = network.queries(encoded, rows, attributes)
+    words, shown = network.words(inputs), network.encode_images(pixels).mean(1)
     for number, (row, attribute, length, photos) in enumerate(((0, 1, 5, [0, 1]), (1, 0, 2, [2]))):
         told = words[row].t()[None]  # the words beyond the text are zeros, as padding is
         convolved = torch.cat([conv(told)[0] for conv in network.convolutions]).relu()[:, :length]
@@ -486,21 +499,21 @@ def test_mae_model_tells_a_value_of_its_vocabulary(build: Build, titles: list[Pr
 def pam(build: Build) -> Model:
     """It knows that attribute 0 has values of the pieces 10 and 11, and attribute 1 of 20."""
     model = build("pam")
-    model.network.learn_values([(0, (10, 11)), (0, (11,)), (1, (20,))])
+    model.network.build_vocabulary([(0, (10, 11)), (0, (11,)), (1, (20,))])
     return model
 
 
 def test_pam_chooses_among_the_pieces_of_the_attribute_the_end_and_the_words_of_the_text(pam: Model):
-    network, batch = pam.network, random_batch()
+    network, inputs = pam.network, random_inputs()
     assert network.longest == 2
-    reading, rows, attributes = network.read(batch), torch.tensor([0, 1]), torch.tensor([0, 1])
+    encoded, rows, attributes = network.encode(inputs), torch.tensor([0, 1]), torch.tensor([0, 1])
     before = torch.tensor([[10], [END]])
-    ids, log_p = network.choices(reading, rows, attributes, before)
+    ids, log_p = network.choices(encoded, rows, attributes, before)
     special = {i for i in (0, 2, 3) if i in network.reserved.tolist()}
     assert special >= {0, 2, 3}
     for pair, (row, attribute, own) in enumerate(((0, 0, [10, 11]), (1, 1, [20]))):
-        length = int(batch.token_mask[row].sum())
-        memory = reading.states[row][reading.mask[row]][None]
+        length = int(inputs.token_mask[row].sum())
+        memory = encoded.states[row][encoded.mask[row]][None]
         steps = torch.stack(
             [network.attribute.weight[attribute], network.written(network._words()(before[pair].clamp(min=0)))[0]]
         )
@@ -515,10 +528,10 @@ def test_pam_chooses_among_the_pieces_of_the_attribute_the_end_and_the_words_of_
             scores.append(network.choose.weight[-1] @ z + network.choose.bias[-1])
             names = [*own, END]
             for token in range(length):
-                if int(batch.input_ids[row, token]) not in special:
-                    h = reading.states[row, token]
+                if int(inputs.input_ids[row, token]) not in special:
+                    h = encoded.states[row, token]
                     scores.append(network.query(z) @ network.key(h) / network.text.width**0.5)
-                    names.append(int(batch.input_ids[row, token]))
+                    names.append(int(inputs.input_ids[row, token]))
             expected = torch.stack(scores).log_softmax(0)
             there = log_p[pair, step].isfinite()
             assert ids[pair][there].tolist() == names
@@ -528,22 +541,17 @@ def test_pam_chooses_among_the_pieces_of_the_attribute_the_end_and_the_words_of_
 def test_pam_sums_over_all_ways_to_the_right_piece(pam: Model):
     """Row 0 has the value of its words 0 and 1, which are also in the vocabulary; row 1 has none."""
     network = pam.network
-    cells = torch.zeros(2, len(pam.schema.names), dtype=torch.uint8)
-    cells[0, 0] = 2
-    batch = random_batch(
-        cells=cells,
-        pair_rows=torch.tensor([0]),
-        pair_attributes=torch.tensor([0]),
-        pair_tags=torch.tensor([[1, 0, 0, 0, 0]]),
-    )
-    reading, rows, attributes = network.read(batch), torch.tensor([0, 1]), torch.tensor([0, 1])
-    ids, log_p = network.choices(reading, rows, attributes, torch.tensor([[10], [END]]))
+    inputs, targets = random_inputs(), targets_of(len(pam.schema.names), 0, 0, [1, 0, 0, 0, 0])
+    encoded, rows, attributes = network.encode(inputs), torch.tensor([0, 1]), torch.tensor([0, 1])
+    ids, log_p = network.choices(encoded, rows, attributes, torch.tensor([[10], [END]]))
     p = log_p.exp()
     first, then = p[0, 0][ids[0] == 10].sum(), p[0, 1][ids[0] == END].sum()
     assert (ids[0] == 10).sum() == 2  # from the vocabulary, and from the text
     nothing = p[1, 0][ids[1] == END].sum()
     expected = torch.stack([-(first.log() + then.log()), -nothing.log()])
-    torch.testing.assert_close(network.loss(reading, batch, rows, attributes), expected, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        network.pair_losses(encoded, inputs, targets, rows, attributes), expected, atol=1e-4, rtol=1e-3
+    )
 
 
 def test_pam_writes_the_likeliest_piece_until_the_end(pam: Model, monkeypatch: pytest.MonkeyPatch):
@@ -551,7 +559,7 @@ def test_pam_writes_the_likeliest_piece_until_the_end(pam: Model, monkeypatch: p
     network = pam.network
     plan = {0: [[0.1, 0.1, 0.1, 0.7]], 1: [[0.3, 0.25, 0.25, 0.2], [0.1, 0.1, 0.1, 0.7]]}
 
-    def choices(reading: object, rows: Tensor, attributes: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    def choices(encoded: object, rows: Tensor, attributes: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         step = before.shape[1]
         assert step == 0 or (before == 11).all()
         ids = torch.tensor([[10, 11, 11, END]] * len(rows))

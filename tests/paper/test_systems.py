@@ -15,12 +15,12 @@ from attrex.evaluation.placing import places, with_places
 from attrex.inference.checkpoint import Model
 from attrex.inference.extractor import Extractor
 from attrex.model.batch import Batch
-from attrex.systems import SYSTEMS
+from attrex.systems import known_systems, system_info
 from attrex.training.trainer import freeze
 from attrex.types import Product
 
 Build = Callable[..., Model]
-OTHERS = [name for name in SYSTEMS if name != "uls-dram"]
+OTHERS = [name for name in known_systems() if name != "uls-dram"]
 NAMING = ("mae-model", "pam")
 """Systems whose values have no place in the text."""
 LEARNING = {"mae-model": (300, 2e-3), "adatag": (100, 5e-3)}
@@ -40,19 +40,19 @@ def test_a_system_trains_and_extracts(system: str, build: Build, batch_for: Call
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all(), name
 
-    found = network.eval().extract(batch, region_weights=True)
-    rows, units = batch.unit_mask.shape
-    info = SYSTEMS[system]
+    found = network.eval().extract(batch.inputs, region_weights=True)
+    rows, units = batch.inputs.unit_mask.shape
+    info = system_info(system)
     assert found.pairs == (rows * len(model.schema.names) if info.attribute_given else rows)
     assert len({len(c) for c in (found.rows, found.attributes, found.starts, found.ends, found.probability)}) == 1
     assert ((found.starts >= 0) & (found.starts < found.ends) & (found.ends <= units)).all()
-    assert batch.unit_mask[found.rows, found.ends - 1].all()
+    assert batch.inputs.unit_mask[found.rows, found.ends - 1].all()
     assert ((found.probability >= 0) & (found.probability <= 1 + 1e-5)).all()
     if found.range_scores is not None:
         assert found.range_scores.shape == (rows, len(model.schema.names))
     if info.photos and not info.attribute_given:
         assert found.region_weights is not None
-        assert found.region_weights.shape[:2] == batch.input_ids.shape
+        assert found.region_weights.shape[:2] == batch.inputs.input_ids.shape
 
 
 @pytest.mark.parametrize("system", OTHERS)
@@ -64,7 +64,7 @@ def test_a_system_trains_and_extracts_in_bf16(
     torch.manual_seed(0)
     with torch.autocast("cpu", torch.bfloat16):
         losses = network.train()(**batch.tensors())
-        found = network.eval().extract(batch)
+        found = network.eval().extract(batch.inputs)
     losses.loss.backward()
     torch.manual_seed(0)
     plain = network.train()(**batch.tensors())
@@ -96,7 +96,7 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
     model = build(system, "training.scheme=uls", *(["decoder.hidden=64"] if system == "mae-model" else []))
     network, batch = model.network.train(), all_titles(model)
     # Word embeddings start small and learn slowly.
-    steps, rate = LEARNING.get(system, (100, 2e-2) if SYSTEMS[system].words else (60, 5e-3))
+    steps, rate = LEARNING.get(system, (100, 2e-2) if system_info(system).words else (60, 5e-3))
     optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=rate, weight_decay=0)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -130,10 +130,11 @@ def test_a_flat_tagger_reports_no_attribute_that_was_not_asked_for(
     model = build("joint-bert")
     torch.nn.init.constant_(model.network.label.bias, 9.0)  # it believes that every product has every attribute
     batch = batch_for(model)
-    only = torch.zeros(len(batch.input_ids), len(model.schema.names), dtype=torch.bool)
-    only[:, 1] = True
-    assert model.network.eval().extract(batch).selected.all()
-    assert torch.equal(model.network.extract(batch, only=only).selected, only)
+    wanted = torch.zeros(len(batch.inputs.input_ids), len(model.schema.names), dtype=torch.bool)
+    wanted[:, 1] = True
+    assert model.network.eval().extract(batch.inputs).selected.all()
+    batch.inputs.attributes = wanted
+    assert torch.equal(model.network.extract(batch.inputs).selected, wanted)
 
 
 def test_the_mae_model_takes_an_odd_width(build: Build, batch_for: Callable[[Model], Batch]) -> None:

@@ -48,7 +48,7 @@ def test_frozen_encoders_read_the_same_in_every_step(tiny, schema: Schema):
     freeze(network, config.training)
     network.train()
     ids, photos = torch.arange(6)[None], torch.randint(256, (2, 64, 64, 3), dtype=torch.uint8)
-    for read in (lambda: network.text.encode(network.text.embed(ids), None)[0], lambda: network.see(photos)):
+    for read in (lambda: network.text.encode(network.text.embed(ids), None)[0], lambda: network.encode_images(photos)):
         assert torch.equal(read(), read())
 
 

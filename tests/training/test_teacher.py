@@ -1,4 +1,4 @@
-"""Learning from what another model extracted, at tiny scale."""
+"""Learning from a file of predictions in the cells that a table leaves unknown."""
 
 from __future__ import annotations
 
@@ -7,79 +7,76 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 
 from attrex.config import Config
+from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import Model
-from attrex.inference.extractor import Extractor
-from attrex.labels.pseudo_labels import Teacher
+from attrex.io.predictions import PredictionFile
+from attrex.progress import ProgressEvent
 from attrex.training.train import train_model
-from attrex.types import Product
-
-STUDENT = {
-    "text": {"hidden_dropout": 0.0},
-    "image": {"model": None},
-    "fusion": {"kind": "none"},
-    "range": {"unknown": "masked", "tune_threshold": False},
-    "decoder": {"hidden": 32, "dropout": 0.0},
-    "training": {
-        "epochs": 10,
-        "evaluations": 1,
-        "batch_size": 4,
-        "learning_rate": 3e-3,
-        "head_learning_rate": 1e-2,
-        "teacher_high": 0.3,  # nobody is sure of much after 60 steps
-        "teacher_low": 0.05,
-    },
-}
+from attrex.types import Prediction, Product, Value
 
 
 @pytest.fixture(scope="module")
 def config(tiny: Config) -> Config:
     raw = tiny.model_dump()
-    for section, values in STUDENT.items():
-        raw[section] |= values
+    raw["image"] |= {"model": None}
+    raw["fusion"] |= {"kind": "none"}
+    raw["range"] |= {"unknown": "masked"}
     return Config.parse(raw)
 
 
 @pytest.fixture(scope="module")
 def blank(products: list[Product]) -> list[Product]:
-    """Titles, of which every third has lost its labels."""
+    """Products of which every third has lost its labels."""
     return [
-        replace(
-            p,
-            fields={"title": p.fields["title"]},
-            spans=() if i % 3 == 0 else tuple(s for s in p.spans or () if s.field == "title"),
-            table={},
-            complete=False,
-        )
-        for i, p in enumerate(products[:24])
+        replace(p, spans=() if i % 3 == 0 else p.spans, table={}, complete=False) for i, p in enumerate(products[:24])
     ]
 
 
-def run(blank: list[Product], directory: Path, config: Config, teacher: Teacher | None = None) -> Model:
-    console = Console(quiet=True)
-    return train_model(blank, blank[:6], directory, config=config, trackers=[], console=console, teacher=teacher)
+@pytest.fixture(scope="module")
+def predictions(products: list[Product]) -> list[Prediction]:
+    """What a teacher says that knows everything."""
+    return [Prediction(p.id, tuple(Value.from_span(s, 0.95) for s in p.spans or ())) for p in products[:24]]
 
 
-def test_a_student_learns_from_what_its_teacher_extracted(
-    blank: list[Product], config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def fit(blank: list[Product], config: Config, out: Path, **options: object) -> tuple[Model, str]:
+    events: list[ProgressEvent] = []
+    model = train_model(blank, blank[1:6], out, config=config, trackers=[], progress=events.append, **options)  # type: ignore[arg-type]
+    return model, "\n".join(event.message for event in events)
+
+
+def test_a_file_and_its_predictions_teach_the_same(
+    blank: list[Product], config: Config, predictions: list[Prediction], tmp_path: Path
 ) -> None:
-    first = run(blank, tmp_path / "first", config)
-    low, high = config.training.teacher_low, config.training.teacher_high
-    read = list(Extractor(first, device="cpu").extract(blank, threshold=low, evidence=False))
-    teacher = Teacher(read, first.schema, high=high, low=low)
-    weights: list[torch.Tensor] = []
-    forward = type(first.network).forward
+    path = tmp_path / "teacher.jsonl"
+    PredictionFile(path).write(predictions)
+    from_file, said = fit(blank, config, tmp_path / "file", teacher=path)
+    from_memory, _ = fit(blank, config, tmp_path / "memory", teacher=predictions)
+    alone, nothing = fit(blank, config, tmp_path / "alone")
+    counts = from_file.metrics["pseudo_labels"]
+    assert counts["products"] == 24
+    assert counts["labels"] == sum(len(p.values) for p in predictions[::3])
+    assert f"teacher: {counts['labels']:,} pseudo-labels and 0 uncertain values in 24 products" in said
+    assert "teacher" not in nothing
+    assert alone.metrics["pseudo_labels"] is None
+    weights = [m.network.state_dict() for m in (from_file, from_memory, alone)]
+    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
+    assert not all(torch.equal(weights[0][k], weights[2][k]) for k in weights[0])
+    with pytest.raises(ConfigError, match="its teacher is another one"):
+        fit(blank, config, tmp_path / "file", teacher=predictions[:5], resume=True)
+    fit(blank, config, tmp_path / "file", teacher=predictions, resume=True)
 
-    def watched(self: torch.nn.Module, **tensors: torch.Tensor) -> object:
-        weights.append(tensors["pair_weights"])
-        assert (tensors["range_targets"] <= 1).all()
-        return forward(self, **tensors)
 
-    monkeypatch.setattr(type(first.network), "forward", watched)
-    student = run(blank, tmp_path / "student", config, teacher)
-    confidences = torch.cat([w[w > 0] for w in weights])
-    assert len(confidences)
-    assert (confidences >= high).all()
-    assert not torch.equal(student.network.crf.transitions, first.network.crf.transitions)
+def test_a_teacher_of_other_products_is_refused(blank: list[Product], config: Config, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no prediction for any of the 24 training products, which are matched by id"):
+        fit(blank, config, tmp_path, teacher=[Prediction("another")])
+
+
+@pytest.mark.parametrize("change", [{"unknown": "negative"}, {"kind": "none"}])
+def test_a_teacher_needs_cells_that_are_unknown(
+    blank: list[Product], config: Config, predictions: list[Prediction], tmp_path: Path, change: dict[str, str]
+) -> None:
+    other = Config.parse(config.model_dump() | {"range": config.range.model_dump() | change})
+    with pytest.raises(ConfigError, match=r"a teacher needs range\.kind=predicted and cells that are unknown"):
+        fit(blank, other, tmp_path, teacher=predictions)

@@ -6,7 +6,9 @@ mixture of K experts that is its CRF: T_r = sum_k softmax(G r)_k T_k.
 Different here: r starts as the mean of the name's word-piece embeddings (the paper pretrains it on names and values),
 and tags are BIO in place of BIOE. Pairs are decoded attribute after attribute, as each has transitions of its own.
 
-Shapes: B rows, U units, H units per direction, E embedding width, N pairs, K = 3 tags, X experts.
+Shape letters:
+    B rows     U units     H units per direction     E embedding width     N pairs     K = 3 tags
+    X experts
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs, Targets
 from attrex.model.crf import CRF
-from attrex.model.flat import DecodedSpans, flat_spans
+from attrex.model.decode import DecodedSpans, decode_flat
 from attrex.model.tags import NUM_TAGS, forbidden_transitions
 from attrex.model.text_encoder import TextEncoder
-from attrex_paper.systems.joint_bert import read_units
+from attrex_paper.systems.joint_bert import encode_units
 from attrex_paper.systems.query import NameReader, Names
 from attrex_paper.systems.recurrent import Recurrent
 
@@ -42,20 +44,25 @@ class AdaTag(NameReader):
         self.embedding = nn.Embedding(attributes, embeddings.embedding_dim)
         with torch.no_grad():
             name = pad(self.name_mask[:, 2:], (1, 1))  # without [CLS] and [SEP]
-            said = embeddings(self.name_ids) * name[..., None]
-            self.embedding.weight.copy_(said.sum(1) / name.sum(1, keepdim=True).clamp(min=1))
+            pieces = embeddings(self.name_ids) * name[..., None]
+            self.embedding.weight.copy_(pieces.sum(1) / name.sum(1, keepdim=True).clamp(min=1))
         self.emission = nn.Linear(self.embedding.embedding_dim, NUM_TAGS * (self.lstm.width + 1))
         self.mixture = nn.Linear(self.embedding.embedding_dim, EXPERTS)
         self.experts = nn.ModuleList(
             CRF(NUM_TAGS, forbidden_transitions(1) if config.decoder.constrained else ()) for _ in range(EXPERTS)
         )
 
-    def read(self, batch: Batch) -> Tensor:
-        """(B, U, 2H)"""
-        return self.dropout(self.lstm(read_units(self.text, batch)[1], batch.unit_mask))
+    def encode(self, inputs: Inputs) -> Tensor:
+        """States (B, U, 2H)."""
+        return self.dropout(self.lstm(encode_units(self.text, inputs)[1], inputs.unit_mask))
 
     def emissions(self, states: Tensor, attribute: Tensor) -> Tensor:
-        """states (N, U, 2H) of one attribute () -> (N, U, K)."""
+        """Tag scores of one attribute.
+
+        :param states: (N, U, 2H)
+        :param attribute: ()
+        :return: (N, U, K)
+        """
         made = self.emission(self.embedding(attribute)).view(NUM_TAGS, -1)
         return states @ made[:, :-1].t() + made[:, -1]
 
@@ -63,23 +70,24 @@ class AdaTag(NameReader):
         """The attribute's mixture of the experts' transitions; attribute ()."""
         return _Mixture(self.experts, self.mixture(self.embedding(attribute)).softmax(-1))
 
-    def loss(self, reading: Tensor, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        tags = batch.tags_of(rows, attributes, torch.zeros_like(batch.unit_index[0]))
-        out = reading.new_zeros(len(rows), dtype=torch.float32)
+    def pair_losses(
+        self, encoded: Tensor, inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor
+    ) -> Tensor:
+        tags, mask = targets.tags_of(rows, attributes), inputs.unit_mask
+        out = encoded.new_zeros(len(rows), dtype=torch.float32)
         for attribute, pairs in _by_attribute(attributes):
-            emissions = self.emissions(reading[rows[pairs]], attribute)
-            out = out.index_add(0, pairs, self.crf(attribute).nll(emissions, tags[pairs], batch.unit_mask[rows[pairs]]))
+            emissions = self.emissions(encoded[rows[pairs]], attribute)
+            out = out.index_add(0, pairs, self.crf(attribute).nll(emissions, tags[pairs], mask[rows[pairs]]))
         return out
 
-    def find(self, reading: Tensor, batch: Batch, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+    def decode(self, encoded: Tensor, inputs: Inputs, rows: Tensor, attributes: Tensor) -> DecodedSpans:
         parts = []
         for attribute, pairs in _by_attribute(attributes):
             here = rows[pairs]
-            emissions = self.emissions(reading[here], attribute)
-            found, _, starts, ends, probability = flat_spans(self.crf(attribute), emissions, batch.unit_mask[here])
-            parts.append((here[found], attribute.expand_as(found), starts, ends, probability))
-        joined = [torch.cat(column) for column in zip(*parts, strict=True)]
-        return joined[0], joined[1], joined[2], joined[3], joined[4]
+            emissions = self.emissions(encoded[here], attribute)
+            spans = decode_flat(self.crf(attribute), emissions, inputs.unit_mask[here])
+            parts.append(spans._replace(rows=here[spans.rows], attributes=attribute.expand_as(spans.rows)))
+        return DecodedSpans.concatenate(parts)
 
 
 class _Mixture(CRF):

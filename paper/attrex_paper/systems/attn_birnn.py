@@ -6,16 +6,20 @@ attention with a linear map of the final state for its query.
 Different here: one sigmoid per attribute in place of one intent, padding is hidden from the attention, and words start
 from the text model's embeddings. As in the authors' code, a tag does not see the tag before it.
 
-Shapes: B rows, U units, H units per direction, C attributes, K tags.
+Shape letters:
+    B rows     U units     H units per direction     C attributes     K tags
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 import torch
 from torch import nn
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex_paper.systems.words import WordEmbeddings
@@ -38,10 +42,14 @@ class AttnBiRNN(FlatTagger):
         self.tag = nn.Linear(2 * width, self.tags)
         self.label = nn.Linear(width, attributes)
 
-    def read(self, batch: Batch) -> FlatOutput:
-        mask = batch.unit_mask
-        states = self.dropout(self.lstm(self.dropout(self.words(batch)), mask))
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts))
+
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        mask = inputs.unit_mask
+        states = self.dropout(self.lstm(self.dropout(self.words(inputs)), mask))
         summary = self.final(final_state(states, mask))
-        found = self.attention(states, torch.cat([summary[:, None], states], 1), mask)
-        whole, each = found[:, 0], found[:, 1:]
+        attended = self.attention(states, torch.cat([summary[:, None], states], 1), mask)
+        whole, each = attended[:, 0], attended[:, 1:]
         return FlatOutput(self.tag(torch.cat([each, states], -1)), self.label(whole))

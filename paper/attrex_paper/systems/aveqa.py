@@ -9,14 +9,15 @@ Different here: guesses are read off by the embedding matrix alone, for encoders
 masked-language head; one segment type for question and text. As in the paper there is one answer per question: of
 several gold spans the first is learned, and one is found per text window.
 
-Shapes: B rows, S tokens, U units, D width, T tokens of a name, N pairs, L = T + S - 1 tokens of a question and a text,
-M masked tokens.
+Shape letters:
+    B rows     S tokens     U units     D width     T tokens of a name     N pairs
+    L = T + S - 1 tokens of a question and a text     M masked tokens
 """
 
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 
 from attrex.config import Config
 from attrex.errors import ConfigError
-from attrex.model.batch import Batch
-from attrex.model.flat import DecodedSpans
+from attrex.model.batch import Inputs, Targets
+from attrex.model.build import Parts
+from attrex.model.decode import DecodedSpans
 from attrex.model.tags import spans_from_tags
 from attrex.model.text_encoder import TextEncoder
 from attrex_paper.systems.query import NameReader, Names
@@ -35,11 +37,16 @@ DISTILLED_WEIGHT = 0.5
 
 
 class Answers(NamedTuple):
-    """What was read of the pairs."""
+    """What the encoder makes of pairs of a text and a question.
 
-    states: Tensor  #: (N, U, D)
-    begin: Tensor  #: (N, U) logits
-    answerable: Tensor  #: (N,) logits
+    :param states: (N, U, D)
+    :param begin: (N, U) logits.
+    :param answerable: (N,) logits.
+    """
+
+    states: Tensor
+    begin: Tensor
+    answerable: Tensor
 
 
 class AVEQA(NameReader):
@@ -71,23 +78,32 @@ class AVEQA(NameReader):
         self.end = nn.Linear(text.width, 1, bias=False)  # the half that reads h_i
         self.answerable = nn.Linear(text.width, 1)
 
-    def read(self, batch: Batch) -> None:
-        """Nothing can be read before the question is known."""
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, parts.name_tokens, parts.mask_id)
 
-    def ask(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Answers:
-        """Read pairs (N,)."""
-        ids, mask, shift = self.questions(batch, rows, attributes)
+    def encode(self, inputs: Inputs) -> None:
+        """Nothing can be encoded before the question is known."""
+
+    def answers(self, inputs: Inputs, rows: Tensor, attributes: Tensor) -> Answers:
+        """Encode pairs (N,)."""
+        ids, mask, shift = self.questions(inputs, rows, attributes)
         last, _ = self.text.encode(self.text.embed(ids), mask)
         last = self.dropout(last)
-        index = (batch.unit_index[rows] + shift[:, None])[..., None].expand(-1, -1, last.shape[-1])
+        index = (inputs.unit_index[rows] + shift[:, None])[..., None].expand(-1, -1, last.shape[-1])
         states = last.gather(1, index)
-        begin = self.begin(states)[..., 0].float().masked_fill(~batch.unit_mask[rows], -1e9)
+        begin = self.begin(states)[..., 0].float().masked_fill(~inputs.unit_mask[rows], -1e9)
         return Answers(states, begin, self.answerable(last[:, 0])[:, 0].float())
 
-    def questions(self, batch: Batch, rows: Tensor, attributes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[CLS] name [SEP] text [SEP] of pairs (N,): ids (N, L), mask (N, L), how far the text's tokens move (N,)."""
+    def questions(self, inputs: Inputs, rows: Tensor, attributes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[CLS] name [SEP] text [SEP] of pairs.
+
+        :param rows: (N,)
+        :param attributes: (N,)
+        :return: ids (N, L), mask (N, L), and how far the text's tokens move (N,).
+        """
         names, length = self.name_ids[attributes], self.name_mask[attributes].sum(1, keepdim=True)
-        text, text_mask = batch.input_ids[rows], batch.token_mask[rows]
+        text, text_mask = inputs.input_ids[rows], inputs.token_mask[rows]
         position = torch.arange(names.shape[1] + text.shape[1] - 1, device=rows.device).expand(len(rows), -1)
         in_name = position < length
         at = position - length + 1  # in the text, whose own [CLS] is left out
@@ -97,20 +113,24 @@ class AVEQA(NameReader):
         return ids, in_name | (inside & text_mask.gather(1, at)), length[:, 0] - 1
 
     def ends(self, answers: Answers, starts: Tensor, mask: Tensor) -> Tensor:
-        """Logits (N, U) of where the spans that begin at ``starts`` (N,) end, the last unit counted in."""
+        """Logits of where spans end, the last unit counted in.
+
+        :param starts: (N,) where they begin.
+        :param mask: (N, U) bool.
+        :return: (N, U)
+        """
         number = torch.arange(len(starts), device=starts.device)
         first = self.end_begin(answers.states[number, starts])
         logits = (first[:, None] + self.end(answers.states))[..., 0].float()
         before = torch.arange(mask.shape[1], device=starts.device) < starts[:, None]
         return logits.masked_fill(before | ~mask, -1e9)
 
-    def loss(self, reading: None, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        answers, mask = self.ask(batch, rows, attributes), batch.unit_mask[rows]
-        tags = batch.tags_of(rows, attributes, torch.zeros_like(batch.unit_index[0]))
-        found, starts, ends = spans_from_tags(tags, mask)
-        first = torch.ones_like(found, dtype=torch.bool)
-        first[1:] = found[1:] != found[:-1]
-        pairs, starts, ends = found[first], starts[first], ends[first] - 1
+    def pair_losses(self, encoded: None, inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor) -> Tensor:
+        answers, mask = self.answers(inputs, rows, attributes), inputs.unit_mask[rows]
+        pairs, starts, ends = spans_from_tags(targets.tags_of(rows, attributes), mask)
+        first = torch.ones_like(pairs, dtype=torch.bool)
+        first[1:] = pairs[1:] != pairs[:-1]
+        pairs, starts, ends = pairs[first], starts[first], ends[first] - 1
         answered = torch.zeros_like(answers.answerable).index_fill(0, pairs, 1.0)
         loss = ANSWER_WEIGHT * binary_cross_entropy_with_logits(answers.answerable, answered, reduction="none")
         if not len(pairs):
@@ -121,19 +141,22 @@ class AVEQA(NameReader):
         loss = loss.index_add(0, pairs, span / 2)
         if not self.teacher:
             return loss
-        distilled = self.distilled(batch, rows[pairs], attributes[pairs], starts, ends)
+        distilled = self.distilled(inputs, rows[pairs], attributes[pairs], starts, ends)
         return loss.index_add(0, pairs, DISTILLED_WEIGHT * distilled)
 
-    def distilled(self, batch: Batch, rows: Tensor, attributes: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
+    def distilled(self, inputs: Inputs, rows: Tensor, attributes: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
         """How far the guesses at masked values are from the teacher's: KL, the mean over each pair's tokens (N,).
 
-        Masked are the units starts..ends (N,), the last one counted in.
+        :param rows: (N,)
+        :param attributes: (N,)
+        :param starts: (N,) first masked unit.
+        :param ends: (N,) last masked unit, counted in.
         """
-        teacher = self.teacher[0].to(batch.input_ids.device)
-        ids, mask, shift = self.questions(batch, rows, attributes)
-        index = batch.unit_index[rows] + shift[:, None]
+        teacher = self.teacher[0].to(inputs.input_ids.device)
+        ids, mask, shift = self.questions(inputs, rows, attributes)
+        index = inputs.unit_index[rows] + shift[:, None]
         number = torch.arange(len(rows), device=rows.device)
-        last = (batch.unit_mask[rows].sum(1) - 1 == ends) | (ends + 1 >= index.shape[1])
+        last = (inputs.unit_mask[rows].sum(1) - 1 == ends) | (ends + 1 >= index.shape[1])
         after = torch.where(last, mask.sum(1) - 1, index[number, (ends + 1).clamp(max=index.shape[1] - 1)])
         position = torch.arange(ids.shape[1], device=ids.device)
         hidden = (position >= index[number, starts][:, None]) & (position < after[:, None])
@@ -148,10 +171,11 @@ class AVEQA(NameReader):
         total = each.new_zeros(len(rows)).index_add(0, hidden.nonzero()[:, 0], each)
         return total / hidden.sum(1)
 
-    def find(self, reading: None, batch: Batch, rows: Tensor, attributes: Tensor) -> DecodedSpans:
-        answers = self.ask(batch, rows, attributes)
+    def decode(self, encoded: None, inputs: Inputs, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+        answers = self.answers(inputs, rows, attributes)
         answered = answers.answerable > 0
         answers, rows, attributes = Answers(*(part[answered] for part in answers)), rows[answered], attributes[answered]
         begin, starts = answers.begin.softmax(-1).max(-1)
-        end, ends = self.ends(answers, starts, batch.unit_mask[rows]).softmax(-1).max(-1)
-        return rows, attributes, starts, ends + 1, answers.answerable.sigmoid() * begin * end
+        end, ends = self.ends(answers, starts, inputs.unit_mask[rows]).softmax(-1).max(-1)
+        probability = answers.answerable.sigmoid() * begin * end
+        return DecodedSpans(rows, attributes, starts, ends + 1, probability)

@@ -16,23 +16,28 @@ BiLSTM of two layers, with h_0 = 0.
 Different here: no outputs for [PAD] and [UNK]; v_g is the mean of the regions; `fusion.init_std` and
 `fusion.region_norm` say how loudly photos speak at the start, as for TIR.
 
-Shapes: B rows, U units, D text width, R regions, V image width, d attention width, C attributes, K = 2C + 1 tags.
+Shape letters:
+    B rows     U units     D text width     R regions     V image width     d attention width     C attributes
+    K = 2C + 1 tags
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
-from attrex.model.batch import Batch, Losses
+from attrex.model.batch import Inputs, Losses, Targets
+from attrex.model.build import Parts
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import Attention
+from attrex.systems import system_info
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
-from attrex_paper.systems.joint_bert import read_units
+from attrex_paper.systems.joint_bert import encode_units
 from attrex_paper.systems.recurrent import Recurrent
 from attrex_paper.systems.words import WordEmbeddings
 
@@ -68,29 +73,34 @@ class JAVE(FlatTagger):
             config.fusion.init_std,
         )
 
-    def read(self, batch: Batch) -> FlatOutput:
-        first, states = self._text(batch)
-        states = states * batch.unit_mask[..., None]
-        if self.image is None:
-            return self.head(first, states, batch.unit_mask, None, None)
-        reading = self.head(first, states, batch.unit_mask, *self.regions(batch))
-        return replace(reading, region_weights=at_tokens(reading.region_weights, batch))
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        if system_info(config.system).words:
+            return cls(config, attributes, words=WordEmbeddings.of(parts), image=parts.image)
+        return cls(config, attributes, text=parts.text, image=parts.image)
 
-    def _text(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        first, states = self._encode_text(inputs)
+        states = states * inputs.unit_mask[..., None]
+        if self.image is None:
+            return self.head(first, states, inputs.unit_mask, None, None)
+        output = self.head(first, states, inputs.unit_mask, *self.regions(inputs))
+        return replace(output, region_weights=at_tokens(output.region_weights, inputs))
+
+    def _encode_text(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """h_0 (B, D) and H (B, U, D)."""
         if self.words is not None and self.lstm is not None:
-            states = self.lstm(self.words(batch), batch.unit_mask)
+            states = self.lstm(self.words(inputs), inputs.unit_mask)
             return torch.zeros_like(states[:, 0]), states
-        assert self.text is not None
-        return read_units(self.text, batch)
+        return encode_units(self.text, inputs)  # type: ignore[arg-type]
 
-    def forward(self, **tensors: Tensor) -> Losses:
-        batch = Batch(**tensors)
-        reading = self.read(batch)
-        assert reading.labels is not None
-        tag_loss, label_loss = self.tag_loss(reading.emissions, batch), self.label_loss(reading.labels, batch)
-        agreement = disagreement(reading.labels, reading.emissions, batch.unit_mask)
-        return Losses(tag_loss + label_loss + KL_WEIGHT * agreement, label_loss, tag_loss, len(batch.input_ids))
+    def losses(self, inputs: Inputs, targets: Targets) -> Losses:
+        output = self.encode(inputs)
+        labels: Tensor = output.labels  # type: ignore[assignment]
+        tag_loss = self.tag_loss(output.emissions, inputs, targets)
+        label_loss = self.label_loss(labels, targets)
+        agreement = disagreement(labels, output.emissions, inputs.unit_mask)
+        return Losses(tag_loss + label_loss + KL_WEIGHT * agreement, label_loss, tag_loss, len(inputs.input_ids))
 
 
 class JAVEHead(nn.Module):
@@ -118,9 +128,13 @@ class JAVEHead(nn.Module):
     def forward(
         self, first: Tensor, words: Tensor, mask: Tensor, regions: Tensor | None, region_mask: Tensor | None
     ) -> FlatOutput:
-        """first (B, D), words (B, U, D), mask (B, U), regions (B, R, V), region_mask (B, R).
+        """Tags and labels; their region weights are the gated scores M r of each unit, (B, U, R).
 
-        The region weights that come back are the gated scores M r of each unit, (B, U, R).
+        :param first: (B, D)
+        :param words: (B, U, D)
+        :param mask: (B, U) bool.
+        :param regions: (B, R, V), None without photos.
+        :param region_mask: (B, R) bool, None without photos.
         """
         states, _ = self.text_attention(words, words, mask)  # U
         scores = values = None
@@ -133,20 +147,24 @@ class JAVEHead(nn.Module):
         states = states * mask[..., None]
         summed = self.label_words(words.sum(1)) + self.label_states(states.sum(1)) + self.label_first(first)
         labels = self.label(summed)
-        said = labels.sigmoid()
-        both = self.tag_words(words) + self.tag_states(states) + self.tag_labels(said)[:, None]
+        probabilities = labels.sigmoid()
+        both = self.tag_words(words) + self.tag_states(states) + self.tag_labels(probabilities)[:, None]
         if scores is not None and values is not None:
-            gate = (self.regional_attributes(said)[:, None] + self.regional_image(regions))[..., 0].sigmoid()  # (B, R)
-            scores = scores * gate[:, None]
+            regional = self.regional_attributes(probabilities)[:, None] + self.regional_image(regions)  # (B, R, 1)
+            scores = scores * regional[..., 0].sigmoid()[:, None]
             both = both + scores @ values
         return FlatOutput(self.tag(both), labels, scores)
 
 
 def disagreement(labels: Tensor, emissions: Tensor, mask: Tensor) -> Tensor:
-    """JAVE's KL term: mean over attributes of p ln p - p ln q; labels (B, C), emissions (B, U, K), mask (B, U).
+    """JAVE's KL term, a scalar: mean over attributes of p ln p - p ln q.
 
     p is the attribute's probability, q the mean of the highest probabilities of its B and its I over the words.
     One-sided and not normalised: it can be negative.
+
+    :param labels: (B, C) logits.
+    :param emissions: (B, U, K)
+    :param mask: (B, U) bool.
     """
     p = labels.float().sigmoid().clamp(1e-8, 1)
     highest = (emissions.float().softmax(-1) * mask[..., None]).amax(1)[:, 1:]  # (B, 2C): B and I in turn
@@ -154,10 +172,10 @@ def disagreement(labels: Tensor, emissions: Tensor, mask: Tensor) -> Tensor:
     return (p * p.log() - p * q.log()).mean()
 
 
-def at_tokens(weights: Tensor | None, batch: Batch) -> Tensor | None:
+def at_tokens(weights: Tensor | None, inputs: Inputs) -> Tensor | None:
     """Region weights of units (B, U, R) at their first tokens: (B, S, R)."""
     if weights is None:
         return None
-    spread = weights.new_zeros(*batch.input_ids.shape, weights.shape[-1])
-    index = batch.unit_index[..., None].expand_as(weights)
-    return spread.scatter_add(1, index, weights * batch.unit_mask[..., None])
+    spread = weights.new_zeros(*inputs.input_ids.shape, weights.shape[-1])
+    index = inputs.unit_index[..., None].expand_as(weights)
+    return spread.scatter_add(1, index, weights * inputs.unit_mask[..., None])

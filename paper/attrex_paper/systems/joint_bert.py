@@ -7,16 +7,20 @@ Different here: one sigmoid per attribute in place of one intent. BERT's pooler 
 so the one on [CLS] (dense, tanh) is new. K-PLUG's sequence-to-sequence weights cannot be had: its head sits on
 `text.model`.
 
-Shapes: B rows, U units, D width, C attributes, K tags.
+Shape letters:
+    B rows     U units     D width     C attributes     K tags
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex.model.text_encoder import TextEncoder
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 
@@ -33,8 +37,12 @@ class JointBERT(FlatTagger):
         self.tag = nn.Linear(text.width, self.tags)
         self.label = nn.Linear(text.width, attributes)
 
-    def read(self, batch: Batch) -> FlatOutput:
-        first, states = read_units(self.text, batch)
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text, crf=config.system == "joint-bert-crf")
+
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        first, states = encode_units(self.text, inputs)
         pooled = torch.tanh(self.pooler(first))
         return FlatOutput(self.tag(self.dropout(states)), self.label(self.dropout(pooled)))
 
@@ -55,11 +63,15 @@ class KPlug(FlatTagger):
             nn.Linear(text.width, self.tags),
         )
 
-    def read(self, batch: Batch) -> FlatOutput:
-        return FlatOutput(self.head(read_units(self.text, batch)[1]))
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, parts.text)
+
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        return FlatOutput(self.head(encode_units(self.text, inputs)[1]))
 
 
-def read_units(text: TextEncoder, batch: Batch) -> tuple[Tensor, Tensor]:
+def encode_units(text: TextEncoder, inputs: Inputs) -> tuple[Tensor, Tensor]:
     """The encoder's last states: of [CLS] (B, D), and of each unit's first piece (B, U, D)."""
-    last, _ = text.encode(text.embed(batch.input_ids), batch.token_mask)
-    return last[:, 0], last.gather(1, batch.unit_index[..., None].expand(-1, -1, last.shape[-1]))
+    last, _ = text.encode(text.embed(inputs.input_ids), inputs.token_mask)
+    return last[:, 0], last.gather(1, inputs.unit_index[..., None].expand(-1, -1, last.shape[-1]))

@@ -6,19 +6,20 @@ beside the attribute, FC. [attribute ; text ; photos] -> two FC layers -> compar
 the cosine. Loss: max(0, 1 + d(right) - d(wrong)), d = 1 - cos, against another value of the attribute and any other
 value.
 
-The method says a value and no place in the text; it has one for every attribute that it is asked for. Confidence is the
-cosine, brought to 0..1.
+The method says a value and no place. A value is given out where the text says it, at every place; one that the text
+does not say cannot be told as a span, and is not. Confidence is the cosine, brought to 0..1.
 
 Different here: the vocabulary is what the training products' spans say; title and description are read as one text;
 a photo is the mean of its regions in place of VGG's fc7. Dropout is the published 0.5, whatever `decoder.dropout` is.
 
-Shapes: B rows, U units, E width of words, V image width, I photos of a row, N pairs, W width.
+Shape letters:
+    B rows     U units     E width of words     V image width     I photos of a row     N pairs     W width
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,8 @@ from torch.nn import functional as F
 
 from attrex.config import Config
 from attrex.errors import ConfigError
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs, Targets
+from attrex.model.build import Parts
 from attrex.model.image_encoder import ImageEncoder
 from attrex_paper.systems.values import ValueIds, ValueSystem, first_values
 from attrex_paper.systems.words import WordEmbeddings
@@ -37,7 +39,7 @@ DROPOUT = 0.5
 
 
 class MAEModel(ValueSystem):
-    """``values`` how many, ``longest`` in tokens: what :meth:`learn_values` found when the model was trained."""
+    """``values`` how many, ``longest`` in tokens: what :meth:`build_vocabulary` found when the model was trained."""
 
     image: ImageEncoder
     value_ids: Tensor
@@ -69,13 +71,19 @@ class MAEModel(ValueSystem):
         self.dropout = nn.Dropout(DROPOUT)
         self._make_vocabulary(values, longest)
 
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        words = WordEmbeddings.of(parts)
+        assert parts.image is not None  # Config has checked it
+        return cls(config, attributes, words, parts.image, *parts.saved.get("values", ()))
+
     def _make_vocabulary(self, values: int, longest: int) -> None:
         self.value = nn.Embedding(values, self.width)
         self.register_buffer("value_ids", torch.full((values, longest), -1))  # padded with -1
         self.register_buffer("value_attribute", torch.zeros(values, dtype=torch.long))
 
-    def learn_values(self, said: Iterable[tuple[int, ValueIds]]) -> None:
-        known = sorted(set(said))
+    def build_vocabulary(self, values: Iterable[tuple[int, ValueIds]]) -> None:
+        known = sorted(set(values))
         self._make_vocabulary(max(1, len(known)), max((len(ids) for _, ids in known), default=1))
         for number, (attribute, ids) in enumerate(known):
             self.value_attribute[number] = attribute
@@ -85,43 +93,51 @@ class MAEModel(ValueSystem):
         more = {"words": self.words.spec(), "values": list(self.value_ids.shape)}
         return super().architecture() | more
 
-    # ---- what is read ---------------------------------------------------------------------------------------------
+    # ---- encoding -------------------------------------------------------------------------------------------------
 
-    def read(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def encode(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Text and photos of each row, (B, W) each, before an attribute is asked for."""
-        words = self.words(batch).transpose(1, 2)  # (B, E, U)
-        found = torch.cat([conv(words)[..., : words.shape[-1]] for conv in self.convolutions], 1).relu()
-        text = (found * batch.unit_mask[:, None]).amax(-1)  # after the ReLU, 0 is least
-        return self.text_own(self.dropout(text)).relu(), self._photos(batch)
+        words = self.words(inputs).transpose(1, 2)  # (B, E, U)
+        convolved = torch.cat([conv(words)[..., : words.shape[-1]] for conv in self.convolutions], 1).relu()
+        text = (convolved * inputs.unit_mask[:, None]).amax(-1)  # after the ReLU, 0 is least
+        return self.text_own(self.dropout(text)).relu(), self._encode_photos(inputs)
 
-    def _photos(self, batch: Batch) -> Tensor:
+    def _encode_photos(self, inputs: Inputs) -> Tensor:
         """The maximum over a row's photos (B, W), 0 without any."""
-        regions, seen = self.regions(batch)
-        photos = 1 if batch.image_index is None else batch.image_index.shape[1]
+        regions, region_mask = self.regions(inputs)
+        photos = 1 if inputs.image_index is None else inputs.image_index.shape[1]
         each = self.image_own(self.dropout(regions.unflatten(1, (photos, -1)).mean(2))).relu()  # (B, I, W)
-        there = seen.unflatten(1, (photos, -1)).any(2)[..., None]
+        there = region_mask.unflatten(1, (photos, -1)).any(2)[..., None]
         return (each * there).amax(1)
 
-    def ask(self, reading: tuple[Tensor, Tensor], rows: Tensor, attributes: Tensor) -> Tensor:
-        """What answers pairs (N,): (N, W), to be compared with the values."""
-        text, photos = reading
-        asked = self.attribute(attributes)
-        text = self.text_asked(torch.cat([text[rows], asked], -1)).relu()
-        photos = self.image_asked(torch.cat([photos[rows], asked], -1)).relu()
-        return self.answer(self.fused(torch.cat([asked, text, photos], -1)).relu())
+    def queries(self, encoded: tuple[Tensor, Tensor], rows: Tensor, attributes: Tensor) -> Tensor:
+        """What is compared with the values.
 
-    def cosines(self, answers: Tensor) -> Tensor:
-        """Of answers (N, W) with every value: (N, values)."""
-        return F.normalize(answers.float(), dim=-1) @ F.normalize(self.value.weight.float(), dim=-1).t()
+        :param encoded: text and photos, (B, W) each.
+        :param rows: (N,)
+        :param attributes: (N,)
+        :return: (N, W)
+        """
+        text, photos = encoded
+        attribute = self.attribute(attributes)
+        text = self.text_asked(torch.cat([text[rows], attribute], -1)).relu()
+        photos = self.image_asked(torch.cat([photos[rows], attribute], -1)).relu()
+        return self.answer(self.fused(torch.cat([attribute, text, photos], -1)).relu())
+
+    def cosines(self, queries: Tensor) -> Tensor:
+        """Of queries (N, W) with every value: (N, values)."""
+        return F.normalize(queries.float(), dim=-1) @ F.normalize(self.value.weight.float(), dim=-1).t()
 
     # ---- training -------------------------------------------------------------------------------------------------
 
     def _training_pairs(self, gold: Tensor) -> Tensor:
         return gold  # a value's absence is nothing that this method knows
 
-    def loss(self, reading: tuple[Tensor, Tensor], batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        right = self._gold_values(batch, rows, attributes)
-        cosines = self.cosines(self.ask(reading, rows, attributes))
+    def pair_losses(
+        self, encoded: tuple[Tensor, Tensor], inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor
+    ) -> Tensor:
+        right = self._gold_values(inputs, targets, rows, attributes)
+        cosines = self.cosines(self.queries(encoded, rows, attributes))
         own = self.value_attribute == attributes[:, None]  # (N, values)
         others = torch.ones_like(own)
         correct = cosines.gather(1, right.clamp(min=0)[:, None])[:, 0]
@@ -129,26 +145,32 @@ class MAEModel(ValueSystem):
         return torch.stack(margins).mean(0) * (right >= 0)
 
     def _margin(self, cosines: Tensor, correct: Tensor, allowed: Tensor, right: Tensor) -> Tensor:
-        """Against one wrong value of those that are allowed (N, values), drawn at random; 0 where there is none."""
+        """Against one wrong value, drawn at random: (N,), 0 where there is none.
+
+        :param cosines: (N, values)
+        :param correct: (N,) of the right value.
+        :param allowed: (N, values) bool, those to draw from.
+        :param right: (N,) the right value, -1 for none.
+        """
         drawn = torch.rand_like(cosines).masked_fill(~allowed, -1).scatter(1, right.clamp(min=0)[:, None], -1)
         best = drawn.max(1)
         wrong = cosines.gather(1, best.indices[:, None])[:, 0]
         return (1 - correct + wrong).clamp(min=0) * (best.values >= 0)
 
-    def _gold_values(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        """The value (N,) that each gold pair's first span says, -1 for one outside of the vocabulary."""
+    def _gold_values(self, inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor) -> Tensor:
+        """The value of each gold pair's first span (N,), -1 for one outside of the vocabulary."""
         number = {key: n for n, key in enumerate(self._vocabulary())}
-        said = first_values(batch, rows, attributes, self.words.reserved)
+        values = first_values(inputs, targets, rows, attributes, self.words.reserved)
         return torch.tensor(
-            [number.get((a, ids), -1) for a, ids in zip(attributes.tolist(), said, strict=True)], device=rows.device
+            [number.get((a, ids), -1) for a, ids in zip(attributes.tolist(), values, strict=True)], device=rows.device
         )
 
     # ---- extracting -----------------------------------------------------------------------------------------------
 
     def answers(
-        self, reading: tuple[Tensor, Tensor], rows: Tensor, attributes: Tensor
+        self, encoded: tuple[Tensor, Tensor], rows: Tensor, attributes: Tensor
     ) -> tuple[list[ValueIds], Tensor]:
-        cosines = self.cosines(self.ask(reading, rows, attributes))
+        cosines = self.cosines(self.queries(encoded, rows, attributes))
         best = cosines.masked_fill(self.value_attribute != attributes[:, None], -2).max(1)
         vocabulary = list(self._vocabulary())
         known = zip((best.values > -2).tolist(), best.indices.tolist(), strict=True)

@@ -6,16 +6,20 @@ softmax, so that a word may look at many others or at none.
 Different here: words start from the text model's embeddings (:mod:`attrex_paper.systems.words`) in place of GloVe, tags
 are BIO in place of BIOE, and padded words are hidden. The paper's active learning is not part of it.
 
-Shapes: B rows, U units, H units per direction, K tags.
+Shape letters:
+    B rows     U units     H units per direction     K tags
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import Recurrent
 from attrex_paper.systems.words import WordEmbeddings
@@ -35,9 +39,13 @@ class OpenTag(FlatTagger):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.output = nn.Linear(self.lstm.width, self.tags)
 
-    def read(self, batch: Batch) -> FlatOutput:
-        states = self.lstm(self.dropout(self.words(batch)), batch.unit_mask)
-        return FlatOutput(self.output(self.dropout(self.attention(states, batch.unit_mask))))
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts))
+
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        states = self.lstm(self.dropout(self.words(inputs)), inputs.unit_mask)
+        return FlatOutput(self.output(self.dropout(self.attention(states, inputs.unit_mask))))
 
 
 class PairAttention(nn.Module):

@@ -1,6 +1,7 @@
 """What the recurrent systems are made of: a BiLSTM over units, its final states, and additive attention.
 
-Shapes: B rows, U units, D width of the input, H units per direction, A attention width.
+Shape letters:
+    B rows     U units     D width of the input     H units per direction     A attention width
 """
 
 from __future__ import annotations

@@ -5,17 +5,21 @@ The tag of a word is a softmax over its two states; the text's label is the tag 
 Different here: the end token's label is one sigmoid per attribute (several attributes per text), and words start from
 the text model's embeddings.
 
-Shapes: B rows, U units, E width of the embeddings, H units per direction, C attributes, K tags.
+Shape letters:
+    B rows     U units     E width of the embeddings     H units per direction     C attributes     K tags
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import Recurrent
 from attrex_paper.systems.words import WordEmbeddings
@@ -36,8 +40,12 @@ class RNNLSTM(FlatTagger):
         self.tag = nn.Linear(self.lstm.width, self.tags)
         self.label = nn.Linear(self.lstm.width, attributes)
 
-    def read(self, batch: Batch) -> FlatOutput:
-        words, mask, at = self._with_end(self.words(batch), batch.unit_mask)
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts))
+
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        words, mask, at = self._with_end(self.words(inputs), inputs.unit_mask)
         states = self.dropout(self.lstm(self.dropout(words), mask))
         rows = torch.arange(len(at), device=at.device)
         return FlatOutput(self.tag(states[:, :-1]), self.label(states[rows, at]))

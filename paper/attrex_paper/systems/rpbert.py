@@ -8,17 +8,22 @@ the loss.
 Different here: the relation task's tweets cannot be had, so a product's own photo is related and another product's of
 the same batch is not; the frozen word vectors are the text model's embeddings in place of Flair's.
 
-Shapes: B rows, S tokens, U units, D width, R regions, V image width, E width of word vectors, K tags.
+Shape letters:
+    B rows     S tokens     U units     D width     R regions     V image width     E width of word vectors
+    K tags
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from attrex.config import Config
-from attrex.model.batch import Batch, Losses
+from attrex.model.batch import Inputs, Losses, Targets
+from attrex.model.build import Parts
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.text_encoder import TextEncoder
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
@@ -48,44 +53,65 @@ class RpBERT(FlatTagger):
         self.dropout = nn.Dropout(config.decoder.dropout)
         self.output = nn.Linear(self.lstm.width, self.tags)
 
-    def read(self, batch: Batch) -> FlatOutput:
-        regions, seen = self.regions(batch)
-        return self._tag(batch, self.text.embed(batch.input_ids), self.project(regions), seen)
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        text, words = parts.text, WordEmbeddings.of(parts)
+        assert parts.image is not None  # Config has checked it
+        return cls(config, attributes, text, words, parts.image)
 
-    def _tag(self, batch: Batch, text: Tensor, regions: Tensor, seen: Tensor) -> FlatOutput:
-        """text (B, S, D), projected regions (B, R, D), seen (B, R)."""
-        gate = self.related(batch, text, regions, seen).softmax(-1)[:, 1]
-        states, joint, mask = self.joined(batch, text, regions * gate[:, None, None], seen)
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        regions, region_mask = self.regions(inputs)
+        return self._tag(inputs, self.text.embed(inputs.input_ids), self.project(regions), region_mask)
+
+    def _tag(self, inputs: Inputs, text: Tensor, regions: Tensor, region_mask: Tensor) -> FlatOutput:
+        """Tags of texts beside the regions that belong to them.
+
+        :param text: (B, S, D) embeddings.
+        :param regions: (B, R, D) projected.
+        :param region_mask: (B, R) bool.
+        """
+        gate = self.related(inputs, text, regions, region_mask).softmax(-1)[:, 1]
+        states, joint, mask = self.joined(inputs, text, regions * gate[:, None, None], region_mask)
         tokens = text.shape[1]
-        units = mean_of_pieces(states[:, :tokens], batch, self.words.reserved)
-        states = self.lstm(self.dropout(torch.cat([units, self.words(batch)], -1)), batch.unit_mask)
+        units = mean_of_pieces(states[:, :tokens], inputs, self.words.reserved)
+        states = self.lstm(self.dropout(torch.cat([units, self.words(inputs)], -1)), inputs.unit_mask)
         weights = None if self.training else self.text.region_attention(joint, mask, tokens) * gate[:, None, None]
         return FlatOutput(self.output(self.dropout(states)), None, weights)
 
-    def joined(self, batch: Batch, text: Tensor, regions: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One pass over text and regions: last states (B, S + R, D), and what went in with its mask."""
-        joint, mask = torch.cat([text, regions + self.kind], 1), torch.cat([batch.token_mask, seen], 1)
+    def joined(
+        self, inputs: Inputs, text: Tensor, regions: Tensor, region_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One pass over text and regions.
+
+        :param text: (B, S, D) embeddings.
+        :param regions: (B, R, D) projected.
+        :param region_mask: (B, R) bool.
+        :return: last states (B, S + R, D), what went in (B, S + R, D), and its mask (B, S + R).
+        """
+        joint, mask = torch.cat([text, regions + self.kind], 1), torch.cat([inputs.token_mask, region_mask], 1)
         return self.text.encode(joint, mask)[0], joint, mask
 
-    def related(self, batch: Batch, text: Tensor, regions: Tensor, seen: Tensor) -> Tensor:
-        """Logits (B, 2) of text and photo not belonging, or belonging, together."""
-        return self.relation(self.joined(batch, text, regions, seen)[0][:, 0])
+    def related(self, inputs: Inputs, text: Tensor, regions: Tensor, region_mask: Tensor) -> Tensor:
+        """Logits (B, 2) of text and photo not belonging, or belonging, together; shapes as for :meth:`joined`."""
+        return self.relation(self.joined(inputs, text, regions, region_mask)[0][:, 0])
 
-    def forward(self, **tensors: Tensor) -> Losses:
-        batch = Batch(**tensors)
-        regions, seen = self.regions(batch)
-        text, regions = self.text.embed(batch.input_ids), self.project(regions)
-        tag_loss = self.tag_loss(self._tag(batch, text, regions, seen).emissions, batch)
-        loss = tag_loss + RELATION_WEIGHT * self.relation_loss(batch, text, regions, seen)
-        return Losses(loss, None, tag_loss, len(batch.input_ids))
+    def losses(self, inputs: Inputs, targets: Targets) -> Losses:
+        regions, region_mask = self.regions(inputs)
+        text, regions = self.text.embed(inputs.input_ids), self.project(regions)
+        tag_loss = self.tag_loss(self._tag(inputs, text, regions, region_mask).emissions, inputs, targets)
+        loss = tag_loss + RELATION_WEIGHT * self.relation_loss(inputs, text, regions, region_mask)
+        return Losses(loss, None, tag_loss, len(inputs.input_ids))
 
-    def relation_loss(self, batch: Batch, text: Tensor, regions: Tensor, seen: Tensor) -> Tensor:
-        """Each row with its own photo, and with that of the row before it; rows without a photo say nothing."""
-        other, other_seen = regions.roll(1, 0), seen.roll(1, 0)
-        own = self.related(batch, text, regions, seen)
-        swapped = self.related(batch, text, other, other_seen)
-        pictured = seen.any(1)
-        different = pictured & other_seen.any(1) & _other_photo(batch)
+    def relation_loss(self, inputs: Inputs, text: Tensor, regions: Tensor, region_mask: Tensor) -> Tensor:
+        """Each row with its own photo, and with that of the row before it; rows without a photo count nothing.
+
+        Shapes as for :meth:`joined`.
+        """
+        other, other_mask = regions.roll(1, 0), region_mask.roll(1, 0)
+        own = self.related(inputs, text, regions, region_mask)
+        swapped = self.related(inputs, text, other, other_mask)
+        pictured = region_mask.any(1)
+        different = pictured & other_mask.any(1) & _other_photo(inputs)
         answers = torch.cat([own, swapped]).float()
         truth = torch.arange(2, device=own.device).flip(0).repeat_interleave(len(own))
         counted = torch.cat([pictured, different]).to(answers.dtype)
@@ -93,9 +119,9 @@ class RpBERT(FlatTagger):
         return (losses * counted).sum() / counted.sum().clamp(min=1)
 
 
-def _other_photo(batch: Batch) -> Tensor:
+def _other_photo(inputs: Inputs) -> Tensor:
     """Whether the row before shows another photo (B,): windows of one product share theirs."""
-    if batch.image_index is None:
-        return torch.zeros(len(batch.input_ids), dtype=torch.bool, device=batch.input_ids.device)
-    first = batch.image_index[:, 0]
+    if inputs.image_index is None:
+        return torch.zeros(len(inputs.input_ids), dtype=torch.bool, device=inputs.input_ids.device)
+    first = inputs.image_index[:, 0]
     return first != first.roll(1, 0)

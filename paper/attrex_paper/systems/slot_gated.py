@@ -8,16 +8,20 @@ Different here: one sigmoid per attribute in place of one intent; padding is hid
 from the text model's embeddings; the final state is the hidden one of both directions, without the cells; both losses
 are added up for one update, where the published code makes two, in which the slot loss leaves the intent part alone.
 
-Shapes: B rows, U units, H units per direction, C attributes, K tags.
+Shape letters:
+    B rows     U units     H units per direction     C attributes     K tags
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
+from attrex.model.build import Parts
 from attrex_paper.systems.flat import FlatOutput, FlatTagger
 from attrex_paper.systems.recurrent import AdditiveAttention, Recurrent, final_state
 from attrex_paper.systems.words import WordEmbeddings
@@ -41,9 +45,13 @@ class SlotGated(FlatTagger):
         self.tag = nn.Linear(2 * width, self.tags)
         self.label = nn.Linear(2 * width, attributes)
 
-    def read(self, batch: Batch) -> FlatOutput:
-        mask = batch.unit_mask
-        states = self.dropout(self.lstm(self.dropout(self.words(batch)), mask))
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        return cls(config, attributes, WordEmbeddings.of(parts), slot_attention=config.system != "slot-gated-intent")
+
+    def encode(self, inputs: Inputs) -> FlatOutput:
+        mask = inputs.unit_mask
+        states = self.dropout(self.lstm(self.dropout(self.words(inputs)), mask))
         final = final_state(states, mask)
         about = self.intent_attention(states, final[:, None], mask)[:, 0]
         intent = torch.cat([about, final], -1)

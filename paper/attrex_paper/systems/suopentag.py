@@ -6,23 +6,23 @@ learned vector in place of h_a.
 
 Different here: one dropout for both halves, so that W [h ; s h] = W1 h + s W2 h is computed once per row and scaled.
 
-Shapes: B rows, U units, H units per direction, A distinct attributes, N pairs, K = 3 tags.
+Shape letters:
+    B rows     U units     H units per direction     A distinct attributes     N pairs     K = 3 tags
 """
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from attrex.config import Config
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs, Targets
 from attrex.model.crf import CRF
-from attrex.model.flat import DecodedSpans, flat_spans
+from attrex.model.decode import DecodedSpans, decode_flat
 from attrex.model.guidance import EPSILON
 from attrex.model.tags import NUM_TAGS, forbidden_transitions
 from attrex.model.text_encoder import TextEncoder
-from attrex_paper.systems.joint_bert import read_units
+from attrex_paper.systems.joint_bert import encode_units
 from attrex_paper.systems.query import NameReader, Names
 from attrex_paper.systems.recurrent import Recurrent, final_state
 
@@ -40,9 +40,9 @@ class SUOpenTag(NameReader):
         self.compared = nn.Linear(2 * hidden, NUM_TAGS, bias=False)  # W2
         self.crf = CRF(NUM_TAGS, forbidden_transitions(1) if config.decoder.constrained else ())
 
-    def read(self, batch: Batch) -> Tensor:
-        """h (B, U, 2H)"""
-        return self.title_lstm(read_units(self.text, batch)[1], batch.unit_mask)
+    def encode(self, inputs: Inputs) -> Tensor:
+        """h (B, U, 2H)."""
+        return self.title_lstm(encode_units(self.text, inputs)[1], inputs.unit_mask)
 
     def names(self, attributes: Tensor) -> Tensor:
         """h_a of attributes (A,): (A, 2H)."""
@@ -51,7 +51,13 @@ class SUOpenTag(NameReader):
         return final_state(self.name_lstm(states, mask), mask)
 
     def emissions(self, states: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
-        """Tag scores of pairs (N,): (N, U, K)."""
+        """Tag scores of pairs.
+
+        :param states: (B, U, 2H)
+        :param rows: (N,)
+        :param attributes: (N,)
+        :return: (N, U, K)
+        """
         distinct, position = attributes.unique(return_inverse=True)
         names = normalize(self.names(distinct), dim=-1, eps=EPSILON)
         cosines = normalize(states, dim=-1, eps=EPSILON) @ names.t()  # (B, U, A)
@@ -59,11 +65,12 @@ class SUOpenTag(NameReader):
         states = self.dropout(states)
         return self.own(states)[rows] + scale * self.compared(states)[rows]
 
-    def loss(self, reading: Tensor, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        tags = batch.tags_of(rows, attributes, torch.zeros_like(batch.unit_index[0]))
-        return self.crf.nll(self.emissions(reading, rows, attributes), tags, batch.unit_mask[rows])
+    def pair_losses(
+        self, encoded: Tensor, inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor
+    ) -> Tensor:
+        emissions = self.emissions(encoded, rows, attributes)
+        return self.crf.nll(emissions, targets.tags_of(rows, attributes), inputs.unit_mask[rows])
 
-    def find(self, reading: Tensor, batch: Batch, rows: Tensor, attributes: Tensor) -> DecodedSpans:
-        emissions = self.emissions(reading, rows, attributes)
-        pairs, _, starts, ends, probability = flat_spans(self.crf, emissions, batch.unit_mask[rows])
-        return rows[pairs], attributes[pairs], starts, ends, probability
+    def decode(self, encoded: Tensor, inputs: Inputs, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+        spans = decode_flat(self.crf, self.emissions(encoded, rows, attributes), inputs.unit_mask[rows])
+        return spans._replace(rows=rows[spans.rows], attributes=attributes[spans.rows])

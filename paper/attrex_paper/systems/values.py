@@ -1,6 +1,7 @@
 """Values as token ids, and what systems share that name a value and no place in the text.
 
-Shapes: B rows, U units, N pairs.
+Shape letters:
+    B rows     U units     N pairs
 """
 
 from __future__ import annotations
@@ -8,11 +9,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from attrex.model.batch import Batch, DecodedValue
-from attrex.model.flat import DecodedSpans
+from attrex.model.batch import DecodedValue, Inputs, Targets
+from attrex.model.decode import DecodedSpans, no_spans
 from attrex.model.tags import spans_from_tags
 from attrex_paper.systems.query import QuerySystem
 
@@ -24,22 +24,27 @@ class ValueSystem(QuerySystem):
     """Answers a (row, attribute) pair with a value and its probability."""
 
     @abstractmethod
-    def answers(self, reading: Any, rows: Tensor, attributes: Tensor) -> tuple[list[ValueIds], Tensor]:
-        """The value of each pair (N,), nothing where it has none, and their probabilities (N,)."""
+    def answers(self, encoded: Any, rows: Tensor, attributes: Tensor) -> tuple[list[ValueIds], Tensor]:
+        """The value of each pair, empty where it has none, and their probabilities (N,).
 
-    def find(self, reading: Any, batch: Batch, rows: Tensor, attributes: Tensor) -> DecodedSpans:
-        return rows[:0], attributes[:0], rows[:0], rows[:0], rows[:0].float()
+        :param encoded: what :meth:`encode` made.
+        :param rows: (N,)
+        :param attributes: (N,)
+        """
 
-    def values(self, reading: Any, rows: Tensor, attributes: Tensor) -> list[DecodedValue]:
-        values, probability = self.answers(reading, rows, attributes)
+    def decode(self, encoded: Any, inputs: Inputs, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+        return no_spans(rows[:0], attributes[:0])
+
+    def values(self, encoded: Any, rows: Tensor, attributes: Tensor) -> list[DecodedValue]:
+        values, probability = self.answers(encoded, rows, attributes)
         answers = zip(rows.tolist(), attributes.tolist(), values, probability.float().tolist(), strict=True)
         return [DecodedValue(row, attribute, ids, p) for row, attribute, ids, p in answers if ids]
 
 
-def unit_pieces(batch: Batch, row: int, reserved: Tensor) -> list[ValueIds]:
+def unit_pieces(inputs: Inputs, row: int, reserved: Tensor) -> list[ValueIds]:
     """The token ids of each unit of a row; ``reserved`` (n,) ids, which stand for no text, are left out."""
-    ids = batch.input_ids[row][batch.token_mask[row]].tolist()
-    starts = batch.unit_index[row][batch.unit_mask[row]].tolist()
+    ids = inputs.input_ids[row][inputs.token_mask[row]].tolist()
+    starts = inputs.unit_index[row][inputs.unit_mask[row]].tolist()
     left_out = set(reserved.tolist())
     return [
         tuple(i for i in ids[start:stop] if i not in left_out)
@@ -47,12 +52,19 @@ def unit_pieces(batch: Batch, row: int, reserved: Tensor) -> list[ValueIds]:
     ]
 
 
-def first_values(batch: Batch, rows: Tensor, attributes: Tensor, reserved: Tensor) -> list[ValueIds]:
-    """What the first labelled span of each pair (N,) says; nothing where there is none."""
-    tags = batch.tags_of(rows, attributes, torch.zeros_like(batch.unit_index[0]))
-    said: list[ValueIds] = [()] * len(rows)
-    for pair, start, end in zip(*(x.tolist() for x in spans_from_tags(tags, batch.unit_mask[rows])), strict=True):
-        if not said[pair]:
-            units = unit_pieces(batch, int(rows[pair]), reserved)[start:end]
-            said[pair] = tuple(i for unit in units for i in unit)
-    return said
+def first_values(
+    inputs: Inputs, targets: Targets, rows: Tensor, attributes: Tensor, reserved: Tensor
+) -> list[ValueIds]:
+    """The value of each pair's first labelled span; empty where there is none.
+
+    :param rows: (N,)
+    :param attributes: (N,)
+    :param reserved: (n,) ids that are left out.
+    """
+    tags = targets.tags_of(rows, attributes)
+    values: list[ValueIds] = [()] * len(rows)
+    for pair, start, end in zip(*(x.tolist() for x in spans_from_tags(tags, inputs.unit_mask[rows])), strict=True):
+        if not values[pair]:
+            units = unit_pieces(inputs, int(rows[pair]), reserved)[start:end]
+            values[pair] = tuple(i for unit in units for i in unit)
+    return values

@@ -54,7 +54,10 @@ def train(
         ),
     ] = None,
     preset: Preset = "small",
-    system: Annotated[str | None, typer.Option(metavar="NAME", help="What to train, one of `attrex systems`.")] = None,
+    system: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What to train: one of `attrex systems`, or package.module:Class."),
+    ] = None,
     overrides: Set = None,
     seed: Seed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
@@ -182,9 +185,10 @@ def systems() -> None:
 
     Example: [bold]attrex systems[/]
     """
-    from attrex.systems import SYSTEMS
+    from attrex.systems import known_systems, system_info
 
-    console.print(systems_screen(SYSTEMS))
+    console.print(systems_screen({name: system_info(name) for name in known_systems()}))
+    note("train one: attrex train --system NAME; a class of your own: --system package.module:Class")
 
 
 def settings(

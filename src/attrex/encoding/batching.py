@@ -1,7 +1,8 @@
-"""Windows and photos of several products as one batch: padded arrays, named as :class:`attrex.model.batch.Batch` says.
+"""Windows and photos of several products as one batch: padded arrays, named as in :mod:`attrex.model.batch`.
 
-Shapes: B rows (windows), S tokens, U units, M distinct photos, I photos per row, C attributes, P pairs that are
-gold or may be.
+Shape letters:
+    B rows (windows)     S tokens     U units     M distinct photos     I photos of a row     H, W pixels
+    C attributes         P pairs with located, pseudo-labelled or uncertain units
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from attrex.encoding.encoder import ProductEncoder, Window
+from attrex.encoding.encoder import Window
+from attrex.encoding.targets import Labels
 from attrex.errors import DataError
 from attrex.io.images import ImageLoader
 from attrex.types import Product
 
 Arrays = dict[str, np.ndarray]
-"""A batch without torch: the fields of :class:`attrex.model.batch.Batch` that are there."""
+"""A batch without torch: the fields of :class:`attrex.model.batch.Inputs` and ``Targets`` that are there."""
 
 
 @dataclass(slots=True)
@@ -47,14 +49,17 @@ def load_photos(product: Product, loader: ImageLoader | None, most: int) -> tupl
 
 
 def collate(
-    rows: Sequence[BatchItem],
-    encoder: ProductEncoder,
-    allowed: np.ndarray | None = None,
-    asked: np.ndarray | None = None,
+    items: Sequence[BatchItem], pad: int, allowed: np.ndarray | None = None, attributes: np.ndarray | None = None
 ) -> Arrays:
-    """Pad rows into arrays; labels come along where the windows have them. ``allowed``, ``asked``: (B, C) bool."""
-    windows = [row.window for row in rows]
-    ids, index = _pad([w.ids for w in windows], encoder.pad), _pad([w.unit_index for w in windows], 0)
+    """The inputs of a batch.
+
+    :param items: B windows.
+    :param pad: id of the padding token.
+    :param allowed: (B, C) bool, attributes that the product's category can have.
+    :param attributes: (B, C) bool, attributes to extract.
+    """
+    windows = [item.window for item in items]
+    ids, index = _pad([w.ids for w in windows], pad), _pad([w.unit_index for w in windows], 0)
     arrays = {
         "input_ids": ids,
         "token_mask": _prefix([len(w.ids) for w in windows], ids.shape[1]),
@@ -63,51 +68,51 @@ def collate(
     }
     if allowed is not None:
         arrays["allowed"] = allowed
-    if asked is not None:
-        arrays["asked"] = asked
-    arrays |= _photo_arrays(rows)
-    if all(w.labels is not None for w in windows):
-        arrays |= _label_arrays(windows, encoder, index.shape[1])
-    return arrays
+    if attributes is not None:
+        arrays["attributes"] = attributes
+    return arrays | _collate_photos(items)
 
 
-def _photo_arrays(rows: Sequence[BatchItem]) -> Arrays:
-    most = max((len(row.photos) for row in rows), default=0)
+def _collate_photos(items: Sequence[BatchItem]) -> Arrays:
+    """pixels (M, H, W, 3) and image_index (B, I); a product's windows share its photos, which are encoded once."""
+    most = max((len(item.photos) for item in items), default=0)
     if not most:
         return {}
     pixels: list[np.ndarray] = []
-    seen: dict[int, int] = {}  # a product's windows share its photos, which are encoded once
-    index = np.full((len(rows), most), -1, dtype=np.int64)
-    for at, row in enumerate(rows):
-        if row.product not in seen:
-            seen[row.product] = len(pixels)
-            pixels.extend(row.pixels)
-        index[at, : len(row.pixels)] = seen[row.product] + np.arange(len(row.pixels))
+    first: dict[int, int] = {}  # product -> number of its first photo
+    index = np.full((len(items), most), -1, dtype=np.int64)
+    for at, item in enumerate(items):
+        if item.product not in first:
+            first[item.product] = len(pixels)
+            pixels.extend(item.pixels)
+        index[at, : len(item.pixels)] = first[item.product] + np.arange(len(item.pixels))
     return {"pixels": np.stack(pixels), "image_index": index}
 
 
-def _label_arrays(windows: Sequence[Window], encoder: ProductEncoder, units: int) -> Arrays:
-    labels = [w.labels for w in windows if w.labels is not None]
-    cells = np.empty((len(labels), len(encoder.schema.names)), dtype=np.uint8)
-    for row, x in zip(cells, labels, strict=True):
-        row[:] = x.rest
-        row[list(x.cells)] = list(x.cells.values())
-    # Those that have a value, a teacher's value, or words in doubt.
-    pairs = [(row, a) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.soft, *x.maybe))]
-    arrays = {
+def collate_labels(labels: Sequence[Labels], attributes: int) -> Arrays:
+    """The targets of a batch.
+
+    :param labels: of B windows.
+    :param attributes: C.
+    """
+    cells = np.empty((len(labels), attributes), dtype=np.uint8)
+    scores = np.zeros(cells.shape, dtype=np.float32)
+    for row, x in enumerate(labels):
+        cells[row] = x.rest
+        cells[row, list(x.cells)] = list(x.cells.values())
+        scores[row, list(x.scores)] = list(x.scores.values())
+    pairs = [(row, a) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.pseudo, *x.uncertain))]
+    weights = [labels[row].pseudo[a][1] if a in labels[row].pseudo else 0.0 for row, a in pairs]
+    flat = _pad([x.flat for x in labels], 0)
+    return {
         "cells": cells,
-        "flat_tags": _pad([x.flat for x in labels], 0),
+        "flat_tags": flat,
         "pair_rows": np.array([row for row, _ in pairs], dtype=np.int64),
         "pair_attributes": np.array([a for _, a in pairs], dtype=np.int64),
-        "pair_tags": _pad([encoder.tags(labels[row], a) for row, a in pairs], 0, units),
+        "pair_tags": _pad([labels[row].tags(a) for row, a in pairs], 0, flat.shape[1]),
+        "pair_weights": np.array(weights, dtype=np.float32),
+        "range_targets": scores,
     }
-    if encoder.teacher is None:
-        return arrays
-    scores = np.zeros(cells.shape, dtype=np.float32)
-    for at, x in enumerate(labels):
-        scores[at, list(x.scores)] = list(x.scores.values())
-    weights = [labels[row].soft[a][1] if a in labels[row].soft else 0.0 for row, a in pairs]
-    return arrays | {"pair_weights": np.array(weights, dtype=np.float32), "range_targets": scores}
 
 
 def _pad(sequences: Sequence[Sequence[int]], value: int, width: int = 0) -> np.ndarray:

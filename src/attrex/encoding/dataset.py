@@ -4,72 +4,82 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from math import ceil
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from attrex.encoding.batching import BatchItem, collate, load_photos
-from attrex.encoding.encoder import EncodedProduct, ProductEncoder
+from attrex.encoding.batching import BatchItem, collate, collate_labels, load_photos
+from attrex.encoding.encoder import ProductEncoder, Window
+from attrex.encoding.targets import Labels, TargetEncoder
 from attrex.io.images import ImageLoader
 from attrex.types import Product
 
 
-class LabelledProducts(torch.utils.data.Dataset[tuple[Product, EncodedProduct]]):
+class LabelledWindow(NamedTuple):
+    """One training item: a window of a product, and what is known of it."""
+
+    product: Product
+    window: Window
+    labels: Labels
+
+
+class LabelledProducts(torch.utils.data.Dataset[LabelledWindow]):
     """Products encoded once, as training sees them: an item is one window of a product.
 
     So a batch of N items has N rows, however long a text is. Marked error rows and products without readable text are
     left out and counted.
     """
 
-    def __init__(self, products: Sequence[Product], encoder: ProductEncoder) -> None:
-        self.items: list[tuple[Product, EncodedProduct]] = []
+    def __init__(self, products: Sequence[Product], encoder: ProductEncoder, targets: TargetEncoder) -> None:
+        self.items: list[LabelledWindow] = []
         self.products = 0  #: how many products the items come from
         for product in products:
-            encoded = encoder.encode(product, labels=True) if product.error is None else None
-            if encoded is not None and encoded.windows:
-                self.products += 1
-                self.items += [(product, replace(encoded, windows=[window])) for window in encoded.windows]
+            if product.error is not None:
+                continue
+            encoded = encoder.encode(product)
+            labels = targets.encode(product, encoded)
+            self.products += bool(encoded.windows)
+            self.items += [LabelledWindow(product, *item) for item in zip(encoded.windows, labels, strict=True)]
         self.left_out = len(products) - self.products
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> tuple[Product, EncodedProduct]:
+    def __getitem__(self, index: int) -> LabelledWindow:
         return self.items[index]
 
     def lengths(self) -> list[int]:
         """Tokens of each item."""
-        return [sum(len(w.ids) for w in encoded.windows) for _, encoded in self.items]
+        return [len(item.window.ids) for item in self.items]
 
 
 class Collator:
     """Collects dataset items into a batch, photos included. Picklable for loader processes.
 
-    A photo that cannot be read is left out; ``warnings`` keeps what was said of it, by product.
+    A photo that cannot be read is left out; ``warnings`` says why, by product.
     """
 
     def __init__(self, encoder: ProductEncoder, loader: ImageLoader | None) -> None:
         self.encoder, self.loader = encoder, loader
         self.warnings: dict[str, list[str]] = {}
 
-    def __call__(self, items: Sequence[tuple[Product, EncodedProduct]]) -> dict[str, Tensor]:
+    def __call__(self, items: Sequence[LabelledWindow]) -> dict[str, Tensor]:
         rows: list[BatchItem] = []
         loaded: dict[int, dict[int, np.ndarray]] = {}  # windows of one product share its photos
-        for product, encoded in items:
+        for product, window, _ in items:
             if id(product) not in loaded:
-                loaded[id(product)] = self._photos(product)
+                photos, warnings = load_photos(product, self.loader, self.encoder.config.image.max_images)
+                loaded[id(product)] = photos
+                if warnings:
+                    self.warnings[product.id] = warnings
             photos = loaded[id(product)]
-            rows += [BatchItem(id(product), w, tuple(photos), tuple(photos.values())) for w in encoded.windows]
-        return {name: torch.from_numpy(array) for name, array in collate(rows, self.encoder).items()}
-
-    def _photos(self, product: Product) -> dict[int, np.ndarray]:
-        photos, warnings = load_photos(product, self.loader, self.encoder.config.image.max_images)
-        if warnings:
-            self.warnings[product.id] = warnings
-        return photos
+            rows.append(BatchItem(id(product), window, tuple(photos), tuple(photos.values())))
+        arrays = collate(rows, self.encoder.pad)
+        arrays |= collate_labels([item.labels for item in items], len(self.encoder.schema.names))
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
 class BucketSampler(torch.utils.data.Sampler[list[int]]):

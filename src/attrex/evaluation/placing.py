@@ -66,4 +66,4 @@ def _units(encoded: EncodedProduct) -> list[Unit]:
 
 
 def _pieces(unit: Unit, encoder: ProductEncoder) -> tuple[int, ...]:
-    return tuple(i for i in unit.ids if i not in encoder.reserved)
+    return tuple(i for i in unit.ids if i not in encoder.units.reserved)

@@ -10,13 +10,12 @@ README.md           the model card     attrex.json      format version
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from attrex_paper.systems.build import system_from
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
@@ -35,6 +34,7 @@ from attrex.inference.directory import (
 )
 from attrex.io.atomic import atomic_path, write_json, write_text
 from attrex.io.images import ImageTransform
+from attrex.model.build import build_system
 from attrex.model.system import System
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
@@ -92,10 +92,13 @@ class Model:
         return directory
 
 
-def load_model(source: str | Path) -> Model:
+def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> Model:
     """Read a model directory, or fetch one from the Hugging Face hub where `source` is a name such as ``shop/model``.
 
-    Raises :class:`CheckpointError` that names what is missing or damaged.
+    :param allow_code: classes that its config.yaml may name as ``package.module:Class``, or these names; nothing else
+        that it names is imported, but for systems that installed packages register.
+
+    Raises :class:`CheckpointError` that names what is missing or damaged, or the code that is not allowed.
     """
     directory = locate_model(source)
     check_format(directory, "attrex.json", MODEL_FORMAT)
@@ -104,10 +107,11 @@ def load_model(source: str | Path) -> Model:
     architecture = read_json(directory / "architecture.json")
     metrics = directory / "metrics.json"
     with named_after(directory):
-        config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
+        raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+        config = Config.parse(raw, allow_code=allow_code)
         shop = Shop.load(directory / SHOP_FILE)
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
-        network = system_from(config, shop.schema.names, tokenizer, architecture)
+        network = build_system(config, shop.schema.names, tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
         words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
         normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)

@@ -3,8 +3,9 @@
 The same recursions as :class:`attrex.model.crf.CRF`, in numpy, vectorised over sequences. Sums over paths are taken as
 products of float64 exponentials, exact as long as the scores that matter are within 600 of a unit's best.
 
-Shapes: N sequences, U units, K tags, M segments; ``mask`` (N, U) bool is a prefix of each row. Inside, sequences are
-the last, contiguous dimension: (U, K, N).
+Shape letters:
+    N sequences     U units     K tags     M segments
+    mask (N, U) bool is a prefix of each row; inside, sequences are the last, contiguous dimension: (U, K, N)
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What runs a batch for the :class:`~attrex.inference.extractor.Extractor`: torch, or an export without torch.
 
-Shapes: B rows (one text window each), S tokens, C attributes, R regions of all photos of a row, V spans found.
+Shape letters:
+    B rows (one text window each)     S tokens     C attributes     R regions of all photos of a row
+    V spans found
 """
 
 from __future__ import annotations
@@ -46,8 +48,12 @@ class Engine(Protocol):
         """A name for what makes regions of photos: the same for the same weights in the same precision."""
         ...
 
-    def see(self, pixels: np.ndarray) -> np.ndarray:
-        """Photos (M, H, W, 3) uint8 -> regions (M, r, V), as ``seen`` of a batch instead of its ``pixels``."""
+    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
+        """Photos to regions, which stand in a batch as ``image_features`` instead of its ``pixels``.
+
+        :param pixels: (M, H, W, 3) uint8.
+        :return: (M, r, V)
+        """
         ...
 
     def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> EngineOutput:

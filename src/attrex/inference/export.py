@@ -3,7 +3,9 @@
 The CRF stays outside of the graphs. int8: the weights of the text encoder's matrix products are stored in 8 bits, their
 inputs are rounded to 8 bits as they come (dynamic quantisation); photos, decoder and embeddings stay as they are.
 
-Shapes: B rows, S tokens, U units, D width, C attributes, R regions, V region width, N pairs, H units per direction.
+Shape letters:
+    B rows     S tokens     U units     D width     C attributes     R regions     V region width     N pairs
+    H units per direction
 """
 
 from __future__ import annotations
@@ -25,9 +27,9 @@ from attrex.inference.decoding import Transitions
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
 from attrex.io.atomic import write_json, write_text
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
 from attrex.model.decoder import both_ways, reorder, reversal
-from attrex.model.guidance import EPSILON, DyNetGuidance
+from attrex.model.guidance import EPSILON, VectorGuidance
 from attrex.model.network import Network
 from attrex.shop.shop import SHOP_FILE
 from attrex.vocabulary.normalizer import NORMALIZER_FILE
@@ -86,8 +88,11 @@ def _exportable(model: Model) -> Network:
         ) from None
     if not isinstance(model.network, Network):
         raise ConfigError(f"only ULS-DRAM and its variants are exported, not {model.config.system}; run it with torch")
-    if isinstance(model.network.guidance, DyNetGuidance):
-        raise ConfigError("guidance.kind=dynet has a matrix per attribute, which no graph can hold; run it with torch")
+    if model.network.guidance is not None and not isinstance(model.network.guidance, VectorGuidance):
+        raise ConfigError(
+            f"guidance.kind={model.config.guidance.kind} has no vector per attribute, which a graph could hold; "
+            "run it with torch"
+        )
     if model.config.fusion.kind == "concat_attention":
         raise ConfigError("fusion.kind=concat_attention cannot be traced for any size of batch; run it with torch")
     return model.network
@@ -109,8 +114,8 @@ class _Text(nn.Module):
         regions: Tensor | None = None,
         region_mask: Tensor | None = None,
     ) -> tuple[Tensor, ...]:
-        batch = Batch(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
-        encoded = self.network.read(batch, regions, region_mask, region_weights=True)
+        inputs = Inputs(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
+        encoded = self.network.encode_text(inputs, regions, region_mask, region_weights=True)
         return tuple(x for x in (encoded.features, encoded.range_logits, encoded.region_weights) if x is not None)
 
 
@@ -122,7 +127,7 @@ class _Image(nn.Module):
         self.network = network
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network.see(pixels)
+        return self.network.encode_images(pixels)
 
 
 class _Decoder(nn.Module):
@@ -134,7 +139,7 @@ class _Decoder(nn.Module):
         super().__init__()
         self.decoder = network.decoder
         vectors = torch.zeros(0, 0)
-        if network.guidance is not None and not isinstance(network.guidance, DyNetGuidance):
+        if isinstance(network.guidance, VectorGuidance):
             chunks = torch.arange(network.attributes).split(1024)
             vectors = normalize(torch.cat([network.guidance.vectors(c) for c in chunks]), dim=-1, eps=EPSILON)
         self.register_buffer("vectors", vectors)

@@ -81,16 +81,18 @@ class Extractor:
         device: Any = None,
         precision: str | None = None,
         cache_dir: Path | None = None,
+        allow_code: Iterable[str | type] = (),
     ) -> Self:
         """From the directory of a model or of an export, or from a Hugging Face hub name.
 
         ``backend``: torch for models, onnx for exports (`attrex export`), auto for whichever is there; ``device`` is
         torch's; ``cache_dir`` keeps photos as they were decoded and encoded, for a catalogue that is run again;
         ``precision``: auto (bf16 where the processor multiplies it natively), fp32 or bf16, by default what
-        the model was trained with; an export has its own. Raises :class:`CheckpointError`, and :class:`ConfigError`
+        the model was trained with; an export has its own; ``allow_code``: classes that the directory may name as
+        ``package.module:Class`` (docs/extending.md). Raises :class:`CheckpointError`, and :class:`ConfigError`
         where the directory has another backend or precision.
         """
-        return cls(_load(source, backend), device=device, precision=precision, cache_dir=cache_dir)
+        return cls(_load(source, backend, allow_code), device=device, precision=precision, cache_dir=cache_dir)
 
     def extract(
         self,
@@ -165,7 +167,7 @@ class Extractor:
             self.count.sequences += output.pairs
             collect(output, rows, drafts, self.engine.regions)
         self.count.products += len(drafts)
-        return [draft.prediction(self.names, self.encoder.decode, options.min_confidence) for draft in drafts]
+        return [draft.prediction(self.names, self.encoder.units.decode, options.min_confidence) for draft in drafts]
 
     def _run(
         self, batches: Sequence[_Places], drafts: Sequence[Draft], options: _Options
@@ -179,14 +181,14 @@ class Extractor:
                 pixels = drafts[number].take_photos(loader, most)
                 rows.append(BatchItem(number, window, tuple(pixels), tuple(pixels.values())))
             products = [drafts[number].product for number, _ in places]
-            allowed = asked = None
+            allowed = wanted = None
             if self.model.config.range.mask_by_category:
                 allowed = self._mask(self.model.schema.allowed(p.category) for p in products)
             if options.attributes is not None:
-                asked = self._mask(map(options.attributes, products))
-            batch = collate(rows, self.encoder, allowed, asked)
+                wanted = self._mask(map(options.attributes, products))
+            batch = collate(rows, self.encoder.pad, allowed, wanted)
             if self.cache is not None and "pixels" in batch:
-                batch["seen"] = self.cache.regions(batch.pop("pixels"), self.engine.see)
+                batch["image_features"] = self.cache.regions(batch.pop("pixels"), self.engine.encode_images)
             for row in rows:
                 row.pixels = ()  # results wait for their turn without them
             return self.engine.run(batch, threshold=options.threshold, region_weights=options.evidence), rows
@@ -221,7 +223,7 @@ class _Options:
                 raise ConfigError(f"{name} should be between 0 and 1, got {value}")
 
 
-def _load(source: str | Path, backend: str) -> Model | Exported:
+def _load(source: str | Path, backend: str, allow_code: Iterable[str | type]) -> Model | Exported:
     from attrex.inference.directory import locate_model
 
     if backend not in ("auto", "torch", "onnx"):
@@ -235,10 +237,10 @@ def _load(source: str | Path, backend: str) -> Model | Exported:
     if exported:
         from attrex.inference.onnx_engine import load_export
 
-        return load_export(directory)
+        return load_export(directory, allow_code=allow_code)
     from attrex.inference.checkpoint import load_model
 
-    return load_model(directory)
+    return load_model(directory, allow_code=allow_code)
 
 
 def _engine(model: Model | Exported, device: Any, precision: str | None) -> Engine:

@@ -3,7 +3,8 @@
 Traced, each becomes one node: onnxruntime's own `Attention`, whose product it can do in 8 bits, and a `Scan`, whose
 steps are a few vectorised products (ONNX's `LSTM` takes its input projections inside, and several times as long).
 
-Shapes: B rows, L positions, D width, U units, N pairs, H units per direction.
+Shape letters:
+    B rows     L positions     D width     U units     N pairs     H units per direction
 """
 
 from __future__ import annotations

@@ -6,14 +6,16 @@ decoder.onnx   features of selected pairs -> emissions         and as in a model
                                                                thresholds.json, metrics.json, image.json,
                                                                normalizer.json
 
-Shapes: B rows, S tokens, U units, D width, C attributes, M photos, I photos per row, r regions per photo, R = I r,
-V region width, N pairs, K tags.
+Shape letters:
+    B rows     S tokens     U units     D width     C attributes     M photos     I photos per row
+    r regions per photo     R = I r     V region width     N pairs     K tags
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,7 +114,7 @@ class OnnxEngine:
         graph = self.directory / "image.onnx"
         return hashlib.blake2b(graph.read_bytes() if graph.exists() else b"", digest_size=12).hexdigest()
 
-    def see(self, pixels: np.ndarray) -> np.ndarray:
+    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
         """As :class:`~attrex.inference.engine.Engine` says."""
         assert self.image is not None
         return self.image.run(["regions"], {"pixels": pixels})[0]
@@ -128,16 +130,16 @@ class OnnxEngine:
         if self.flat:
             emissions = self.decoder.run(["emissions"], {"features": features, "unit_mask": mask})[0]
             spans = self._spans(emissions, mask)
-            among = arrays.get("asked", arrays.get("allowed") if self.config.range.mask_by_category else None)
-            if among is not None:
-                asked = among[spans[0], spans[1]]
-                spans = (spans[0][asked], spans[1][asked], spans[2][asked], spans[3][asked], spans[4][asked])
+            wanted = arrays.get("attributes", arrays.get("allowed") if self.config.range.mask_by_category else None)
+            if wanted is not None:
+                kept = wanted[spans[0], spans[1]]
+                spans = (spans[0][kept], spans[1][kept], spans[2][kept], spans[3][kept], spans[4][kept])
             return EngineOutput(*spans, None, None, len(features), weights)
         scores = 1 / (1 + np.exp(-outputs["range_logits"].astype(np.float32)))
         selected = scores > (self.config.range.threshold if threshold is None else threshold)
         if "allowed" in arrays and self.config.range.mask_by_category:
             selected &= arrays["allowed"]
-        selected = arrays.get("asked", selected)
+        selected = arrays.get("attributes", selected)
         rows, attributes = selected.nonzero()
         parts = [
             self._pairs(features, mask, rows[at : at + PAIRS_AT_ONCE], attributes[at : at + PAIRS_AT_ONCE])
@@ -151,9 +153,11 @@ class OnnxEngine:
         rows = len(arrays["input_ids"])
         if "image_index" not in arrays:
             return np.zeros((rows, 1, self.region_width), np.float32), np.zeros((rows, 1), bool)
-        encoded = arrays["seen"] if "seen" in arrays else self.see(arrays["pixels"])  # (M, r, V)
+        features = arrays.get("image_features")  # (M, r, V)
+        if features is None:
+            features = self.encode_images(arrays["pixels"])
         index = arrays["image_index"]
-        regions = encoded[np.maximum(index, 0)]  # (B, I, r, V)
+        regions = features[np.maximum(index, 0)]  # (B, I, r, V)
         mask = np.broadcast_to((index >= 0)[..., None], regions.shape[:3])
         return regions.reshape(rows, -1, self.region_width), mask.reshape(rows, -1)
 
@@ -167,17 +171,19 @@ class OnnxEngine:
 
     def _spans(self, emissions: np.ndarray, mask: np.ndarray) -> _Spans:
         found = spans(viterbi(emissions, mask, self.crf), mask)
-        told, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
-        if not len(told):
+        sequences, position = np.unique(found[0], return_inverse=True)  # most sequences hold nothing
+        if not len(sequences):
             return (*found, np.zeros(0))
-        return (*found, span_probability(emissions[told], mask[told], self.crf, position, *found[1:]))
+        return (*found, span_probability(emissions[sequences], mask[sequences], self.crf, position, *found[1:]))
 
 
 _Spans = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def load_export(directory: Path, cores: int | None = None) -> Exported:
+def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterable[str | type] = ()) -> Exported:
     """Read what `attrex export` wrote, to run on so many ``cores`` (None: all).
+
+    ``allow_code`` is that of :func:`~attrex.inference.checkpoint.load_model`.
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
@@ -188,7 +194,8 @@ def load_export(directory: Path, cores: int | None = None) -> Exported:
     with named_after(directory):
         from tokenizers import Tokenizer
 
-        config = Config.parse(yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8")))
+        raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+        config = Config.parse(raw, allow_code=allow_code)
         tokenizer = ExportedTokenizer(
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )

@@ -1,6 +1,7 @@
 """What the image encoder made of each photo, kept on disk: a catalogue that is run again only reads its texts anew.
 
-Shapes: M photos, H x W pixels, r regions per photo, V region width.
+Shape letters:
+    M photos     H x W pixels     r regions per photo     V region width
 """
 
 from __future__ import annotations
@@ -25,16 +26,21 @@ class RegionCache:
         self.directory, self.encoder = directory, encoder
         self.writable = True
 
-    def regions(self, pixels: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Photos (M, H, W, 3) -> regions (M, r, V); ``see`` encodes those that are not there yet."""
+    def regions(self, pixels: np.ndarray, encode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Regions of photos, from the cache where they are there.
+
+        :param pixels: (M, H, W, 3) uint8.
+        :param encode: makes (m, r, V) of the (m, H, W, 3) that are not there yet.
+        :return: (M, r, V)
+        """
         files = [self._file(photo) for photo in pixels]
-        found = [_load_entry(file) for file in files]
-        missing = [i for i, regions in enumerate(found) if regions is None]
+        cached = [_load_entry(file) for file in files]
+        missing = [i for i, regions in enumerate(cached) if regions is None]
         if missing:
-            for i, regions in zip(missing, see(pixels[missing]), strict=True):
-                found[i] = regions
+            for i, regions in zip(missing, encode(pixels[missing]), strict=True):
+                cached[i] = regions
                 self._save(regions, files[i])
-        return np.stack([regions for regions in found if regions is not None])
+        return np.stack([regions for regions in cached if regions is not None])
 
     def _file(self, photo: np.ndarray) -> Path:
         name = hashlib.blake2b(photo.tobytes(), digest_size=20).hexdigest()

@@ -13,7 +13,7 @@ from torch import Tensor
 from attrex.encoding.batching import Arrays
 from attrex.inference.checkpoint import Model
 from attrex.inference.engine import EngineOutput
-from attrex.model.batch import Batch
+from attrex.model.batch import Inputs
 from attrex.model.precision import Half, use_bf16
 from attrex.model.system import System
 
@@ -56,16 +56,16 @@ class TorchEngine:
             found.update(repr((tuple(mean), tuple(std))).encode())
         return found.hexdigest()
 
-    def see(self, pixels: np.ndarray) -> np.ndarray:
+    def encode_images(self, pixels: np.ndarray) -> np.ndarray:
         """As :class:`~attrex.inference.engine.Engine` says."""
         with self.using() as network:
-            return _array(network.see(torch.from_numpy(pixels).to(self.device)))
+            return _array(network.encode_images(torch.from_numpy(pixels).to(self.device)))
 
     def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> EngineOutput:
         """As :class:`~attrex.inference.engine.Engine` says."""
         with self.using() as network:
-            batch = Batch.of(arrays, self.device)
-            decoded = network.extract(batch, threshold=threshold, region_weights=region_weights, only=batch.asked)
+            inputs = Inputs.from_arrays(arrays, self.device)
+            decoded = network.extract(inputs, threshold=threshold, region_weights=region_weights)
         return EngineOutput(
             _array(decoded.rows),
             _array(decoded.attributes),

@@ -1,67 +1,143 @@
-"""What a trained model read in the cells that a table leaves unknown: soft labels for the next one to learn from."""
+"""Pseudo-labels: what another model read in the cells that a table leaves unknown, for a student to learn from.
+
+The teacher is a file of predictions: of a bigger model, of a language model, of the same model trained before.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from attrex.shop.schema import Schema
-from attrex.types import CellState, Prediction, Product, Span
+from attrex.types import CellState, Prediction, Product, Span, Value
 
 
 class PseudoLabels(NamedTuple):
-    """What may be thought of a product's unknown cells."""
+    """What a teacher says of a product's unknown cells."""
 
     labels: list[tuple[Span, float]]  #: values that nobody labelled, with their confidence
-    doubtful: list[Span]  #: words that may be a value or not
+    uncertain: list[Span]  #: words that may be a value or not
     scores: dict[str, float]  #: attribute -> range score of a cell without a located value
 
 
-class Teacher:
-    """The finds of a model in the products it was trained on.
+@dataclass
+class TeacherCounts:
+    """What a teacher's predictions bring to the training products."""
 
-    ``predictions`` are made with S_thr = ``low``: an attribute that is not in their range cannot have a find whose
-    confidence is above it. A find counts as a label from ``high`` on, as none up to ``low``, as in doubt in between.
+    products: int = 0  #: with predictions
+    without: int = 0  #: without predictions, or with an id that comes twice
+    labels: int = 0
+    uncertain: int = 0
+    changed: int = 0  #: finds that the product's text no longer says
+    other_attributes: int = 0  #: finds of attributes that the schema does not have
+
+    def to_json(self) -> dict[str, int]:
+        return asdict(self)
+
+    def render(self) -> str:
+        """One sentence, and what was left out."""
+        left_out = (
+            (self.without, "products have no prediction"),
+            (self.changed, "predicted values left out: the product's text does not say them"),
+            (self.other_attributes, "predicted values left out: the schema does not have their attribute"),
+        )
+        return "; ".join(
+            [
+                f"teacher: {self.labels:,} pseudo-labels and {self.uncertain:,} uncertain values in "
+                f"{self.products:,} products",
+                *(f"{number:,} {what}" for number, what in left_out if number),
+            ]
+        )
+
+
+class Teacher:
+    """Predictions for the training products, matched by id, as pseudo-labels.
+
+    A predicted value is a label from ``high`` on, none up to ``low``, and uncertain in between. Of an attribute that a
+    prediction's range leaves out, the teacher says that there is no value: predict with S_thr = ``low`` to hear of all
+    uncertain ones. A teacher without any range scores, such as a language model, says so of no attribute.
     """
 
     def __init__(self, predictions: Iterable[Prediction], schema: Schema, *, high: float, low: float) -> None:
         self.schema, self.high, self.low = schema, high, low
-        readings = [p for p in predictions if p.error is None]
-        times = Counter(p.id for p in readings)
-        # An id that comes twice does not tell whose reading it is: such products keep their mentions.
-        self._read = {p.id: p for p in readings if times[p.id] == 1}
+        readable = [p for p in predictions if p.error is None]
+        times = Counter(p.id for p in readable)
+        # An id that comes twice does not say which product is meant: such products keep their mentions.
+        self._predictions = {p.id: p for p in readable if times[p.id] == 1}
+        self._scored = any(p.range for p in readable)
 
-    def judge(self, product: Product, mentions: Sequence[Span]) -> PseudoLabels:
-        """Sort finds and ``mentions`` (:meth:`Mentions.unknown`) by the teacher's confidence.
+    def pseudo_label(self, product: Product, mentions: Sequence[Span]) -> PseudoLabels:
+        """Sort predicted values and ``mentions`` (:meth:`UnlabelledMentions.unknown`) by the teacher's confidence.
 
-        What is labelled or known to be absent stands; a mention where nothing was found stays in doubt as long as the
-        attribute itself is.
+        What is labelled or known to be absent stands; a mention without a predicted value stays uncertain as long as
+        the attribute itself is.
         """
-        read = self._read.get(product.id)
-        if read is None or product.complete:
+        found = self._predictions.get(product.id)
+        if found is None or product.complete:
             return PseudoLabels([], list(mentions), {})
-        placed = [(v.source, v.confidence) for v in read.values if v.source is not None]
-        finds = [(span, confidence) for span, confidence in placed if self._counts(product, span)]
-        labels = [(span, confidence) for span, confidence in finds if confidence >= self.high]
-        doubtful = [span for span, confidence in finds if self.low < confidence < self.high]
-        doubtful += [
+        values = [v for v in found.values if self._is_news(product, v)]
+        labels = [(v.source, v.confidence) for v in values if v.source and v.confidence >= self.high]
+        uncertain = [v.source for v in values if v.source and self.low < v.confidence < self.high]
+        uncertain += [
             m
             for m in mentions
-            if read.range.get(m.attribute, 0.0) > self.low and not any(_meet(m, f) for f, _ in finds)
+            if (not self._scored or found.range.get(m.attribute, 0.0) > self.low)
+            and not any(v.source and _overlap(m, v.source) for v in values)
         ]
-        open_states = (CellState.BLANK, CellState.NOT_LOCATED)
-        scores = {a: s for a, s in read.range.items() if self.schema.cell_state(product, a) in open_states}
-        return PseudoLabels(labels, doubtful, {a: s for a, s in scores.items() if s > self.low})
+        return PseudoLabels(labels, uncertain, dict(self._range_scores(product, found, values)))
 
-    def _counts(self, product: Product, find: Span) -> bool:
-        """Whether a find says anything new; its product may have been given another text since."""
-        same_text = product.fields.get(find.field, "")[find.start : find.end] == find.text
-        known = self.schema.cell_state(product, find.attribute) == CellState.ABSENT
-        labelled = any(s.field == find.field and s.start < find.end and find.start < s.end for s in product.spans or ())
-        return same_text and not known and not labelled
+    def count(self, products: Iterable[Product]) -> TeacherCounts:
+        """What :meth:`pseudo_label` makes of the training products."""
+        counts, names = TeacherCounts(), {*self.schema.names}
+        for product in products:
+            found = self._predictions.get(product.id)
+            counts.products += found is not None
+            counts.without += found is None
+            if found is None:
+                continue
+            counts.changed += sum(v.source is not None and not _says(product, v.source) for v in found.values)
+            counts.other_attributes += sum(v.attribute not in names for v in found.values)
+            pseudo = self.pseudo_label(product, [])
+            counts.labels += len(pseudo.labels)
+            counts.uncertain += len(pseudo.uncertain)
+        return counts
+
+    def fingerprint(self) -> str:
+        """What a training depends on of the predictions."""
+        found = self._predictions.values()
+        return repr(
+            [(p.id, [(v.attribute, v.value, v.key, v.confidence) for v in p.values], dict(p.range)) for p in found]
+        )
+
+    def _is_news(self, product: Product, value: Value) -> bool:
+        """Whether a value is in the text and where nothing is labelled, of an attribute that may have one."""
+        span = value.source
+        if span is None or not _says(product, span) or value.attribute not in self.schema.names:
+            return False
+        known = self.schema.cell_state(product, value.attribute) == CellState.ABSENT
+        return not known and not any(
+            s.field == span.field and s.start < span.end and span.start < s.end for s in product.spans or ()
+        )
+
+    def _range_scores(
+        self, product: Product, found: Prediction, values: Sequence[Value]
+    ) -> Iterator[tuple[str, float]]:
+        """Of the cells without a located value; where the teacher gives none, the confidence of its best value."""
+        scores = found.range
+        if not self._scored:
+            scores = {a: max(v.confidence for v in values if v.attribute == a) for a in {v.attribute for v in values}}
+        for attribute, score in scores.items():
+            state = self.schema.cell_state(product, attribute)
+            if score > self.low and state in (CellState.BLANK, CellState.NOT_LOCATED):
+                yield attribute, score
 
 
-def _meet(mention: Span, find: Span) -> bool:
-    same = (mention.attribute, mention.field) == (find.attribute, find.field)
-    return same and mention.start < find.end and find.start < mention.end
+def _says(product: Product, span: Span) -> bool:
+    return product.fields.get(span.field, "")[span.start : span.end] == span.text
+
+
+def _overlap(mention: Span, span: Span) -> bool:
+    same = (mention.attribute, mention.field) == (span.attribute, span.field)
+    return same and mention.start < span.end and span.start < mention.end

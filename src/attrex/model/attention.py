@@ -2,7 +2,8 @@
 
 In bf16 on a CPU the fused kernel takes one and a half times as long as plain products, and several times in its
 backward pass.
-Shapes: B rows, H heads, L tokens, D width of a head.
+Shape letters:
+    B rows     H heads     L tokens     D width of a head
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The attribute range of a product: which attributes to decode at all (paper section 3.3, Eq. 6-7).
 
-Shapes: B rows, D width, C attributes (outputs), N selected (row, attribute) pairs.
+Shape letters:
+    B rows     D width     C attributes (outputs)     N selected (row, attribute) pairs
 """
 
 from __future__ import annotations

@@ -1,14 +1,18 @@
-"""What goes into the network, and what comes out of it: tensors with names.
+"""What goes into a system, and what comes out of it: tensors with names.
 
-Shapes: B rows (one text window each), S tokens, U tagged units, M photos, I photos per row, P labelled pairs, N
-decoded pairs, R regions of all photos of a row, C attributes, V spans found.
+Shape letters:
+    B rows of a batch, one text window each     S tokens of a window           U tagged units of a window
+    M distinct photos of a batch                I photos of a row              H, W pixels of a photo
+    r regions of one photo                      R regions of all photos of a row
+    V width of the image features               D width of the text features
+    C attributes                                P labelled pairs               N decoded spans
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -19,94 +23,172 @@ BLANK, ABSENT, LOCATED = 0, 1, 2
 
 
 @dataclass
-class Batch:
-    """Rows of a batch. A row is one window of one product's text; products with long texts have several rows."""
-
-    input_ids: Tensor  #: (B, S) long
-    token_mask: Tensor  #: (B, S) bool, False at padding
-    unit_index: Tensor  #: (B, U) long, position of each unit's first token
-    unit_mask: Tensor  #: (B, U) bool, a prefix of each row
-    pixels: Tensor | None = None  #: (M, H, W, 3) uint8 RGB
-    seen: Tensor | None = None  #: (M, r, V) regions of photos that were encoded before; stands in for `pixels`
-    image_index: Tensor | None = None  #: (B, I) long into `pixels` or `seen`, -1: no photo
-    allowed: Tensor | None = None  #: (B, C) bool, attributes that the product's category can have
-    asked: Tensor | None = None  #: (B, C) bool, attributes to look for where the caller says which
-    cells: Tensor | None = None  #: (B, C) uint8, `CellState` of each cell
-    pair_rows: Tensor | None = None  #: (P,) long, rows of the pairs that have a value, or units in doubt
-    pair_attributes: Tensor | None = None  #: (P,) long
-    pair_tags: Tensor | None = None  #: (P, U) long, UNKNOWN (-1) where a unit may have any tag
-    pair_weights: Tensor | None = None  #: (P,) confidence of pairs that a teacher labelled, 0 for all others
-    range_targets: Tensor | None = None  #: (B, C) a teacher's range scores of unknown cells, 0 where it has none
-    flat_tags: Tensor | None = None  #: (B, U) long, 0 = O, 2a + 1 = B, 2a + 2 = I of attribute a
+class NamedTensors:
+    """Tensors by name, as the Trainer and the collator pass them around."""
 
     @classmethod
-    def of(cls, arrays: Mapping[str, np.ndarray], device: torch.device | str = "cpu") -> Batch:
-        """From arrays of the same names (:func:`attrex.encoding.batching.collate`)."""
-        return cls(**{k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in arrays.items()})
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """Those of ``tensors`` that have a field here."""
+        return cls(**{f.name: tensors[f.name] for f in fields(cls) if f.name in tensors})
 
-    def to(self, device: torch.device | str) -> Batch:
-        return Batch(**{k: v.to(device, non_blocking=True) for k, v in self.tensors().items()})
-
-    def tags_of(self, rows: Tensor, attributes: Tensor, nothing: Tensor) -> Tensor:
-        """The gold tags (N, U) of pairs (N,); ``nothing`` (U,) where an attribute has no value in the row."""
-        assert self.pair_rows is not None
-        assert self.pair_attributes is not None
-        assert self.pair_tags is not None
-        assert self.cells is not None
-        position = torch.zeros(self.cells.shape, dtype=torch.long, device=rows.device)
-        position[self.pair_rows, self.pair_attributes] = 1 + torch.arange(len(self.pair_rows), device=rows.device)
-        return torch.cat([nothing[None], self.pair_tags])[position[rows, attributes]]
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], device: torch.device | str = "cpu") -> Self:
+        """As :meth:`from_tensors`, from :func:`attrex.encoding.batching.collate`, moved to ``device``."""
+        return cls.from_tensors({k: torch.from_numpy(v).to(device, non_blocking=True) for k, v in arrays.items()})
 
     def tensors(self) -> dict[str, Tensor]:
-        """The fields that are there, as keyword arguments."""
+        """The tensors that are there, by name."""
         return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
 
 
 @dataclass
-class Encoded:
-    """What one pass of the encoders gives; everything after it is proportional to the selected pairs."""
+class Inputs(NamedTensors):
+    """What extraction reads. A row is one window of one product's text; products with long texts have several rows.
 
-    features: Tensor  #: (B, U, D)
-    unit_mask: Tensor  #: (B, U)
-    range_logits: Tensor | None  #: (B, C), None for the flat tagger
-    region_weights: (
-        Tensor | None
-    )  #: (B, S, R) how text tokens look at regions, None without photos or when not asked for
+    :param input_ids: (B, S) long.
+    :param token_mask: (B, S) bool, False at padding.
+    :param unit_index: (B, U) long, position of each unit's first token.
+    :param unit_mask: (B, U) bool, a prefix of each row.
+    :param pixels: (M, H, W, 3) uint8 RGB, or None without photos.
+    :param image_features: (M, r, V) regions of photos that were encoded before; stands in for ``pixels``.
+    :param image_index: (B, I) long into ``pixels`` or ``image_features``, -1 for no photo.
+    :param allowed: (B, C) bool, attributes that the product's category can have; None for all.
+    :param attributes: (B, C) bool, attributes to extract in place of those that the system would choose; None: its own.
+    """
+
+    input_ids: Tensor
+    token_mask: Tensor
+    unit_index: Tensor
+    unit_mask: Tensor
+    pixels: Tensor | None = None
+    image_features: Tensor | None = None
+    image_index: Tensor | None = None
+    allowed: Tensor | None = None
+    attributes: Tensor | None = None
+
+
+@dataclass
+class Targets(NamedTensors):
+    """What training compares with. A pair is a (row, attribute) with located, pseudo-labelled or uncertain units.
+
+    :param cells: (B, C) uint8, `CellState` of each cell.
+    :param flat_tags: (B, U) long, 0 = O, 2a + 1 = B, 2a + 2 = I of attribute a.
+    :param pair_rows: (P,) long.
+    :param pair_attributes: (P,) long.
+    :param pair_tags: (P, U) long, UNKNOWN (-1) where a unit may have any tag.
+    :param pair_weights: (P,) float, a teacher's confidence in the pairs that it labelled, 0 for all others.
+    :param range_targets: (B, C) float, a teacher's range scores of unknown cells, 0 where it has none.
+    """
+
+    cells: Tensor
+    flat_tags: Tensor
+    pair_rows: Tensor
+    pair_attributes: Tensor
+    pair_tags: Tensor
+    pair_weights: Tensor
+    range_targets: Tensor
+
+    def tags_of(self, rows: Tensor, attributes: Tensor) -> Tensor:
+        """The tags of any pairs: those of the labelled ones, O for all others.
+
+        :param rows: (N,) long.
+        :param attributes: (N,) long.
+        :return: (N, U) long.
+        """
+        position = torch.zeros(self.cells.shape, dtype=torch.long, device=rows.device)
+        position[self.pair_rows, self.pair_attributes] = 1 + torch.arange(len(self.pair_rows), device=rows.device)
+        outside = self.pair_tags.new_zeros(1, self.pair_tags.shape[1])
+        return torch.cat([outside, self.pair_tags])[position[rows, attributes]]
+
+
+@dataclass
+class Batch:
+    """A labelled batch."""
+
+    inputs: Inputs
+    targets: Targets
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Batch:
+        """From the tensors of both, by name."""
+        return cls(Inputs.from_tensors(tensors), Targets.from_tensors(tensors))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors of both, by name."""
+        return self.inputs.tensors() | self.targets.tensors()
+
+
+@dataclass
+class Encoded:
+    """What one pass of the encoders gives; everything after it is proportional to the selected pairs.
+
+    :param features: (B, U, D)
+    :param unit_mask: (B, U) bool.
+    :param range_logits: (B, C), None for the flat tagger.
+    :param region_weights: (B, S, R) attention of text tokens to regions, None without photos or where not wanted.
+    """
+
+    features: Tensor
+    unit_mask: Tensor
+    range_logits: Tensor | None
+    region_weights: Tensor | None
 
 
 @dataclass
 class Losses:
-    """A training step. The Trainer reads ``loss``."""
+    """A training step. The Trainer reads ``loss``.
+
+    :param loss: scalar, the weighted sum of the others.
+    :param range_loss: scalar, or None where no range is learned.
+    :param tag_loss: scalar, or None where no sequence was decoded.
+    :param pairs: sequences decoded.
+    """
 
     loss: Tensor
     range_loss: Tensor | None
     tag_loss: Tensor | None
-    pairs: int  #: sequences decoded
+    pairs: int
 
     def __getitem__(self, key: Any) -> Any:  # the Trainer indexes its model's outputs
         return getattr(self, key) if isinstance(key, str) else self.loss
 
 
 class DecodedValue(NamedTuple):
-    """A value that a network names and does not place in the text."""
+    """A value that a network names and does not place in the text.
+
+    :param ids: its words as token ids.
+    :param probability: 0..1.
+    """
 
     row: int
     attribute: int
-    ids: tuple[int, ...]  #: its words as token ids
-    probability: float  #: 0..1
+    ids: tuple[int, ...]
+    probability: float
 
 
 @dataclass
 class Decoded:
-    """Spans found in a batch, values named without a place, and the range they were looked for in."""
+    """Spans decoded from a batch, values without a place, and the range that they were decoded in.
 
-    rows: Tensor  #: (V,) long
-    attributes: Tensor  #: (V,) long
-    starts: Tensor  #: (V,) long, first unit
-    ends: Tensor  #: (V,) long, exclusive
-    probability: Tensor  #: (V,) exact CRF probability of the span
-    range_scores: Tensor | None  #: (B, C)
-    selected: Tensor | None  #: (B, C) bool, the minimized range
-    pairs: int  #: sequences decoded: the size of the range, or B for the flat tagger
-    region_weights: Tensor | None  #: (B, S, R)
+    :param rows: (N,) long.
+    :param attributes: (N,) long.
+    :param starts: (N,) long, first unit.
+    :param ends: (N,) long, exclusive.
+    :param probability: (N,) exact CRF probability of the span.
+    :param range_scores: (B, C), None for a system without a range.
+    :param selected: (B, C) bool, the minimized range; None likewise.
+    :param pairs: sequences decoded: the size of the range, or B for the flat tagger.
+    :param region_weights: (B, S, R), None without photos or where not wanted.
+    :param values: of systems that name values without a place.
+    """
+
+    rows: Tensor
+    attributes: Tensor
+    starts: Tensor
+    ends: Tensor
+    probability: Tensor
+    range_scores: Tensor | None
+    selected: Tensor | None
+    pairs: int
+    region_weights: Tensor | None
     values: Sequence[DecodedValue] = ()

@@ -1,30 +1,93 @@
-"""A network from a configuration: with pretrained backbones for training, or from saved specifications for use."""
+"""Any system from a configuration: with pretrained encoders for training, or from saved specifications for use.
+
+Shapes: C attributes, T tokens of a name, V pieces of the vocabulary, E width of their embeddings.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attrex.config import Config
-from attrex.model.image_encoder import build_image_encoder
-from attrex.model.network import Network
+from attrex.model.image_encoder import ImageEncoder, build_image_encoder
+from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
+from attrex.systems import load_part, system_info
 
 NAME_TOKENS = 10
-"""Attribute names are read up to this many tokens by BERT guidance (published release)."""
+"""Attribute names are read up to this many tokens (published release)."""
 
 
-def pretrained_network(config: Config, attributes: Sequence[str], tokenizer: Any) -> Network:
-    """A network whose encoders carry their pretrained weights; all other layers are fresh."""
-    text = pretrained_text(config)
-    bert = config.guidance.kind == "bert" and config.range.kind == "predicted"
-    guide = pretrained_text(config) if bert else None
-    names = name_tokens(attributes, tokenizer) if bert else None
-    image = build_image_encoder(config.image.model) if config.image.model is not None else None
-    return Network(config, len(attributes), text, image, guide, names)
+def build_system(
+    config: Config, attributes: Sequence[str], tokenizer: Any, saved: Mapping[str, Any] | None = None
+) -> System:
+    """The system that `system` in a configuration names; what is not pretrained has fresh weights.
+
+    :param attributes: the names of the attributes, in the schema's order
+    :param saved: what :meth:`System.architecture` said of a saved model; None for a new model on pretrained encoders
+    """
+    system = load_part("system", system_info(config.system).code, System)
+    return system.build(config, len(attributes), Parts(config, attributes, tokenizer, saved))
+
+
+class Parts:
+    """What systems are composed of. Each part is made when a system first asks for it, and is the same afterwards.
+
+    With ``saved`` (:meth:`System.architecture`) encoders have the saved architecture and fresh weights, without it
+    pretrained ones.
+    """
+
+    def __init__(
+        self, config: Config, attributes: Sequence[str], tokenizer: Any, saved: Mapping[str, Any] | None = None
+    ) -> None:
+        self.config, self.attributes, self.tokenizer = config, attributes, tokenizer
+        self.fresh = saved is None
+        self.saved: Mapping[str, Any] = saved or {}
+
+    @cached_property
+    def text(self) -> TextEncoder:
+        """The text encoder of `text.model`."""
+        return pretrained_text(self.config) if self.fresh else TextEncoder.from_config(self.saved["text"])
+
+    @cached_property
+    def guide(self) -> TextEncoder:
+        """A second text encoder like the first one, for the attributes' names."""
+        return pretrained_text(self.config) if self.fresh else TextEncoder.from_config(self.saved["guide"])
+
+    @cached_property
+    def image(self) -> ImageEncoder | None:
+        """The image encoder of `image.model`; None for a text-only model."""
+        model = self.config.image.model if self.fresh else self.saved["image"]
+        if model is None:
+            return None
+        return build_image_encoder(model)
+
+    @cached_property
+    def word_pieces(self) -> nn.Embedding:
+        """A copy of the text encoder's embedding matrix, (V, E), for systems that have no encoder."""
+        if self.fresh:
+            return deepcopy(self.text.embeddings.word_embeddings)  # type: ignore[return-value]
+        return nn.Embedding(self.saved["words"]["pieces"], self.saved["words"]["width"])
+
+    @cached_property
+    def name_tokens(self) -> tuple[Tensor, Tensor]:
+        """The attributes' names as tokens: ids and mask, each (C, T), T being NAME_TOKENS at most."""
+        return name_tokens(self.attributes, self.tokenizer)
+
+    @property
+    def reserved(self) -> Tensor:
+        """Ids that stand for no text, such as the separator's; the unknown word's does: (n,)."""
+        return torch.tensor(sorted({*self.tokenizer.all_special_ids} - {self.tokenizer.unk_token_id}))
+
+    @property
+    def mask_id(self) -> int | None:
+        """The id of [MASK] of a new model; None where the tokenizer has none, or the model is a saved one."""
+        return self.tokenizer.mask_token_id if self.fresh else None
 
 
 def pretrained_text(config: Config) -> TextEncoder:
@@ -34,14 +97,6 @@ def pretrained_text(config: Config) -> TextEncoder:
         hidden_dropout=config.text.hidden_dropout,
         attention_dropout=config.text.attention_dropout,
     )
-
-
-def network_from(config: Config, attributes: Sequence[str], tokenizer: Any, specs: Mapping[str, Any]) -> Network:
-    """The architecture of :meth:`Network.architecture`, with fresh weights."""
-    guide = TextEncoder.from_config(specs["guide"]) if specs.get("guide") else None
-    image = build_image_encoder(specs["image"]) if specs["image"] is not None else None
-    names = name_tokens(attributes, tokenizer) if guide is not None else None
-    return Network(config, len(attributes), TextEncoder.from_config(specs["text"]), image, guide, names)
 
 
 def name_tokens(names: Sequence[str], tokenizer: Any) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,8 @@ vilt        W v + place + kind, v being the pixels of a patch: `image.model: pat
 They differ from the paper's own models in their weights: the text encoder is `text.model`, and was not pretrained with
 photos.
 
-Shapes: B rows, S tokens, R regions, r regions of one photo, D text width, V image width.
+Shape letters:
+    B rows     S tokens     R regions     r regions of one photo     D text width     V image width
 """
 
 from __future__ import annotations

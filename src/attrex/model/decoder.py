@@ -3,7 +3,9 @@
 Eq. 8 concatenates a token's features with a *scaled copy* of themselves, so the BiLSTM's input projection splits:
 W [f; s f] = W1 f + s (W2 f). Both products are computed once per row, and only scaled per selected attribute.
 
-Shapes: B rows, U units, D width, N pairs (N = B for the flat tagger), H units per direction, K tags.
+Shape letters:
+    B rows     U units     D width     N pairs (N = B for the flat tagger)     H units per direction
+    K tags
 """
 
 from __future__ import annotations

@@ -3,16 +3,24 @@
 Prototype and BERT guidance give a vector per attribute, by whose cosine a token's features are scaled; DyNet applies a
 matrix per attribute. Either way it is the second half of Eq. 8's concatenation, for N selected (row, attribute) pairs.
 
-Shapes: B rows, U units, D width, C attributes, A distinct ones among the pairs, N pairs.
+Shape letters:
+    B rows     U units     D width     C attributes     A distinct ones among the pairs     N pairs
 """
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from attrex.config import Config
 from attrex.model.text_encoder import TextEncoder
+
+if TYPE_CHECKING:
+    from attrex.model.build import Parts
 
 EPSILON = 1e-8
 
@@ -27,7 +35,45 @@ def guide(features: Tensor, vectors: Tensor) -> Tensor:
     return torch.cat([features, cosine(features, vectors)[..., None] * features], -1)
 
 
-class PrototypeGuidance(nn.Module):
+class Guidance(nn.Module, ABC):
+    """What tells the decoder which attribute it looks for: the second half of Eq. 8's concatenation.
+
+    One of your own is named by `guidance.kind` as ``package.module:Class`` (docs/extending.md).
+    """
+
+    @classmethod
+    def build(cls, config: Config, attributes: int, width: int, parts: Parts) -> Self:
+        """A guidance of ``attributes`` many attributes for features of ``width`` D; override it to use other parts."""
+        return cls(attributes, width)
+
+    @abstractmethod
+    def forward(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
+        """What stands beside the features of the selected pairs.
+
+        :param features: (B, U, D) of each row's units
+        :param rows: (N,) long, the row of each pair
+        :param attributes: (N,) long, the attribute of each pair
+        :return: (N, U, D)
+        """
+
+
+class VectorGuidance(Guidance):
+    """A guidance by a vector per attribute: features are scaled by their cosine with it, as Eq. 8 says."""
+
+    @abstractmethod
+    def vectors(self, attributes: Tensor) -> Tensor:
+        """The vectors P^a of attributes.
+
+        :param attributes: (A,) long
+        :return: (A, D)
+        """
+
+    def forward(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
+        """As :meth:`Guidance.forward`; the network takes the fast way of `SpanDecoder.scaled` instead."""
+        return pair_cosine(features, self, rows, attributes)[..., None] * features[rows]
+
+
+class PrototypeGuidance(VectorGuidance):
     """One learned vector per attribute."""
 
     def __init__(self, attributes: int, width: int) -> None:
@@ -39,7 +85,7 @@ class PrototypeGuidance(nn.Module):
         return self.prototypes(attributes)
 
 
-class TextGuidance(nn.Module):
+class TextGuidance(VectorGuidance):
     """The attribute's name, read by a text encoder of its own; its first state is the vector ("BERT-AR")."""
 
     name_ids: Tensor
@@ -58,7 +104,7 @@ class TextGuidance(nn.Module):
         return self.encoder.encode(self.encoder.embed(ids), mask)[0][:, 0]
 
 
-class DyNetGuidance(nn.Module):
+class DyNetGuidance(Guidance):
     """One D x D matrix per attribute, applied to the features ("DyNet-AR")."""
 
     def __init__(self, attributes: int, width: int) -> None:
@@ -66,7 +112,7 @@ class DyNetGuidance(nn.Module):
         self.matrices = nn.Embedding(attributes, width * width)
         nn.init.normal_(self.matrices.weight, std=width**-0.5)
 
-    def transform(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
+    def forward(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
         """F M_a of the selected pairs: features (B, U, D), rows and attributes (N,) -> (N, U, D)."""
         width = features.shape[-1]
         # Pair after pair of one attribute: a matrix for each pair would take N D^2 numbers, gigabytes in a large range.
@@ -78,9 +124,7 @@ class DyNetGuidance(nn.Module):
         return torch.cat(found)[order.argsort()]
 
 
-def pair_cosine(
-    features: Tensor, guidance: PrototypeGuidance | TextGuidance, rows: Tensor, attributes: Tensor
-) -> Tensor:
+def pair_cosine(features: Tensor, guidance: VectorGuidance, rows: Tensor, attributes: Tensor) -> Tensor:
     """cos(P^a, f_j) of the selected pairs: features (B, U, D), rows and attributes (N,) -> (N, U).
 
     Each attribute's vector is made once, however many pairs ask for it: a name is read once.

@@ -1,7 +1,10 @@
 """Photos to regions: any image backbone behind one interface.
 
-Shapes: M photos, H x W pixels, V backbone width, R = rows * columns regions, in spatial order: row by row from the top
-left. A backbone is a module that takes normalised pixels (M, 3, H, W) to a feature map (M, V, rows, columns).
+A backbone is a module that takes normalised pixels (M, 3, H, W) to a feature map (M, V, rows, columns). Regions are in
+spatial order: row by row from the top left.
+
+Shape letters:
+    M photos     H, W pixels     V backbone width     R = rows * columns regions of a photo
 """
 
 from __future__ import annotations

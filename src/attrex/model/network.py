@@ -4,32 +4,41 @@ text embeddings + image regions -> fusion (TIR, Eq. 1-5) -> text encoder -> attr
 -> one guided sequence per selected (row, attribute) pair (Eq. 8) -> BiLSTM -> CRF.
 
 The encoders run once per row; what follows is proportional to the selected pairs, not to the number of attributes.
+Losses are in :mod:`attrex.model.losses`, spans are read off in :mod:`attrex.model.decode`.
+
+Shape letters:
+    B rows     S tokens     U units     D text width     R regions of a row     V image width     C attributes
+    N selected (row, attribute) pairs     K tags     T tokens of an attribute's name
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
 
 from attrex.config import Config
 from attrex.errors import ConfigError
-from attrex.model.attribute_range import RangeClassifier, cap_pairs, select
-from attrex.model.batch import BLANK, LOCATED, Batch, Decoded, Encoded, Losses
+from attrex.model.attribute_range import RangeClassifier, select
+from attrex.model.batch import Decoded, Encoded, Inputs, Losses, Targets
 from attrex.model.concat import STYLES, Concat
 from attrex.model.crf import CRF
+from attrex.model.decode import DecodedSpans, decode_flat, decode_pairs, no_spans
 from attrex.model.decoder import SpanDecoder
-from attrex.model.flat import DecodedSpans, flat_spans
-from attrex.model.guidance import DyNetGuidance, PrototypeGuidance, TextGuidance, pair_cosine
+from attrex.model.fusion import Fusion
+from attrex.model.guidance import DyNetGuidance, Guidance, PrototypeGuidance, TextGuidance, VectorGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
+from attrex.model.losses import flat_nll, pair_nll, range_loss, training_pairs, uncertain_cells
 from attrex.model.system import System
-from attrex.model.tags import BEGIN, INSIDE, NUM_TAGS, OUTSIDE, forbidden_transitions, spans_from_tags
+from attrex.model.tags import NUM_TAGS, forbidden_transitions
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
-from attrex.types import UNKNOWN
+from attrex.systems import load_part, names_code
+
+if TYPE_CHECKING:
+    from attrex.model.build import Parts
 
 MAX_DECODED_PAIRS = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
@@ -38,11 +47,13 @@ MAX_DECODED_PAIRS = 2048
 class Network(System):
     """ULS-DRAM and its variants, as :class:`Config` says.
 
-    ``names`` are the tokens of the attribute names, (ids, mask) each (C, T), needed by BERT guidance only.
+    :param names: (C, T) ids and (C, T) mask of the attribute names' tokens, for BERT guidance.
+    :param own_fusion: a fusion of the user's own in place of a built-in one.
+    :param own_guidance: a guidance likewise.
     """
 
     text: TextEncoder
-    fusion_parts = ("tir", "concat")
+    fusion_parts = ("tir", "concat", "fusion")
 
     def __init__(
         self,
@@ -52,12 +63,16 @@ class Network(System):
         image: ImageEncoder | None,
         guide: TextEncoder | None = None,
         names: tuple[Tensor, Tensor] | None = None,
+        *,
+        own_fusion: Fusion | None = None,
+        own_guidance: Guidance | None = None,
     ) -> None:
         super().__init__(config, attributes, text, image)
         width, fusion = text.width, config.fusion
         self.tir: TIR | None = None
         self.concat: Concat | None = None
-        if image is not None:
+        self.fusion = own_fusion
+        if image is not None and own_fusion is None:
             if fusion.kind == "tir":
                 self.tir = TIR(
                     width,
@@ -81,16 +96,31 @@ class Network(System):
 
         guided = config.range.kind == "predicted"
         self.classifier = RangeClassifier(width, attributes) if guided else None
-        self.guidance = self._guidance(width, guide, names) if guided else None
+        self.guidance = own_guidance
+        if guided and own_guidance is None:
+            self.guidance = self._guidance(width, guide, names)
         tags = NUM_TAGS if guided else 2 * attributes + 1
         hidden = config.decoder.hidden or (width if guided else width // 2)
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
         forbidden = forbidden_transitions(1 if guided else attributes)
         self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
 
-    def _guidance(
-        self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None
-    ) -> PrototypeGuidance | TextGuidance | DyNetGuidance:
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        """As :meth:`System.build`, with a second text encoder for BERT guidance and with parts of the user's own."""
+        text, guided = parts.text, config.range.kind == "predicted"
+        bert = guided and config.guidance.kind == "bert"
+        guide = parts.guide if bert else None
+        fusion = guidance = None
+        if parts.image is not None and names_code(config.fusion.kind):
+            fusion = load_part("fusion.kind", config.fusion.kind, Fusion).build(config, text.width, parts.image)
+        if guided and names_code(config.guidance.kind):
+            own = load_part("guidance.kind", config.guidance.kind, Guidance)
+            guidance = own.build(config, attributes, text.width, parts)
+        names = parts.name_tokens if bert else None
+        return cls(config, attributes, text, parts.image, guide, names, own_fusion=fusion, own_guidance=guidance)
+
+    def _guidance(self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None) -> Guidance:
         match self.settings.guidance.kind:
             case "prototype":
                 return PrototypeGuidance(self.attributes, width)
@@ -100,24 +130,31 @@ class Network(System):
                 if guide is None or names is None or guide.width != width:
                     raise ConfigError("guidance.kind=bert needs a second text encoder, as wide as the first one")
                 return TextGuidance(guide, *names)
+            case kind:
+                raise ConfigError(f"guidance.kind={kind} is one of your own; give it as own_guidance")
 
     # ---- encoding -------------------------------------------------------------------------------------------------
 
-    def encode(self, batch: Batch, *, region_weights: bool = False) -> Encoded:
+    def encode(self, inputs: Inputs, *, region_weights: bool = False) -> Encoded:
         """Both encoders, once per row."""
         if self.image is None:
-            return self.read(batch, None, None)
-        return self.read(batch, *self.regions(batch), region_weights=region_weights)
+            return self.encode_text(inputs, None, None)
+        return self.encode_text(inputs, *self.regions(inputs), region_weights=region_weights)
 
-    def read(
-        self, batch: Batch, regions: Tensor | None, region_mask: Tensor | None, *, region_weights: bool = False
+    def encode_text(
+        self, inputs: Inputs, regions: Tensor | None, region_mask: Tensor | None, *, region_weights: bool = False
     ) -> Encoded:
-        """The texts of a batch with the regions (B, R, V) and region_mask (B, R) of its photos."""
-        text = self.text.embed(batch.input_ids)
-        mask, weights = batch.token_mask, None
+        """The texts of a batch with the regions of its photos.
+
+        :param regions: (B, R, V), None for a text-only model.
+        :param region_mask: (B, R) bool, None likewise.
+        """
+        text, mask, weights = self.text.embed(inputs.input_ids), inputs.token_mask, None
         if regions is not None and region_mask is not None:
             if self.tir is not None:
                 text, weights = self.tir(text, mask, regions, region_mask)
+            elif self.fusion is not None:
+                text, mask, weights = self.fusion(text, mask, regions, region_mask)
             elif self.concat is not None:
                 tokens = text.shape[1]
                 text, mask = self.concat(text, mask, regions, region_mask)
@@ -125,185 +162,88 @@ class Network(System):
                     weights = self.text.region_attention(text, mask, tokens)
         last, before = self.text.encode(text, mask)
         logits = self.classifier(last[:, 0], before[:, 0]) if self.classifier is not None else None
-        features = last.gather(1, batch.unit_index[..., None].expand(-1, -1, last.shape[-1]))
-        return Encoded(features, batch.unit_mask, logits, weights if region_weights else None)
-
-    # ---- training -------------------------------------------------------------------------------------------------
-
-    def forward(self, **tensors: Tensor) -> Losses:
-        """Losses of a labelled :class:`Batch`, given as keyword arguments."""
-        batch = Batch(**tensors)
-        encoded = self.encode(batch)
-        if self.classifier is None:
-            return self._flat_loss(batch, encoded)
-        assert encoded.range_logits is not None
-        assert batch.cells is not None
-        settings = self.settings.range
-        gold = batch.cells == LOCATED
-        doubt = self._uncertain_cells(batch)
-        range_loss = self._range_loss(encoded.range_logits, batch, doubt) * settings.loss_weight
-        if self.range_only:
-            return Losses(range_loss, range_loss, None, 0)
-
-        scores = encoded.range_logits.detach().sigmoid()
-        weight = self._cell_weight((batch.cells == BLANK) | doubt)
-        if self.drop_uncertain:
-            # Nearly all of such a sequence is known to be O and the rest is open: more of these than of others teach O.
-            weight = weight.masked_fill(doubt, 0)
-        if batch.pair_weights is not None:
-            weight, gold = self._with_pseudo_labels(batch, weight, gold)
-        selected = select(scores, settings.threshold) | gold
-        selected = cap_pairs(selected & (weight > 0), gold, scores, settings.max_pairs)
-        rows, attributes = selected.nonzero(as_tuple=True)
-        if not len(rows):
-            return Losses(range_loss, range_loss, None, 0)
-        emissions = self.emissions(encoded, rows, attributes)
-        nll = self._pair_nll(emissions, self._pair_targets(batch, rows, attributes), batch.unit_mask[rows])
-        nll = nll * weight[rows, attributes]
-        tag_loss = nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
-        return Losses(range_loss + tag_loss, range_loss, tag_loss, len(rows))
-
-    def _flat_loss(self, batch: Batch, encoded: Encoded) -> Losses:
-        assert batch.flat_tags is not None
-        emissions = self.decoder.flat(encoded.features, batch.unit_mask)
-        nll = self._flat_nll(batch, emissions)
-        loss = nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
-        return Losses(loss, None, loss, len(nll))
-
-    def _flat_nll(self, batch: Batch, emissions: Tensor) -> Tensor:
-        """(B,); a unit in doubt may also be a value of the attributes that it is in doubt for."""
-        assert batch.flat_tags is not None
-        if batch.pair_rows is None or batch.pair_attributes is None or batch.pair_tags is None:
-            return self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
-        pairs, units = (batch.pair_tags == UNKNOWN).nonzero(as_tuple=True)
-        if not len(pairs) or not self.settings.range.partial_labels:
-            return self.crf.nll(emissions, batch.flat_tags, batch.unit_mask)
-        allowed = one_hot(batch.flat_tags, self.crf.num_tags).bool()
-        rows, attributes = batch.pair_rows[pairs], batch.pair_attributes[pairs]
-        outside = batch.flat_tags[rows, units] == OUTSIDE
-        for tag in (BEGIN, INSIDE):
-            allowed[rows[outside], units[outside], 2 * attributes[outside] + tag] = True
-        return self.crf.partial_nll(emissions, allowed, batch.unit_mask)
-
-    def _pair_nll(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """emissions (N, U, K), tags (N, U) with UNKNOWN, mask (N, U) -> (N,): exact, whatever is not known."""
-        unknown = tags == UNKNOWN
-        if not unknown.any() or not self.settings.range.partial_labels:
-            return self.crf.nll(emissions, tags.masked_fill(unknown, OUTSIDE), mask)
-        allowed = one_hot(tags.clamp(min=0), self.crf.num_tags).bool()
-        allowed |= unknown[..., None]
-        return self.crf.partial_nll(emissions, allowed, mask)
-
-    def _uncertain_cells(self, batch: Batch) -> Tensor:
-        """(B, C) bool: cells without a located value whose text names one that may be theirs."""
-        assert batch.cells is not None
-        doubt = torch.zeros_like(batch.cells, dtype=torch.bool)
-        if batch.pair_rows is None or batch.pair_attributes is None or batch.pair_tags is None:
-            return doubt
-        unknown = (batch.pair_tags == UNKNOWN).any(1)
-        doubt[batch.pair_rows[unknown], batch.pair_attributes[unknown]] = True
-        return doubt & (batch.cells != LOCATED)
-
-    def _with_pseudo_labels(self, batch: Batch, weight: Tensor, gold: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight and range of the pairs, (B, C) each, with those that a teacher labelled: they count as it is sure."""
-        assert batch.pair_weights is not None
-        assert batch.pair_rows is not None
-        assert batch.pair_attributes is not None
-        taught = batch.pair_weights > 0
-        rows, attributes = batch.pair_rows[taught], batch.pair_attributes[taught]
-        weight, gold = weight.clone(), gold.clone()
-        weight[rows, attributes] = batch.pair_weights[taught].to(weight.dtype)
-        gold[rows, attributes] = True
-        return weight, gold
-
-    def _cell_weight(self, unsure: Tensor) -> Tensor:
-        """How much each cell (B, C) counts: an unsure one as `range.unknown` says, all others fully."""
-        settings = self.settings.range
-        return torch.where(unsure, 1.0 if settings.unknown == "negative" else settings.unknown_weight, 1.0)
-
-    def _range_loss(self, logits: Tensor, batch: Batch, doubt: Tensor) -> Tensor:
-        """logits (B, C), doubt (B, C) -> a scalar."""
-        assert batch.cells is not None
-        settings = self.settings.range
-        gold = batch.cells == LOCATED
-        target = gold.to(logits.dtype)
-        weight = self._cell_weight((batch.cells == BLANK) | doubt)
-        if batch.range_targets is not None:  # what a teacher has a score for is in doubt no longer
-            scored = batch.range_targets > 0
-            doubt = doubt & ~scored
-            target = torch.where(scored, batch.range_targets.to(target.dtype), target)
-            weight = weight.masked_fill(scored, 1)
-        if settings.unknown == "masked":
-            weight = weight.masked_fill(doubt, 0)
-        total = binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
-        return total / (weight.sum().clamp(min=1) if settings.reduction == "mean" else len(weight))
-
-    def _pair_targets(self, batch: Batch, rows: Tensor, attributes: Tensor) -> Tensor:
-        """(N, U) tags: the sequence of a labelled pair, all O for an attribute selected without being one."""
-        return batch.tags_of(rows, attributes, torch.full_like(batch.unit_index[0], OUTSIDE))
-
-    # ---- extracting -----------------------------------------------------------------------------------------------
+        features = last.gather(1, inputs.unit_index[..., None].expand(-1, -1, last.shape[-1]))
+        return Encoded(features, inputs.unit_mask, logits, weights if region_weights else None)
 
     def emissions(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> Tensor:
-        """One guided sequence per pair: rows (N,), attributes (N,) -> (N, U, K)."""
+        """One guided sequence per pair.
+
+        :param rows: (N,) long.
+        :param attributes: (N,) long.
+        :return: (N, U, K)
+        """
         match self.guidance:
-            case DyNetGuidance():
-                second = self.guidance.transform(encoded.features, rows, attributes)
-                return self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
-            case PrototypeGuidance() | TextGuidance():
+            case VectorGuidance():
                 scale = pair_cosine(encoded.features, self.guidance, rows, attributes)
                 return self.decoder.scaled(encoded.features, scale, rows, encoded.unit_mask)
+            case Guidance():
+                second = self.guidance(encoded.features, rows, attributes)
+                return self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
             case _:
                 raise ConfigError("range.kind=none has no attribute to guide by; use the flat decoder")
 
-    @torch.no_grad()
-    def extract(
-        self, batch: Batch, *, threshold: float | None = None, region_weights: bool = False, only: Tensor | None = None
-    ) -> Decoded:
-        """Spans of a batch, with exact probabilities.
+    # ---- training -------------------------------------------------------------------------------------------------
 
-        ``threshold`` replaces S_thr; ``only`` (B, C) bool replaces the predicted range (to ask for given attributes);
-        of a flat tagger it leaves the others' spans out.
-        """
-        encoded = self.encode(batch, region_weights=region_weights)
-        if self.classifier is None:
-            return Decoded(
-                *self._extract_flat(encoded, self.asked(batch, only)),
-                None,
-                None,
-                len(encoded.features),
-                encoded.region_weights,
-            )
-        assert encoded.range_logits is not None
+    def losses(self, inputs: Inputs, targets: Targets) -> Losses:
+        encoded = self.encode(inputs)
+        if encoded.range_logits is None:
+            return self._flat_losses(encoded, targets)
+        return self._range_losses(encoded, encoded.range_logits, targets)
+
+    def _flat_losses(self, encoded: Encoded, targets: Targets) -> Losses:
+        mask = encoded.unit_mask
+        emissions = self.decoder.flat(encoded.features, mask)
+        nll = flat_nll(self.crf, emissions, targets, mask, partial_labels=self.settings.range.partial_labels)
+        loss = self._reduced(nll)
+        return Losses(loss, None, loss, len(nll))
+
+    def _range_losses(self, encoded: Encoded, logits: Tensor, targets: Targets) -> Losses:
+        """The range's loss, and that of the pairs in the gold and in the predicted range; ``logits`` (B, C)."""
+        settings = self.settings.range
+        uncertain = uncertain_cells(targets)
+        of_range = range_loss(logits, targets, uncertain, settings) * settings.loss_weight
+        if self.range_only:
+            return Losses(of_range, of_range, None, 0)
+        scores = logits.detach().sigmoid()
+        selected, weight = training_pairs(scores, targets, uncertain, settings, drop_uncertain=self.drop_uncertain)
+        rows, attributes = selected.nonzero(as_tuple=True)
+        if not len(rows):
+            return Losses(of_range, of_range, None, 0)
+        emissions, tags = self.emissions(encoded, rows, attributes), targets.tags_of(rows, attributes)
+        nll = pair_nll(self.crf, emissions, tags, encoded.unit_mask[rows], partial_labels=settings.partial_labels)
+        of_tags = self._reduced(nll * weight[rows, attributes])
+        return Losses(of_range + of_tags, of_range, of_tags, len(rows))
+
+    def _reduced(self, nll: Tensor) -> Tensor:
+        return nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
+
+    # ---- extracting -----------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def extract(self, inputs: Inputs, *, threshold: float | None = None, region_weights: bool = False) -> Decoded:
+        """Spans of a batch, with exact probabilities. ``inputs.attributes`` replaces the predicted range."""
+        encoded = self.encode(inputs, region_weights=region_weights)
+        if encoded.range_logits is None:
+            emissions = self.decoder.flat(encoded.features, encoded.unit_mask)
+            spans = decode_flat(self.crf, emissions, encoded.unit_mask, self.wanted(inputs))
+            return Decoded(*spans, None, None, len(encoded.features), encoded.region_weights)
         scores = encoded.range_logits.float().sigmoid()
         selected = select(scores, self.settings.range.threshold if threshold is None else threshold)
-        if batch.allowed is not None and self.settings.range.mask_by_category:
-            selected = selected & batch.allowed
-        if only is not None:
-            selected = only
+        if inputs.allowed is not None and self.settings.range.mask_by_category:
+            selected = selected & inputs.allowed
+        if inputs.attributes is not None:
+            selected = inputs.attributes
         rows, attributes = selected.nonzero(as_tuple=True)
-        parts = [
-            self._extract_pairs(encoded, r, a)
-            for r, a in zip(rows.split(MAX_DECODED_PAIRS), attributes.split(MAX_DECODED_PAIRS), strict=True)
-        ]
-        v_rows, v_attributes, starts, ends, probability = (torch.cat(part) for part in zip(*parts, strict=True))
-        return Decoded(
-            v_rows, v_attributes, starts, ends, probability, scores, selected, len(rows), encoded.region_weights
-        )
+        parts = zip(rows.split(MAX_DECODED_PAIRS), attributes.split(MAX_DECODED_PAIRS), strict=True)
+        spans = DecodedSpans.concatenate([self._decode(encoded, r, a) for r, a in parts])
+        return Decoded(*spans, scores, selected, len(rows), encoded.region_weights)
 
-    def _extract_pairs(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+    def _decode(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> DecodedSpans:
+        """Spans of pairs (N,)."""
         if not len(rows):
-            return rows, attributes, rows, rows, rows.float()
-        mask = encoded.unit_mask[rows]
+            return no_spans(rows, attributes)
         emissions = self.emissions(encoded, rows, attributes)
-        tags = self.crf.viterbi(emissions, mask)
-        pairs, starts, ends = spans_from_tags(tags, mask)
-        probability = self.crf.segment_log_probability(emissions, mask, pairs, starts, ends).exp()
-        return rows[pairs], attributes[pairs], starts, ends, probability
-
-    def _extract_flat(self, encoded: Encoded, only: Tensor | None) -> DecodedSpans:
-        emissions = self.decoder.flat(encoded.features, encoded.unit_mask)
-        return flat_spans(self.crf, emissions, encoded.unit_mask, only)
+        return decode_pairs(self.crf, emissions, encoded.unit_mask[rows], rows, attributes)
 
     # ---- as a system ----------------------------------------------------------------------------------------------
 

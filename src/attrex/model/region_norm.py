@@ -5,7 +5,8 @@ normalised (Eq. 2), so at learning rates that finish within a few epochs this co
 words. The statistics are measured once, before training, and then fixed: they depend on no batch, so one photo alone
 gives the same regions as in a batch, and training sees what extraction will see.
 
-Shapes: M photos, R regions, V channels.
+Shape letters:
+    M photos     R regions     V channels
 """
 
 from __future__ import annotations

@@ -1,27 +1,32 @@
 """What training, checkpoints and extraction know of any system: its encoders, its losses, its spans.
 
-Shapes: B rows, M photos, H x W pixels, R regions of a row, r regions of a photo, V image width, C attributes.
+Shape letters:
+    B rows     C attributes     M photos     I photos of a row     H, W pixels     r regions of a photo
+    R regions of a row     V image width
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from attrex.config import Config
 from attrex.errors import ConfigError
-from attrex.model.batch import Batch, Decoded, Losses
+from attrex.model.batch import Batch, Decoded, Inputs, Losses, Targets
 from attrex.model.image_encoder import ImageEncoder
 from attrex.model.region_norm import RegionNorm
 from attrex.model.text_encoder import TextEncoder
 
+if TYPE_CHECKING:
+    from attrex.model.build import Parts
+
 
 class System(nn.Module, ABC):
-    """A system: ULS-DRAM (:mod:`attrex.model.network`) or another one (:mod:`attrex_paper.systems`).
+    """A system: ULS-DRAM (:mod:`attrex.model.network`), or one that a package registers or a user names.
 
     ``text`` and ``image`` are its pretrained encoders, None where it has none; the training scheme freezes them.
     """
@@ -49,18 +54,27 @@ class System(nn.Module, ABC):
             if config.fusion.region_norm:
                 self.region_norm = RegionNorm(image.width)
 
+    @classmethod
+    def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
+        """A system of ``attributes`` many attributes from its parts; override it for other ones than these two."""
+        return cls(config, attributes, parts.text, parts.image)
+
     @abstractmethod
     def forward(self, **tensors: Tensor) -> Losses:
-        """Losses of a labelled :class:`Batch`, given as keyword arguments."""
+        """The Trainer's call: :meth:`losses` of a labelled :class:`Batch`, given by the names of its tensors."""
+        batch = Batch.from_tensors(tensors)
+        return self.losses(batch.inputs, batch.targets)
 
     @abstractmethod
-    def extract(
-        self, batch: Batch, *, threshold: float | None = None, region_weights: bool = False, only: Tensor | None = None
-    ) -> Decoded:
+    def losses(self, inputs: Inputs, targets: Targets) -> Losses:
+        """Losses of a labelled batch."""
+
+    @abstractmethod
+    def extract(self, inputs: Inputs, *, threshold: float | None = None, region_weights: bool = False) -> Decoded:
         """Spans of a batch, with probabilities.
 
-        ``threshold`` replaces S_thr; ``only`` (B, C) bool: the attributes to look for, in place of what the system
-        would choose.
+        :param threshold: replaces S_thr.
+        :param region_weights: return the attention to image regions, too.
         """
 
     @property
@@ -69,14 +83,15 @@ class System(nn.Module, ABC):
         return False
 
     def init_bias(self, frequency: Tensor) -> None:
-        """Take each attribute's training frequency (C,) as what is to be expected; nothing for most systems."""
+        """Start at each attribute's training frequency (C,); nothing for most systems."""
 
-    def learn_values(self, said: Iterable[tuple[int, tuple[int, ...]]]) -> None:
-        """Take the values that the training texts say, (attribute, token ids) each; for a closed vocabulary."""
+    def build_vocabulary(self, values: Iterable[tuple[int, tuple[int, ...]]]) -> None:
+        """Take the training texts' values, (attribute, token ids) each, for a closed vocabulary; most need none."""
 
-    def asked(self, batch: Batch, only: Tensor | None) -> Tensor | None:
-        """(B, C) bool, what to look for: ``only``, else what the category has (`range.mask_by_category`); None: all."""
-        return batch.allowed if only is None and self.settings.range.mask_by_category else only
+    def wanted(self, inputs: Inputs) -> Tensor | None:
+        """(B, C) bool, the attributes to extract: those given, else what the category has; None for all."""
+        given = inputs.attributes
+        return inputs.allowed if given is None and self.settings.range.mask_by_category else given
 
     # ---- encoders -------------------------------------------------------------------------------------------------
 
@@ -98,38 +113,51 @@ class System(nn.Module, ABC):
 
     # ---- photos ---------------------------------------------------------------------------------------------------
 
-    def regions(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Image regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
-        assert self.image is not None
-        rows = len(batch.input_ids)
-        photos = batch.pixels if batch.seen is None else batch.seen
-        if photos is None or batch.image_index is None or not len(photos):
-            nothing = torch.zeros(rows, 1, self.image.width, device=batch.input_ids.device)
+    def regions(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Image regions of each row, and their mask; each photo is encoded once, however many rows show it.
+
+        :return: (B, R, V) and (B, R) bool.
+        """
+        rows, index = len(inputs.input_ids), inputs.image_index
+        features = inputs.image_features
+        if features is None and inputs.pixels is not None and len(inputs.pixels):
+            features = self.encode_images(inputs.pixels)
+        if features is None or index is None or not len(features):
+            nothing = torch.zeros(rows, 1, self._image_encoder().width, device=inputs.input_ids.device)
             return nothing, nothing[..., 0].bool()
-        encoded = self.see(photos) if batch.seen is None else photos
-        index = batch.image_index
         if self.training and self.settings.image.dropout:
             hidden = torch.rand(rows, device=index.device) < self.settings.image.dropout
             index = index.masked_fill(hidden[:, None], -1)
-        regions = encoded[index.clamp(min=0)]  # (B, I, r, V)
+        regions = features[index.clamp(min=0)]  # (B, I, r, V)
         mask = (index >= 0)[..., None].expand(regions.shape[:3])
         return regions.flatten(1, 2), mask.flatten(1)
 
-    def see(self, photos: Tensor) -> Tensor:
-        """Photos (M, H, W, 3) uint8 -> regions (M, r, V)."""
-        assert self.image is not None
-        encoded = self.image(self._normalised(photos))
-        return encoded if self.region_norm is None else self.region_norm(encoded)
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """Photos to regions.
+
+        :param pixels: (M, H, W, 3) uint8.
+        :return: (M, r, V)
+        """
+        features = self._image_encoder()(self._normalised(pixels))
+        return features if self.region_norm is None else self.region_norm(features)
+
+    def _image_encoder(self) -> ImageEncoder:
+        if self.image is None:
+            raise ConfigError("this model has no image encoder (image.model is null); give it texts only")
+        return self.image
 
     @torch.no_grad()
-    def calibrate(self, photos: Tensor) -> None:
-        """Measure what is usual for the shop's photos (M, H, W, 3) uint8; needed once, before training."""
-        if self.image is None or self.region_norm is None or not len(photos):
+    def calibrate(self, pixels: Tensor) -> None:
+        """Measure what is usual for the shop's photos; needed once, before training.
+
+        :param pixels: (M, H, W, 3) uint8.
+        """
+        if self.image is None or self.region_norm is None or not len(pixels):
             return
         self.eval()
-        self.region_norm.calibrate(torch.cat([self.image(self._normalised(part)) for part in photos.split(32)]))
+        self.region_norm.calibrate(torch.cat([self.image(self._normalised(part)) for part in pixels.split(32)]))
 
-    def _normalised(self, photos: Tensor) -> Tensor:
+    def _normalised(self, pixels: Tensor) -> Tensor:
         """(M, H, W, 3) uint8 -> (M, 3, H, W), already in channels_last order, which convolutions prefer on CPUs."""
-        pixels = (photos.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
-        return pixels.permute(0, 3, 1, 2)
+        scaled = (pixels.float() - self.pixel_mean) / self.pixel_std  # type: ignore[operator]
+        return scaled.permute(0, 3, 1, 2)

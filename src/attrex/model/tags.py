@@ -1,7 +1,10 @@
 """From BIO tags to spans, for whole batches at once.
 
-Shapes: N sequences, U units, S spans found. An ill-formed I (after O, or after another attribute's tag) opens a span:
-the rule of conlleval and of seqeval's default mode.
+An ill-formed I (after O, or after another attribute's tag) opens a span: the rule of conlleval and of seqeval's default
+mode.
+
+Shape letters:
+    N sequences     U units     S spans
 """
 
 from __future__ import annotations

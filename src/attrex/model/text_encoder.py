@@ -2,7 +2,8 @@
 
 That gap is where TIR adds its information (Eq. 5) and where ULS-VL appends the image regions (section 3.1).
 
-Shapes: B rows of a batch, S tokens, L = S or S + R positions, D width of the encoder.
+Shape letters:
+    B rows of a batch     S tokens     L = S or S + R positions     D width of the encoder
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 Text tokens query the text itself and the image's regions; what they find is added to their embeddings *before* the text
 encoder. As in the paper's Eq. 2 the attention is not normalised by a softmax (a switch adds one).
 
-Shapes: B rows, S tokens, R regions, D text width, V image width, W = D' attention width, H heads.
+Shape letters:
+    B rows     S tokens     R regions     D text width     V image width     W = D' attention width
+    H heads
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def _stages(way: Backend, products: Sequence[Product], batch_size: int | None) -
     rows.sort(key=lambda row: -len(row.window.ids))
     size = batch_size or config.training.eval_batch_size
     with _timed(found, "collate"):
-        batches = [collate(rows[at : at + size], extractor.encoder) for at in range(0, len(rows), size)]
+        batches = [collate(rows[at : at + size], extractor.encoder.pad) for at in range(0, len(rows), size)]
     threshold = extractor.model.thresholds.get("range")  # as extraction does
     engine = extractor.engine
     with _timed(found, "network and decoding"):
@@ -171,16 +171,16 @@ def _stages(way: Backend, products: Sequence[Product], batch_size: int | None) -
 
 def _bare_encoders(engine: Any, batches: Sequence[Arrays]) -> dict[str, float]:
     """The two encoders alone on the same batches: what nothing can be faster than without changing the model."""
-    from attrex.model.batch import Batch
+    from attrex.model.batch import Inputs
 
     def text(arrays: Arrays) -> None:
         with engine.using() as network:
-            batch = Batch.of(arrays)
-            network.text.encode(network.text.embed(batch.input_ids), batch.token_mask)
+            inputs = Inputs.from_arrays(arrays)
+            network.text.encode(network.text.embed(inputs.input_ids), inputs.token_mask)
 
     def image(arrays: Arrays) -> None:
         with engine.using() as network:
-            network.see(Batch.of(arrays).pixels)
+            network.encode_images(Inputs.from_arrays(arrays).pixels)
 
     found: dict[str, float] = {}
     if engine.network.text is not None:

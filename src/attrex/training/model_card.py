@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from attrex.inference.checkpoint import Model
+from attrex.systems import system_info
 
 
 def model_card(model: Model) -> str:
@@ -41,7 +42,7 @@ def _origin(model: Model) -> list[str]:
     photos = f"image encoder: `{image.model}` at {image.size} pixels, up to {image.max_images} a product"
     seed = metrics.get("seed", config.training.seed)
     parts = f": fusion `{config.fusion.kind}`, range `{config.range.kind}`, guidance `{config.guidance.kind}`"
-    system = f"system `{config.system}`{parts if config.system == 'uls-dram' else ''}"
+    system = f"system `{config.system}`{parts if system_info(config.system).composed else ''}"
     return [
         f"Trained with Attrex {version('attrex')}, preset `{config.preset}`, seed {seed}, on "
         f"{metrics.get('training_products', 0):,} products in {metrics.get('minutes', 0):.1f} minutes.",

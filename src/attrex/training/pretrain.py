@@ -4,7 +4,8 @@ Masked language modelling (Devlin et al., 2019) on windows of products, labelled
 at random, and beyond that whole attribute values that are known from the products with labels, wherever they are said.
 What comes out is a directory that `text.model` accepts; the head that guesses the words is left behind.
 
-Shapes: B rows, S tokens, D width, E embedding width, W words of the vocabulary, M hidden tokens.
+Shape letters:
+    B rows     S tokens     D width     E embedding width     W words of the vocabulary     M hidden tokens
 """
 
 from __future__ import annotations
@@ -121,13 +122,13 @@ class KnownValues:
         # To a byte-level tokenizer a word behind a space is another one than the same at the beginning of a text.
         texts = (form for text in sorted(said) for form in (text, f" {text}"))
         encoded = (encoder.encode(Product(text, {"text": text})) for text in texts)
-        ids = ([i for w in e.windows for u in w.units if u is not None for i in u.ids] for e in encoded)
+        ids = ([i for w in e.windows for u in w.units for i in u.ids] for e in encoded)
         return cls(ids, len(said))
 
     def places(self, window: Window) -> Iterator[range]:
         """The tokens of each value that a window says, the longest ones, not overlapping."""
         units = zip(window.unit_index, window.units, strict=True)
-        ends = {first + len(unit.ids) for first, unit in units if unit is not None}
+        ends = {first + len(unit.ids) for first, unit in units}
         at = 0
         for start in window.unit_index:
             if start < at:

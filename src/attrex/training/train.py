@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrex_paper.systems.build import pretrained_system
 from transformers import set_seed
 
 from attrex.config import Config
 from attrex.encoding.batching import load_photos
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
-from attrex.errors import DataError
+from attrex.encoding.targets import TargetEncoder
+from attrex.errors import ConfigError, DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.placing import with_places
@@ -25,9 +25,11 @@ from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_cu
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
 from attrex.io.images import ImageLoader, ImageTransform
+from attrex.io.predictions import read_predictions
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
 from attrex.labels.supervision import supervision
+from attrex.model.build import build_system
 from attrex.model.text_encoder import resolve_text_model
 from attrex.progress import Progress, note, silent
 from attrex.shop.schema import Schema
@@ -52,7 +54,7 @@ def train_model(
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     progress: Progress = silent,
-    teacher: Teacher | None = None,
+    teacher: str | Path | Iterable[Prediction] | None = None,
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
@@ -61,7 +63,8 @@ def train_model(
     :param resume: continue a killed run from its last checkpoint, to the end that it would have had; without any
         checkpoint it starts, and a finished one is loaded.
     :param trackers: where curves go; None: TensorBoard if it is installed.
-    :param teacher: what another model extracted from the products.
+    :param teacher: another model's predictions for the training products, or a file of them
+        (:func:`~attrex.io.predictions.read_predictions`), to learn from in cells that the table leaves unknown.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
@@ -73,14 +76,17 @@ def train_model(
     _check_labels(products, schema, "training")
     _check_labels(validation, schema, "validation")
     _check_scored(validation)
+    taught = None if teacher is None else _teacher(teacher, config, schema, products)
     trackers = known_trackers(trackers)
-    record = fingerprint(config, products, validation, shop=shop.to_yaml())
+    record = fingerprint(
+        config, products, validation, shop=shop.to_yaml(), teacher=taught.fingerprint() if taught else ""
+    )
     with open_run(directory, record, resume, finished="attrex.json", what="model") as checkpoint:
         if (directory / "attrex.json").exists():
             note(progress, f"{directory} is finished already: nothing left to do")
             shutil.rmtree(directory / "checkpoints", ignore_errors=True)
-            return load_model(directory)
-        return _fit(products, validation, directory, config, shop, lexicon, checkpoint, trackers, progress, teacher)
+            return load_model(directory, allow_code=config.code)
+        return _fit(products, validation, directory, config, shop, lexicon, checkpoint, trackers, progress, taught)
 
 
 def _fit(
@@ -107,15 +113,19 @@ def _fit(
         mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share, words=words)
     known = supervision(products, schema, mentions)
     note(progress, known.render())
+    pseudo_labels = teacher.count(products) if teacher else None
+    if pseudo_labels:
+        note(progress, pseudo_labels.render())
     model.network.drop_uncertain = known.mostly_in_doubt
     repeated = _count_repeated(products, validation, progress)
-    taught = config.range.unknown != "negative"
-    encoder = ProductEncoder(model.tokenizer, config, schema, mentions if taught else None, teacher)
-    train_set = LabelledProducts(products, encoder)
+    if config.range.unknown == "negative":
+        mentions = None  # what is not labelled is absent
+    encoder = ProductEncoder(model.tokenizer, config, schema)
+    train_set = LabelledProducts(products, encoder, TargetEncoder(schema, mentions, teacher))
     if train_set.left_out:
         note(progress, f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
-    model.network.learn_values(said_values(train_set))
-    start_classifier(model, train_set)
+    model.network.build_vocabulary(labelled_values(train_set))
+    init_range_bias(model, train_set)
     calibrate_regions(model, products)
     freeze(model.network, config.training)
 
@@ -124,7 +134,7 @@ def _fit(
     def read(threshold: float | None = None) -> list[Prediction]:
         predictions = extractor.extract(validation, evidence=False, threshold=threshold)
         found = with_places(validation, predictions, extractor.encoder)
-        return without_unknown(validation, found, mentions) if mentions and taught else found
+        return without_unknown(validation, found, mentions) if mentions else found
 
     def measure(bootstrap: int = 0) -> dict[str, Any]:
         return score(validation, read(), bootstrap=bootstrap).to_json()
@@ -156,8 +166,9 @@ def _fit(
         "seed": config.training.seed,
         "cells": known.by_attribute(schema.names),
         "supervision": known.to_json(),
+        "pseudo_labels": pseudo_labels.to_json() if pseudo_labels else None,
         "repeated_validation": repeated,
-        "left_open": bool(mentions and taught) and not all(p.complete for p in validation),
+        "left_open": mentions is not None and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
         if lexicon is not None:
@@ -167,10 +178,29 @@ def _fit(
     return model
 
 
+def _teacher(
+    source: str | Path | Iterable[Prediction], config: Config, schema: Schema, products: Sequence[Product]
+) -> Teacher:
+    """Its predictions, once it is clear that the training can use them."""
+    if config.range.kind == "none" or config.range.unknown == "negative":
+        raise ConfigError(
+            "a teacher needs range.kind=predicted and cells that are unknown (range.unknown=masked); this "
+            f"configuration has range.kind={config.range.kind} and range.unknown={config.range.unknown}"
+        )
+    predictions = read_predictions(source) if isinstance(source, str | Path) else source
+    teacher = Teacher(predictions, schema, high=config.training.teacher_high, low=config.training.teacher_low)
+    if not teacher.count(products).products:
+        raise DataError(
+            f"the teacher has no prediction for any of the {len(products):,} training products, which are matched by "
+            "id; extract from the file that you train on"
+        )
+    return teacher
+
+
 def new_model(config: Config, shop: Shop) -> Model:
     """A fresh model on pretrained backbones."""
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    network = pretrained_system(config, shop.schema.names, tokenizer)
+    network = build_system(config, shop.schema.names, tokenizer)
     transform = None
     if network.image is not None:
         image = config.image
@@ -190,21 +220,18 @@ def _count_repeated(products: Sequence[Product], validation: Sequence[Product], 
     return repeated
 
 
-def start_classifier(model: Model, train_set: LabelledProducts) -> None:
+def init_range_bias(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
-    windows = [w for _, encoded in train_set.items for w in encoded.windows if w.labels is not None]
     counts = torch.zeros(len(model.schema.names))
-    for window in windows:
-        if window.labels is not None:
-            counts[list(window.labels.pairs)] += 1
-    model.network.init_bias(counts / max(1, len(windows)))
+    for item in train_set.items:
+        counts[list(item.labels.pairs)] += 1
+    model.network.init_bias(counts / max(1, len(train_set)))
 
 
-def said_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
+def labelled_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Each labelled value as its attribute and token ids."""
-    for window in (window for _, encoded in train_set.items for window in encoded.windows):
-        pairs = window.labels.pairs if window.labels is not None else {}
-        for attribute, tags in pairs.items():
+    for _, window, labels in train_set.items:
+        for attribute, tags in labels.pairs.items():
             for start in (i for i, tag in enumerate(tags) if tag == BEGIN):
                 more = sum(1 for _ in takewhile(INSIDE.__eq__, tags[start + 1 :]))
                 units = window.units[start : start + 1 + more]

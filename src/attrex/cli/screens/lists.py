@@ -21,7 +21,7 @@ def systems_screen(systems: Mapping[str, SystemInfo]) -> Group:
         [
             name,
             info.paper,
-            ("words" if info.words else "encoder") + "+photos" * info.photos + "*" * info.fixed,
+            info.reads,
             "given" if info.attribute_given else "predicted",
             info.decodes,
         ]
@@ -29,8 +29,12 @@ def systems_screen(systems: Mapping[str, SystemInfo]) -> Group:
     ]
     headings = ("system", "published", "reads", "attribute", "values by")
     return Group(
-        Figures("Systems: attrex train --system NAME", headings, rows, everything=True, names=5),
-        Text("* published with frozen encoders. attribute given: it is asked for each attribute in turn.", "dim"),
+        Figures("Systems", headings, rows, everything=True, names=5),
+        Text(
+            "*: published with frozen encoders (training.scheme=fixed). attribute given: it answers for one attribute "
+            "at a time, and is asked for all of them unless you name some.",
+            "dim",
+        ),
     )
 
 

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 import torch
+from attrex_paper.systems.independent import Independent
 
 from attrex.model.crf import CRF
-from attrex.model.flat import Independent, flat_spans
+from attrex.model.decode import decode_flat
 from attrex.model.tags import flat_spans_from_tags
 
 ATTRIBUTES, UNITS = 2, 4
@@ -69,9 +70,9 @@ def test_independent_tags_are_those_of_a_crf_without_transitions(emissions, mask
 
 @pytest.mark.parametrize("layer", [Independent(), CRF(TAGS)], ids=["softmax", "crf"])
 def test_spans_of_other_attributes_are_left_out(layer, emissions, mask):
-    rows, attributes, *_ = flat_spans(layer, emissions, mask)
+    rows, attributes, *_ = decode_flat(layer, emissions, mask)
     assert set(attributes.tolist()) == {0, 1}
-    only = torch.tensor([[True, False], [True, False]])
-    chosen = flat_spans(layer, emissions, mask, only)
+    wanted = torch.tensor([[True, False], [True, False]])
+    chosen = decode_flat(layer, emissions, mask, wanted)
     assert chosen[1].tolist() == [0] * int((attributes == 0).sum())
     assert chosen[0].tolist() == rows[attributes == 0].tolist()

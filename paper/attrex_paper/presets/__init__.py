@@ -1,0 +1,1 @@
+"""The settings of the paper, as presets: `--preset mepave` and `--preset mae`."""

@@ -1,0 +1,188 @@
+"""What training learns from each window of a product: the state of every cell, and a tag for every unit."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+from attrex.encoding.encoder import EncodedProduct, Window
+from attrex.encoding.units import Unit
+from attrex.labels.mentions import UnlabelledMentions
+from attrex.labels.pseudo_labels import PseudoLabels, Teacher
+from attrex.shop.schema import Schema
+from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
+
+
+class UnitSpan(NamedTuple):
+    """A labelled span, or a mention, as units first..last (exclusive)."""
+
+    attribute: int
+    first: int
+    last: int
+
+    def tags(self) -> list[int]:
+        """One B, then I."""
+        return [BEGIN, *[INSIDE] * (self.last - self.first - 1)]
+
+
+@dataclass(slots=True)
+class Labels:
+    """What is known of one window: the state of every cell, and the tags of the cells that are located in it."""
+
+    cells: dict[int, int]  #: attribute -> `CellState`, of those that differ from `rest`
+    rest: int  #: `CellState` of all other attributes: of thousands, a product's table fills a dozen
+    pairs: dict[int, list[int]]  #: attribute -> tag per unit
+    flat: list[int]  #: tag per unit over all attributes: 0 = O, 2a + 1 = B, 2a + 2 = I
+    uncertain: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """attribute -> units first..last (exclusive) that may be a value of it which is not labelled."""
+    pseudo: dict[int, tuple[list[int], float]] = field(default_factory=dict)
+    """attribute -> tag per unit with a teacher's values, and the lowest of their confidences."""
+    scores: dict[int, float] = field(default_factory=dict)
+    """attribute -> a teacher's range score, where the cell has no located value."""
+
+    def state(self, attribute: int) -> int:
+        """`CellState` of any attribute."""
+        return self.cells.get(attribute, self.rest)
+
+    def tags(self, attribute: int) -> list[int]:
+        """The tags of one attribute, with a teacher's values, and UNKNOWN for the units of a mention."""
+        outside = [OUTSIDE] * len(self.flat)
+        tags = [*(self.pseudo[attribute][0] if attribute in self.pseudo else self.pairs.get(attribute, outside))]
+        for first, last in self.uncertain.get(attribute, ()):
+            # A mention touches no labelled characters, but may share a unit with them.
+            tags[first:last] = [UNKNOWN if tag == OUTSIDE else tag for tag in tags[first:last]]
+        return tags
+
+    def add_pseudo_label(self, span: UnitSpan, confidence: float) -> None:
+        """Write a teacher's value where no label is."""
+        known = self.pairs.get(span.attribute, [OUTSIDE] * len(self.flat))
+        tags, lowest = self.pseudo.get(span.attribute, ([*known], 1.0))
+        if not any(tags[span.first : span.last]):
+            tags[span.first : span.last] = span.tags()
+            self.pseudo[span.attribute] = tags, min(lowest, confidence)
+
+
+class TargetEncoder:
+    """Labels for the windows of :class:`~attrex.encoding.encoder.ProductEncoder`.
+
+    :param schema: attributes in the model's order.
+    :param mentions: says which units may be an unlabelled value; None: none are.
+    :param teacher: its predictions for products are further labels; None: the shop's labels alone.
+    """
+
+    def __init__(
+        self, schema: Schema, mentions: UnlabelledMentions | None = None, teacher: Teacher | None = None
+    ) -> None:
+        self.schema, self.mentions, self.teacher = schema, mentions, teacher
+        self._index = {name: i for i, name in enumerate(schema.names)}
+
+    def encode(self, product: Product, encoded: EncodedProduct) -> list[Labels]:
+        """One :class:`Labels` for each window of ``product``."""
+        windows = encoded.windows
+        units = _all_units(windows)
+        # A value that is said in another window: this one does not say it.
+        elsewhere = CellState.ABSENT if product.complete else CellState.NOT_LOCATED
+        rest, states = self._states(product)
+        states = {a: elsewhere if s == CellState.LOCATED else s for a, s in states.items()}
+        pseudo = self._pseudo_labels(product)
+        located = self._unit_spans(product, units, product.spans or ())
+        uncertain = self._unit_spans(product, units, pseudo.uncertain)
+        taught = [(span, c) for label, c in pseudo.labels for span in self._unit_spans(product, units, [label])]
+        scores = {self._index[name]: score for name, score in pseudo.scores.items()}
+        all_labels = []
+        for window in windows:
+            labels = _window_labels(window, states, rest, located)
+            for span in _inside(uncertain, window):
+                labels.uncertain.setdefault(span.attribute, []).append((span.first, span.last))
+            for whole, confidence in taught:
+                for span in _inside([whole], window):
+                    labels.add_pseudo_label(span, confidence)
+            # A score concerns a text of several windows only where they say something of the attribute.
+            one = len(windows) == 1
+            labels.scores = {a: s for a, s in scores.items() if one or a in labels.uncertain or a in labels.pseudo}
+            all_labels.append(labels)
+        return all_labels
+
+    def _pseudo_labels(self, product: Product) -> PseudoLabels:
+        mentions = self.mentions.unknown(product) if self.mentions else []
+        return self.teacher.pseudo_label(product, mentions) if self.teacher else PseudoLabels([], mentions, {})
+
+    def _states(self, product: Product) -> tuple[CellState, dict[int, CellState]]:
+        """The state of most cells, and of those that differ from it."""
+        known = {*product.table, *(s.attribute for s in product.spans or ())}
+        states = {self._index[name]: product.cell_state(name) for name in known if name in self._index}
+        if product.complete:
+            return CellState.ABSENT, states
+        listed = self.schema.categories.get(product.category or "")
+        if listed is None:
+            return CellState.BLANK, states
+        # The category rules out all others.
+        return CellState.ABSENT, {self._index[name]: CellState.BLANK for name in listed} | states
+
+    def _unit_spans(self, product: Product, units: Sequence[Unit], spans: Iterable[Span]) -> list[UnitSpan]:
+        """The units that each span touches; a span that cuts a word widens to the word."""
+        found = []
+        number = {name: i for i, name in enumerate(product.fields)}
+        for span in spans:
+            if span.attribute not in self._index:
+                continue
+            at = number[span.field]
+            first = bisect_right(units, (at, span.start), key=lambda u: (u.field, u.end))
+            last = bisect_left(units, (at, span.end), key=lambda u: (u.field, u.start))
+            if first < last:
+                found.append(UnitSpan(self._index[span.attribute], first, last))
+        return found
+
+
+def _all_units(windows: Sequence[Window]) -> list[Unit]:
+    """The units of a product, which windows share where they overlap."""
+    starts = [*(window.first for window in windows), None]
+    return [
+        unit
+        for window, (first, following) in zip(windows, pairwise(starts), strict=True)
+        for unit in window.units[: None if following is None else following - (first or 0)]
+    ]
+
+
+def _window_labels(
+    window: Window, states: dict[int, CellState], rest: CellState, located: Sequence[UnitSpan]
+) -> Labels:
+    """The shop's labels in a window; ``states`` are the cells' where nothing is located in it."""
+    units = len(window.units)
+    flat = [OUTSIDE] * units
+    by_attribute: dict[int, list[UnitSpan]] = defaultdict(list)
+    spans = list(_inside(located, window))
+    for span in spans:
+        by_attribute[span.attribute].append(span)
+    for attribute, first, last in longest_first(spans):
+        flat[first:last] = [2 * attribute + BEGIN, *[2 * attribute + INSIDE] * (last - first - 1)]
+    pairs: dict[int, list[int]] = {}
+    cells = {attribute: int(state) for attribute, state in states.items()}
+    for span in (span for group in by_attribute.values() for span in longest_first(group)):
+        pairs.setdefault(span.attribute, [OUTSIDE] * units)[span.first : span.last] = span.tags()
+        cells[span.attribute] = int(CellState.LOCATED)
+    return Labels(cells, int(rest), pairs, flat)
+
+
+def _inside(spans: Iterable[UnitSpan], window: Window) -> Iterator[UnitSpan]:
+    """What a window sees of each span, in its own numbers."""
+    first, last = window.first, window.first + len(window.units)
+    for span in spans:
+        if span.first < last and span.last > first:
+            yield UnitSpan(span.attribute, max(span.first, first) - first, min(span.last, last) - first)
+
+
+def longest_first(spans: Iterable[UnitSpan]) -> list[UnitSpan]:
+    """Of spans that overlap, the longest; of equal ones, the first."""
+    taken: set[int] = set()
+    kept = []
+    for span in sorted(spans, key=lambda s: s.first - s.last):
+        units = range(span.first, span.last)
+        if taken.isdisjoint(units):
+            taken.update(units)
+            kept.append(span)
+    return kept

@@ -1,0 +1,153 @@
+"""Texts as units with exact character offsets.
+
+A *unit* is what one tag stands for: a word, a word piece, or a character. Space is no part of a unit, and tokens that
+stand for nothing but space are not read.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+from attrex.errors import ConfigError
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+_SPLIT_IDEOGRAPHS = re.compile(f"(?<={_IDEOGRAPH}) (?={_IDEOGRAPH})")
+_JOINER = "\u200d"
+_MODIFIER = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # joiner, skin tones, tags of flags
+
+
+class Unit(NamedTuple):
+    """One tagged unit: token ids, and characters start..end (exclusive) of a field."""
+
+    ids: tuple[int, ...]
+    field: int
+    start: int
+    end: int
+
+
+class UnitTokenizer:
+    """Cuts texts into units as `text.units` says.
+
+    :param tokenizer: a fast Hugging Face tokenizer.
+    :param kind: word, piece, char, or auto: words where the tokenizer splits on punctuation, else pieces.
+    :param model: the name of the text model, for errors.
+    :param most: most tokens of a unit; longer words are cut.
+    :raises ConfigError: for a tokenizer that gives no character offsets, lacks a special token, or reads bytes where
+        characters are wanted.
+    """
+
+    def __init__(self, tokenizer: Any, kind: str, *, model: str, most: int) -> None:
+        self.backend, self.most = whole_texts(tokenizer), most
+        self.unknown = special_token_id(tokenizer, "unk_token")
+        self.reserved = {*tokenizer.all_special_ids} - {self.unknown}
+        if kind == "auto":
+            kind = "word" if "BertPreTokenizer" in repr(self.backend.pre_tokenizer) else "piece"
+        if kind == "char" and "ByteLevel" in repr(self.backend.pre_tokenizer):
+            raise ConfigError(
+                f"text.units=char needs a vocabulary of characters, text.model={model} reads bytes; "
+                "set text.units=piece, or text.model to a BERT with a vocabulary of characters"
+            )
+        self.kind = kind
+        self._vocabulary: dict[str, int] = tokenizer.get_vocab() if kind == "char" else {}
+
+    def units(self, field: int, text: str) -> Iterable[Unit]:
+        """The units of one field's text, in reading order."""
+        text = _LONE_SURROGATE.sub("\ufffd", text)  # half of a character, from broken JSON; tokenizers refuse it
+        if self.kind == "char":
+            return (Unit((self._char_id(c),), field, i, i + 1) for i, c in enumerate(text) if not c.isspace())
+        encoding = self.backend.encode(text, add_special_tokens=False)
+        # A text that says "[SEP]" or "<s>" means no separator.
+        ids = [self.unknown if i in self.reserved else i for i in encoding.ids]
+        pieces = zip(ids, encoding.offsets, encoding.word_ids, strict=True)
+        return join_pieces(field, text, pieces, words=self.kind == "word", most=self.most)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The words of token ids, without the spaces that a tokenizer puts between characters."""
+        if self.kind == "char":
+            return "".join(self.backend.id_to_token(i) for i in ids)
+        return _SPLIT_IDEOGRAPHS.sub("", self.backend.decode(list(ids), skip_special_tokens=False)).strip()
+
+    def _char_id(self, char: str) -> int:
+        for form in (char.lower(), char):
+            if form in self._vocabulary:
+                return self._vocabulary[form]
+        return self.unknown
+
+
+def whole_texts(tokenizer: Any) -> Any:
+    """A copy of the fast tokenizer inside that neither cuts texts nor pads them, as some come set to.
+
+    A copy, for whoever calls the original changes its truncation and padding.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise ConfigError(
+            f"text.model: its tokenizer ({type(tokenizer).__name__}) gives no character offsets; "
+            "choose an encoder with a fast tokenizer (tokenizer.json)"
+        )
+    backend = deepcopy(backend)
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
+
+
+def special_token_id(tokenizer: Any, name: str) -> int:
+    """The id of `cls_token`, `sep_token`, `pad_token` or `unk_token`; :class:`ConfigError` where there is none."""
+    number = getattr(tokenizer, f"{name}_id")
+    if number is None:
+        raise ConfigError(
+            f"text.model: its tokenizer has no {name}, which texts are framed, padded or filled with; "
+            "choose a BERT-like encoder, or define the token in tokenizer_config.json"
+        )
+    return int(number)
+
+
+def join_pieces(field: int, text: str, pieces: Iterable[Any], *, words: bool, most: int) -> Iterator[Unit]:
+    """Units of (id, (start, end), word) pieces, at most ``most`` ids each.
+
+    Pieces that share a character (bytes of one emoji) are one unit; with ``words`` so are the pieces of a word.
+    """
+    ids: list[int] = []
+    begin = end = 0
+    word = None
+    for token, (low, high), at in pieces:
+        # Tokens of some tokenizers include the space beside them; values do not.
+        start, stop = low, high
+        while start < stop and text[start].isspace():
+            start += 1
+        while start < stop and text[stop - 1].isspace():
+            stop -= 1
+        if start >= stop:
+            continue
+        if ids and (start < end or (words and at is not None and at == word and len(ids) < most)):
+            ids += [token] if len(ids) < most else []
+            end = _character_end(text, stop) if stop > end else end
+            continue
+        if ids:
+            yield Unit(tuple(ids), field, begin, end)
+        ids, begin, end, word = [token], start, _character_end(text, stop), at
+    if ids:
+        yield Unit(tuple(ids), field, begin, end)
+
+
+def _character_end(text: str, end: int) -> int:
+    """Move an end past what a reader sees as part of the character: combining marks, joiners and what they join."""
+    while end < len(text) and text[end] > "\u02ff":
+        kind = unicodedata.category(text[end])
+        joined = text[end - 1] == _JOINER and kind == "So"
+        if kind[0] != "M" and _MODIFIER.match(text[end]) is None and not joined:
+            break
+        end += 1
+    return end
+
+
+def coverage(texts: Sequence[str], units: Sequence[Unit]) -> float:
+    """Share of non-space characters that belong to a unit; one that the tokenizer has no piece for is [UNK]."""
+    total = sum(len(t) - sum(map(str.isspace, t)) for t in texts)
+    read = sum(u.end - u.start - sum(map(str.isspace, texts[u.field][u.start : u.end])) for u in units)
+    return read / total if total else 1.0
