@@ -59,7 +59,6 @@ class System(nn.Module, ABC):
         """A system of ``attributes`` many attributes from its parts; override it for other ones than these two."""
         return cls(config, attributes, parts.text, parts.image)
 
-    @abstractmethod
     def forward(self, **tensors: Tensor) -> Losses:
         """The Trainer's call: :meth:`losses` of a labelled :class:`Batch`, given by the names of its tensors."""
         batch = Batch.from_tensors(tensors)
