@@ -29,12 +29,12 @@ from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.inference.checkpoint import load_tokenizer
 from attrex.io import ocr, readers
-from attrex.io.predictions import read_predictions
+from attrex.io.predictions import PredictionFile, read_predictions
 from attrex.shop.cells import Cells
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import Shop
 from attrex.systems import known_systems
-from attrex.types import Product
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.lexicon import Lexicon
 
 LEARNS_QUICKLY = (
@@ -224,7 +224,8 @@ def test_a_model_is_asked_about_a_lexicon(data: Path, tmp_path: Path) -> None:
     table, found = tmp_path / "table.jsonl", tmp_path / "found.jsonl"
     lexicon, out = tmp_path / "lexicon.yaml", tmp_path / "new" / "reviewed.yaml"
     products = [{"id": str(i), "text": "crimson shoe", "attributes": {"Color": ["Red"]}} for i in range(10)]
-    find = {"attribute": "Color", "text": "crimson", "field": "text", "start": 0, "end": 7, "confidence": 0.9}
+    source = {"field": "text", "start": 0, "end": 7, "text": "crimson"}
+    find = {"attribute": "Color", "value": "crimson", "confidence": 0.9, "source": source}
     table.write_text("\n".join(map(json.dumps, products)))
     found.write_text("\n".join(json.dumps({"id": p["id"], "values": [find]}) for p in products))
     lexicon.write_text("Color: {suggested: {Red: {crimson: [10, 0.6]}}}")
@@ -246,9 +247,8 @@ def test_a_table_is_filled_with_what_was_found(tmp_path: Path) -> None:
     table.write_text("sku,title,Color\na,crimson shoe,n/a\nb,red shoe,Blue\nc,,\n", encoding="utf-8")
     (tmp_path / "shop.yaml").write_text("columns: {id: sku, attributes: [Color]}\n")
     (tmp_path / "lexicon.yaml").write_text("Color: {accepted: {Red: {crimson: [10, 0.9]}}}")
-    find = {"attribute": "Color", "field": "title", "start": 0, "confidence": 0.9}
-    finds = {"a": [find | {"text": "crimson", "end": 7}], "b": [find | {"text": "red", "end": 3}], "c": []}
-    found.write_text("\n".join(json.dumps({"id": i, "values": v}) for i, v in finds.items()))
+    finds = [Value.from_span(Span("Color", 0, len(word), word, "title"), 0.9) for word in ("crimson", "red")]
+    PredictionFile(found).write([Prediction("a", (finds[0],)), Prediction("b", (finds[1],)), Prediction("c")])
     out, changes, report = (tmp_path / "new" / name for name in ("filled.csv", "changes.csv", "report.json"))
     more = ["--shop", tmp_path / "shop.yaml", "--lexicon", tmp_path / "lexicon.yaml"]
     said = attrex("fill", table, found, "--out", out, "--changes", changes, "--report", report, *more).output
@@ -266,7 +266,8 @@ def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_pat
     table, found, catalog = (tmp_path / f"{name}.jsonl" for name in ("table", "found", "catalog"))
     table.write_text('{"id": "1", "text": "RED shoe"}')
     catalog.write_text('{"id": "7", "text": "shoe", "attributes": {"Color": "Red"}}')
-    find = {"attribute": "Color", "text": "RED", "field": "text", "start": 0, "end": 3, "confidence": 0.9}
+    source = {"field": "text", "start": 0, "end": 3, "text": "RED"}
+    find = {"attribute": "Color", "value": "RED", "confidence": 0.9, "source": source}
     found.write_text(json.dumps({"id": "1", "values": [find]}))
     out = tmp_path / "filled.jsonl"
     for options, cells in [
@@ -290,7 +291,8 @@ def test_a_shops_columns_go_with_its_table_and_with_what_was_located_in_it(
         "columns: {id: sku, texts: [name], attributes: [Colour]}\nattributes: {Tint: {columns: [Colour]}}\n"
     )
     attrex("locate", table, "--shop", shop, "--out", labelled)
-    find = {"attribute": "Tint", "text": "red", "field": "name", "start": 0, "end": 3, "confidence": 0.9}
+    source = {"field": "name", "start": 0, "end": 3, "text": "red"}
+    find = {"attribute": "Tint", "value": "red", "confidence": 0.9, "source": source}
     found.write_text("\n".join(json.dumps({"id": i, "values": [find]}) for i in "ab"))
     out = tmp_path / "filled.csv"
     with caplog.at_level("WARNING"):
@@ -659,11 +661,12 @@ def test_extracted_values_are_in_the_texts_in_input_order(extracted: Path, data:
     for product, prediction in zip(products, predictions, strict=True):
         assert prediction.coverage == 1
         for value in prediction.values:
-            assert product.fields[value.field][value.start : value.end] == value.text
+            assert value.source is not None
+            assert product.fields[value.source.field][value.source.start : value.source.end] == value.value
             assert 0 <= value.confidence <= 1
             assert prediction.range[value.attribute] > 0.05
-            assert len(value.evidence) == 1  # one photo, seen in 2 x 2 regions
-            assert [len(row) for row in value.evidence[0].weights] == [2, 2]
+            assert len(value.regions) == 1  # one photo, seen in 2 x 2 regions
+            assert [len(row) for row in value.regions[0].weights] == [2, 2]
 
 
 def test_parquet_holds_what_jsonl_holds(extracted: Path, model: Path, data: Path, tmp_path: Path) -> None:
@@ -682,7 +685,7 @@ def test_values_can_come_without_evidence_and_only_sure_ones(
     attrex(*extraction(model, data, out, "--no-evidence", "--min-confidence", middle))
     kept = [v for p in read_predictions(out) for v in p.values]
     assert 0 < len(kept) < len(everything)
-    assert all(v.confidence >= middle and not v.evidence for v in kept)
+    assert all(v.confidence >= middle and not v.regions for v in kept)
 
 
 def test_rows_that_cannot_be_read_and_bad_photos_are_marked_in_the_output(model: Path, tmp_path: Path) -> None:
@@ -839,8 +842,8 @@ def test_an_export_is_extracted_from_as_its_model_is(model: Path, extracted: Pat
     attrex("extract", export, data / "test.jsonl", "--out", out, "--backend", "onnx", "--threshold", 0.05)
     for one, other in zip(rows(out), rows(extracted), strict=True):
         assert one["id"] == other["id"]
-        assert [(v["attribute"], v["start"]) for v in one["values"]] == [
-            (v["attribute"], v["start"]) for v in other["values"]
+        assert [(v["attribute"], v["source"]["start"]) for v in one["values"]] == [
+            (v["attribute"], v["source"]["start"]) for v in other["values"]
         ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from attrex import systems
 from attrex.config import Config
@@ -18,7 +16,7 @@ from attrex.errors import CheckpointError, ConfigError
 from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.extractor import Extractor
 from attrex.systems import SystemInfo, known_systems, system_info
-from attrex.training.train import train
+from attrex.training.train import train_model
 from attrex.types import Product
 
 PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
@@ -50,9 +48,8 @@ def configure(tiny: Config, tmp_path: Path, *settings: str) -> Config:
     return Config.load(tmp_path / "tiny.yaml", settings)
 
 
-def fit(products: list[Product], config: Config, out: Path) -> Model:
-    quiet = Console(file=io.StringIO())
-    return train(products[:24], products[:6], out, config=config, trackers=[], console=quiet)
+def fit(products: list[Product], config: Config, out: Path, resume: bool = False) -> Model:
+    return train_model(products[:24], products[:6], out, config=config, resume=resume, trackers=[])
 
 
 @pytest.mark.parametrize(
@@ -99,10 +96,7 @@ def test_the_example_of_a_system_learns_and_is_resumed(
     config = configure(tiny, tmp_path, f"system={TAGGER}", "training.epochs=20")
     model = fit(products, config, tmp_path / "model")
     assert model.metrics["validation"]["tag"]["f1"] > 0.2
-    quiet = Console(file=io.StringIO())
-    again = train(
-        products[:24], products[:6], tmp_path / "model", config=config, resume=True, trackers=[], console=quiet
-    )
+    again = fit(products, config, tmp_path / "model", resume=True)
     assert again.config.system == TAGGER
 
 

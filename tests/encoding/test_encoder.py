@@ -201,13 +201,13 @@ def test_token_ids_are_decoded_to_the_words_that_they_stand_for(tokenizer: str, 
     encoding = encoder(TOKENIZERS[tokenizer]())
     for text in (word, f"red {word}"):
         units = [u for u in units_of(encoding.encode(product(text))) if u.start >= len(text) - len(word)]
-        assert encoding.decode([i for unit in units for i in unit.ids]) == word
+        assert encoding.units.decode([i for unit in units for i in unit.ids]) == word
 
 
 def test_characters_are_decoded_without_spaces() -> None:
     encoding = encoder(None, "text.units=char")
     units = units_of(encoding.encode(product("纯棉 red")))
-    assert encoding.decode([i for unit in units for i in unit.ids]) == "纯棉red"
+    assert encoding.units.decode([i for unit in units for i in unit.ids]) == "纯棉red"
 
 
 def test_lone_surrogates_do_not_crash() -> None:

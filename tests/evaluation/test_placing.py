@@ -8,8 +8,9 @@ from attrex.config import Config
 from attrex.encoding.encoder import ProductEncoder
 from attrex.evaluation.metrics import score
 from attrex.evaluation.placing import with_places
+from attrex.inference.checkpoint import load_tokenizer
+from attrex.model.text_encoder import resolve_text_model
 from attrex.shop.schema import Schema
-from attrex.training.train import new_model
 from attrex.types import Prediction, Product, Span, Value
 
 TEXTS = {"title": "Blue cotton shirt, blue", "description": "A shirt of cotton. Lightblue. " * 12}
@@ -21,7 +22,7 @@ def encoder(tiny: Config, schema: Schema) -> ProductEncoder:
     raw = tiny.model_dump()
     raw["text"] |= {"max_tokens": 32, "overlap": 12}
     config = Config.parse(raw)
-    return ProductEncoder(new_model(config, schema).tokenizer, config, schema)
+    return ProductEncoder(load_tokenizer(resolve_text_model(config.text.model)), config, schema)
 
 
 def test_a_value_stands_wherever_whole_words_say_it(encoder: ProductEncoder) -> None:

@@ -176,7 +176,7 @@ def test_without_the_packages_it_says_what_to_install(
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"guidance": {"kind": "dynet"}}, "guidance.kind=dynet has a matrix per attribute"),
+        ({"guidance": {"kind": "dynet"}}, "guidance.kind=dynet has no vector per attribute"),
         ({"fusion": {"kind": "concat_attention"}}, "fusion.kind=concat_attention cannot be traced"),
     ],
 )

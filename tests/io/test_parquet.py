@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,3 @@ def test_rows_are_written_some_at_a_time(tmp_path: Path, monkeypatch: pytest.Mon
     file = pq.ParquetFile(tmp_path / "t.parquet")
     assert file.num_row_groups == 2
     assert file.read().to_pylist() == [rows[0], {"id": "2", "words": None}, {"id": "half \ufffd", "words": []}]
-
-
-def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
-    def broken() -> Iterator[dict[str, Any]]:
-        yield {"id": "2"}
-        raise KeyboardInterrupt
-
-    path = tmp_path / "t.parquet"
-    write_parquet(path, [{"id": "1"}], SCHEMA)
-    with pytest.raises(KeyboardInterrupt):
-        write_parquet(path, broken(), SCHEMA)
-    assert [p.name for p in tmp_path.iterdir()] == ["t.parquet"]
-    assert pq.read_table(path).to_pylist() == [{"id": "1", "words": None}]

@@ -186,6 +186,6 @@ def test_a_file_of_an_earlier_version_is_refused(tmp_path: Path, suffix: str) ->
         path.write_text(json.dumps({"id": "1", "values": [OLD]}) + "\n")
     read = read_predictions(path)
     if suffix == ".jsonl.part":
-        read = (p for _ in "1" for p in PredictionFile(tmp_path / "v.jsonl", resume=True).left(products("1", "2")))
+        read = (p for _ in "1" for p in PredictionFile(tmp_path / "v.jsonl", resume=True).remaining(products("1", "2")))
     with pytest.raises(DataError, match=rf"v{suffix} (line|row) 1 is a prediction row of an earlier version of Attrex"):
         list(read)

@@ -76,10 +76,10 @@ def test_a_system_trains_and_extracts_in_bf16(
 def places_of(extractor: Extractor, batch: Batch, titles: list[Product]) -> set[tuple[object, ...]]:
     """Where a naming system's values stand by the token ids that it gave them, in products of one window."""
     found = set()
-    reserved = torch.tensor(sorted(extractor.encoder.reserved))
-    for row, attribute, ids, probability in extractor.model.network.extract(batch).values:
+    reserved = torch.tensor(sorted(extractor.encoder.units.reserved))
+    for row, attribute, ids, probability in extractor.model.network.extract(batch.inputs).values:
         [window] = extractor.encoder.encode(titles[row]).windows
-        for start, end in places(unit_pieces(batch, row, reserved), ids):
+        for start, end in places(unit_pieces(batch.inputs, row, reserved), ids):
             first, last = window.units[start], window.units[end - 1]
             assert first is not None
             assert last is not None

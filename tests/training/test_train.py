@@ -315,6 +315,7 @@ def test_what_is_kept_of_a_run(uninterrupted: Model) -> None:
         "seed",
         "cells",
         "supervision",
+        "pseudo_labels",
         "left_open",
         "repeated_validation",
     }

@@ -27,7 +27,12 @@ class Recurrent(nn.Module):
             nn.init.zeros_(projection.bias)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features (B, U, D), mask (B, U) -> states (B, U, 2H), zero at padding."""
+        """States of both directions, zero at padding.
+
+        :param features: (B, U, D)
+        :param mask: (B, U) bool.
+        :return: (B, U, 2H)
+        """
         order = reversal(mask)
         for number, (projection, lstm) in enumerate(zip(self.inputs, self.lstms, strict=True)):
             features = lstm(both_ways(projection(self.dropout(features) if number else features), order), order)
@@ -51,7 +56,13 @@ class AdditiveAttention(nn.Module):
         self.score = nn.Linear(attention_width, 1, bias=False)
 
     def forward(self, states: Tensor, queries: Tensor, mask: Tensor) -> Tensor:
-        """states (B, U, D), queries (B, T, Q), mask (B, U) of the states -> contexts (B, T, D)."""
+        """What each query attends to.
+
+        :param states: (B, U, D)
+        :param queries: (B, T, Q)
+        :param mask: (B, U) bool, of the states.
+        :return: (B, T, D)
+        """
         pairs = torch.tanh(self.key(states)[:, None] + self.query(queries)[:, :, None])  # (B, T, U, A)
         scores = self.score(pairs)[..., 0].masked_fill(~mask[:, None], torch.finfo(pairs.dtype).min)
         return scores.softmax(-1).to(states.dtype) @ states

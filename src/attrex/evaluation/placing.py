@@ -16,7 +16,8 @@ def with_places(
     """Predictions whose values without a source stand wherever the text says them; those that it does not say are gone.
 
     The model has chosen no place: scoring does, so that systems that name values (MAE-model, PAM) can be compared with
-    taggers. A text says a value where whole units of it have the token ids of the value's word.
+    taggers. A text says a value where whole units of it have the token ids of the value's word; a value that
+    was named in one window of a long text is looked for in all of it.
     """
     known: dict[str, set[tuple[int, ...]]] = {}
     placed = []

@@ -38,11 +38,11 @@ def attend(
             if attention_mask is not None:
                 scores += attention_mask
             weights = F.dropout(_softmax(scores).to(query.dtype), dropout, module.training)
-            found = weights @ value
+            attended = weights @ value
     else:
         bias = None if attention_mask is None else attention_mask.to(query.dtype)
-        found = F.scaled_dot_product_attention(query, key, value, bias, dropout_p=dropout, scale=scaling)
-    return found.transpose(1, 2), None
+        attended = F.scaled_dot_product_attention(query, key, value, bias, dropout_p=dropout, scale=scaling)
+    return attended.transpose(1, 2), None
 
 
 def _softmax(scores: Tensor) -> Tensor:

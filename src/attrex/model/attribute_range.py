@@ -22,7 +22,12 @@ class RangeClassifier(nn.Module):
         self.output = nn.Linear(width, outputs)
 
     def forward(self, last: Tensor, before: Tensor) -> Tensor:
-        """First-position states (B, D) of the last layer and of the one before -> logits (B, C)."""
+        """Range logits from the states of the first position.
+
+        :param last: (B, D) of the last layer.
+        :param before: (B, D) of the layer before.
+        :return: (B, C)
+        """
         return self.output(torch.relu(self.hidden(torch.cat([last, before], -1))))
 
     @torch.no_grad()
@@ -38,7 +43,13 @@ def select(scores: Tensor, threshold: float) -> Tensor:
 
 
 def cap_pairs(selected: Tensor, gold: Tensor, scores: Tensor, most: int) -> Tensor:
-    """At most ``most`` of the selected pairs (B, C): gold ones first, then by score. Bounds the memory of a step."""
+    """At most ``most`` of the selected pairs: gold ones first, then by score. Bounds the memory of a step.
+
+    :param selected: (B, C) bool.
+    :param gold: (B, C) bool.
+    :param scores: (B, C)
+    :return: (B, C) bool.
+    """
     if int(selected.sum()) <= most:
         return selected
     rank = torch.where(selected, scores.detach() + gold.to(scores.dtype) * 2, float("-inf")).flatten()

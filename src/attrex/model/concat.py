@@ -64,7 +64,14 @@ class Concat(nn.Module):
         )
 
     def forward(self, text: Tensor, text_mask: Tensor, regions: Tensor, region_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The joint sequence (B, S + R, D) and its mask (B, S + R)."""
+        """The joint sequence and its mask.
+
+        :param text: (B, S, D)
+        :param text_mask: (B, S) bool.
+        :param regions: (B, R, V)
+        :param region_mask: (B, R) bool.
+        :return: (B, S + R, D) and (B, S + R) bool.
+        """
         if self.style == "pixel_bert" and self.training and regions.shape[1] > SAMPLED:
             kept = torch.randperm(regions.shape[1], device=regions.device)[:SAMPLED].sort().values
             regions, region_mask = regions[:, kept], region_mask[:, kept]
@@ -75,18 +82,22 @@ class Concat(nn.Module):
         return joint, mask
 
     def positions(self, regions: Tensor) -> Tensor:
-        """(B, R, V) -> (B, R, D), as the style says; the regions of several photos follow each other."""
-        seen = self.project(regions)
+        """Regions as positions, as the style says; the regions of several photos follow each other.
+
+        :param regions: (B, R, V)
+        :return: (B, R, D)
+        """
+        projected = self.project(regions)
         match self.style:
             case "concat":
-                return self.norm(seen) + self.kind
+                return self.norm(projected) + self.kind
             case "uniter":
                 boxes = self.box_norm(self.box(_repeated_rows(self.boxes, regions.shape[1])))
-                return self.joint_norm(self.norm(seen) + boxes + self.kind)
+                return self.joint_norm(self.norm(projected) + boxes + self.kind)
             case "pixel_bert":
-                return seen + self.kind
+                return projected + self.kind
             case "vilt":
-                return seen + _repeated_rows(self.place, regions.shape[1]) + self.kind
+                return projected + _repeated_rows(self.place, regions.shape[1]) + self.kind
 
 
 def region_boxes(rows: int, columns: int) -> Tensor:

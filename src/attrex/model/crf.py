@@ -50,17 +50,28 @@ class CRF(nn.Module):
                 self.forbidden_transitions[source, target] = FORBIDDEN
 
     def nll(self, emissions: Tensor, tags: Tensor, mask: Tensor) -> Tensor:
-        """Negative log-likelihood of ``tags`` (N, U) under ``emissions`` (N, U, K): (N,), 0 for a row without units."""
+        """Negative log-likelihood of tag sequences.
+
+        :param emissions: (N, U, K)
+        :param tags: (N, U) long.
+        :param mask: (N, U) bool.
+        :return: (N,), 0 for a row without units.
+        """
         with _no_autocast(emissions):
             scores, _ = _shift(emissions, mask)
             return self._log_sum(scores, mask) - self._path_score(scores, tags, mask)
 
     def partial_nll(self, emissions: Tensor, allowed: Tensor, mask: Tensor) -> Tensor:
-        """-log of the probability that every unit has one of its ``allowed`` (N, U, K) bool tags: (N,).
+        """-log of the probability that every unit has one of its allowed tags.
 
         The exact marginal over what is not known (partial-label CRF, Tsuboi et al., 2008). One allowed tag per unit
         gives :meth:`nll`, all tags allowed gives 0. A unit without any allowed tag costs about ``-DISALLOWED``: the
         loss stays finite, but shows the caller's mistake.
+
+        :param emissions: (N, U, K)
+        :param allowed: (N, U, K) bool.
+        :param mask: (N, U) bool.
+        :return: (N,)
         """
         with _no_autocast(emissions):
             scores, _ = _shift(emissions, mask)
@@ -109,11 +120,20 @@ class CRF(nn.Module):
         begin_tag: int | Tensor = 1,
         inside_tag: int | Tensor = 2,
     ) -> Tensor:
-        """log of the posterior probability that exactly this segment is read off the tags: (M,).
+        """log of the posterior probability that exactly this segment is read off the tags.
 
         It opens with its B, or with an I that continues nothing (what a constrained CRF forbids), goes on with I, and
-        the unit after it, if there is one, is no I. Sums over all other tags. ``rows``, ``starts``, ``ends`` (M,) long,
-        ends exclusive; tags are ints or (M,) long. The cost does not depend on the segments' lengths.
+        the unit after it, if there is one, is no I. Sums over all other tags. The cost does not depend on the segments'
+        lengths.
+
+        :param emissions: (N, U, K)
+        :param mask: (N, U) bool.
+        :param rows: (M,) long, the sequence of each segment.
+        :param starts: (M,) long.
+        :param ends: (M,) long, exclusive.
+        :param begin_tag: B, one for all or (M,) long.
+        :param inside_tag: I, likewise.
+        :return: (M,)
         """
         with _no_autocast(emissions):
             scores, _ = _shift(emissions, mask)

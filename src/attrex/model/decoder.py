@@ -25,9 +25,11 @@ class BiLSTM(nn.Module):
         self.recurrent = nn.Parameter(torch.empty(2, hidden, 4 * hidden).uniform_(-(hidden**-0.5), hidden**-0.5))
 
     def forward(self, steps: Iterable[Tensor], order: Tensor) -> Tensor:
-        """States (N, U, 2H) from U steps of projected inputs (2, N, 4H), as :func:`both_ways` lays them out.
+        """States of both directions. The 4H are input, forget and output gates, then the candidate.
 
-        The 4H are input, forget and output gates, then the candidate; order (N, U) is the :func:`reversal`.
+        :param steps: U projected inputs (2, N, 4H), as :func:`both_ways` lays them out.
+        :param order: (N, U) the :func:`reversal`.
+        :return: (N, U, 2H)
         """
         recurrent: Tensor | None = None
         states = []
@@ -60,12 +62,24 @@ class SpanDecoder(nn.Module):
         self.output = nn.Linear(2 * hidden, tags)
 
     def flat(self, features: Tensor, mask: Tensor) -> Tensor:
-        """features (B, U, D), mask (B, U) -> (B, U, K)."""
+        """One sequence per row.
+
+        :param features: (B, U, D)
+        :param mask: (B, U) bool.
+        :return: (B, U, K)
+        """
         order = reversal(mask)
         return self._emissions(both_ways(self.own(features), order), order)
 
     def scaled(self, features: Tensor, scale: Tensor, rows: Tensor, mask: Tensor) -> Tensor:
-        """Eq. 8 by its algebra: features (B, U, D), scale (N, U), rows (N,), mask (B, U) -> (N, U, K)."""
+        """Eq. 8 by its algebra.
+
+        :param features: (B, U, D)
+        :param scale: (N, U) cosines.
+        :param rows: (N,) the row of each pair.
+        :param mask: (B, U) bool.
+        :return: (N, U, K)
+        """
         assert self.guided is not None
         order = reversal(mask)
         own, guided = both_ways(self.own(features), order), both_ways(self.guided(features), order)
@@ -79,7 +93,14 @@ class SpanDecoder(nn.Module):
         return self._emissions(steps, order[rows])
 
     def concatenated(self, features: Tensor, second: Tensor, rows: Tensor, mask: Tensor) -> Tensor:
-        """Any second half: features (B, U, D), second (N, U, D), rows (N,), mask (B, U) -> (N, U, K)."""
+        """Any second half beside the features.
+
+        :param features: (B, U, D)
+        :param second: (N, U, D)
+        :param rows: (N,) the row of each pair.
+        :param mask: (B, U) bool.
+        :return: (N, U, K)
+        """
         assert self.guided is not None
         order = reversal(mask)[rows]
         return self._emissions(both_ways(self.own(features)[rows] + self.guided(second), order), order)

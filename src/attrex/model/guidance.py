@@ -26,12 +26,22 @@ EPSILON = 1e-8
 
 
 def cosine(features: Tensor, vectors: Tensor) -> Tensor:
-    """Eq. 8's fraction: cos(P^a, f_j) for (N, U, D) and (N, D) -> (N, U). Zero vectors give 0, never NaN."""
+    """Eq. 8's fraction, cos(P^a, f_j). Zero vectors give 0, never NaN.
+
+    :param features: (N, U, D)
+    :param vectors: (N, D)
+    :return: (N, U)
+    """
     return (normalize(features, dim=-1, eps=EPSILON) @ normalize(vectors, dim=-1, eps=EPSILON)[..., None]).squeeze(-1)
 
 
 def guide(features: Tensor, vectors: Tensor) -> Tensor:
-    """Eq. 8 as it is printed: (N, U, D), (N, D) -> (N, U, 2D). The reference; `SpanDecoder.scaled` is the fast way."""
+    """Eq. 8 as it is printed. The reference; `SpanDecoder.scaled` is the fast way.
+
+    :param features: (N, U, D)
+    :param vectors: (N, D)
+    :return: (N, U, 2D)
+    """
     return torch.cat([features, cosine(features, vectors)[..., None] * features], -1)
 
 
@@ -92,7 +102,10 @@ class TextGuidance(VectorGuidance):
     name_mask: Tensor
 
     def __init__(self, encoder: TextEncoder, name_ids: Tensor, name_mask: Tensor) -> None:
-        """name_ids, name_mask: (C, T) tokens of the attribute names."""
+        """
+        :param name_ids: (C, T) tokens of the attribute names.
+        :param name_mask: (C, T) bool.
+        """
         super().__init__()
         self.encoder = encoder
         self.register_buffer("name_ids", name_ids)
@@ -113,21 +126,30 @@ class DyNetGuidance(Guidance):
         nn.init.normal_(self.matrices.weight, std=width**-0.5)
 
     def forward(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
-        """F M_a of the selected pairs: features (B, U, D), rows and attributes (N,) -> (N, U, D)."""
+        """F M_a of the selected pairs.
+
+        :param features: (B, U, D)
+        :param rows: (N,)
+        :param attributes: (N,)
+        :return: (N, U, D)
+        """
         width = features.shape[-1]
         # Pair after pair of one attribute: a matrix for each pair would take N D^2 numbers, gigabytes in a large range.
         order = attributes.argsort(stable=True)
         distinct, counts = attributes[order].unique_consecutive(return_counts=True)
         matrices = self.matrices(distinct).view(-1, width, width)
         parts = rows[order].split(counts.tolist())
-        found = [features[part] @ matrix for part, matrix in zip(parts, matrices.unbind(), strict=True)]
-        return torch.cat(found)[order.argsort()]
+        transformed = [features[part] @ matrix for part, matrix in zip(parts, matrices.unbind(), strict=True)]
+        return torch.cat(transformed)[order.argsort()]
 
 
 def pair_cosine(features: Tensor, guidance: VectorGuidance, rows: Tensor, attributes: Tensor) -> Tensor:
-    """cos(P^a, f_j) of the selected pairs: features (B, U, D), rows and attributes (N,) -> (N, U).
+    """cos(P^a, f_j) of the selected pairs. Each attribute's vector is made once, however many pairs need it.
 
-    Each attribute's vector is made once, however many pairs ask for it: a name is read once.
+    :param features: (B, U, D)
+    :param rows: (N,)
+    :param attributes: (N,)
+    :return: (N, U)
     """
     distinct, position = attributes.unique(return_inverse=True)
     vectors = normalize(guidance.vectors(distinct), dim=-1, eps=EPSILON)

@@ -190,20 +190,20 @@ def _checked(model: Any) -> nn.Module:
 
 def _preprocessing(name: str | None) -> dict[str, Any]:
     """mean, std and size that a model was pretrained with, where it says so; else ImageNet's."""
-    said: dict[str, Any] = {}
+    processor: dict[str, Any] = {}
     if name is not None:
         from transformers.image_processing_base import ImageProcessingMixin
 
         try:
-            said, _ = ImageProcessingMixin.get_image_processor_dict(name)
+            processor, _ = ImageProcessingMixin.get_image_processor_dict(name)
         except OSError:
-            said = {}
-    crop = said.get("crop_size") if said.get("do_center_crop") else None
-    size = crop or said.get("size") or 224
+            processor = {}
+    crop = processor.get("crop_size") if processor.get("do_center_crop") else None
+    size = crop or processor.get("size") or 224
     if isinstance(size, dict):
         size = size.get("height") or size.get("shortest_edge") or 224
     return {
-        "mean": list(said.get("image_mean") or (0.485, 0.456, 0.406)),
-        "std": list(said.get("image_std") or (0.229, 0.224, 0.225)),
+        "mean": list(processor.get("image_mean") or (0.485, 0.456, 0.406)),
+        "std": list(processor.get("image_std") or (0.229, 0.224, 0.225)),
         "size": int(size),
     }

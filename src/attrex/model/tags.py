@@ -26,8 +26,9 @@ def spans_from_tags(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Spans of sequences that each tag one attribute; every tag but ``begin`` and ``inside`` is outside.
 
-    ``tags`` (N, U) long, ``mask`` (N, U) bool, a prefix of each row. Returns (rows, starts, ends), each (S,) long, ends
-    exclusive, in reading order.
+    :param tags: (N, U) long.
+    :param mask: (N, U) bool, a prefix of each row.
+    :return: rows, starts, ends, (S,) long each, ends exclusive, in reading order.
     """
     bio = torch.where(tags == begin, BEGIN, torch.where(tags == inside, INSIDE, OUTSIDE))
     rows, _, starts, ends = flat_spans_from_tags(bio, mask)
@@ -37,8 +38,9 @@ def spans_from_tags(
 def flat_spans_from_tags(tags: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Spans of sequences that tag all attributes at once: 0 is O, 2a + 1 is B and 2a + 2 is I of attribute a.
 
-    ``tags`` (N, U) long, ``mask`` (N, U) bool, a prefix of each row. Returns (rows, attributes, starts, ends), each
-    (S,) long, ends exclusive, in reading order.
+    :param tags: (N, U) long.
+    :param mask: (N, U) bool, a prefix of each row.
+    :return: rows, attributes, starts, ends, (S,) long each, ends exclusive, in reading order.
     """
     tags = tags.masked_fill(~mask, OUTSIDE)
     attribute = torch.where(tags > OUTSIDE, (tags - 1) // 2, -1)

@@ -106,9 +106,11 @@ class TextEncoder(nn.Module):
         return self.project(embedded) if self.project is not None else embedded
 
     def encode(self, hidden: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Run the layers over (B, L, D); ``mask`` (B, L) is True where a position may be attended to.
+        """Run the layers.
 
-        Returns the states of the last layer and of the one before, each (B, L, D).
+        :param hidden: (B, L, D) embeddings.
+        :param mask: (B, L) bool, True where a position may be attended to; None for everywhere.
+        :return: the states of the last layer and of the one before, (B, L, D) each.
         """
         additive = attention_bias(mask, hidden.dtype)
         before = hidden
@@ -117,9 +119,12 @@ class TextEncoder(nn.Module):
         return hidden, before
 
     def region_attention(self, hidden: Tensor, mask: Tensor, tokens: int) -> Tensor:
-        """How the first layer looks from text at what follows it: (B, L, D) -> (B, S, L - S), mean over heads.
+        """The first layer's attention from text to what follows it, mean over heads: the paper's Figures 6 and 7.
 
-        The heat-maps of ULS-VL in the paper's Figures 6 and 7.
+        :param hidden: (B, L, D)
+        :param mask: (B, L) bool.
+        :param tokens: S
+        :return: (B, S, L - S)
         """
         attention: Any = self.layers[0].attention.self  # type: ignore[union-attr]
         heads = self.hf_config.num_attention_heads

@@ -30,7 +30,13 @@ class Attention(nn.Module):
             nn.init.normal_(projection.weight, std=init_std)
 
     def scores(self, text: Tensor, source: Tensor, source_mask: Tensor | None) -> Tensor:
-        """Q K^T / sqrt(D'), zero (or softmax-hidden) at masked keys: (B, S, D), (B, R, V) -> (B, H, S, R)."""
+        """Q K^T / sqrt(D'), zero (or softmax-hidden) at masked keys.
+
+        :param text: (B, S, D)
+        :param source: (B, R, V), or the text itself.
+        :param source_mask: (B, R) bool, None where nothing is masked.
+        :return: (B, H, S, R)
+        """
         query, key = (self._split(f(x)) for f, x in ((self.query, text), (self.key, source)))
         scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         if self.softmax:
@@ -43,7 +49,10 @@ class Attention(nn.Module):
         return scores
 
     def forward(self, text: Tensor, source: Tensor, source_mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Attended values (B, S, W) and the scores' mean over heads (B, S, R)."""
+        """Attended values, and the scores' mean over heads; parameters as for :meth:`scores`.
+
+        :return: (B, S, W) and (B, S, R).
+        """
         scores = self.scores(text, source, source_mask)
         attended = scores @ self._split(self.value(source))  # (B, H, S, W / H)
         return attended.transpose(1, 2).flatten(2), scores.mean(1)
@@ -76,10 +85,13 @@ class TIR(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, text: Tensor, text_mask: Tensor, regions: Tensor, region_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Embeddings E_m (B, S, D) and region weights (B, S, R).
+        """Embeddings E_m, and how tokens weigh regions.
 
-        text (B, S, D); text_mask (B, S); regions (B, R, V); region_mask (B, R), all False for a product without a
-        photo.
+        :param text: (B, S, D)
+        :param text_mask: (B, S) bool.
+        :param regions: (B, R, V)
+        :param region_mask: (B, R) bool, all False for a product without a photo.
+        :return: (B, S, D) and (B, S, R).
         """
         from_text, _ = self.self_attention(text, text, text_mask)
         from_image, weights = self.cross_attention(text, regions, region_mask)
@@ -88,9 +100,9 @@ class TIR(nn.Module):
         return text + self.output(from_text + from_image), weights
 
 
-def bound(found: Tensor) -> Tensor:
+def bound(attended: Tensor) -> Tensor:
     """Nearly itself while small, at most 1 in root mean square: (..., W) -> (..., W).
 
     The size of what was found says how well word and region match, so it is limited, not normalised away.
     """
-    return found * torch.rsqrt(1 + found.square().mean(-1, keepdim=True))
+    return attended * torch.rsqrt(1 + attended.square().mean(-1, keepdim=True))
