@@ -16,7 +16,9 @@ WORDS = {bool: "", int: "NUMBER", float: "NUMBER", Path: "FILE", str: "TEXT"}
 
 def name_values(command: Callable[..., None]) -> None:
     """Give each argument and option of a command a readable metavar, where it has none."""
-    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    command.__annotations__ = {p.name: p.annotation for p in parameters}  # evaluated once: what is set below stays
+    for parameter in parameters:
         kind, info = get_args(parameter.annotation)[:2]
         if info.metavar is None:
             plain = next((k for k in (kind, *get_args(kind)) if k in WORDS), None)

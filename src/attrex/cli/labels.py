@@ -33,7 +33,7 @@ def check(
     *,
     source: Source,
 ) -> None:
-    """Check a data set before training: what to mend, and its figures.
+    """Check a data set before training: what to correct, and figures.
 
     Fill rates, lengths of texts, photos, and products that are in several splits, each with advice.
 

@@ -51,22 +51,20 @@ def evaluate(
 
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
-    from attrex.inference.extractor import Extractor
-
     check_out(json_file, (), data, gold, source.shop, *files_of(model), option="--json")
     shop = source.shop_of(model)
     chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
-    extractor = Extractor.load(model, allow_code=allowed)
 
     def scored(products: Iterable[Product], by_hand: bool) -> dict[str, Any]:
         result = pipeline.evaluate(
-            extractor,
+            model,
             products,
             by_hand=by_hand,
             attributes=chosen,
             threshold=threshold,
             photos=not no_photos,
             gold_attributes=given,
+            allow_code=allowed,
             progress=progress,
         )
         console.print(score_screen(result.scores, result.incomplete, everything))
@@ -74,7 +72,8 @@ def evaluate(
             console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
         return result.to_json()
 
-    by_hand = list(source.whole().products(gold, shop)) if gold else []  # what cannot be read is an error at once
+    # products that are not labelled are an error at once
+    by_hand = pipeline.labelled_by_hand(source.whole().products(gold, shop)) if gold else []
     found = scored(source.products(data, shop), by_hand=False)
     if gold:
         console.print(f"\nLabelled by hand, {gold}:", markup=False, highlight=False, soft_wrap=True)
@@ -99,7 +98,7 @@ def compare(
     plot: Annotated[Path | None, typer.Option(help="Draw a plot, .svg, .png or .pdf.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every row and every figure in the table.")] = False,
 ) -> None:
-    """Compare runs: means over seeds, differences, and their intervals.
+    """Compare runs: means over seeds, and differences with intervals.
 
     Runs that differ in nothing but the seed are one row. The interval is of a paired bootstrap over products and seeds.
     The table has the 15 best rows, and the figures of --metric on --part; in a file or a pipe it is Markdown.
