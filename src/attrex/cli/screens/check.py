@@ -33,15 +33,13 @@ def check_screen(report: CheckReport, everything: bool = False) -> Group:
         (Text(f"{f.severity:>7}", STYLES[f.severity]), Text.assemble(f.what, (f"\n-> {f.advice}", "dim")))
         for f in report.findings
     ]
-    images = report.images
-    photos = ", ".join(f"{name} {n:,}" for name in ("missing", "broken") if (n := images.get(name)) is not None)
-    counts = ", ".join(f"{name} {images[name]:,}" for name in ("none", "one", "several", "photos") if name in images)
+    counts = ", ".join(f"{name} {n:,}" for name, n in report.images.items())
     return Group(
         *(to_do(findings, everything) if findings else [Text("Nothing to report.")]),
         _table("Products", "split", report.splits, everything, what="splits"),
         _table("Attributes", "attribute", report.attributes, everything, ATTRIBUTES),
         _table("Text lengths", "unit", report.lengths, everything, what="units"),
-        *([Text(f"\nPhotos of a product: {counts}{f' ({photos})' * bool(photos)}")] if images else []),
+        *([Text(f"\nProducts by their photos, and photos: {counts}")] if counts else []),
     )
 
 
