@@ -125,7 +125,8 @@ def commands() -> str:
 
 
 def _argument(parameter: Any) -> str:
-    return parameter.metavar or parameter.name.upper() + ("..." if parameter.nargs != 1 else "")
+    name: str = parameter.metavar or parameter.name.upper()
+    return name + ("..." if parameter.nargs != 1 and " " not in name else "")
 
 
 def _name(parameter: Any) -> str:

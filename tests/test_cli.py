@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from typer.testing import CliRunner
 
-from attrex.cli import app, main
+from attrex.cli import app, main, with_options
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.inference.checkpoint import load_tokenizer
@@ -110,9 +110,45 @@ def test_the_example_in_each_help_is_a_command_that_parses(name: str) -> None:
         pass
 
 
-def test_without_a_command_the_commands_are_listed() -> None:
+@pytest.mark.parametrize("name", ["", *sorted(COMMANDS)])
+def test_help_fits_80_columns_in_plain_words(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    shown = attrex(*([name] if name else []), "--help").output
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    inside = ("<", "{", "range]", "S_thr", "TEXT ", "None", "…")
+    assert not [word for word in inside if word in shown.replace("[0<=x<=1]", "")]
+    first = (COMMANDS[name].help if name else "").split("\n")[0]
+    assert len(first) < 64  # one line in the list of commands
+
+
+def test_without_a_command_the_commands_are_listed_in_groups() -> None:
     shown = attrex(code=2).output
-    assert all(name in shown for name in ("check", "locate", "train", "evaluate", "extract", "report", "demo"))
+    assert all(f" {name} " in shown for name in COMMANDS)
+    groups = [shown.index(f"─ {heading} ─") for heading in ("Label and check", "Train", "Use", "Measure", "Look up")]
+    assert groups == sorted(groups)
+
+
+def test_errors_of_the_library_name_options_on_the_command_line() -> None:
+    said = with_options("min_confidence should be 0..1; `out` is there: continue with resume=True", COMMANDS["extract"])
+    assert said == "--min-confidence should be 0..1; --out is there: continue with --resume"
+    assert with_options("no `shape`, no max_tokens, min_confidence=2", COMMANDS["check"]) == (
+        "no `shape`, no max_tokens, min_confidence=2"  # what is no option stays
+    )
+
+
+def test_messages_are_json_lines_and_results_stay_as_they_are(data: Path, tmp_path: Path) -> None:
+    plain = attrex("locate", data / "catalog.jsonl", "--out", tmp_path / "a.jsonl")
+    said = attrex("--log-format", "json", "locate", data / "catalog.jsonl", "--out", tmp_path / "b.jsonl")
+    assert said.stdout == plain.stdout
+    assert said.stdout.startswith("Located in the text of 48 products")
+    messages = [json.loads(line) for line in said.stderr.splitlines()]
+    assert {"message": f"48 labelled products: {tmp_path / 'b.jsonl'}"} in messages
+    failed = attrex("--log-format", "json", "check", tmp_path / "none.jsonl", code=2)
+    assert failed.stdout == ""
+    assert "found nothing there" in json.loads(failed.stderr)["error"]
+    assert attrex("check", tmp_path / "none.jsonl", code=2).stderr.startswith(
+        "error:"
+    )  # the next command is plain again
 
 
 def test_the_entry_point_ends_with_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,7 +180,7 @@ def test_check_ends_with_1_when_a_product_is_in_two_splits(data: Path, preset: P
     (tmp_path / "again.jsonl").write_bytes((data / "valid.jsonl").read_bytes())
     files = [data / "valid.jsonl", tmp_path / "again.jsonl"]
     said = attrex("check", *files, "--preset", preset, "--no-photos", code=1).output
-    assert "error products share their id with a product of an earlier split" in said
+    assert "error products share their id with a product of an earlier split" in " ".join(said.split())
 
 
 def test_check_wants_names_that_tell_the_splits_apart(data: Path, preset: Path, tmp_path: Path) -> None:
@@ -159,7 +195,7 @@ def test_check_wants_names_that_tell_the_splits_apart(data: Path, preset: Path, 
 def test_locate_labels_a_table_and_says_what_became_of_it(data: Path, tmp_path: Path) -> None:
     out, report = tmp_path / "located.jsonl", tmp_path / "report.json"
     said = attrex("locate", data / "catalog.jsonl", "--out", out, "--report", report, "--images", data).output
-    assert "Located in the text of 48 products" in said
+    assert "Located in the text of 48 products:" in said
     assert "48 labelled products" in said
     located = rows(out)
     assert len(located) == 48
@@ -197,7 +233,7 @@ def test_a_model_is_asked_about_a_lexicon(data: Path, tmp_path: Path) -> None:
     lexicon.write_text("Color: {suggested: {Red: {crimson: [10, 0.6]}}}")
     said = attrex("lexicon", lexicon, table, found, "--out", out).output
     assert "1 forms were judged" in said
-    assert re.search(r"Color +│ Red +│ crimson +│ accepted +│ +60% │ +100%", said)
+    assert re.search(r"Color +Red +crimson +accepted +60% +100%", said)
     assert f"lexicon: {out}" in said
     assert Lexicon.load(out).attributes["Color"].accepted == {"Red": {"crimson": (10, 0.6, None, 1.0)}}
     (tmp_path / "damaged.jsonl").write_text('{"id": "0", "values": [5]}')
@@ -224,7 +260,7 @@ def test_a_table_is_filled_with_what_was_found(tmp_path: Path) -> None:
         "b,Color,differs,Blue,Red,True,0.9,red,title,0,3",
     ]
     assert json.loads(report.read_text())["attributes"]["Color"]["filled"] == 1
-    assert re.search(r"Color +│ +33% │ +67% │ +1 │ +1 │ +0%", said)
+    assert re.search(r"Color +1 +0% +33% +67% +1\n", said)  # filled, agreement, before, now, differs
     assert f"changes: {changes}\ntable: {out}" in said
 
 
@@ -275,7 +311,7 @@ def test_the_cells_of_a_row_whose_text_cannot_be_read_are_kept(tmp_path: Path) -
     table.write_text(json.dumps({"id": "1", "title": "a"}) + "\n" + json.dumps({"id": "2", "attributes": cells}))
     found.write_text("\n".join(json.dumps({"id": i, "values": []}) for i in "12"))
     said = attrex("fill", table, found, "--out", out).output
-    assert "1 rows could not be read, and are as they were" in said
+    assert "Rows that could not be read: 1; their cells are as they were" in said
     assert out.read_text() == "id,Color,Material\n1,,\n2,Green,Suede\n"
 
 
@@ -324,7 +360,7 @@ def test_locate_compares_in_the_texts_of_the_reference(tmp_path: Path) -> None:
 
 def test_a_comparison_with_other_products_is_refused(data: Path, tmp_path: Path) -> None:
     said = error("locate", data / "catalog.jsonl", "--out", tmp_path / "l.jsonl", "--compare", data / "test.jsonl")
-    assert "none of the 20 labelled reference products is in the table" in said
+    assert "none of the 20 labelled products to compare with is in the table" in said
 
 
 def test_names_that_look_like_markup_are_printed_as_they_are(tmp_path: Path) -> None:
@@ -368,7 +404,10 @@ def test_ocr_keeps_what_it_has_read_and_goes_on(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(ocr, "PhotoReader", Reader)
     table, out = tmp_path / "shop.csv", tmp_path / name
     table.write_text("id,title,image\n1,a,1.png\n2,b,2.png\n3,c,\n4,d,\n", encoding="utf-8")
-    assert "what was finished is kept, go on with --resume" in attrex("ocr", table, "--out", out, code=130).output
+    assert (
+        "finished work is kept: run the same command with --resume to continue"
+        in attrex("ocr", table, "--out", out, code=130).output
+    )
     assert [r["id"] for r in rows(tmp_path / f"{name}.part")] == ["1", "2"]
     assert "is an unfinished reading of photos; resume it, or delete it" in error("ocr", table, "--out", out)
     other = tmp_path / "other.csv"
@@ -397,7 +436,7 @@ def test_train_without_valid_locates_a_table_and_splits_it_by_group(data: Path, 
     shop.write_text("\n".join(map(json.dumps, twice)), encoding="utf-8")
     quick = ["--preset", preset, "--set", "training.epochs=0.1", "--limit", 60, "--images", data]
     said = attrex("train", "--train", shop, *quick, "--out", tmp_path / "model").output
-    assert "60 of 60 products had no labelled spans: their table's values were located in the texts" in said
+    assert "60 of 60 products had no labels: the values of their table were located in their texts" in said
     held = int(re.search(r"validation: (\d+) of the products, by group, held out", said)[1])  # type: ignore[index]
     assert 0 < held < 20
     assert held % 2 == 0  # the two products of a group stay together
@@ -556,7 +595,7 @@ def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
     attrex("locate", data / "catalog.jsonl", "--out", silver, "--images", data)
     options = ["--gold", data / "test.jsonl", "--no-photos", "--threshold", 0.05, "--limit", 12]
     said = attrex("evaluate", model, silver, *options, "--json", tmp_path / "m.json").output
-    assert "The labels are not complete: recall" in said
+    assert "The labels are not complete." in said
     assert "Labelled by hand" in said
     metrics = json.loads((tmp_path / "m.json").read_text())
     found = metrics["incomplete"]
@@ -569,9 +608,9 @@ def test_evaluate_gives_bounds_where_labels_are_missing_and_gold_beside(
     assert "incomplete" not in metrics["gold"]
 
 
-def test_evaluate_says_at_once_that_gold_has_no_labels(data: Path) -> None:
-    said = error("evaluate", "no-model", data / "test.jsonl", "--gold", data / "catalog.jsonl")
-    assert "has no spans, which would say that nothing in it is a value" in said
+def test_evaluate_says_at_once_that_gold_has_no_labels(model: Path, data: Path) -> None:
+    said = error("evaluate", model, data / "test.jsonl", "--gold", data / "catalog.jsonl")
+    assert "has no spans, so that nobody seems to have labelled it" in said
 
 
 def test_evaluate_only_some_attributes(model: Path, data: Path, tmp_path: Path) -> None:
@@ -582,15 +621,15 @@ def test_evaluate_only_some_attributes(model: Path, data: Path, tmp_path: Path) 
     assert "note: no product has a labelled span of ['Foo']" in said
 
 
-def test_evaluate_says_before_it_extracts_that_there_is_nothing_to_score(data: Path) -> None:
-    assert "has no labels to score against" in error("evaluate", "no-model", data / "catalog.jsonl")
-    said = error("evaluate", "no-model", data / "test.jsonl", "--attributes", "Colour")
+def test_evaluate_says_before_it_extracts_that_there_is_nothing_to_score(model: Path, data: Path) -> None:
+    assert "has no labels to score against" in error("evaluate", model, data / "catalog.jsonl")
+    said = error("evaluate", model, data / "test.jsonl", "--attributes", "Colour")
     assert "none of the attributes to score (Colour) has a gold span" in said
 
 
-def test_evaluate_on_rows_none_of_which_can_be_read(tmp_path: Path) -> None:
+def test_evaluate_on_rows_none_of_which_can_be_read(model: Path, tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{broken\n{"id": "2", "text": 5\n')
-    said = error("evaluate", "no-model", tmp_path / "t.jsonl")
+    said = error("evaluate", model, tmp_path / "t.jsonl")
     assert "none of the 2 products could be read, the first because of: t.jsonl line 1" in said
 
 
@@ -721,7 +760,7 @@ def test_an_interrupted_extraction_goes_on_to_the_same_file(
     with pytest.MonkeyPatch.context() as patch:
         interrupt_after(patch, 18)
         said = attrex(*extraction(model, data, out), code=130).output
-    assert "interrupted; what was finished is kept, go on with --resume" in said
+    assert "interrupted; finished work is kept: run the same command with --resume to continue" in said
     assert len(part.read_text().splitlines()) == 16  # computed 16 at a time
     assert not out.exists()
     with part.open("a") as stream:
@@ -762,7 +801,7 @@ def test_an_extraction_interrupted_before_its_first_row_is_not_the_finished_one_
 def test_an_interrupted_locate_leaves_no_half_file(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt_after(monkeypatch, 5)
     said = attrex("locate", data / "test.jsonl", "--out", tmp_path / "l.jsonl", code=130).output
-    assert said.strip().endswith("interrupted")
+    assert said.strip().endswith("interrupted; run the same command to start again")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -801,7 +840,7 @@ def test_an_export_is_extracted_from_as_its_model_is(model: Path, extracted: Pat
     said = attrex("export", model, "--out", export, *sample, "--tolerance", 1).output
     assert "5 products: agreement with the model F1" in said
     said = attrex("export", model, "--out", export, "--tolerance", 1).output  # in place of the first
-    assert "no --sample: compared on 100 drawn products" in said
+    assert "no sample: compared on 100 drawn products" in said
     attrex("extract", export, data / "test.jsonl", "--out", out, "--backend", "onnx", "--threshold", 0.05)
     for one, other in zip(rows(out), rows(extracted), strict=True):
         assert one["id"] == other["id"]
@@ -860,7 +899,7 @@ def test_settings_of_a_preset_with_a_change() -> None:
         ("locate {data}/catalog.jsonl --out l.jsonl --shop {data}/none.yaml", "no shop file"),
         ("locate {data}/catalog.jsonl --out l.jsonl --lexicon {data}/none.yaml", "no lexicon"),
         ("locate {data}/catalog.jsonl --out l.jsonl --mine a.yaml --lexicon b.yaml", "give one of them"),
-        ("locate {data}/catalog.jsonl --out l.jsonl --mine {model}/shop.yaml", "and may have been edited: go by it"),
+        ("locate {data}/catalog.jsonl --out l.jsonl --mine {model}/shop.yaml", "and may have been edited: use it"),
         ("locate {data}/catalog.jsonl --out l.jsonl --mine a.json", "--mine should end in .yaml or .yml, got 'a.json'"),
         ("report {model} {data}/test.jsonl --out r.pdf", "--out should end in .html or .htm, got 'r.pdf'"),
         ("report {model} a b {data}/test.jsonl --out r.html", "at most one more MODEL2, and DATA; got 4 arguments"),

@@ -54,7 +54,7 @@ def test_the_page_of_commands_has_every_command_with_its_arguments_and_options(s
         options = [p.opts[0] for p in command.params if p.param_type_name == "option" and not p.hidden]
         assert [option for option in options if f"| `{option}`" not in parts[name]] == []
         assert "[bold]" not in parts[name]
-    assert "attrex check DATA... [OPTIONS]" in parts["check"]
+    assert "attrex check FILE... [OPTIONS]" in parts["check"]
     assert "`--out`, required" in parts["locate"]
 
 

@@ -85,13 +85,6 @@ def test_rows_that_could_not_be_read_have_no_finds() -> None:
     assert found == Incomplete(0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
-def test_a_person_is_told_not_to_tune_towards_missing_values() -> None:
-    said = bounds(product(("Color", "red")), ("Color", "red"), ("Fit", "slim")).render()
-    assert "recall 1.000, precision between 0.500 and 1.000" in said
-    assert "1 finds may be values that the table lacks (1 in blank cells, 0 on other words of filled ones)" in said
-    assert "give them with --gold" in said
-
-
 def test_what_nobody_can_call_right_or_wrong_is_left_out() -> None:
     said = (("Color", "red"), ("Color", "blue"), ("Color", "jeans"), ("Fit", "slim"))
     values = tuple(Value.from_span(Span(a, b, e, TEXT[b:e]), 0.9) for a, b, e in (place(*s) for s in said))

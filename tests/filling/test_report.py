@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 from rich.console import Console
 
+from attrex.cli.screens.filling import fill_screen
 from attrex.filling.fill import Outcome, fill_table
 from attrex.filling.report import FillReport
 from attrex.types import Prediction, Product, Span, Value
@@ -32,7 +33,7 @@ def product(number: int, table: Mapping[str, tuple[str, ...]], error: str | None
 
 def told(report: FillReport) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(report.render(), markup=False)
+    console.print(fill_screen(report))
     return console.export_text()
 
 
@@ -59,10 +60,10 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
         "unknown_words": [{"attribute": "Color", "value": "blue", "cells": 1}],
     }
     said = told(report)
-    assert "1 blank cells were filled, 33% of them as the shop would have, by their agreement." in said
-    assert "Nothing was found of 1 attributes: Size." in said
-    assert "1 rows could not be read" in said
-    assert "Words that the table lacks: 1, most often Color: blue (1)." in said
+    assert "1 blank cells were filled; 33% of them should be what the shop would have written." in said
+    assert "Attributes of which nothing was found: Size" in said
+    assert "Rows that could not be read: 1; their cells are as they were" in said
+    assert "Words that the table lacks: 1 (--known-only leaves them out), most often Color: blue (1)" in said
 
 
 def test_what_to_expect_of_filled_cells_is_weighted_by_their_number() -> None:
@@ -75,14 +76,14 @@ def test_what_to_expect_of_filled_cells_is_weighted_by_their_number() -> None:
     report.surest["Brand"].update({True: 1000})  # never blank
     assert report.estimated_precision == pytest.approx((30 * 0.9 + 10 * 0.5) / 40)
     assert (report.cells_with_estimate, report.filled) == (40, 1040)
-    assert "of 40 of them 80% as the shop would have, by their agreement; nothing tells of the other 1,000" in told(
-        report
-    )
+    said = " ".join(told(report).split())
+    assert "for 40 of them there is an estimate: 80% should be what the shop would have written" in said
+    assert "For the other 1,000 there is none" in said
 
 
 def test_attributes_without_filled_cells_have_no_agreement() -> None:
     report = report_of((product(0, {}), {"red": 0.9}))
     assert report.agreement("Color") is None
     assert report.estimated_precision is None
-    assert "1 blank cells were filled; nothing tells how many as the shop would have." in told(report)
+    assert "1 blank cells were filled; there is no estimate of how many are right" in told(report)
     assert report.to_json()["attributes"]["Color"]["after"] == 1

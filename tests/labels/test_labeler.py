@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from attrex.cli.screens.labels import label_screen
 from attrex.errors import DataError
 from attrex.labels.agreement import label_agreement
 from attrex.labels.labeler import DistantLabeler
@@ -425,12 +426,12 @@ def test_the_report_counts_and_prints() -> None:
     assert report["attributes"]["Pattern"]["located_share"] == 0
     assert report["dropped_columns"] == {"SKU": 4}
     console = Console(width=140, record=True, file=io.StringIO())
-    console.print(labeler.report.render())
+    console.print(label_screen(labeler.report))
     page = console.export_text()
-    assert "Solid (4)" in page
-    assert "Spans by the rule that found them: table 3." in page
+    assert "Pattern: Solid (4)" in page
+    assert "Labels by the rule that found them: table 3." in page
     assert report["sources"] == {"table": 3}
-    assert "1 columns of no attribute were dropped: SKU (4)" in page
+    assert "Columns of no attribute, which were dropped: 1." in page
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from attrex.cli.screens.check import check_screen
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.quality import CheckReport, Finding, check_splits
 from attrex.shop.schema import Attribute, Schema
@@ -51,7 +52,7 @@ def test_a_clean_data_set_has_nothing_to_report() -> None:
 
 def printed(report: CheckReport) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(report.render())
+    console.print(check_screen(report))
     return console.export_text()
 
 

@@ -15,13 +15,14 @@ import torch
 from rich.console import Console
 from torch.utils.flop_counter import FlopCounterMode
 
+from attrex.cli.screens.speed import speed_screen
 from attrex.config import Config
 from attrex.errors import DataError
 from attrex.inference.extractor import Extractor
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.tools import benchmark as module
-from attrex.tools.benchmark import Backend, benchmark, benchmark_tables, in_own_process, machine
+from attrex.tools.benchmark import Backend, benchmark, in_own_process, machine
 from attrex.training.train import new_model
 from attrex.types import Product
 
@@ -65,8 +66,7 @@ def test_a_model_is_measured_in_torch_and_as_exports_with_and_without_photos(
     assert {"tokenise", "decode photos", "network and decoding", "of which: image encoder"} <= set(stages)
     assert json.loads(json.dumps(found)) == found
     console = Console(record=True, width=200)
-    for table in benchmark_tables(found):
-        console.print(table)
+    console.print(speed_screen(found))
     assert "onnx int8, text + photo" in console.export_text()
 
 

@@ -3,38 +3,28 @@
 from __future__ import annotations
 
 import errno
+import re
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from attrex import __version__
-from attrex.cli import labels, measuring, training, using
+from attrex.cli import inputs, labels, measuring, training, using
 from attrex.cli.console import fail, note, progress
+from attrex.cli.help import Command, Group, name_values
 from attrex.cli.weights import weights
 from attrex.errors import AttrexError
 
-COMMANDS = (
-    labels.check,
-    labels.locate,
-    labels.lexicon,
-    labels.ocr,
-    training.train,
-    training.pretrain,
-    measuring.evaluate,
-    measuring.compare,
-    using.extract,
-    using.fill,
-    using.export,
-    using.report,
-    measuring.benchmark,
-    training.demo,
-    training.systems,
-    training.settings,
-    weights,
-    using.push,
-)
+COMMANDS = {
+    "Label and check": (labels.check, labels.locate, labels.lexicon, labels.ocr),
+    "Train": (training.train, training.pretrain, training.demo),
+    "Use": (using.extract, using.fill, using.report, using.export, using.push),
+    "Measure": (measuring.evaluate, measuring.compare, measuring.benchmark),
+    "Look up": (training.systems, training.settings, weights),
+}
+"""Heading in --help -> commands."""
+RESUMABLE = ("train", "pretrain", "extract", "ocr")
 
 
 class LogFormat(StrEnum):
@@ -44,21 +34,39 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class Commands(TyperGroup):
+def with_options(message: str, command: Any) -> str:
+    """An error of the library with the command's options in place of arguments: --min-confidence, not min_confidence.
+
+    Arguments are written as ``name=True`` or in backticks; those of several words also as they are.
+    """
+    options = {p.name: p.opts[0] for p in command.params if p.param_type_name == "option"} | {
+        p.opts[0].removeprefix("--"): p.opts[0] for p in command.params if p.param_type_name == "option"
+    }
+
+    def option(match: re.Match[str]) -> str:
+        return options.get(next(name for name in match.groups() if name), match[0])
+
+    return re.sub(r"`(\w+)`|\b(\w+)=True\b|\b([a-z]+(?:_[a-z]+)+)\b", option, message)
+
+
+class Commands(Group):
     """Errors about the user's input are one line, not a traceback, and end with code 2."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except AttrexError as exc:
-            fail(str(exc))
+            command = self.commands.get(ctx.invoked_subcommand)
+            fail(with_options(str(exc), command) if command else str(exc))
         except OSError as exc:  # disk full, no right to write there ...
             if exc.errno == errno.EPIPE:  # `attrex settings | head`
                 raise
             fail(f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc))
         except KeyboardInterrupt:
-            resumable = ctx.invoked_subcommand in ("train", "pretrain", "extract", "ocr")
-            note("interrupted" + ("; what was finished is kept, go on with --resume" if resumable else ""))
+            if ctx.invoked_subcommand in RESUMABLE:
+                note("interrupted; finished work is kept: run the same command with --resume to continue")
+            else:
+                note("interrupted; run the same command to start again")
             raise typer.Exit(130) from None
 
 
@@ -71,8 +79,10 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-for command in COMMANDS:
-    app.command()(command)
+for heading, commands in COMMANDS.items():
+    for command in commands:
+        name_values(command)
+        app.command(cls=Command, rich_help_panel=heading)(command)
 
 
 def _tell_version(asked: bool) -> None:
@@ -84,22 +94,26 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version and exit.")
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_tell_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Print results and errors only.")] = False,
     log_format: Annotated[
-        LogFormat, typer.Option(help="Messages beside the results: text, or json: an object a line.")
+        LogFormat, typer.Option(metavar="FORMAT", help="Messages beside the results: text, or json, an object a line.")
     ] = LogFormat.TEXT,
     allow_code: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="package.module:Class",
-            help="A class that a model may name as its system, fusion or guidance; it is run. May be repeated.",
+            metavar="CLASS",
+            help="A class that a model may name as its own, package.module:Class; its code is run. May be repeated.",
         ),
     ] = None,
 ) -> None:
     """What goes before the command."""
     progress.quiet, progress.json_lines = quiet, log_format is LogFormat.JSON
+    inputs.allowed[:] = allow_code or ()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,68 +10,70 @@ import typer
 
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
-from attrex.cli.inputs import allowed_code
-from attrex.cli.options import BatchSize, NoPhotos, Source, reads_products
+from attrex.cli.inputs import allowed
+from attrex.cli.options import All, BatchSize, Model, NoPhotos, Source, Threshold, reads_products
 from attrex.cli.outputs import check_out, files_of, save_json
+from attrex.cli.screens.figures import ROWS
+from attrex.cli.screens.scores import comparison_screen, score_screen
+from attrex.cli.screens.speed import speed_screen
 from attrex.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from attrex.types import Product
 
-MOST_ROWS = 15
-"""Of a comparison, without --all."""
-
 
 @reads_products()
 def evaluate(
-    model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
-    data: Annotated[str, typer.Argument(help="Labelled products.")],
+    model: Model,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled products.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics as JSON.")] = None,
-    attributes: Annotated[str | None, typer.Option(help="Score only these, separated by commas.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="S_thr instead of the model's.", min=0, max=1)] = None,
+    attributes: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Score only these, separated by commas.")
+    ] = None,
+    threshold: Threshold = None,
     gold: Annotated[
-        str | None, typer.Option(help="Products whose values are all labelled by hand: scored beside DATA.")
+        str | None,
+        typer.Option(metavar="FILE", help="Products whose values are all labelled by hand: scored beside DATA."),
     ] = None,
     no_photos: NoPhotos = False,
     given: Annotated[
         bool, typer.Option("--given", help="Ask each product only for the attributes that it has, as some papers do.")
     ] = False,
+    everything: All = False,
     *,
     source: Source,
 ) -> None:
-    """Score a model: TAG-F1, CLS-F1, accuracy, macro-F1, per attribute, with confidence intervals.
+    """Score a model on labelled products, with confidence intervals.
 
-    Labels from a table are not complete: the precision is then given between two bounds, and --gold tells the truth.
+    TAG-F1 (the field's main score: attribute and both ends of the value are right), CLS-F1, accuracy, macro-F1, and
+    the scores of each attribute. Labels from a table are not complete: the precision is then given between two bounds,
+    and --gold measures it.
 
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
-    from attrex.evaluation.tables import score_tables
-    from attrex.inference.extractor import Extractor
-
     check_out(json_file, (), data, gold, source.shop, *files_of(model), option="--json")
     shop = source.shop_of(model)
     chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
-    extractor = Extractor.load(model, allow_code=allowed_code())
 
     def scored(products: Iterable[Product], by_hand: bool) -> dict[str, Any]:
         result = pipeline.evaluate(
-            extractor,
+            model,
             products,
             by_hand=by_hand,
             attributes=chosen,
             threshold=threshold,
             photos=not no_photos,
             gold_attributes=given,
+            allow_code=allowed,
             progress=progress,
         )
-        console.print(score_tables(result.scores))
-        if result.incomplete:
-            console.print(result.incomplete.render(), soft_wrap=True)
+        console.print(score_screen(result.scores, result.incomplete, everything))
         if not by_hand:
             console.print(f"decoded sequences per product: {result.sequences_per_product:.2f}")
         return result.to_json()
 
-    by_hand = list(source.whole().products(gold, shop)) if gold else []  # what cannot be read is an error at once
+    # products that are not labelled are an error at once
+    by_hand = pipeline.labelled_by_hand(source.whole().products(gold, shop)) if gold else []
     found = scored(source.products(data, shop), by_hand=False)
     if gold:
         console.print(f"\nLabelled by hand, {gold}:", markup=False, highlight=False, soft_wrap=True)
@@ -83,25 +85,36 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Files of attrex evaluate --json, tables of runs, or some runs of a table: 'TABLE.jsonl::uls-*'."
+            metavar="RUN",
+            help="Files of attrex evaluate --json, tables of runs, or some runs of a table: 'TABLE.jsonl::uls-*'.",
         ),
     ],
-    against: Annotated[str | None, typer.Option(help="Row that the others are compared with.")] = None,
-    part: Annotated[str, typer.Option(help="What to compare on: test, or gold: products labelled by hand.")] = "test",
-    metric: Annotated[str, typer.Option(help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every run, all figures in full.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw the figure, .svg, .png or .pdf.")] = None,
+    against: Annotated[str | None, typer.Option(metavar="NAME", help="Row that the others are compared with.")] = None,
+    part: Annotated[
+        str, typer.Option(metavar="NAME", help="What to compare on: test, or gold: products labelled by hand.")
+    ] = "test",
+    metric: Annotated[str, typer.Option(metavar="NAME", help="tag, overlap, cls, cls_values or accuracy.")] = "tag",
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write every run with all figures.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a plot, .svg, .png or .pdf.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every row and every figure in the table.")] = False,
 ) -> None:
-    """Compare runs: means over seeds, their spread, and the difference to one of them with its interval.
+    """Compare runs: means over seeds, and differences with intervals.
 
-    Runs that differ in nothing but the seed are a row; the interval is of a paired bootstrap over products and seeds.
-    The table is Markdown: the 15 best rows, and the figures of --metric on --part.
+    Runs that differ in nothing but the seed are one row. The interval is of a paired bootstrap over products and seeds.
+    The table has the 15 best rows, and the figures of --metric on --part; in a file or a pipe it is Markdown.
 
     Example: [bold]attrex compare runs/*.json --against uls-dram --plot runs.svg[/]
     """
+    from attrex.evaluation.comparison import (
+        FIGURES,
+        comparison_remarks,
+        csv_text,
+        figure_of,
+        figures_of,
+        markdown,
+        table_cells,
+    )
     from attrex.evaluation.comparison import compare as side_by_side
-    from attrex.evaluation.comparison import comparison_remarks, csv_text, figure_of, figures_of, markdown
     from attrex.evaluation.comparison import plot as draw
     from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs, split_source
     from attrex.io.atomic import write_text
@@ -117,12 +130,15 @@ def compare(
     if len(different) < len(runs):
         note(f"{len(runs)} files were named, but only {len(different)} different ones: each counts once")
     rows = side_by_side(read_runs(runs), against, part=part, metric=metric)
-    if everything:
+    figures = FIGURES if everything else figures_of(rows, part, metric)
+    if console.is_terminal:
+        console.print(comparison_screen(table_cells(rows, figures), everything))
+    elif everything:
         print(markdown(rows), end="")
     else:
-        print(markdown(rows[:MOST_ROWS], figures_of(rows, part, metric)), end="")
-        if len(rows) > MOST_ROWS:
-            note(f"the {MOST_ROWS} best of {len(rows)} rows; --all shows every row, and all figures")
+        print(markdown(rows[:ROWS], figures), end="")
+        if len(rows) > ROWS:
+            note(f"the {ROWS} best of {len(rows)} rows; --all shows every row, and all figures")
     for remark in comparison_remarks(rows):
         note(f"note: {remark}")
     if csv_file:
@@ -135,27 +151,27 @@ def compare(
 
 @reads_products(limit=500)
 def benchmark(
-    model: Annotated[str, typer.Argument(help="Model directory, an export, or a Hugging Face hub name.")],
-    data: Annotated[str, typer.Argument(help="Products like those that are to be extracted from.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model directory, an export, or a hub name.")],
+    data: Annotated[str, typer.Argument(metavar="INPUT", help="Products like those to extract from.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
-    rounds: Annotated[int, typer.Option(help="How often each way is measured, in turn.", min=1)] = 3,
+    rounds: Annotated[int, typer.Option(help="How often each way of running it is measured.", min=1)] = 3,
     batch_size: BatchSize = None,
     *,
     source: Source,
 ) -> None:
-    """How fast a model is on this machine: products/s, single products, memory, stages; torch, ONNX and int8.
+    """Measure how fast a model is on this machine.
+
+    Products per second, single products, memory, and where the time goes; in torch, ONNX and ONNX with 8 bits.
 
     Example: [bold]attrex benchmark demo/model demo/data/test.jsonl --json speed.json[/]
     """
     from tempfile import TemporaryDirectory
 
     from attrex.tools.benchmark import benchmark as measure
-    from attrex.tools.benchmark import benchmark_tables
 
     check_out(json_file, (), data, source.shop, *files_of(model), option="--json")
     products = list(source.products(data, source.shop_of(model)))
     with TemporaryDirectory() as work:
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)
-    for table in benchmark_tables(found):
-        console.print(table)
+    console.print(speed_screen(found))
     save_json(json_file, found, "figures")

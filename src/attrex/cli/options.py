@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from attrex.io.readers import Products
     from attrex.shop.shop import Shop
 
-Set = Annotated[list[str] | None, typer.Option("--set", help="Override a setting, e.g. --set training.epochs=2.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Override a setting, e.g. training.epochs=2. May be repeated."),
+]
+Preset = Annotated[str, typer.Option(metavar="NAME", help="small, mepave, mae, ... or a YAML file.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model directory, or its name on the Hugging Face hub.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option(help="Threshold of the attribute range, in place of the model's: lower finds more.", min=0, max=1),
+]
+All = Annotated[bool, typer.Option("--all", help="Show every row of the tables.")]
 BatchSize = Annotated[int | None, typer.Option(help="Rows per batch; default: the model's.", min=1)]
 NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Read the texts only.")]
 
@@ -29,15 +40,23 @@ class Source:
         typer.Option(help="What columns and cells mean (docs/data.md): shop.yaml, or a model; default: the model's."),
     ] = None
     texts: Annotated[
-        str | None, typer.Option(help="Text columns in reading order, e.g. title,description; else the shop's.")
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Text columns in reading order, e.g. title,description; default: the shop's."
+        ),
     ] = None
     images: Annotated[
         Path | None,
         typer.Option(
-            exists=True, file_okay=False, help="Directory where relative image paths start; default: the data file's."
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Directory where relative image paths start; default: the data file's.",
         ),
     ] = None
-    split: Annotated[str | None, typer.Option(help="Split of a directory or data set, e.g. train.")] = None
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a directory or data set, e.g. train.")] = (
+        None
+    )
     limit: Annotated[int | None, typer.Option(help="Only the first so many products.", min=1)] = None
 
     def shop_of(self, model: str | None = None) -> Shop:

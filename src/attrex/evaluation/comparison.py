@@ -56,7 +56,7 @@ class Comparison(list[ComparisonRow]):
     def _repr_html_(self) -> str:
         from attrex.reports.notebook import table_html
 
-        head, *body = _cells(self, FIGURES)
+        head, *body = table_cells(self, FIGURES)
         return table_html(head, body)
 
 
@@ -150,7 +150,7 @@ def comparison_remarks(rows: Sequence[ComparisonRow]) -> list[str]:
 
 def markdown(rows: Sequence[ComparisonRow], figures: Iterable[str] = FIGURES) -> str:
     """A table in Markdown, its columns aligned for the screen; figures that no run has are left out."""
-    cells = _cells(rows, figures)
+    cells = table_cells(rows, figures)
     widths = [min(60, max(3, *map(len, column))) for column in zip(*cells, strict=True)]  # longer ones stand out
     cells.insert(1, ["-" * width for width in widths])
     return "".join(f"| {' | '.join(map(str.ljust, line, widths))} |\n" for line in cells)
@@ -252,7 +252,8 @@ def _seeds(row: ComparisonRow) -> str:
     return "" if None in seeds else f"seed{'s' * (len(known) > 1)} {', '.join(known)}"
 
 
-def _cells(rows: Sequence[ComparisonRow], figures: Iterable[str]) -> list[list[str]]:
+def table_cells(rows: Sequence[ComparisonRow], figures: Iterable[str] = FIGURES) -> list[list[str]]:
+    """A line of headings and a line per row; figures that no run has are left out."""
     figures = [name for name in figures if any(run.has(*FIGURES[name]) for row in rows for run in row.runs)]
     compared = any(row.difference for row in rows)
     table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]

@@ -29,17 +29,6 @@ class Incomplete:
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    def render(self) -> str:
-        """For a person."""
-        unknown = self.finds_in_blank_cells + self.finds_on_mentions
-        return (
-            f"The labels are not complete: recall {self.recall:.3f}, precision between {self.precision_lower:.3f} and "
-            f"{self.precision_upper:.3f}.\n{unknown:,} finds may be values that the table lacks "
-            f"({self.finds_in_blank_cells:,} in blank cells, {self.finds_on_mentions:,} on other words of filled ones"
-            "); the scores above count them as wrong.\nDo not choose a model by them alone: label some products in "
-            "full and give them with --gold."
-        )
-
 
 def incomplete(
     products: Sequence[Product],

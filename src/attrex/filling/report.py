@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrex.filling.fill import FilledRow, Outcome
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass
@@ -87,40 +84,3 @@ class FillReport:
             },
             "unknown_words": [{"attribute": a, "value": v, "cells": n} for (a, v), n in self.unknown.most_common()],
         }
-
-    def _estimate_sentence(self) -> str:
-        """How many of the filled cells are as the shop would have them, as far as anything tells."""
-        if self.estimated_precision is None:
-            return "; nothing tells how many as the shop would have" if self.filled else ""
-        share = f"{self.estimated_precision:.0%}"
-        if self.cells_with_estimate == self.filled:
-            return f", {share} of them as the shop would have, by their agreement"
-        return (
-            f": of {self.cells_with_estimate:,} of them {share} as the shop would have, by their agreement; nothing "
-            f"tells of the other {self.filled - self.cells_with_estimate:,}, whose attributes have none"
-        )
-
-    def render(self, top: int = 5) -> RenderableType:
-        """The report as a rich table."""
-        from rich.console import Group
-        from rich.table import Table
-
-        read = max(self.rows - self.errors, 1)
-        found = [a for a in self.attributes if self.outcomes[a]]
-        shown = [o for o in Outcome if any(self.outcomes[a][o] for a in found)]
-        table = Table("attribute", title=f"Cells of {self.rows:,} products")
-        for name in ("before", "now", *(o.value for o in shown), "agreement"):
-            table.add_column(name, justify="right")
-        for name in found:
-            counts, agreement = self.outcomes[name], self.agreement(name)
-            shares = (self.before[name], self.before[name] + counts[Outcome.FILLED])
-            cells = [f"{n / read:.0%}" for n in shares] + [f"{counts[o]:,}" for o in shown]
-            table.add_row(name, *cells, "-" if agreement is None else f"{agreement:.0%}")
-        notes = [f"{self.filled:,} blank cells were filled{self._estimate_sentence()}."]
-        notes += [f"{self.errors:,} rows could not be read, and are as they were."] if self.errors else []
-        if silent := [a for a in self.attributes if a not in found]:
-            notes.append(f"Nothing was found of {len(silent)} attributes: {', '.join(silent)}.")
-        if self.unknown:
-            words = ", ".join(f"{a}: {v} ({n:,})" for (a, v), n in self.unknown.most_common(top))
-            notes.append(f"Words that the table lacks: {len(self.unknown):,}, most often {words}.")
-        return Group(table, *notes)

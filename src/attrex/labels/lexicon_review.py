@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from attrex.labels.matching import MIN_SUPPORT
 from attrex.shop.shop import DEFAULT_SHOP, Shop
@@ -19,9 +19,6 @@ from attrex.vocabulary.index import VocabularyIndex
 from attrex.vocabulary.lexicon import FormStats, Lexicon, Vocabulary
 from attrex.vocabulary.matcher import PhraseMatcher
 from attrex.vocabulary.word_lists import WordLists
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 class LexiconForm(NamedTuple):
@@ -40,19 +37,6 @@ class LexiconReview:
     promoted: dict[LexiconForm, FormStats]  #: suggested before, accepted now
     demoted: dict[LexiconForm, FormStats]  #: accepted before, suggested now
     judged: int  #: forms with enough places to be judged
-
-    def render(self) -> RenderableType:
-        """What was moved, as a rich table."""
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table("attribute", "value", "form", "now", title=f"{self.judged:,} forms were judged; those that move")
-        for name in ("cells agree", "model reads it"):
-            table.add_column(name, justify="right")
-        for section, moved in (("accepted", self.promoted), ("suggested", self.demoted)):
-            for form, evidence in moved.items():
-                table.add_row(*map(escape, form), section, f"{evidence.precision:.0%}", f"{evidence.by_model:.0%}")
-        return table
 
 
 def review_lexicon(

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrex.shop.cells import ColumnCounts
 from attrex.types import Span
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 
 @dataclass
@@ -93,30 +90,3 @@ class LabelReport:
             ],
             "dropped_columns": dict(self.columns.dropped.most_common()),
         }
-
-    def render(self, top: int = 10) -> RenderableType:
-        """The report as rich tables."""
-        from rich.console import Group
-        from rich.table import Table
-
-        numbers = ("filled", "located", "share", "spans", "lost_to_overlap", "merged")
-        cells = Table(title=f"Located in the text of {self.products} products")
-        for name in ("attribute", *numbers, "never found (most frequent)"):
-            cells.add_column(name, justify="right" if name in numbers else "left")
-        for name, row in self.to_json()["attributes"].items():
-            share = "" if row["located_share"] is None else f"{row['located_share']:.0%}"
-            never = ", ".join(f"{v} ({n})" for v, n in list(row["never_found"].items())[:3])
-            counts = (row["cells"], row["located"], share, row["spans"], row["lost_to_overlap"], row["merged"])
-            cells.add_row(name, *map(str, counts), never)
-        words = Table(title="Words claimed by two attributes")
-        for name in ("words", "labelled", "also claimed by", "times"):
-            words.add_column(name)
-        for (text, winner, loser), n in self.ambiguous.most_common(top):
-            words.add_row(text, winner, loser, str(n))
-        sources = ", ".join(f"{source} {n}" for source, n in self.sources.most_common()) or "none"
-        notes = [f"Spans by the rule that found them: {sources}."]
-        notes += [f"{self.errors} rows with errors and {self.already_labelled} already labelled products passed on."]
-        if self.columns.dropped:
-            dropped = ", ".join(f"{c} ({n})" for c, n in self.columns.dropped.most_common(top))
-            notes.append(f"{len(self.columns.dropped)} columns of no attribute were dropped: {dropped}")
-        return Group(cells, *([words] if self.ambiguous else []), *notes)

@@ -14,7 +14,7 @@ from attrex.quality.leaks import Duplicates
 from attrex.quality.lengths import Lengths
 from attrex.quality.markup import Markup
 from attrex.quality.photos import Photos
-from attrex.quality.report import SEVERITY_STYLES, CheckReport, Finding
+from attrex.quality.report import SEVERITIES, CheckReport, Finding
 from attrex.quality.rows import Rows
 from attrex.shop.schema import Schema
 from attrex.types import Product
@@ -54,7 +54,7 @@ def check_splits(
                 for part in (cells, unsaid, words, lengths, markup, photos, duplicates):
                     part.add(split, product)
     found = [f for part in (rows, cells, unsaid, words, lengths, markup, photos, duplicates) for f in part.findings()]
-    gravity = list(SEVERITY_STYLES)
+    gravity = list(SEVERITIES)
     return CheckReport(
         splits=rows.splits,
         attributes=cells.summary(),

@@ -18,8 +18,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from rich.table import Table
-
 from attrex.encoding.batching import Arrays, BatchItem, collate, load_photos
 from attrex.errors import ConfigError, DataError
 from attrex.inference.directory import locate_model, read_json
@@ -231,41 +229,6 @@ def _summarise(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         **{name: round(median(run[name] for run in runs), 2) for name in ("p50_ms", "p99_ms", "peak_mb")},
         "stages_ms": {name: round(value, 3) for name, value in stages.items()},
     } | ({"text_encoder_gflops": round(median(gflops), 1)} if gflops else {})
-
-
-def benchmark_tables(found: dict[str, Any]) -> list[Table]:
-    """The figures as tables: speed, then where the time goes."""
-    speed = Table(
-        "way", title=f"{found['products']:,} products, median of {found['rounds']} rounds", title_justify="left"
-    )
-    for name in ("products/s", "lowest - highest", "one product p50 ms", "p99 ms", "peak MB"):
-        speed.add_column(name, justify="right")
-    for name, way in found["ways"].items():
-        speed.add_row(
-            name,
-            f"{way['products_per_second']:.1f}",
-            f"{way['lowest']:.1f} - {way['highest']:.1f}",
-            f"{way['p50_ms']:.1f}",
-            f"{way['p99_ms']:.1f}",
-            f"{way['peak_mb']:,.0f}",
-        )
-    names = list(dict.fromkeys(stage for way in found["ways"].values() for stage in way["stages_ms"]))
-    rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in found["matrix_gflops"].items())
-    stages = Table(
-        "way",
-        title="Milliseconds per product, each stage by itself",
-        caption=f"GFLOP/s of the text encoder; of large matrices here: {rates}",
-        title_justify="left",
-        caption_justify="left",
-    )
-    for name in names:
-        stages.add_column(name, justify="right")
-    stages.add_column("GFLOP/s", justify="right")
-    for name, way in found["ways"].items():
-        cells = [f"{way['stages_ms'][s]:.2f}" if s in way["stages_ms"] else "" for s in names]
-        reached = way.get("text_encoder_gflops")
-        stages.add_row(name, *cells, "" if reached is None else f"{reached:,.0f}")
-    return [speed, stages]
 
 
 # ---- shared with benchmarks/ --------------------------------------------------------------------------------------
