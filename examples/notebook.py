@@ -85,7 +85,7 @@ model = attrex.train(
 
 # %%
 found = attrex.extract(model, data / "test.jsonl", DIRECTORY / "values.jsonl")
-for prediction in found:
+for prediction in list(found)[:3]:
     for value in prediction.values:
         where = value.source and f"{value.source.field}[{value.source.start}:{value.source.end}]"
         print(prediction.id, value.attribute, value.value, f"{value.confidence:.2f}", where)
@@ -109,6 +109,7 @@ filling = attrex.fill(
     DIRECTORY / "filled.csv",
     changes=DIRECTORY / "changes.csv",
     model=DIRECTORY / "model",
+    min_confidence=0.3,  # a model of 120 products is unsure; a real one deserves the default, 0.5
 )
 print(f"{filling.report.filled} blank cells filled")
 
