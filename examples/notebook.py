@@ -94,7 +94,7 @@ for prediction in list(found)[:3]:
 rows = [{"id": "a1", "title": "Red suede ankle boots", "description": "Laced. Rubber sole."}]
 print([(v.attribute, v.value) for p in attrex.extract(model, rows) for v in p.values])
 texts = attrex.extract(model, ["Blue cotton shirt, long sleeves"], threshold=0.0)
-texts  # a notebook draws the predictions
+texts  # noqa: B018 (a notebook draws the predictions)
 
 # %% [markdown]
 # ## Filling the table

@@ -73,7 +73,7 @@ def test_the_pages_on_python_show_python() -> None:
 
 @pytest.mark.parametrize(("page", "code"), PYTHON, ids=lambda part: part.name if isinstance(part, Path) else "")
 def test_python_that_is_shown_uses_what_there_is(page: Path, code: str) -> None:
-    """It compiles; what it imports of attrex exists; calls of the library's functions have arguments that these take."""
+    """It compiles; what it imports of attrex exists; the library's functions take the arguments shown."""
     tree = ast.parse(code, filename=str(page))
     for node in ast.walk(tree):
         match node:
