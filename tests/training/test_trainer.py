@@ -12,6 +12,7 @@ from transformers import TrainerState
 from attrex.config import Config, TrainingConfig
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
+from attrex.encoding.targets import TargetEncoder
 from attrex.errors import ConfigError
 from attrex.inference.checkpoint import Model
 from attrex.io.images import ImageLoader
@@ -50,7 +51,7 @@ def trainer_of(model: Model, products: list[Product], directory: Path, **options
     loader = ImageLoader(model.transform) if model.transform else None
     scores = dict.fromkeys(("tag_f1", "tag_precision", "tag_recall", "cls_f1", "macro_f1", "accuracy"), 0.5)
     options = {"trackers": []} | options
-    data = LabelledProducts(products, encoder)
+    data = LabelledProducts(products, encoder, TargetEncoder(model.schema))
     return AttrexTrainer(
         model.network, model.config, data, Collator(encoder, loader), lambda: dict(scores), directory, **options
     )
