@@ -3,7 +3,7 @@
     python benchmarks/structure.py            (of the attrex that Python imports)
 
 Counted are the modules of the package: files, lines, functions, names that more than one module defines at its top
-level (dunders and the verbs that are a command and its function left out), parameters of the command line, settings.
+level (dunders left out), parameters of the command line, settings.
 """
 
 from __future__ import annotations

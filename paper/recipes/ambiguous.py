@@ -19,7 +19,7 @@ from run import RESULTS, figures, finished_runs, run_name
 from attrex.cli.console import progress
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
-from attrex.demo.run import AMBIGUOUS_SHARE, SETTINGS, photo_use
+from attrex.demo.run import DEMO_AMBIGUOUS_SHARE, SETTINGS, photo_use
 from attrex.evaluation.evaluate import evaluate_extractor
 from attrex.evaluation.runs import add_run
 from attrex.inference.extractor import Extractor
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
             test=UNSEEN,
             seed=options.seed,
             image_size=96,
-            ambiguous_share=AMBIGUOUS_SHARE,
+            ambiguous_share=DEMO_AMBIGUOUS_SHARE,
         )
     train_model(  # a finished training is not repeated, only checked to be of the same data and settings
         read_products(data / "train.jsonl"),

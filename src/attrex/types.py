@@ -225,7 +225,7 @@ def paired(products: Iterable[Product], predictions: Iterable[Prediction]) -> It
         yield product, prediction
 
 
-_KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list", Mapping: "an object"}
+_JSON_KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list", Mapping: "an object"}
 _SOURCE = {"field": str, "start": int, "end": int, "text": str}
 
 
@@ -259,5 +259,5 @@ def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
         raise DataError(f"not a prediction row: key {key!r} is missing, found {sorted(row)}")
     found = row.get(key, default)
     if not isinstance(found, (int, float) if kind is float else kind):
-        raise DataError(f"not a prediction row: {key!r} should be {_KINDS[kind]}, got {found!r:.80}")
+        raise DataError(f"not a prediction row: {key!r} should be {_JSON_KINDS[kind]}, got {found!r:.80}")
     return found

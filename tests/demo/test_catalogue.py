@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from attrex.demo.catalogue import COLORS, TRAPS, draw_catalogue, schema_names, shop_view, write_catalogue
-from attrex.demo.catalogue.chinese import LEXICON as CHINESE
+from attrex.demo.catalogue.chinese import CHINESE
 from attrex.demo.catalogue.drawing import draw_photo
-from attrex.demo.catalogue.english import LEXICON as ENGLISH
+from attrex.demo.catalogue.english import ENGLISH
 from attrex.demo.catalogue.facts import Facts
 from attrex.demo.catalogue.vocabulary import PRODUCT_TYPES
 from attrex.errors import ConfigError

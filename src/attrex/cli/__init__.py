@@ -13,17 +13,23 @@ from attrex import __version__
 from attrex.cli import inputs, labels, measuring, training, using
 from attrex.cli.console import fail, note, progress
 from attrex.cli.help import Command, Group, name_values
-from attrex.cli.weights import weights
+from attrex.cli.weights import weights_command
 from attrex.errors import AttrexError
 
 COMMANDS = {
-    "Label and check": (labels.check, labels.locate, labels.lexicon, labels.ocr),
-    "Train": (training.train, training.pretrain, training.demo),
-    "Use": (using.extract, using.fill, using.report, using.export, using.push),
-    "Measure": (measuring.evaluate, measuring.compare, measuring.benchmark),
-    "Look up": (training.systems, training.settings, weights),
+    "Label and check": (labels.check_command, labels.locate_command, labels.lexicon_command, labels.ocr_command),
+    "Train": (training.train_command, training.pretrain_command, training.demo_command),
+    "Use": (
+        using.extract_command,
+        using.fill_command,
+        using.report_command,
+        using.export_command,
+        using.push_command,
+    ),
+    "Measure": (measuring.evaluate_command, measuring.compare_command, measuring.benchmark_command),
+    "Look up": (training.systems_command, training.settings_command, weights_command),
 }
-"""Heading in --help -> commands."""
+"""Heading in --help -> the functions of the commands, each named after its command."""
 RESUMABLE = ("train", "pretrain", "extract", "ocr")
 
 
@@ -82,7 +88,8 @@ app = typer.Typer(
 for heading, commands in COMMANDS.items():
     for command in commands:
         name_values(command)
-        app.command(cls=Command, rich_help_panel=heading)(command)
+        name = command.__name__.removesuffix("_command")
+        app.command(name, cls=Command, rich_help_panel=heading)(command)
 
 
 def _tell_version(asked: bool) -> None:

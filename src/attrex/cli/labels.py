@@ -11,7 +11,7 @@ import typer
 
 from attrex import pipeline
 from attrex.cli.console import console, note, progress, with_progress
-from attrex.cli.options import All, Source, reads_products
+from attrex.cli.options import All, SourceOptions, reads_products
 from attrex.cli.outputs import check_out, save_json
 from attrex.cli.screens.check import check_screen
 from attrex.cli.screens.labels import agreement_screen, label_screen
@@ -20,7 +20,7 @@ from attrex.errors import ConfigError, DataError
 
 
 @reads_products()
-def check(
+def check_command(
     data: Annotated[
         list[str], typer.Argument(metavar="FILE", help="Data files; several are taken as splits of one data set.")
     ],
@@ -31,7 +31,7 @@ def check(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the report as JSON too.")] = None,
     everything: All = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Check a data set before training: what to correct, and figures.
 
@@ -54,7 +54,7 @@ def check(
 
 
 @reads_products()
-def locate(
+def locate_command(
     table: Annotated[
         str,
         typer.Argument(metavar="TABLE", help="Products with their table: JSONL, CSV, TSV, Parquet, MAE directory."),
@@ -77,7 +77,7 @@ def locate(
     ] = None,
     everything: All = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Find the table's values in the texts: labels for training.
 
@@ -119,7 +119,7 @@ def locate(
 
 
 @reads_products("images")
-def lexicon(
+def lexicon_command(
     words: Annotated[Path, typer.Argument(metavar="LEXICON", help="What `attrex locate --mine` wrote.")],
     table: Annotated[
         str,
@@ -137,7 +137,7 @@ def lexicon(
     ] = 0.1,
     everything: All = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Review a lexicon: does a model read its words as values, too?
 
@@ -159,14 +159,14 @@ def lexicon(
 
 
 @reads_products()
-def ocr(
+def ocr_command(
     data: Annotated[str, typer.Argument(metavar="INPUT", help="Products with photos, in any format.")],
     out: Annotated[Path, typer.Option(help="The same products with a field photo_text, JSONL.")],
     min_score: Annotated[float, typer.Option(help="Leave out lines with a lower score.", min=0, max=1)] = 0.8,
     photos: Annotated[int, typer.Option(help="Read at most this many photos of a product.", min=1)] = 4,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run from OUT.part.")] = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Read the text in photos into a field of the products.
 

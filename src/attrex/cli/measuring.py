@@ -11,7 +11,7 @@ import typer
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed
-from attrex.cli.options import All, BatchSize, Model, NoPhotos, Source, Threshold, reads_products
+from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
 from attrex.cli.outputs import check_out, files_of, save_json
 from attrex.cli.screens.figures import ROWS
 from attrex.cli.screens.scores import comparison_screen, score_screen
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 
 @reads_products()
-def evaluate(
-    model: Model,
+def evaluate_command(
+    model: ModelArgument,
     data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled products.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the metrics as JSON.")] = None,
     attributes: Annotated[
@@ -41,7 +41,7 @@ def evaluate(
     ] = False,
     everything: All = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Score a model on labelled products, with confidence intervals.
 
@@ -81,7 +81,7 @@ def evaluate(
     save_json(json_file, found, "metrics")
 
 
-def compare(
+def compare_command(
     runs: Annotated[
         list[str],
         typer.Argument(
@@ -150,14 +150,14 @@ def compare(
 
 
 @reads_products(limit=500)
-def benchmark(
+def benchmark_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model directory, an export, or a hub name.")],
     data: Annotated[str, typer.Argument(metavar="INPUT", help="Products like those to extract from.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON.")] = None,
     rounds: Annotated[int, typer.Option(help="How often each way of running it is measured.", min=1)] = 3,
     batch_size: BatchSize = None,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Measure how fast a model is on this machine.
 

@@ -1,4 +1,4 @@
-"""Options that several commands share; those about reading products are defined once, in :class:`Source`."""
+"""Options that several commands share; those about reading products are defined once, in :class:`SourceOptions`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ Set = Annotated[
 ]
 Preset = Annotated[str, typer.Option(metavar="NAME", help="small, mepave, mae, ... or a YAML file.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="Model directory, or its name on the Hugging Face hub.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Model directory, or its name on the Hugging Face hub.")
+]
 Threshold = Annotated[
     float | None,
     typer.Option(help="Threshold of the attribute range, in place of the model's: lower finds more.", min=0, max=1),
@@ -32,7 +34,7 @@ NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Read the texts only
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceOptions:
     """How a command reads products. Its fields are options of every command under :func:`reads_products`."""
 
     shop: Annotated[
@@ -74,7 +76,7 @@ class Source:
 
         return Products(data, shop=shop, images=self.images, split=split or self.split, limit=self.limit)
 
-    def whole(self) -> Source:
+    def whole(self) -> SourceOptions:
         """The same for another file, of which all is read."""
         return replace(self, split=None, limit=None)
 
@@ -88,13 +90,13 @@ class Source:
 
 
 def reads_products(*without: str, **defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of :class:`Source` in place of its parameter ``source``.
+    """Give a command the options of :class:`SourceOptions` in place of its parameter ``source``.
 
     ``without``: options that it does not have. ``defaults``: other ones than those of the class.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(Source, include_extras=True)
+        hints = get_type_hints(SourceOptions, include_extras=True)
         shared = [
             inspect.Parameter(
                 f.name,
@@ -102,13 +104,13 @@ def reads_products(*without: str, **defaults: Any) -> Callable[[Callable[..., No
                 default=defaults.get(f.name, f.default),
                 annotation=hints[f.name],
             )
-            for f in fields(Source)
+            for f in fields(SourceOptions)
             if f.name not in without
         ]
 
         @wraps(command)
         def run(**options: Any) -> None:
-            source = Source(**{p.name: options.pop(p.name) for p in shared})
+            source = SourceOptions(**{p.name: options.pop(p.name) for p in shared})
             command(**options, source=source)
 
         own = inspect.signature(command, eval_str=True).parameters.values()

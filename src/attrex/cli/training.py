@@ -11,7 +11,7 @@ import typer
 from attrex import pipeline
 from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
 from attrex.cli.inputs import part_of
-from attrex.cli.options import Preset, Seed, Set, Source, reads_products
+from attrex.cli.options import Preset, Seed, Set, SourceOptions, reads_products
 from attrex.cli.screens.filling import fill_screen
 from attrex.cli.screens.lists import systems_screen
 from attrex.cli.screens.scores import photo_screen, score_screen
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @reads_products("split")
-def train(
+def train_command(
     train_file: Annotated[
         str,
         typer.Option("--train", metavar="FILE", help="Labelled products, or a table whose values are located first."),
@@ -70,7 +70,7 @@ def train(
         ),
     ] = None,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Train a model on labelled products.
 
@@ -110,7 +110,7 @@ def train(
 
 
 @reads_products("split", "images")
-def pretrain(
+def pretrain_command(
     data: Annotated[
         list[str], typer.Argument(metavar="FILE", help="Products, labelled or not; only their texts are read.")
     ],
@@ -124,7 +124,7 @@ def pretrain(
     seed: Seed = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Adapt the text encoder to product texts, before training.
 
@@ -160,7 +160,7 @@ def pretrain(
     note(f"encoder: {out}\nnext: attrex train --set text.model={out} --train FILE --out DIR")
 
 
-def demo(
+def demo_command(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for data, model and report.")] = Path("demo"),
     products: Annotated[int, typer.Option(help="Number of training products.", min=50)] = 800,
     seed: Annotated[int, typer.Option(help="Seed of the catalogue and the training.")] = 0,
@@ -180,7 +180,7 @@ def demo(
         console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def systems() -> None:
+def systems_command() -> None:
     """List the systems that can be trained, and what each needs.
 
     Example: [bold]attrex systems[/]
@@ -191,7 +191,7 @@ def systems() -> None:
     note("train one: attrex train --system NAME; a class of your own: --system package.module:Class")
 
 
-def settings(
+def settings_command(
     preset: Preset = "small",
     overrides: Set = None,
 ) -> None:

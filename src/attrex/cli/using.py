@@ -10,15 +10,15 @@ import typer
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed, part_of
-from attrex.cli.options import All, BatchSize, Model, NoPhotos, Source, Threshold, reads_products
+from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
 from attrex.cli.outputs import check_out, save_json
 from attrex.cli.screens.filling import fill_screen
 from attrex.errors import ConfigError
 
 
 @reads_products()
-def extract(
-    model: Model,
+def extract_command(
+    model: ModelArgument,
     data: Annotated[str, typer.Argument(metavar="INPUT", help="Products: JSONL, CSV, TSV, Parquet, a directory ...")],
     out: Annotated[Path, typer.Option(help="Where the values go, .jsonl or .parquet.")],
     threshold: Threshold = None,
@@ -41,7 +41,7 @@ def extract(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted extraction.")] = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Extract attribute values from products.
 
@@ -80,7 +80,7 @@ def extract(
 
 
 @reads_products("images")
-def fill(
+def fill_command(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="The products that were read, with their table.")],
     found: Annotated[
         Path, typer.Argument(metavar="VALUES", help="What `attrex extract` found in them: .jsonl or .parquet.")
@@ -110,7 +110,7 @@ def fill(
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
     everything: All = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Fill the blank cells of a table with extracted values.
 
@@ -146,8 +146,8 @@ def fill(
 
 
 @reads_products(limit=500)
-def export(
-    model: Model,
+def export_command(
+    model: ModelArgument,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the export.")],
     int8: Annotated[bool, typer.Option("--int8", help="Text encoder in 8 bits: smaller and faster.")] = False,
     sample: Annotated[
@@ -156,7 +156,7 @@ def export(
     ] = None,
     tolerance: Annotated[float, typer.Option(help="TAG-F1 that may be lost.", min=0, max=1)] = 0.002,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Export a model to ONNX: faster, and without torch.
 
@@ -183,7 +183,7 @@ def export(
 
 
 @reads_products()
-def report(
+def report_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model directory.")],
     others: Annotated[
         list[str], typer.Argument(metavar="[MODEL2] DATA", help="A second model to compare with, if any, and products.")
@@ -192,7 +192,7 @@ def report(
     most: Annotated[int, typer.Option("--products", help="Show at most this many products.", min=1)] = 200,
     no_photos: NoPhotos = False,
     *,
-    source: Source,
+    source: SourceOptions,
 ) -> None:
     """Show values in texts and photos on one HTML page.
 
@@ -219,7 +219,7 @@ def report(
     note(f"report: {page}")
 
 
-def push(
+def push_command(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model directory.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name on the Hugging Face hub, owner/model.")],
     public: Annotated[bool, typer.Option("--public", help="Make it public; default: private.")] = False,

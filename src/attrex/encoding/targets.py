@@ -158,11 +158,11 @@ def _window_labels(
     spans = list(_inside(located, window))
     for span in spans:
         by_attribute[span.attribute].append(span)
-    for attribute, first, last in longest_first(spans):
+    for attribute, first, last in longest_spans_first(spans):
         flat[first:last] = [2 * attribute + BEGIN, *[2 * attribute + INSIDE] * (last - first - 1)]
     pairs: dict[int, list[int]] = {}
     cells = {attribute: int(state) for attribute, state in states.items()}
-    for span in (span for group in by_attribute.values() for span in longest_first(group)):
+    for span in (span for group in by_attribute.values() for span in longest_spans_first(group)):
         pairs.setdefault(span.attribute, [OUTSIDE] * units)[span.first : span.last] = span.tags()
         cells[span.attribute] = int(CellState.LOCATED)
     return Labels(cells, int(rest), pairs, flat)
@@ -176,7 +176,7 @@ def _inside(spans: Iterable[UnitSpan], window: Window) -> Iterator[UnitSpan]:
             yield UnitSpan(span.attribute, max(span.first, first) - first, min(span.last, last) - first)
 
 
-def longest_first(spans: Iterable[UnitSpan]) -> list[UnitSpan]:
+def longest_spans_first(spans: Iterable[UnitSpan]) -> list[UnitSpan]:
     """Of spans that overlap, the longest; of equal ones, the first."""
     taken: set[int] = set()
     kept = []

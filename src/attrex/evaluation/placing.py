@@ -26,7 +26,7 @@ def with_places(
             placed.append(prediction)
             continue
         encoded = encoder.encode(product)
-        units = _units(encoded)
+        units = _owned_units(encoded)
         pieces = [_pieces(unit, encoder) for unit in units]
         values: list[Value] = []
         for value in prediction.values:
@@ -56,11 +56,11 @@ def places(units: Sequence[tuple[int, ...]], value: tuple[int, ...]) -> Iterator
 
 def _token_ids(word: str, encoder: ProductEncoder) -> set[tuple[int, ...]]:
     """How a word is read at the start of a text, and behind a space: some tokenizers tell the two apart."""
-    read = (_units(encoder.encode(Product("", {"text": text}))) for text in (word, f" {word}"))
+    read = (_owned_units(encoder.encode(Product("", {"text": text}))) for text in (word, f" {word}"))
     return {tuple(i for unit in units for i in _pieces(unit, encoder)) for units in read}
 
 
-def _units(encoded: EncodedProduct) -> list[Unit]:
+def _owned_units(encoded: EncodedProduct) -> list[Unit]:
     """The units of all windows, each once."""
     owned = (unit for window in encoded.windows for unit in window.units[slice(*window.owned)])
     return [unit for unit in owned if unit is not None]

@@ -111,7 +111,7 @@ def row_products(
     head = list(islice(rows, _HEAD))
     if not head:
         raise DataError(f"{name}: expected at least one product, got an empty file or dataset; check its source")
-    lacking = _lacking(head, shop.columns) if _labelled(head) else []
+    lacking = _lacking(head, shop.columns) if _own_rows(head) else []
     if lacking:  # may be a typo, so it is told
         log.warning(
             "%s lacks the columns %s, which the shop names: it is read as a file that Attrex wrote, by its own keys",
@@ -123,7 +123,7 @@ def row_products(
     return (to_product(row, shop, base, counts) for row in chain(head, rows))
 
 
-def _labelled(head: Sequence[RawRecord]) -> bool:
+def _own_rows(head: Sequence[RawRecord]) -> bool:
     """Whether the rows are in the form that :func:`~attrex.io.products.write_products` writes."""
     keys = [row.values.keys() for row in head if row.values]
     return all({"id", "attributes"} <= k and k & {"fields", "text"} for k in keys)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from attrex.reports.markup import Html, bdi, cut, el
 from attrex.types import Prediction, Product, Span
 
-MAX_TEXT = 2_000
+MAX_NOTEBOOK_TEXT = 2_000
 """Characters of a text that are shown."""
 _INKS = ("#fde68a", "#bfdbfe", "#bbf7d0", "#fbcfe8", "#ddd6fe", "#fed7aa", "#a5f3fc", "#e7e5e4")
 _MARK = "background:{};color:#111;border-radius:3px;padding:0 2px"
@@ -26,7 +26,7 @@ def product_html(product: Product) -> str:
     shown = [[bdi(a), bdi(", ".join(values) or "none")] for a, values in product.table.items()]
     head = el("p", el("b", bdi(product.id)), *(f" · {cut(fact)}" for fact in facts if fact), style="margin:2px 0")
     return el(
-        "div", head, *_notes(product.error, product.warnings), *texts, table_html(("", ""), shown) if shown else None
+        "div", head, *_alerts(product.error, product.warnings), *texts, table_html(("", ""), shown) if shown else None
     )
 
 
@@ -42,7 +42,7 @@ def prediction_html(prediction: Prediction) -> str:
     heads = ("attribute", "value", "confidence", "text", "where")
     body = table_html(heads, rows) if rows else el("p", "no value found", style="margin:2px 0")
     head = el("p", el("b", bdi(prediction.id)), style="margin:2px 0")
-    return el("div", head, *_notes(prediction.error, prediction.warnings), body)
+    return el("div", head, *_alerts(prediction.error, prediction.warnings), body)
 
 
 def table_html(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
@@ -52,7 +52,7 @@ def table_html(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
     return el("table", head, el("tbody", *body))
 
 
-def _notes(error: str | None, warnings: Sequence[str]) -> list[Html]:
+def _alerts(error: str | None, warnings: Sequence[str]) -> list[Html]:
     notes = [f"Not read: {error}"] if error else []
     return [el("p", cut(note), style="margin:2px 0;color:#b91c1c") for note in (*notes, *warnings)]
 
@@ -63,11 +63,21 @@ def _inks(attributes: Iterable[str]) -> Mapping[str, str]:
 
 def _marked(text: str, spans: Sequence[Span], inks: Mapping[str, str]) -> list[object]:
     """The text, cut where spans begin and end; where several overlap, the first one's colour and all names."""
-    cuts = sorted({0, min(len(text), MAX_TEXT), *(at for s in spans for at in (s.start, s.end) if at < MAX_TEXT)})
+    cuts = sorted(
+        {
+            0,
+            min(len(text), MAX_NOTEBOOK_TEXT),
+            *(at for s in spans for at in (s.start, s.end) if at < MAX_NOTEBOOK_TEXT),
+        }
+    )
     parts: list[object] = []
     for start, end in pairwise(cuts):
         here = [s for s in spans if s.start < end and start < s.end]
         names = ", ".join(cut(s.attribute) for s in here)
         part = text[start:end]
         parts.append(el("mark", part, title=names, style=_MARK.format(inks[here[0].attribute])) if here else part)
-    return [*parts, f" … {MAX_TEXT:,} of {len(text):,} characters shown"] if len(text) > MAX_TEXT else parts
+    return (
+        [*parts, f" … {MAX_NOTEBOOK_TEXT:,} of {len(text):,} characters shown"]
+        if len(text) > MAX_NOTEBOOK_TEXT
+        else parts
+    )

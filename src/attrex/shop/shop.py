@@ -29,10 +29,10 @@ _HEADER = """\
 #   attributes  name -> columns: table columns merged into it, options: known values, most frequent first,
 #               aliases: value -> other forms of it that texts use
 """
-_SECTIONS: dict[str, type[Any]] = {"columns": ColumnMapping, "cells": Cells, "labels": LabelPolicy}
-_PLAIN = ("languages", "word_forms", "aliases")
-_KEYS = (*_SECTIONS, *_PLAIN, "attributes", "categories")
-_Section = TypeVar("_Section")
+_SHOP_SECTIONS: dict[str, type[Any]] = {"columns": ColumnMapping, "cells": Cells, "labels": LabelPolicy}
+_PLAIN_TYPES = ("languages", "word_forms", "aliases")
+_SHOP_KEYS = (*_SHOP_SECTIONS, *_PLAIN_TYPES, "attributes", "categories")
+_ShopSection = TypeVar("_ShopSection")
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Shop:
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
             raise ConfigError(f"{path} is not YAML: {exc}") from exc
         if not isinstance(body, dict):
-            raise ConfigError(f"{path} should be a mapping with any of {', '.join(_KEYS)}")
+            raise ConfigError(f"{path} should be a mapping with any of {', '.join(_SHOP_KEYS)}")
         try:
             return cls._from_plain(body)
         except (ConfigError, SchemaError) as exc:
@@ -108,16 +108,16 @@ class Shop:
     @classmethod
     def _from_plain(cls, body: Mapping[str, Any]) -> Self:
         for key in body:
-            if key not in _KEYS:
-                home = next((s for s, kind in _SECTIONS.items() if key in _types(kind)), None)
+            if key not in _SHOP_KEYS:
+                home = next((s for s, kind in _SHOP_SECTIONS.items() if key in _types(kind)), None)
                 raise ConfigError(
                     f"unknown key {key!r}"
-                    + (f"; it belongs under `{home}:`" if home else did_you_mean(key, _KEYS))
-                    + f" (known: {', '.join(_KEYS)})"
+                    + (f"; it belongs under `{home}:`" if home else did_you_mean(key, _SHOP_KEYS))
+                    + f" (known: {', '.join(_SHOP_KEYS)})"
                 )
-        given: dict[str, Any] = {name: _section(name, kind, body.get(name)) for name, kind in _SECTIONS.items()}
+        given: dict[str, Any] = {name: _section(name, kind, body.get(name)) for name, kind in _SHOP_SECTIONS.items()}
         types = _types(cls)
-        for key in _PLAIN:
+        for key in _PLAIN_TYPES:
             if body.get(key, "") != "":  # a key without anything, too
                 given[key] = _value(types[key], body[key], key)
         return cls(**given, schema=Schema.from_plain(body.get("attributes"), body.get("categories")))
@@ -125,10 +125,10 @@ class Shop:
     def to_yaml(self) -> str:
         """The file's text, with every key."""
         body: dict[str, Any] = {
-            name: {key: _plain(getattr(getattr(self, name), key)) for key in _types(kind)}
-            for name, kind in _SECTIONS.items()
+            name: {key: _plain_value(getattr(getattr(self, name), key)) for key in _types(kind)}
+            for name, kind in _SHOP_SECTIONS.items()
         }
-        body |= {key: _plain(getattr(self, key)) for key in _PLAIN} | self.schema.to_plain()
+        body |= {key: _plain_value(getattr(self, key)) for key in _PLAIN_TYPES} | self.schema.to_plain()
         return _HEADER + yaml.safe_dump(body, allow_unicode=True, sort_keys=False, width=120)
 
     def save(self, path: str | Path) -> None:
@@ -143,13 +143,13 @@ def _types(kind: type[Any]) -> dict[str, str]:
     return {f.name: str(f.type) for f in fields(kind) if f.name != "columns"}
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _plain(content) for key, content in value.items()}
+        return {key: _plain_value(content) for key, content in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
-def _section(name: str, kind: type[_Section], body: Any) -> _Section:
+def _section(name: str, kind: type[_ShopSection], body: Any) -> _ShopSection:
     types = _types(kind)
     if body and not isinstance(body, dict):
         raise ConfigError(f"{name} should be a mapping with any of {', '.join(types)}, not {body!r}")
@@ -159,7 +159,7 @@ def _section(name: str, kind: type[_Section], body: Any) -> _Section:
     return kind(**{key: _value(types[key], value, f"{name}: {key}") for key, value in (body or {}).items()})
 
 
-_KINDS = {
+_YAML_KINDS = {
     "bool": "true or false",
     "int": "a whole number",
     "float": "a number",
@@ -187,4 +187,4 @@ def _value(kind: str, value: Any, where: str) -> Any:
     elif isinstance(value, dict) and kind.startswith("Mapping"):
         inner = kind.removeprefix("Mapping[str, ").removesuffix("]")
         return {word: _value(inner, content, f"{where}: {word}") for word, content in value.items()}
-    raise ConfigError(f"{where} should be {_KINDS.get(kind, 'a list of words')}, not {value!r}")
+    raise ConfigError(f"{where} should be {_YAML_KINDS.get(kind, 'a list of words')}, not {value!r}")

@@ -25,7 +25,7 @@ SEVERAL = 0.01
 """An attribute is single-valued where fewer of its filled cells than this share hold several values."""
 MIN_CELLS = 5
 """Filled cells beside which a form must have been found before it is taken for the cells' value."""
-AGREEMENT = 0.8
+CELL_AGREEMENT = 0.8
 """The share of them that must agree on the value, 0..1."""
 
 
@@ -209,23 +209,23 @@ class ValueNormalizer:
 
     @classmethod
     def _parse(cls, body: Any) -> ValueNormalizer:
-        version = _require(body, "format", int)
+        version = _require_entry(body, "format", int)
         if version != NORMALIZER_FORMAT:
             raise DataError(f"format should be {NORMALIZER_FORMAT}, found {version!r}")
         _require_keys(body, ("format", "folding", "aliases", "attributes"), "the normaliser")
-        folding = _require(body, "folding", dict)
+        folding = _require_entry(body, "folding", dict)
         _require_keys(folding, tuple(Folder().settings), "folding")
-        normalizer = cls(Folder(**folding), _parse_forms(body, "aliases"))
+        normalizer = cls(Folder(**folding), _parse_form_counts(body, "aliases"))
         normalizer._of_model = True
-        for name, row in _require(body, "attributes", dict).items():
+        for name, row in _require_entry(body, "attributes", dict).items():
             _require_keys(row, tuple(AttributeForms().to_json()), f"attribute {name!r}")
             normalizer._attributes[name] = AttributeForms(
                 values=_parse_words(row, "values"),
-                forms=_parse_forms(row, "forms"),
+                forms=_parse_form_counts(row, "forms"),
                 modifiers=frozenset(_parse_words(row, "modifiers")),
                 cells=_parse_counts(row, "cells"),
-                single=_require(row, "single", int),
-                several=_require(row, "several", int),
+                single=_require_entry(row, "single", int),
+                several=_require_entry(row, "several", int),
                 labels=_parse_counters(row, "labels"),
                 beside=_parse_counters(row, "beside"),
             )
@@ -242,7 +242,7 @@ def _most_frequent(values: Counter[str]) -> str | None:
 def _found_beside(values: Counter[str]) -> str | None:
     """The value of nearly all filled cells beside which a form was found."""
     total, value = values.total(), _most_frequent(values)
-    return value if value is not None and total >= MIN_CELLS and values[value] >= AGREEMENT * total else None
+    return value if value is not None and total >= MIN_CELLS and values[value] >= CELL_AGREEMENT * total else None
 
 
 def _known_values(schema: Schema, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
@@ -253,13 +253,13 @@ def _known_values(schema: Schema, lexicon: Lexicon) -> Iterator[tuple[str, str]]
         yield from ((name, value) for value in (*vocabulary.accepted, *vocabulary.headed) if value)
 
 
-_KINDS = {int: "a whole number", list: "a list", dict: "an object"}
+_ENTRY_KINDS = {int: "a whole number", list: "a list", dict: "an object"}
 
 
-def _require(body: Any, key: str, kind: type) -> Any:
+def _require_entry(body: Any, key: str, kind: type) -> Any:
     if not isinstance(body, dict) or type(body.get(key)) is not kind:
         found = body.get(key) if isinstance(body, dict) else body
-        raise DataError(f"{key!r} should be {_KINDS[kind]}, found {found!r:.80}")
+        raise DataError(f"{key!r} should be {_ENTRY_KINDS[kind]}, found {found!r:.80}")
     return body[key]
 
 
@@ -269,22 +269,22 @@ def _require_keys(body: Any, keys: tuple[str, ...], where: str) -> None:
 
 
 def _parse_words(body: Any, key: str) -> list[str]:
-    words: list[str] = _require(body, key, list)
+    words: list[str] = _require_entry(body, key, list)
     if not all(isinstance(word, str) for word in words):
         raise DataError(f"{key!r} should be a list of words, found {words!r:.80}")
     return words
 
 
-def _parse_forms(body: Any, key: str) -> dict[str, tuple[str, ...]]:
-    forms = _require(body, key, dict)
+def _parse_form_counts(body: Any, key: str) -> dict[str, tuple[str, ...]]:
+    forms = _require_entry(body, key, dict)
     return {value: tuple(_parse_words(forms, value)) for value in forms}
 
 
 def _parse_counts(body: Any, key: str) -> Counter[str]:
-    counts = _require(body, key, dict)
-    return Counter({value: _require(counts, value, int) for value in counts})
+    counts = _require_entry(body, key, dict)
+    return Counter({value: _require_entry(counts, value, int) for value in counts})
 
 
 def _parse_counters(body: Any, key: str) -> defaultdict[str, Counter[str]]:
-    counters = _require(body, key, dict)
+    counters = _require_entry(body, key, dict)
     return defaultdict(Counter, {form: _parse_counts(counters, form) for form in counters})

@@ -13,9 +13,9 @@ from attrex.cli.screens.figures import Figures, to_do
 if TYPE_CHECKING:
     from attrex.quality.report import CheckReport
 
-STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
+SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 """The style of each severity."""
-ATTRIBUTES = {
+ATTRIBUTE_COLUMNS = {
     "fill_share": "filled",
     "located_share": "in the\ntext",
     "filled": "filled\ncells",
@@ -30,14 +30,14 @@ ATTRIBUTES = {
 def check_screen(report: CheckReport, everything: bool = False) -> Group:
     """The findings, the gravest first, each with its advice; then the figures."""
     findings = [
-        (Text(f"{f.severity:>7}", STYLES[f.severity]), Text.assemble(f.what, (f"\n-> {f.advice}", "dim")))
+        (Text(f"{f.severity:>7}", SEVERITY_STYLES[f.severity]), Text.assemble(f.what, (f"\n-> {f.advice}", "dim")))
         for f in report.findings
     ]
     counts = ", ".join(f"{name} {n:,}" for name, n in report.images.items())
     return Group(
         *(to_do(findings, everything) if findings else [Text("Nothing to report.")]),
         _table("Products", "split", report.splits, everything, what="splits"),
-        _table("Attributes", "attribute", report.attributes, everything, ATTRIBUTES),
+        _table("Attributes", "attribute", report.attributes, everything, ATTRIBUTE_COLUMNS),
         _table("Text lengths", "unit", report.lengths, everything, what="units"),
         *([Text(f"\nProducts by their photos, and photos: {counts}")] if counts else []),
     )

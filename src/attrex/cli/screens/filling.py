@@ -12,7 +12,7 @@ from attrex.cli.screens.figures import Figures, to_do
 if TYPE_CHECKING:
     from attrex.filling.report import FillReport
 
-EXAMPLES = 5
+UNKNOWN_WORD_EXAMPLES = 5
 """Words or attributes in a sentence."""
 
 
@@ -38,7 +38,9 @@ def fill_screen(report: FillReport, everything: bool = False) -> Group:
         )
     headings = ("attribute", "filled", "agreement", "before", "now", *(o.value for o in shown))
     table = Figures(f"Cells of {report.rows:,} products", headings, rows, everything)
-    return Group(Text(f"{report.filled:,} blank cells were filled{_estimate(report)}."), *to_do(_advice(report)), table)
+    return Group(
+        Text(f"{report.filled:,} blank cells were filled{_estimate(report)}."), *to_do(_fill_advice(report)), table
+    )
 
 
 def _estimate(report: FillReport) -> str:
@@ -58,7 +60,7 @@ def _estimate(report: FillReport) -> str:
     )
 
 
-def _advice(report: FillReport) -> list[str]:
+def _fill_advice(report: FillReport) -> list[str]:
     from attrex.filling.fill import Outcome
 
     advice = []
@@ -67,13 +69,13 @@ def _advice(report: FillReport) -> list[str]:
             f"Filled cells that say something else than the texts: {differs:,}. Review them: --changes lists them"
         )
     if report.unknown:
-        words = ", ".join(f"{a}: {v} ({n:,})" for (a, v), n in report.unknown.most_common(EXAMPLES))
+        words = ", ".join(f"{a}: {v} ({n:,})" for (a, v), n in report.unknown.most_common(UNKNOWN_WORD_EXAMPLES))
         advice.append(
             f"Words that the table lacks: {len(report.unknown):,} (--known-only leaves them out), most often {words}"
         )
     if silent := [a for a in report.attributes if not report.outcomes[a]]:
-        more = f" and {len(silent) - EXAMPLES:,} more" if len(silent) > EXAMPLES else ""
-        advice.append(f"Attributes of which nothing was found: {', '.join(silent[:EXAMPLES])}{more}")
+        more = f" and {len(silent) - UNKNOWN_WORD_EXAMPLES:,} more" if len(silent) > UNKNOWN_WORD_EXAMPLES else ""
+        advice.append(f"Attributes of which nothing was found: {', '.join(silent[:UNKNOWN_WORD_EXAMPLES])}{more}")
     if report.errors:
         advice.append(f"Rows that could not be read: {report.errors:,}; their cells are as they were")
     return advice

@@ -18,7 +18,7 @@ from attrex.errors import ConfigError, did_you_mean
 from attrex.shop.shop import DEFAULT_SHOP, SHOP_FILE
 from attrex.types import Product
 
-_LEXICONS = {"en": english.LEXICON, "zh": chinese.LEXICON}
+_LEXICONS = {"en": english.ENGLISH, "zh": chinese.CHINESE}
 LANGUAGES = tuple(_LEXICONS)
 SHOPS = {"en": english.SHOP, "zh": DEFAULT_SHOP}
 TRAPS = ("ambiguous_color", "brand_color", "category_word", "negative_mention")

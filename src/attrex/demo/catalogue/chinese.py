@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from attrex.demo.catalogue.vocabulary import Language, look_alikes, parse_forms
 
-_BRANDS = (
+_CHINESE_BRANDS = (
     "蓝港湾,红色杉木,青色山房,黑雀,粉灯笼,白鹭洲,灰原,橙林,"
     "NORVANE,塔莫,KESTRA,流明,蕨溪,OSTRAVA,海燕屋,奎隆,"
     "哈罗坊,SAVANTO,维摩拉,WEXLEY,雅洛,ZEPHRA,科瓦洛,敦米尔"
 )
 
-_VALUES = {
+_CHINESE_VALUES = {
     "type": {
         "tshirt": "T恤; T恤, T恤衫",
         "shirt": "衬衫; 衬衫, 衬衣",
@@ -98,10 +98,10 @@ _VALUES = {
     "care": {"machine": "机洗; 机洗", "hand": "手洗; 手洗", "dry_clean": "干洗; 干洗"},
 }
 
-_ALL_TOPS = "tshirt shirt sweater jacket dress"
-_BAGS = "handbag backpack"
+_CHINESE_TOPS = "tshirt shirt sweater jacket dress"
+_CHINESE_BAGS = "handbag backpack"
 
-LEXICON = Language(
+CHINESE = Language(
     attribute_names={
         "brand": "品牌",
         "type": "类型",
@@ -124,7 +124,7 @@ LEXICON = Language(
         "bags": "箱包",
         "accessories": "配饰",
     },
-    forms=parse_forms(_VALUES, _BRANDS),
+    forms=parse_forms(_CHINESE_VALUES, _CHINESE_BRANDS),
     titles=(
         "{brand}{gender}{color}{type}",
         "{brand}{gender}{color}{pattern}{type}",
@@ -200,20 +200,20 @@ LEXICON = Language(
     look_alikes=look_alikes(
         ("圆形表盘清晰易读", "watch", "neckline round"),
         ("圆头鞋楦不挤脚", "sneakers boots sandals", "neckline round"),
-        ("V字车线点缀正面", f"{_BAGS} sneakers boots", "neckline v"),
-        ("灵感来自POLO赛场", f"{_BAGS} watch cap", "neckline polo"),
+        ("V字车线点缀正面", f"{_CHINESE_BAGS} sneakers boots", "neckline v"),
+        ("灵感来自POLO赛场", f"{_CHINESE_BAGS} watch cap", "neckline polo"),
         ("按动侧面纽扣调日期", "watch", "closure buttons"),
         ("附赠拉链收纳袋", "tshirt sandals cap", "closure zip"),
-        ("灵感取自帆布油画", _ALL_TOPS, "material canvas"),
-        ("附赠棉质收纳袋", f"{_BAGS} watch boots", "material cotton"),
-        ("如真丝般顺滑触感", f"{_BAGS} watch", "material silk"),
+        ("灵感取自帆布油画", _CHINESE_TOPS, "material canvas"),
+        ("附赠棉质收纳袋", f"{_CHINESE_BAGS} watch boots", "material cotton"),
+        ("如真丝般顺滑触感", f"{_CHINESE_BAGS} watch", "material silk"),
         ("格子礼盒精美包装", "watch sneakers boots sandals", "pattern checked"),
         ("条纹礼袋送礼体面", "watch sandals boots", "pattern striped"),
         ("内搭无袖也好看", "trousers skirt shorts scarf", "sleeve sleeveless"),
         ("超薄修身表壳", "watch", "fit slim"),
-        ("内部空间宽松好放", _BAGS, "fit loose"),
+        ("内部空间宽松好放", _CHINESE_BAGS, "fit loose"),
         ("适合搭各种连衣裙", "scarf handbag sandals", "type dress"),
-        ("侧袋可以放手表", f"jacket {_BAGS}", "type watch"),
+        ("侧袋可以放手表", f"jacket {_CHINESE_BAGS}", "type watch"),
     ),
     spec_name="规格{:05d}",
     spec_sentence="规格{0}：{1}",

@@ -122,7 +122,7 @@ _VALUES = {
 _ALL_TOPS = "tshirt shirt sweater jacket dress"
 _BAGS = "handbag backpack"
 
-LEXICON = Language(
+ENGLISH = Language(
     attribute_names={
         "brand": "Brand",
         "type": "Product Type",
