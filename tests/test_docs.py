@@ -1,7 +1,10 @@
-"""What the documentation says is so: settings, commands, links."""
+"""What the documentation says is so: settings, commands, Python, links."""
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,6 +15,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+import attrex
 from attrex.cli import app
 from attrex.config import Config
 from attrex.shop.cells import BLANK_MARKERS
@@ -53,6 +57,33 @@ def test_every_command_shown_is_one_that_parses(line: str) -> None:
     _, name, *arguments = shlex.split(line, comments=True)
     with COMMANDS[name].make_context(name, arguments):
         pass
+
+
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+PYTHON = [(page, code) for page in PAGES for code in python_blocks(page)]
+
+
+def test_the_pages_on_python_show_python() -> None:
+    shown = {page.relative_to(ROOT).as_posix() for page, _ in PYTHON}
+    assert {"README.md", "docs/how-to/python.md"} <= shown
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=lambda part: part.name if isinstance(part, Path) else "")
+def test_python_that_is_shown_uses_what_there_is(page: Path, code: str) -> None:
+    """It compiles; what it imports of attrex exists; the library's functions take the arguments shown."""
+    tree = ast.parse(code, filename=str(page))
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(module)) if module.split(".")[0] == "attrex":
+                assert [a.name for a in node.names if not hasattr(importlib.import_module(module), a.name)] == []
+            case ast.Attribute(value=ast.Name(id="attrex"), attr=name):
+                assert name in attrex.__all__
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="attrex"), attr=name)):
+                function = getattr(attrex, name)
+                inspect.signature(function).bind(*node.args, **{k.arg: k.value for k in node.keywords if k.arg})
 
 
 def test_the_pages_show_the_main_commands() -> None:

@@ -164,7 +164,7 @@ class GuidanceConfig(_Section):
 
 
 class QueryConfig(_Section):
-    """Of systems that are told which attribute to look for (`attrex systems`)."""
+    """Of systems that are given the attribute to look for (`attrex systems`)."""
 
     negatives: int = Field(3, ge=0)
     """Attributes without a value that are asked for in a training step, per text window."""

@@ -73,7 +73,7 @@ def locate(
 
     :param table: products with their table.
     :param out: where the labelled products go, .jsonl or .jsonl.gz; None: they are kept in memory.
-    :param lexicon: what the texts call the values: a lexicon, its file, or ``MINE`` to mine one from the texts first.
+    :param lexicon: what the texts call the values: a lexicon, its file, or ``"mine"`` to mine one from the texts first.
     :param relabel: label anew what has labels already, but for complete products.
     """
     from attrex.io.products import write_products
@@ -82,7 +82,7 @@ def locate(
     from attrex.shop.cells import ColumnCounts
 
     shop, products = _shop(shop), _products(table, shop)
-    words = mine(track(products, "mining", progress), shop) if lexicon is MINE else _lexicon(lexicon)
+    words = mine(track(products, "mining", progress), shop) if lexicon == MINE else _lexicon(lexicon)
     columns = ColumnCounts()
     attributes = dict.fromkeys(a for p in track(_counted(products, columns), "reading", progress) for a in p.table)
     labeler = DistantLabeler(shop, words)
