@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ from attrex.inference.extractor import Extractor
 from attrex.io.images import ImageLoader, ImageTransform
 from attrex.io.predictions import read_predictions
 from attrex.labels.mentions import UnlabelledMentions
-from attrex.labels.pseudo_labels import Teacher
-from attrex.labels.supervision import supervision
+from attrex.labels.pseudo_labels import Teacher, TeacherCounts
+from attrex.labels.supervision import Supervision, supervision
 from attrex.model.build import build_system
 from attrex.model.text_encoder import resolve_text_model
 from attrex.progress import Progress, note, silent
@@ -103,27 +104,14 @@ def _fit(
 ) -> Model:
     """One training, from its start or from a checkpoint, to a model directory."""
     set_seed(config.training.seed)
-    model, schema = new_model(config, shop), shop.schema
+    model = new_model(config, shop)
     model.normalizer = ValueNormalizer.fit(
         (p for p in products if p.error is None), shop=shop, lexicon=lexicon or NOTHING_MINED
     )
-    mentions = None  # of complete products everything is known
-    if not all(p.complete for p in products):
-        words = WordLists.of(shop)
-        mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share, words=words)
-    known = supervision(products, schema, mentions)
-    note(progress, known.render())
-    pseudo_labels = teacher.count(products) if teacher else None
-    if pseudo_labels:
-        note(progress, pseudo_labels.render())
-    model.network.drop_uncertain = known.mostly_in_doubt
+    data = _training_data(products, model, teacher, progress)
     repeated = _count_repeated(products, validation, progress)
-    if config.range.unknown == "negative":
-        mentions = None  # what is not labelled is absent
-    encoder = ProductEncoder(model.tokenizer, config, schema)
-    train_set = LabelledProducts(products, encoder, TargetEncoder(schema, mentions, teacher))
-    if train_set.left_out:
-        note(progress, f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
+    train_set, mentions = data.train_set, data.mentions
+    model.network.drop_uncertain = data.known.mostly_in_doubt
     model.network.build_vocabulary(labelled_values(train_set))
     init_range_bias(model, train_set)
     calibrate_regions(model, products)
@@ -139,7 +127,7 @@ def _fit(
     def measure(bootstrap: int = 0) -> dict[str, Any]:
         return score(validation, read(), bootstrap=bootstrap).to_json()
 
-    collator = Collator(encoder, extractor.loader)
+    collator = Collator(extractor.encoder, extractor.loader)
     trainer = AttrexTrainer(
         model.network,
         config,
@@ -164,9 +152,9 @@ def _fit(
         "steps": trainer.state.global_step,
         "minutes": round(trainer.minutes, 2),
         "seed": config.training.seed,
-        "cells": known.by_attribute(schema.names),
-        "supervision": known.to_json(),
-        "pseudo_labels": pseudo_labels.to_json() if pseudo_labels else None,
+        "cells": data.known.by_attribute(shop.schema.names),
+        "supervision": data.known.to_json(),
+        "pseudo_labels": data.pseudo_labels.to_json() if data.pseudo_labels else None,
         "repeated_validation": repeated,
         "left_open": mentions is not None and not all(p.complete for p in validation),
     }
@@ -176,6 +164,39 @@ def _fit(
         model.save(directory, card=model_card(model))
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return model
+
+
+@dataclass(frozen=True)
+class _TrainingData:
+    """What a training learns from."""
+
+    train_set: LabelledProducts
+    known: Supervision
+    mentions: UnlabelledMentions | None  #: None where nothing is unknown
+    pseudo_labels: TeacherCounts | None
+
+
+def _training_data(
+    products: Sequence[Product], model: Model, teacher: Teacher | None, progress: Progress
+) -> _TrainingData:
+    """Encoded products with their targets; what is known of their cells is reported."""
+    config, schema = model.config, model.schema
+    mentions = None  # of complete products everything is known
+    if not all(p.complete for p in products):
+        words = WordLists.of(model.shop)
+        mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share, words=words)
+    known = supervision(products, schema, mentions)
+    note(progress, known.render())
+    pseudo_labels = teacher.count(products) if teacher else None
+    if pseudo_labels:
+        note(progress, pseudo_labels.render())
+    if config.range.unknown == "negative":
+        mentions = None  # what is not labelled is absent
+    encoder = ProductEncoder(model.tokenizer, config, schema)
+    train_set = LabelledProducts(products, encoder, TargetEncoder(schema, mentions, teacher))
+    if train_set.left_out:
+        note(progress, f"{train_set.left_out} of {len(products)} training rows have no readable text and are left out")
+    return _TrainingData(train_set, known, mentions, pseudo_labels)
 
 
 def _teacher(

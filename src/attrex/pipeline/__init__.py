@@ -1,0 +1,29 @@
+"""The whole job as functions: locate, check, train, extract, fill, evaluate, report, export.
+
+The commands of the same names parse and print; a notebook, a job or a server calls these. Products are given as a file
+(or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
+of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attrex.progress`). Errors are
+:class:`~attrex.errors.AttrexError` and name arguments.
+"""
+
+from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, locate
+from attrex.pipeline.measuring import evaluate
+from attrex.pipeline.training import labelled_by_hand, train
+from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report
+
+__all__ = [
+    "MINE",
+    "Extraction",
+    "Filling",
+    "Labelled",
+    "check",
+    "compare_labels",
+    "evaluate",
+    "export",
+    "extract",
+    "fill",
+    "labelled_by_hand",
+    "locate",
+    "report",
+    "train",
+]

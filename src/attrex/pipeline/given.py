@@ -1,0 +1,70 @@
+"""What the functions of the pipeline are given: products, a shop, a lexicon, a model, in any of their forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrex.io.readers import Products, Source
+from attrex.io.rows import as_products
+from attrex.shop.shop import DEFAULT_SHOP, Shop
+from attrex.types import Product
+
+if TYPE_CHECKING:
+    from attrex.inference.checkpoint import Model
+    from attrex.inference.extractor import Extractor
+    from attrex.vocabulary.lexicon import Lexicon
+
+    ModelSource = str | Path | Model | Extractor  # a directory, a name on the Hugging Face hub, or a loaded one
+
+ProductSource = Source | Products | Iterable[Product | Mapping[str, Any] | str]
+"""A file, a data set, or products, dicts or texts."""
+
+
+def shop_of(shop: Shop | str | Path | None, model: Any = None) -> Shop:
+    """The shop that is given, else the model's, else one with nothing but defaults."""
+    from attrex.inference.directory import model_shop
+
+    if shop is not None:
+        return shop if isinstance(shop, Shop) else Shop.load(shop)
+    if isinstance(model, str | Path):
+        return model_shop(model)
+    if model is not None:
+        return getattr(model, "model", model).shop
+    return DEFAULT_SHOP
+
+
+def products_of(source: ProductSource, shop: Shop) -> Iterable[Product]:
+    """Products that can be iterated again."""
+    labelled = getattr(source, "products", None)  # of what `locate` returned
+    if isinstance(labelled, Products):
+        return labelled
+    if isinstance(source, Products):
+        return source
+    if isinstance(source, str | Path | Mapping) or hasattr(source, "with_format"):
+        return Products(source, shop=shop)  # type: ignore[arg-type]
+    return list(as_products(source, shop))
+
+
+def counted(products: Iterable[Product], counts: Any) -> Iterable[Product]:
+    """The same, with their columns counted where they are read from a file."""
+    return products.counted(counts) if isinstance(products, Products) else products
+
+
+def lexicon_of(lexicon: Lexicon | str | Path | None) -> Lexicon:
+    from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
+
+    if lexicon is None:
+        return NOTHING_MINED
+    return lexicon if isinstance(lexicon, Lexicon) else Lexicon.load(lexicon)
+
+
+def extractor_of(model: Any, **options: Any) -> Extractor:
+    from attrex.inference.extractor import Extractor
+
+    if isinstance(model, Extractor):
+        return model
+    if isinstance(model, str | Path):
+        return Extractor.load(model, **options)
+    return Extractor(model)

@@ -1,0 +1,261 @@
+"""Using a model: extract, fill, report, export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrex.errors import ConfigError
+from attrex.pipeline.given import ProductSource, extractor_of, lexicon_of, products_of, shop_of
+from attrex.progress import Progress, note, silent, track
+from attrex.shop.shop import Shop
+from attrex.types import Prediction
+
+if TYPE_CHECKING:
+    from attrex.evaluation.parity import Parity
+    from attrex.filling.fill import FilledRow
+    from attrex.filling.report import FillReport
+    from attrex.inference.checkpoint import Model
+    from attrex.inference.extractor import Attributes
+    from attrex.io.predictions import PredictionCounts
+    from attrex.pipeline.given import ModelSource
+    from attrex.vocabulary.lexicon import Lexicon
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was extracted: predictions in the order of the products, in memory or in a file."""
+
+    counts: PredictionCounts
+    path: Path | None = None
+    predictions: Sequence[Prediction] = field(default=(), repr=False)  #: where there is no file
+
+    def __iter__(self) -> Iterator[Prediction]:
+        from attrex.io.predictions import read_predictions
+
+        return iter(self.predictions) if self.path is None else read_predictions(self.path)
+
+    def __len__(self) -> int:
+        return self.counts.rows
+
+    def _repr_html_(self) -> str:
+        """The first ten predictions, for a notebook."""
+        return "".join(prediction._repr_html_() for prediction in islice(self, 10))
+
+
+def extract(
+    model: ModelSource,
+    products: ProductSource,
+    out: str | Path | None = None,
+    *,
+    shop: Shop | str | Path | None = None,
+    threshold: float | None = None,
+    min_confidence: float | None = None,
+    attributes: Attributes | None = None,
+    photos: bool = True,
+    evidence: bool = True,
+    backend: str = "auto",
+    precision: str | None = None,
+    batch_size: int | None = None,
+    cache: str | Path | None = None,
+    resume: bool = False,
+    options: Mapping[str, Any] | None = None,
+    allow_code: Iterable[str | type] = (),
+    progress: Progress = silent,
+) -> Extraction:
+    """Values with their places, confidence and image evidence, one prediction per product, in order.
+
+    :param out: where they go, .jsonl or .parquet; None: they are kept in memory.
+    :param shop: None: the model's own.
+    :param threshold: S_thr in place of the model's.
+    :param min_confidence: leave out values below it.
+    :param attributes: what to look for, in place of what the model would choose.
+    :param evidence: keep the region weights of each value.
+    :param backend: torch for a model, onnx for an export, auto for what is there.
+    :param precision: of torch: fp32, bf16, or auto.
+    :param cache: a directory that keeps encoded photos for the next run.
+    :param resume: continue an interrupted extraction into ``out``.
+    :param options: what else the rows depend on, e.g. how the products were read; resuming with other ones is refused.
+    :param allow_code: classes that the model may name as its own (docs/extending.md).
+    """
+    from attrex.inference.extractor import CHUNK
+    from attrex.io.predictions import PredictionCounts, PredictionFile, read_predictions
+
+    how: dict[str, Any] = {
+        "threshold": threshold,
+        "min_confidence": min_confidence,
+        "photos": photos,
+        "evidence": evidence,
+        "batch_size": batch_size,
+        "attributes": attributes,
+    }
+    loading: dict[str, Any] = {
+        "backend": backend,
+        "precision": precision,
+        "cache_dir": Path(cache) if cache else None,
+        "allow_code": allow_code,
+    }
+    if out is None:
+        extractor = extractor_of(model, **loading)
+        rows = track(products_of(products, shop_of(shop, model)), "extracting", progress)
+        found = list(extractor.extract(rows, **how))
+        counts = PredictionCounts()
+        for prediction in found:
+            counts.add(prediction.to_json())
+        return Extraction(counts, predictions=found)
+    name = str(model) if isinstance(model, str | Path) else type(model).__name__
+    depends_on = {"model": str(Path(name).resolve()) if Path(name).exists() else name, "precision": precision}
+    depends_on |= {key: value for key, value in how.items() if not callable(value)} | dict(options or {})
+    target = PredictionFile(out, resume=resume, options=depends_on)
+    source = products_of(products, shop_of(shop, model))
+    if target.finished:
+        target.check_same(source, (prediction.id for prediction in read_predictions(out)))
+        note(progress, f"{out} is finished already: nothing left to do; delete it to extract again")
+    else:
+        with target.open():
+            extractor = extractor_of(model, **loading)
+            how["batch_size"] = size = batch_size or extractor.model.config.training.eval_batch_size
+            left = target.remaining(source, step=size * CHUNK)
+            target.write(track(extractor.extract(left, **how), "extracting", progress, done=target.counts.rows))
+    return Extraction(target.counts, Path(out))
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A filled table and what became of its cells."""
+
+    report: FillReport
+    path: Path | None = None
+    rows: Sequence[FilledRow] = field(default=(), repr=False)  #: where there is no file
+
+
+def fill(
+    table: ProductSource,
+    predictions: Iterable[Prediction] | str | Path,
+    out: str | Path | None = None,
+    *,
+    changes: str | Path | None = None,
+    model: str | Path | None = None,
+    shop: Shop | str | Path | None = None,
+    catalog: Sequence[ProductSource] = (),
+    lexicon: Lexicon | str | Path | None = None,
+    min_confidence: float = 0.5,
+    known_only: bool = False,
+    limit: int | None = None,
+    progress: Progress = silent,
+) -> Filling:
+    """Fill the blank cells of a table with what was extracted, in the shop's own words. Filled cells never change.
+
+    :param table: the products that were read, with their table.
+    :param predictions: what :func:`extract` returned or wrote for them.
+    :param out: the filled table, .csv, .jsonl or .parquet; None: rows are kept in memory.
+    :param changes: where every value and what became of it goes, .csv or .jsonl.
+    :param model: the model that read the products: it knows the shop's words from its training, and the shop.
+    :param catalog: more products with their table to learn the shop's words from.
+    :param lexicon: what the texts call the values; a model knows its own.
+    :param min_confidence: values below it do not count.
+    :param known_only: fill with values that the table, shop or lexicon has, and no others.
+    :param limit: only the first so many predictions, where ``table`` is read so far.
+    """
+    from attrex.filling.changes import write_filled
+    from attrex.filling.fill import fill_table
+    from attrex.filling.report import FillReport
+    from attrex.inference.directory import locate_model
+    from attrex.io.predictions import read_predictions
+    from attrex.io.tables import SEPARATOR
+    from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
+
+    if model is not None and lexicon is not None:
+        raise ConfigError("a model knows the words of its lexicon from its training; give model or lexicon")
+    shop = shop_of(shop, model)
+    if model is not None:
+        normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
+    else:
+        normalizer = ValueNormalizer.fit(shop=shop, lexicon=lexicon_of(lexicon))
+    for source in catalog:
+        normalizer.refine(track(products_of(source, shop), "learning the words", progress))
+    products = products_of(table, shop)
+    found = predictions if isinstance(predictions, str | Path) else list(predictions)
+
+    def read() -> Iterator[Prediction]:
+        rows = read_predictions(found) if isinstance(found, str | Path) else iter(found)
+        return islice(rows, limit)
+
+    normalizer.refine(track(products, "learning the words", progress), read())
+    rows = fill_table(
+        track(products, "filling", progress), read(), normalizer, min_confidence=min_confidence, known_only=known_only
+    )
+    if out is None:
+        report, kept = FillReport(), list(rows)
+        for row in kept:
+            report.add(row)
+        return Filling(report, rows=kept)
+    report = write_filled(
+        rows,
+        Path(out),
+        Path(changes) if changes else None,
+        id_column=shop.columns.id,
+        order=normalizer.attributes,
+        separator=shop.cells.separator or SEPARATOR,
+    )
+    return Filling(report, Path(out))
+
+
+def report(
+    models: ModelSource | Sequence[ModelSource],
+    products: ProductSource,
+    out: str | Path,
+    *,
+    shop: Shop | str | Path | None = None,
+    photos: bool = True,
+    most: int = 200,
+    title: str | None = None,
+    allow_code: Iterable[str | type] = (),
+) -> Path:
+    """One self-contained HTML page: values in the text, the photo's heat-map for each, two models side by side.
+
+    :param models: one model, or two to compare.
+    :param most: how many products the page shows at most.
+    """
+    from attrex.reports.compose import report_page
+
+    listed = list(models) if isinstance(models, list | tuple) else [models]
+    if not 1 <= len(listed) <= 2:
+        raise ConfigError(f"a report compares one or two models, got {len(listed)}; make a page for each two")
+    names = [str(m) if isinstance(m, str | Path) else f"model {i}" for i, m in enumerate(listed, 1)]
+    source = list(products_of(products, shop_of(shop, listed[0])))
+    extractors = [extractor_of(m, allow_code=allow_code) for m in listed]
+    return report_page(out, source, list(zip(names, extractors, strict=True)), photos=photos, most=most, title=title)
+
+
+def export(
+    model: str | Path | Model,
+    out: str | Path,
+    *,
+    sample: ProductSource | None = None,
+    shop: Shop | str | Path | None = None,
+    int8: bool = False,
+    tolerance: float = 0.002,
+    allow_code: Iterable[str | type] = (),
+    progress: Progress = silent,
+) -> Parity:
+    """Export a model to ONNX: extraction without torch, and faster. Refused if it finds other values than the model.
+
+    :param sample: products of yours, best labelled, to compare on; None: 100 drawn ones.
+    :param int8: the text encoder in 8 bits.
+    :param tolerance: TAG-F1 that may be lost, 0..1.
+    """
+    from attrex.demo.catalogue import draw_catalogue
+    from attrex.evaluation.parity import export_checked
+    from attrex.inference.checkpoint import load_model
+
+    if sample is not None:
+        products = list(products_of(sample, shop_of(shop, model)))
+    else:  # their labels say nothing of this model's attributes
+        products = [replace(d.product, spans=None) for d in draw_catalogue(100, seed=0)]
+        note(progress, "no sample: compared on 100 drawn products; give products of your own to be sure")
+    loaded = load_model(model, allow_code=allow_code) if isinstance(model, str | Path) else model
+    return export_checked(loaded, Path(out), products, int8=int8, tolerance=tolerance)
