@@ -893,7 +893,7 @@ def test_settings_of_a_preset_with_a_change() -> None:
             "train --train {data}/train.jsonl --out m --seed -1",
             "training.seed: Input should be greater than or equal to",
         ),
-        ("train --train {data}/train.jsonl --out {data}/train.jsonl", "--out should be a directory, but"),
+        ("train --train {data}/train.jsonl --out {data}/train.jsonl", "expected a directory, got a file"),
         ("extract {model} {data}/test.jsonl --out v.jsonl --cache {data}/test.jsonl", "should be a directory, but"),
         ("locate {data}/catalog.jsonl --out l.csv", "--out should end in .jsonl or .jsonl.gz, got 'l.csv'"),
         ("locate {data}/catalog.jsonl --out l.jsonl --shop {data}/none.yaml", "no shop file"),

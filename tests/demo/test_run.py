@@ -40,7 +40,7 @@ def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny
 def test_a_directory_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "run.json").touch()
-    with pytest.raises(DataError, match=r"is not empty and holds no demo .*; choose another --out"):
+    with pytest.raises(DataError, match=r"is not empty and holds no demo .*; choose another directory"):
         run(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model" / "run.json").exists()

@@ -211,7 +211,7 @@ def test_all_missing_files_are_named_at_once(directory: Path) -> None:
 
 def test_an_unfinished_training_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="missing; its training is not finished, go on with --resume; expected"):
+    with pytest.raises(CheckpointError, match="missing; its training is not finished, resume it; expected"):
         load_model(tmp_path)
 
 

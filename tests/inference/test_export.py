@@ -215,7 +215,7 @@ def test_layers_that_do_more_than_berts_are_exported_as_they_are(
 
 
 def test_a_backend_that_is_not_there(exported: tuple[Model, Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="runs with --backend onnx"):
+    with pytest.raises(ConfigError, match="runs with backend onnx"):
         Extractor.load(exported[1], backend="torch")
     with pytest.raises(ConfigError, match="should be auto, torch or onnx, got 'tpu'"):
         Extractor.load(exported[1], backend="tpu")
@@ -282,7 +282,7 @@ def test_int8_keeps_the_graph_small_and_is_marked(
     assert list(Extractor.load(tmp_path / "int8").extract(products[:3]))
 
 
-@pytest.mark.parametrize(("int8", "advice"), [(True, "leave out --int8"), (False, "please report it")])
+@pytest.mark.parametrize(("int8", "advice"), [(True, "leave out int8"), (False, "please report it")])
 def test_an_export_that_finds_other_values_is_refused_and_leaves_nothing(
     tiny: Config,
     schema: Schema,
@@ -362,7 +362,7 @@ def test_what_is_in_the_way_is_left_alone(
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear diary", encoding="utf-8")
-    with pytest.raises(CheckpointError, match="holds no export; choose another --out"):
+    with pytest.raises(CheckpointError, match="holds no export; choose another directory"):
         export_checked(exported[0], tmp_path / "mine", products[:3])
     assert (tmp_path / "mine" / "diary.txt").exists()
     monkeypatch.chdir(tmp_path)

@@ -135,7 +135,7 @@ def test_it_learns_and_text_model_takes_what_comes_out(products: list[Product], 
     assert load_tokenizer(tmp_path).get_vocab() == load_tokenizer(quick.text.model).get_vocab()
     assert not (tmp_path / "checkpoints").exists()
 
-    with pytest.raises(ConfigError, match="holds a finished encoder; choose another --out"):
+    with pytest.raises(ConfigError, match="holds a finished encoder; choose another directory"):
         pretrain(products[:24], tmp_path, config=quick)
     assert pretrain(products[:24], tmp_path, config=quick, resume=True) == found
     with pytest.raises(ConfigError, match="holds another run: its products are other ones"):

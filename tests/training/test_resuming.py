@@ -39,7 +39,9 @@ def test_the_newest_complete_checkpoint_is_gone_on_from_and_halves_are_removed(t
         checkpoint(tmp_path, 13, state="{}"),
     ]
     assert last_complete(tmp_path) == newest
-    with pytest.raises(ConfigError, match="holds an unfinished run; go on with --resume, or choose another --out"):
+    with pytest.raises(
+        ConfigError, match="holds an unfinished run; continue it with resume=True, or choose another directory"
+    ):
         start(tmp_path, {"settings": {}}, False)
     with pytest.raises(ConfigError, match="holds another run: its products are other ones"):
         start(tmp_path, {"products": "0a"}, True)
@@ -49,13 +51,13 @@ def test_the_newest_complete_checkpoint_is_gone_on_from_and_halves_are_removed(t
     assert start(tmp_path, {"products": "0a"}, True) == newest
     assert not any(path.exists() for path in halves)
     (tmp_path / "end.json").touch()
-    with pytest.raises(ConfigError, match="holds a finished model; choose another --out"):
+    with pytest.raises(ConfigError, match="holds a finished model; choose another directory"):
         start(tmp_path, {"products": "0a"}, False)
 
 
 def test_a_file_is_no_place_for_a_run(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(ConfigError, match=r"--out should be a directory, but .*out is a file; choose another --out"):
+    with pytest.raises(ConfigError, match=r"out: expected a directory, got a file; choose another"):
         start(tmp_path / "out", {}, False)
 
 

@@ -385,7 +385,9 @@ def test_another_run_in_the_directory_is_refused(
         kill(patch, AttrexTrainer, "training_step", 6)
         with pytest.raises(Killed):
             run(few, tmp_path, config)
-    with pytest.raises(ConfigError, match="holds an unfinished run; go on with --resume, or choose another --out"):
+    with pytest.raises(
+        ConfigError, match="holds an unfinished run; continue it with resume=True, or choose another directory"
+    ):
         run(few, tmp_path, config)
     with pytest.raises(ConfigError, match=r"another run: training\.seed was 0 and is now 1\. Resume it with the same"):
         run(few, tmp_path, having(config, {"training": {"seed": 1}}), resume=True)
@@ -395,7 +397,7 @@ def test_another_run_in_the_directory_is_refused(
         run(few[:8], tmp_path, config, resume=True)
     (tmp_path / "checkpoints" / "checkpoint-4" / "optimizer.pt").unlink()  # damaged: the one before is taken
     run(few, tmp_path, config, resume=True)
-    with pytest.raises(ConfigError, match="holds a finished model; choose another --out"):
+    with pytest.raises(ConfigError, match="holds a finished model; choose another directory"):
         run(few, tmp_path, config)
 
 

@@ -171,6 +171,6 @@ def _clear(out: Path) -> None:
     """An earlier demo makes room; a directory with anything else in it is left alone."""
     out.mkdir(parents=True, exist_ok=True)
     if any(out.iterdir()) and not (out / MARKER).exists():
-        raise DataError(f"{out} is not empty and holds no demo (it has no {MARKER}); choose another --out")
+        raise DataError(f"{out} is not empty and holds no demo (it has no {MARKER}); choose another directory")
     shutil.rmtree(out / "model", ignore_errors=True)
     (out / "values.jsonl.part").unlink(missing_ok=True)

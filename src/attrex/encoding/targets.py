@@ -15,18 +15,19 @@ from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import PseudoLabels, Teacher
 from attrex.shop.schema import Schema
 from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
+from attrex.vocabulary.matcher import longest_first
 
 
 class UnitSpan(NamedTuple):
-    """A labelled span, or a mention, as units first..last (exclusive)."""
+    """A labelled span, or a mention, as units start..end (exclusive)."""
 
     attribute: int
-    first: int
-    last: int
+    start: int
+    end: int
 
     def tags(self) -> list[int]:
         """One B, then I."""
-        return [BEGIN, *[INSIDE] * (self.last - self.first - 1)]
+        return [BEGIN, *[INSIDE] * (self.end - self.start - 1)]
 
 
 @dataclass(slots=True)
@@ -61,8 +62,8 @@ class Labels:
         """Write a teacher's value where no label is."""
         known = self.pairs.get(span.attribute, [OUTSIDE] * len(self.flat))
         tags, lowest = self.pseudo.get(span.attribute, ([*known], 1.0))
-        if not any(tags[span.first : span.last]):
-            tags[span.first : span.last] = span.tags()
+        if not any(tags[span.start : span.end]):
+            tags[span.start : span.end] = span.tags()
             self.pseudo[span.attribute] = tags, min(lowest, confidence)
 
 
@@ -97,7 +98,7 @@ class TargetEncoder:
         for window in windows:
             labels = _window_labels(window, states, rest, located)
             for span in _inside(uncertain, window):
-                labels.uncertain.setdefault(span.attribute, []).append((span.first, span.last))
+                labels.uncertain.setdefault(span.attribute, []).append((span.start, span.end))
             for whole, confidence in taught:
                 for span in _inside([whole], window):
                     labels.add_pseudo_label(span, confidence)
@@ -158,12 +159,12 @@ def _window_labels(
     spans = list(_inside(located, window))
     for span in spans:
         by_attribute[span.attribute].append(span)
-    for attribute, first, last in longest_spans_first(spans):
+    for attribute, first, last in longest_first(spans, key=lambda span: None):
         flat[first:last] = [2 * attribute + BEGIN, *[2 * attribute + INSIDE] * (last - first - 1)]
     pairs: dict[int, list[int]] = {}
     cells = {attribute: int(state) for attribute, state in states.items()}
-    for span in (span for group in by_attribute.values() for span in longest_spans_first(group)):
-        pairs.setdefault(span.attribute, [OUTSIDE] * units)[span.first : span.last] = span.tags()
+    for span in (span for group in by_attribute.values() for span in longest_first(group, key=lambda span: None)):
+        pairs.setdefault(span.attribute, [OUTSIDE] * units)[span.start : span.end] = span.tags()
         cells[span.attribute] = int(CellState.LOCATED)
     return Labels(cells, int(rest), pairs, flat)
 
@@ -172,17 +173,5 @@ def _inside(spans: Iterable[UnitSpan], window: Window) -> Iterator[UnitSpan]:
     """What a window sees of each span, in its own numbers."""
     first, last = window.first, window.first + len(window.units)
     for span in spans:
-        if span.first < last and span.last > first:
-            yield UnitSpan(span.attribute, max(span.first, first) - first, min(span.last, last) - first)
-
-
-def longest_spans_first(spans: Iterable[UnitSpan]) -> list[UnitSpan]:
-    """Of spans that overlap, the longest; of equal ones, the first."""
-    taken: set[int] = set()
-    kept = []
-    for span in sorted(spans, key=lambda s: s.first - s.last):
-        units = range(span.first, span.last)
-        if taken.isdisjoint(units):
-            taken.update(units)
-            kept.append(span)
-    return kept
+        if span.start < last and span.end > first:
+            yield UnitSpan(span.attribute, max(span.start, first) - first, min(span.end, last) - first)

@@ -162,13 +162,13 @@ def _refusal(parity: Parity, int8: bool) -> str:
         loss = (
             f"its finds agree with the model's by an F1 of {parity.agreement_f1:.4f}, {parity.least_agreement} is least"
         )
-    advice = "leave out --int8" if int8 else "this should not happen without --int8: please report it"
-    return f"the export is refused: on {parity.products} products {loss}; {advice}, or allow more with --tolerance"
+    advice = "leave out int8" if int8 else "this should not happen without int8: please report it"
+    return f"the export is refused: on {parity.products} products {loss}; {advice}, or allow more by `tolerance`"
 
 
 def _check_free(out: Path) -> None:
     """An earlier export makes room, anything else in its place is left alone."""
     if out == Path.cwd():
-        raise CheckpointError(f"--out {out} is the directory you are in; name a new one for the export")
+        raise CheckpointError(f"{out} is the directory you are in; name a new one for the export")
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "export.json").exists())):
-        raise CheckpointError(f"{out} is not empty and holds no export; choose another --out")
+        raise CheckpointError(f"{out} is not empty and holds no export; choose another directory")

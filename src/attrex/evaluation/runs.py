@@ -76,7 +76,7 @@ class RunResult:
         if metric not in packed:
             raise DataError(
                 f"{self.source} has no counts per product of {metric!r} (there are: {', '.join(packed) or 'none'}); "
-                "measure it again, or compare without --against"
+                "measure it again, or compare without `against`"
             )
         return unpack(packed[metric])
 

@@ -47,7 +47,7 @@ def check_complete(directory: Path, required: Iterable[str]) -> None:
     if missing:
         if (directory / "attrex.json").exists():  # the last file that training writes
             raise CheckpointError(f"{directory} is damaged: {', '.join(missing)} missing; copy the model again")
-        going = "; its training is not finished, go on with --resume" if (directory / "run.json").exists() else ""
+        going = "; its training is not finished, resume it" if (directory / "run.json").exists() else ""
         raise CheckpointError(
             f"{directory} is not an Attrex model: {', '.join(missing)} missing{going}; "
             "expected the directory that `attrex train --out DIR` writes"

@@ -231,7 +231,7 @@ def _load(source: str | Path, backend: str, allow_code: Iterable[str | type]) ->
     directory = locate_model(source)
     exported = (directory / "export.json").exists()
     if exported and backend == "torch":
-        raise ConfigError(f"{source} is an export, which runs with --backend onnx; for torch give the model itself")
+        raise ConfigError(f"{source} is an export, which runs with backend onnx; for torch give the model itself")
     if not exported and backend == "onnx":
         raise ConfigError(f"{source} is no export; make one: attrex export {source} --out DIR")
     if exported:

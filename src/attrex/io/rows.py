@@ -120,7 +120,19 @@ def row_products(
         )
         shop = replace(shop, columns=shop.columns.of_labelled_rows())
     _check_columns(head, name, shop.columns)
+    if counts is not None:
+        counts.unread = tuple(_unread(head, shop.columns))
     return (to_product(row, shop, base, counts) for row in chain(head, rows))
+
+
+def _unread(head: Sequence[RawRecord], mapping: ColumnMapping) -> Iterator[str]:
+    """Columns that nothing is read from."""
+    named = {mapping.id, mapping.category, mapping.spans, mapping.group, "complete", "fields", "warnings", "error", ""}
+    named |= {*(mapping.texts or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
+    table = {mapping.attributes} if isinstance(mapping.attributes, str) else {*(mapping.attributes or ())}
+    for column in dict.fromkeys(column for row in head for column in row.values or ()):
+        if column not in named | table and "*" not in table:
+            yield column
 
 
 def _own_rows(head: Sequence[RawRecord]) -> bool:

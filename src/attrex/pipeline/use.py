@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrex.errors import ConfigError
-from attrex.pipeline.given import ProductSource, extractor_of, lexicon_of, products_of, shop_of
+from attrex.errors import ConfigError, DataError
+from attrex.pipeline.given import ProductSource, counted, extractor_of, lexicon_of, products_of, shop_of
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
 from attrex.types import Prediction
@@ -166,6 +166,7 @@ def fill(
     from attrex.inference.directory import locate_model
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR
+    from attrex.shop.cells import ColumnCounts
     from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
     if model is not None and lexicon is not None:
@@ -184,7 +185,9 @@ def fill(
         rows = read_predictions(found) if isinstance(found, str | Path) else iter(found)
         return islice(rows, limit)
 
-    normalizer.refine(track(products, "learning the words", progress), read())
+    counts = ColumnCounts()
+    normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
+    _check_all_cells_read(counts.unread, [*normalizer.attributes, *(v.attribute for p in read() for v in p.values)])
     rows = fill_table(
         track(products, "filling", progress), read(), normalizer, min_confidence=min_confidence, known_only=known_only
     )
@@ -202,6 +205,18 @@ def fill(
         separator=shop.cells.separator or SEPARATOR,
     )
     return Filling(report, Path(out))
+
+
+def _check_all_cells_read(unread: Sequence[str], attributes: Iterable[str]) -> None:
+    """Raise where a column of an attribute is not read: its filled cells would be taken for blank."""
+    known = {attribute.casefold() for attribute in attributes}
+    columns = [column for column in unread if column.casefold() in known]
+    if columns:
+        named = ", ".join(columns)
+        raise DataError(
+            f"the table has columns of attributes that the shop does not read, {named}: their filled cells would be "
+            f"taken for blank; name them in the shop file, columns: {{attributes: [{named}]}}"
+        )
 
 
 def report(

@@ -58,7 +58,7 @@ class Photos:
                 products=n["none"],
             )
         hints = {
-            "missing": "check the paths; relative ones start from the data file, or from the directory in --images",
+            "missing": "check the paths; relative ones start from the data file, or from the directory of `images`",
             "broken": "save them again; until then these products go as text-only",
         }
         for kind, advice in hints.items():

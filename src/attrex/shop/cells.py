@@ -42,6 +42,7 @@ class ColumnCounts:
     columns: Counter[str] = field(default_factory=Counter)  #: column -> cells
     dropped: Counter[str] = field(default_factory=Counter)  #: column of no attribute -> cells
     merged: Counter[str] = field(default_factory=Counter)  #: attribute -> columns that added to a filled cell
+    unread: tuple[str, ...] = ()  #: columns of the file that the shop does not name, from its first rows
 
 
 @dataclass(frozen=True)

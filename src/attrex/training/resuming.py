@@ -42,11 +42,11 @@ def open_run(
     """Around a run in ``directory``: the checkpoint that it goes on from, None: from the start.
 
     ``record`` is the :func:`fingerprint` of the run, ``finished`` the file that shows that it is over, ``what`` it then
-    is. Raises :class:`ConfigError` where there is something else, or something to go on with and no ``resume``, and
+    is. Raises :class:`ConfigError` where there is something else, or an unfinished run and no ``resume``, and
     :class:`DataError` where another process is at work.
     """
     if directory.exists() and not directory.is_dir():
-        raise ConfigError(f"--out should be a directory, but {directory} is a file; choose another --out")
+        raise ConfigError(f"{directory}: expected a directory, got a file; choose another")
     directory.mkdir(parents=True, exist_ok=True)
     first = os.environ.get("RANK", "0") == "0"  # of the processes of one torchrun: it holds the lock for all
     with exclusive_lock(directory, directory / "run.lock") if first else nullcontext():
@@ -57,15 +57,17 @@ def _prepare(directory: Path, record: dict[str, Any], resume: bool, finished: st
     checkpoint = last_complete(directory)
     taken = (directory / finished).exists()
     if not resume and taken:
-        raise ConfigError(f"{directory} holds a finished {what}; choose another --out")
+        raise ConfigError(f"{directory} holds a finished {what}; choose another directory")
     if not resume and checkpoint is not None:
-        raise ConfigError(f"{directory} holds an unfinished run; go on with --resume, or choose another --out")
+        raise ConfigError(
+            f"{directory} holds an unfinished run; continue it with resume=True, or choose another directory"
+        )
     if resume and (taken or checkpoint is not None):
         differences = _changed_settings(_read_record(directory / RUN_RECORD), record)
         if differences:
             raise ConfigError(
-                f"{directory} holds another run: {'; '.join(differences)}. Resume it with the same --preset, --set, "
-                "--seed and data, or choose another --out"
+                f"{directory} holds another run: {'; '.join(differences)}. Resume it with the same "
+                "settings, seed and data, or choose another directory"
             )
     for half in _checkpoints(directory):  # a kill while saving
         if _saved_step(half) is None:
