@@ -81,8 +81,9 @@ def locate(
     from attrex.labels.mining import mine
     from attrex.shop.cells import ColumnCounts
 
-    shop, products = _shop(shop), _products(table, shop)
-    words = mine(track(products, "mining", progress), shop) if lexicon is MINE else _lexicon(lexicon)
+    shop = _shop(shop)
+    products = _products(table, shop)
+    words = mine(track(products, "mining", progress), shop) if lexicon == MINE else _lexicon(lexicon)
     columns = ColumnCounts()
     attributes = dict.fromkeys(a for p in track(_counted(products, columns), "reading", progress) for a in p.table)
     labeler = DistantLabeler(shop, words)
@@ -350,7 +351,7 @@ def extract(
     target = PredictionFile(out, resume=resume, options=depends_on)
     source = _products(products, _shop(shop, model))
     if target.finished:
-        target.check_same(source, (prediction.id for prediction in read_predictions(out)))
+        target.check_same(source, _ids_counted(read_predictions(out), target.counts))
         note(progress, f"{out} is finished already: nothing left to do; delete it to extract again")
     else:
         with target.open():
@@ -403,11 +404,26 @@ def fill(
     from attrex.filling.report import FillReport
     from attrex.inference.directory import locate_model
     from attrex.io.predictions import read_predictions
-    from attrex.io.tables import SEPARATOR
+    from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
     from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
     if model is not None and lexicon is not None:
         raise ConfigError("a model knows the words of its lexicon from its training; give model or lexicon")
+    if changes is not None and out is None:
+        raise ConfigError("changes are written beside the table; give out, too, or read them in the rows")
+    if out is not None and Path(out).suffix.lower() not in TABLE_SUFFIXES:
+        raise ConfigError(f"out should end in {', '.join(TABLE_SUFFIXES)}, got {Path(out).name!r}")
+    if not 0 <= min_confidence <= 1:
+        raise ConfigError(f"min_confidence should be between 0 and 1, got {min_confidence}")
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit should be 1 or more, or None for all predictions, got {limit}")
+    if model is not None and not isinstance(model, str | Path):
+        raise ConfigError(
+            f"model should be a model directory or a hub name, got {type(model).__name__}: the shop's words are read "
+            "from files of the directory"
+        )
+    if isinstance(catalog, str | Path | Products):
+        raise ConfigError("catalog should be a list of sources, got a single one; put it into a list")
     shop = _shop(shop, model)
     if model is not None:
         normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
@@ -417,6 +433,13 @@ def fill(
         normalizer.refine(track(_products(source, shop), "learning the words", progress))
     products = _products(table, shop)
     found = predictions if isinstance(predictions, str | Path) else list(predictions)
+    if not isinstance(found, str | Path):
+        other = next((p for p in found if not isinstance(p, Prediction)), None)
+        if other is not None:
+            raise DataError(
+                f"predictions should be a file or Prediction objects, got {type(other).__name__}; of a dict make one "
+                "with Prediction.from_json"
+            )
 
     def read() -> Iterator[Prediction]:
         rows = read_predictions(found) if isinstance(found, str | Path) else iter(found)
@@ -516,7 +539,7 @@ def report(
 
 
 def export(
-    model: str | Path | Model,
+    model: ModelSource,
     out: str | Path,
     *,
     sample: ProductSource | None = None,
@@ -528,14 +551,18 @@ def export(
 ) -> Parity:
     """Export a model to ONNX: extraction without torch, and faster. Refused if it finds other values than the model.
 
+    :param model: a directory, a hub name, or a loaded model.
     :param sample: products of yours, best labelled, to compare on; None: 100 drawn ones.
     :param int8: the text encoder in 8 bits.
     :param tolerance: TAG-F1 that may be lost, 0..1.
     """
     from attrex.demo.catalogue import draw_catalogue
     from attrex.evaluation.parity import export_checked
-    from attrex.inference.checkpoint import load_model
+    from attrex.inference.checkpoint import Model, load_model
 
+    model = getattr(model, "model", model)  # an extractor's
+    if not isinstance(model, str | Path | Model):
+        raise ConfigError(f"expected a trained model to export, got {type(model).__name__}; give its directory")
     if sample is not None:
         products = list(_products(sample, _shop(shop, model)))
     else:  # their labels say nothing of this model's attributes
@@ -543,6 +570,12 @@ def export(
         note(progress, "no sample: compared on 100 drawn products; give products of your own to be sure")
     loaded = load_model(model, allow_code=allow_code) if isinstance(model, str | Path) else model
     return export_checked(loaded, Path(out), products, int8=int8, tolerance=tolerance)
+
+
+def _ids_counted(predictions: Iterable[Prediction], counts: PredictionCounts) -> Iterator[str]:
+    for prediction in predictions:
+        counts.add(prediction.to_json())
+        yield prediction.id
 
 
 # ---- what is given --------------------------------------------------------------------------------------------------
@@ -567,6 +600,8 @@ def _products(source: ProductSource, shop: Shop) -> Iterable[Product]:
         return source.products
     if isinstance(source, Products):
         return source
+    if isinstance(source, Mapping) and any(isinstance(value, str) for value in source.values()):
+        raise DataError("products should be a list or another iterable, got one row; put a single one into a list")
     if isinstance(source, str | Path | Mapping) or hasattr(source, "with_format"):
         return Products(source, shop=shop)  # type: ignore[arg-type]
     return list(as_products(source, shop))
