@@ -1,18 +1,26 @@
-"""The library's functions where a command does not reach them."""
+"""The job as functions, called as a notebook calls them: any source, and errors that name arguments."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import attrex
+from attrex import pipeline
 from attrex.demo.catalogue import write_catalogue
-from attrex.errors import DataError
+from attrex.errors import ConfigError, DataError
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import Shop
-from attrex.types import Prediction, Span, Value
+from attrex.types import Prediction, Product, Span, Value
+
+ROWS = [
+    {"id": "1", "title": "red cotton shirt", "attributes": {"Color": "Red", "Material": "Cotton"}},
+    {"id": "2", "title": "blue wool scarf", "attributes": {"Color": "Blue"}},
+]
+FOUND = [Prediction("1"), Prediction("2")]
 
 
 def test_mine_is_known_by_its_text(tmp_path: Path):
@@ -46,3 +54,70 @@ def test_filled_cells_in_columns_that_nobody_mapped_are_not_taken_for_blank(
         attrex.fill(table, predictions, tmp_path / "filled.csv", shop=shop)
         rows = (tmp_path / "filled.csv").read_text().splitlines()
         assert rows == ["id,Color,Material", "1,Navy,wool", "2,red,Silk"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "table.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_locate_reads_a_file_or_rows_without_a_shop_and_can_be_iterated_twice(table: Path, as_file: bool) -> None:
+    labelled = attrex.locate(table if as_file else ROWS)
+    for _ in range(2):
+        assert [[s.text for s in p.spans or ()] for p in labelled] == [["red", "cotton"], ["blue"]]
+    assert list(attrex.locate(labelled)) == list(labelled)
+
+
+def test_locate_goes_by_the_file_of_a_shop(table: Path, tmp_path: Path) -> None:
+    shop = tmp_path / "shop.yaml"
+    shop.write_text("cells: {blank: [Blue]}\n", encoding="utf-8")
+    for source in (table, ROWS):
+        assert [len(p.spans or ()) for p in attrex.locate(source, shop=shop)] == [2, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"changes": "changes.csv"}, "give out, too"),
+        ({"out": "filled.txt"}, r"out should end in .csv, .jsonl, .parquet, got 'filled.txt'"),
+        ({"min_confidence": 2}, "min_confidence should be between 0 and 1, got 2"),
+        ({"limit": -1}, "limit should be 1 or more"),
+        ({"catalog": "catalog.jsonl"}, "catalog should be a list of sources"),
+        ({"model": object()}, "model should be a model directory or a hub name, got object"),
+    ],
+)
+def test_fill_refuses_what_it_cannot_do(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        attrex.fill(ROWS, FOUND, **options)
+
+
+def test_fill_says_what_predictions_are() -> None:
+    with pytest.raises(DataError, match=r"got dict; of a dict make one with Prediction.from_json"):
+        attrex.fill(ROWS, [p.to_json() for p in FOUND])  # type: ignore[misc]
+
+
+def test_a_single_row_or_product_goes_into_a_list() -> None:
+    for single in (ROWS[0], Product("1", {"title": "red shirt"})):
+        with pytest.raises(DataError, match="put a single one into a list"):
+            attrex.locate(single)  # type: ignore[arg-type]
+
+
+def test_what_is_no_trained_model_is_not_exported(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a trained model to export, got object"):
+        attrex.export(object(), tmp_path / "onnx", sample=[])  # type: ignore[arg-type]
+
+
+def test_a_finished_extraction_is_counted_when_it_is_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "found.jsonl"
+    out.write_text("".join(json.dumps(p.to_json()) + "\n" for p in FOUND), encoding="utf-8")
+    extraction = pipeline.extract("no model is loaded", ROWS, out, shop=attrex.Shop(), resume=True)
+    assert (len(extraction), [p.id for p in extraction]) == (2, ["1", "2"])
+
+
+def test_the_shop_of_a_model_of_format_1_names_the_converter(tmp_path: Path) -> None:
+    (tmp_path / "attrex.json").write_text('{"format": 1}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"convert the model: python -m attrex.tools.convert"):
+        attrex.locate(ROWS, shop=tmp_path)

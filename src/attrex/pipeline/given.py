@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from attrex.errors import DataError
 from attrex.io.readers import Products, Source
 from attrex.io.rows import as_products
 from attrex.shop.shop import DEFAULT_SHOP, Shop
@@ -42,6 +43,8 @@ def products_of(source: ProductSource, shop: Shop) -> Iterable[Product]:
         return labelled
     if isinstance(source, Products):
         return source
+    if isinstance(source, Mapping) and any(isinstance(value, str) for value in source.values()):
+        raise DataError("products should be a list or another iterable, got one row; put a single one into a list")
     if isinstance(source, str | Path | Mapping) or hasattr(source, "with_format"):
         return Products(source, shop=shop)  # type: ignore[arg-type]
     return list(as_products(source, shop))

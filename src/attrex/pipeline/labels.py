@@ -58,7 +58,8 @@ def locate(
     from attrex.labels.mining import mine
     from attrex.shop.cells import ColumnCounts
 
-    shop, products = shop_of(shop), products_of(table, shop)
+    shop = shop_of(shop)
+    products = products_of(table, shop)
     words = mine(track(products, "mining", progress), shop) if lexicon == MINE else lexicon_of(lexicon)
     columns = ColumnCounts()
     attributes = dict.fromkeys(a for p in track(counted(products, columns), "reading", progress) for a in p.table)

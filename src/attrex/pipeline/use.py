@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrex.errors import ConfigError, DataError
+from attrex.io.readers import Products
 from attrex.pipeline.given import ProductSource, counted, extractor_of, lexicon_of, products_of, shop_of
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from attrex.evaluation.parity import Parity
     from attrex.filling.fill import FilledRow
     from attrex.filling.report import FillReport
-    from attrex.inference.checkpoint import Model
     from attrex.inference.extractor import Attributes
     from attrex.io.predictions import PredictionCounts
     from attrex.pipeline.given import ModelSource
@@ -112,7 +112,7 @@ def extract(
     target = PredictionFile(out, resume=resume, options=depends_on)
     source = products_of(products, shop_of(shop, model))
     if target.finished:
-        target.check_same(source, (prediction.id for prediction in read_predictions(out)))
+        target.check_same(source, _ids_counted(read_predictions(out), target.counts))
         note(progress, f"{out} is finished already: nothing left to do; delete it to extract again")
     else:
         with target.open():
@@ -121,6 +121,12 @@ def extract(
             left = target.remaining(source, step=size * CHUNK)
             target.write(track(extractor.extract(left, **how), "extracting", progress, done=target.counts.rows))
     return Extraction(target.counts, Path(out))
+
+
+def _ids_counted(predictions: Iterable[Prediction], counts: PredictionCounts) -> Iterator[str]:
+    for prediction in predictions:
+        counts.add(prediction.to_json())
+        yield prediction.id
 
 
 @dataclass(frozen=True)
@@ -171,6 +177,14 @@ def fill(
 
     if model is not None and lexicon is not None:
         raise ConfigError("a model knows the words of its lexicon from its training; give model or lexicon")
+    _check_fill(out, changes, min_confidence, limit)
+    if model is not None and not isinstance(model, str | Path):
+        raise ConfigError(
+            f"model should be a model directory or a hub name, got {type(model).__name__}: the shop's words are read "
+            "from files of the directory"
+        )
+    if isinstance(catalog, str | Path | Products):
+        raise ConfigError("catalog should be a list of sources, got a single one; put it into a list")
     shop = shop_of(shop, model)
     if model is not None:
         normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
@@ -179,7 +193,7 @@ def fill(
     for source in catalog:
         normalizer.refine(track(products_of(source, shop), "learning the words", progress))
     products = products_of(table, shop)
-    found = predictions if isinstance(predictions, str | Path) else list(predictions)
+    found = predictions if isinstance(predictions, str | Path) else _predictions_in(predictions)
 
     def read() -> Iterator[Prediction]:
         rows = read_predictions(found) if isinstance(found, str | Path) else iter(found)
@@ -205,6 +219,31 @@ def fill(
         separator=shop.cells.separator or SEPARATOR,
     )
     return Filling(report, Path(out))
+
+
+def _check_fill(out: str | Path | None, changes: str | Path | None, min_confidence: float, limit: int | None) -> None:
+    """Raise :class:`ConfigError` for what a filling cannot do."""
+    from attrex.io.tables import TABLE_SUFFIXES
+
+    if changes is not None and out is None:
+        raise ConfigError("changes are written beside the table; give out, too, or read them in the rows")
+    if out is not None and Path(out).suffix.lower() not in TABLE_SUFFIXES:
+        raise ConfigError(f"out should end in {', '.join(TABLE_SUFFIXES)}, got {Path(out).name!r}")
+    if not 0 <= min_confidence <= 1:
+        raise ConfigError(f"min_confidence should be between 0 and 1, got {min_confidence}")
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit should be 1 or more, or None for all predictions, got {limit}")
+
+
+def _predictions_in(given: Iterable[Prediction]) -> list[Prediction]:
+    found = list(given)
+    other = next((p for p in found if not isinstance(p, Prediction)), None)
+    if other is not None:
+        raise DataError(
+            f"predictions should be a file or Prediction objects, got {type(other).__name__}; of a dict make one "
+            "with Prediction.from_json"
+        )
+    return found
 
 
 def _check_all_cells_read(unread: Sequence[str], attributes: Iterable[str]) -> None:
@@ -247,7 +286,7 @@ def report(
 
 
 def export(
-    model: str | Path | Model,
+    model: ModelSource,
     out: str | Path,
     *,
     sample: ProductSource | None = None,
@@ -259,14 +298,18 @@ def export(
 ) -> Parity:
     """Export a model to ONNX: extraction without torch, and faster. Refused if it finds other values than the model.
 
+    :param model: a directory, a hub name, or a loaded model.
     :param sample: products of yours, best labelled, to compare on; None: 100 drawn ones.
     :param int8: the text encoder in 8 bits.
     :param tolerance: TAG-F1 that may be lost, 0..1.
     """
     from attrex.demo.catalogue import draw_catalogue
     from attrex.evaluation.parity import export_checked
-    from attrex.inference.checkpoint import load_model
+    from attrex.inference.checkpoint import Model, load_model
 
+    model = getattr(model, "model", model)  # an extractor's
+    if not isinstance(model, str | Path | Model):
+        raise ConfigError(f"expected a trained model to export, got {type(model).__name__}; give its directory")
     if sample is not None:
         products = list(products_of(sample, shop_of(shop, model)))
     else:  # their labels say nothing of this model's attributes

@@ -95,7 +95,11 @@ class Shop:
             # One object's key that comes twice, or a date that is none, must not stop words from being words.
             body = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader) or {}
         except FileNotFoundError:
-            raise ConfigError(f"no shop file {path}; Shop().save(path) writes one with every key") from None
+            if path.name == SHOP_FILE and path.with_name("attrex.json").exists():  # a model of format 1
+                advice = f"convert the model: python -m attrex.tools.convert {path.parent}"
+            else:
+                advice = "Shop().save(path) writes one with every key"
+            raise ConfigError(f"no shop file {path}; {advice}") from None
         except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
             raise ConfigError(f"{path} is not YAML: {exc}") from exc
         if not isinstance(body, dict):
