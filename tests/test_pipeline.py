@@ -82,7 +82,6 @@ def test_locate_goes_by_the_file_of_a_shop(table: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"changes": "changes.csv"}, "give out, too"),
-        ({"out": "filled.txt"}, r"out should end in .csv, .jsonl, .parquet, got 'filled.txt'"),
         ({"min_confidence": 2}, "min_confidence should be between 0 and 1, got 2"),
         ({"limit": -1}, "limit should be 1 or more"),
         ({"catalog": "catalog.jsonl"}, "catalog should be a list of sources"),
@@ -92,6 +91,24 @@ def test_locate_goes_by_the_file_of_a_shop(table: Path, tmp_path: Path) -> None:
 def test_fill_refuses_what_it_cannot_do(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         attrex.fill(ROWS, FOUND, **options)
+
+
+def test_nothing_is_written_over_what_is_read_nor_under_another_kinds_name(table: Path, tmp_path: Path) -> None:
+    before = table.read_bytes()
+    for write in (
+        lambda out: attrex.locate(table, out),
+        lambda out: attrex.fill(table, FOUND, out),
+        lambda out: attrex.extract("no model", table, out),
+    ):
+        with pytest.raises(DataError, match=r"table.jsonl is read or written already"):
+            write(table)
+    with pytest.raises(DataError, match=r"changes .*table.jsonl is read or written already"):
+        attrex.fill(table, FOUND, tmp_path / "filled.csv", changes=table)
+    with pytest.raises(DataError, match=r"out should end in .csv or .jsonl or .parquet, got 'filled.txt'"):
+        attrex.fill(table, FOUND, "filled.txt")
+    with pytest.raises(DataError, match=r"out should end in .html or .htm"):
+        attrex.report("no model", table, "report.txt")
+    assert table.read_bytes() == before
 
 
 def test_fill_says_what_predictions_are() -> None:

@@ -179,5 +179,5 @@ def test_a_damaged_file_is_refused(change: Callable[[dict[str, Any]], Any], mess
     path.write_text("{")
     with pytest.raises(DataError, match=r"normalizer\.json is not JSON"):
         ValueNormalizer.load(path)
-    with pytest.raises(DataError, match="no normaliser"):
+    with pytest.raises(DataError, match=r"no normaliser .* or fill without the model and give the catalogue"):
         ValueNormalizer.load(tmp_path / "none.json")

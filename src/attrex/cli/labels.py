@@ -12,11 +12,12 @@ import typer
 from attrex import pipeline
 from attrex.cli.console import console, note, progress, with_progress
 from attrex.cli.options import All, SourceOptions, reads_products
-from attrex.cli.outputs import check_out, save_json
+from attrex.cli.outputs import save_json
 from attrex.cli.screens.check import check_screen
 from attrex.cli.screens.labels import agreement_screen, label_screen
 from attrex.cli.screens.lexicon import lexicon_screen
 from attrex.errors import ConfigError, DataError
+from attrex.io.outputs import check_out
 
 
 @reads_products()
@@ -89,7 +90,7 @@ def locate_command(
     from attrex.io.readers import Products
 
     read = (table, lexicon, source.shop, *(compare or ()))
-    check_out(out, (".jsonl", ".jsonl.gz"), *read)
+    check_out(out, (".jsonl", ".jsonl.gz"), *read, option="--out")
     check_out(mine, (".yaml", ".yml"), *read, out, option="--mine")
     check_out(report, (), *read, out, mine, option="--report")
     if mine and lexicon:
@@ -149,7 +150,7 @@ def lexicon_command(
     from attrex.labels.lexicon_review import review_lexicon
     from attrex.vocabulary.lexicon import Lexicon
 
-    check_out(out, (".yaml", ".yml"), words, table, found, source.shop)
+    check_out(out, (".yaml", ".yml"), words, table, found, source.shop, option="--out")
     known, shop = Lexicon.load(words), source.shop_of()
     products = with_progress(source.products(table, shop), "comparing")
     opinion = review_lexicon(known, products, read_predictions(found), shop, promote=promote, demote=demote)
@@ -182,7 +183,7 @@ def ocr_command(
     from attrex.io.readers import read_products
     from attrex.io.resumable import ResumableWriter
 
-    check_out(out, (".jsonl", ".jsonl.gz"), data)
+    check_out(out, (".jsonl", ".jsonl.gz"), data, option="--out")
     found: Counter[str] = Counter()
 
     def count(row: Mapping[str, Any]) -> None:

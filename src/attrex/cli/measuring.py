@@ -12,11 +12,12 @@ from attrex import pipeline
 from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed
 from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
-from attrex.cli.outputs import check_out, files_of, save_json
+from attrex.cli.outputs import files_of, save_json
 from attrex.cli.screens.figures import ROWS
 from attrex.cli.screens.scores import comparison_screen, score_screen
 from attrex.cli.screens.speed import speed_screen
 from attrex.errors import ConfigError, did_you_mean
+from attrex.io.outputs import check_out
 
 if TYPE_CHECKING:
     from attrex.types import Product

@@ -11,9 +11,10 @@ from attrex import pipeline
 from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed, part_of
 from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
-from attrex.cli.outputs import check_out, save_json
+from attrex.cli.outputs import save_json
 from attrex.cli.screens.filling import fill_screen
 from attrex.errors import ConfigError
+from attrex.io.outputs import check_out
 
 
 @reads_products()
@@ -50,7 +51,7 @@ def extract_command(
 
     Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
     """
-    check_out(out, (), data, source.shop)
+    check_out(out, (), data, source.shop, option="--out")
     shop = source.shop_of(model)
     extraction = pipeline.extract(
         model,
@@ -122,7 +123,7 @@ def fill_command(
     from attrex.io.tables import TABLE_SUFFIXES
 
     read = (table, found, lexicon, source.shop, *(catalog or ()))
-    check_out(out, TABLE_SUFFIXES, *read)
+    check_out(out, TABLE_SUFFIXES, *read, option="--out")
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(report, (), *read, out, changes, option="--report")
     shop, whole = source.shop_of(model), source.whole()
@@ -205,7 +206,7 @@ def report_command(
             f"attrex report takes MODEL, at most one more MODEL2, and DATA; got {len(others) + 1} arguments"
         )
     *second, data = others
-    check_out(out, (".html", ".htm"), data)
+    check_out(out, (".html", ".htm"), data, option="--out")
     shop = source.shop_of(model)
     page = pipeline.report(
         [model, *second],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrex.errors import DataError
+from attrex.io.outputs import check_out
 from attrex.io.readers import Products
 from attrex.pipeline.given import ProductSource, counted, lexicon_of, products_of, shop_of
 from attrex.progress import Progress, silent, track
@@ -58,6 +59,7 @@ def locate(
     from attrex.labels.mining import mine
     from attrex.shop.cells import ColumnCounts
 
+    check_out(out, (".jsonl", ".jsonl.gz"), table, shop, lexicon)
     shop = shop_of(shop)
     products = products_of(table, shop)
     words = mine(track(products, "mining", progress), shop) if lexicon == MINE else lexicon_of(lexicon)

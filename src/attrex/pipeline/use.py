@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrex.errors import ConfigError, DataError
+from attrex.io.outputs import check_out
 from attrex.io.readers import Products
 from attrex.pipeline.given import ProductSource, counted, extractor_of, lexicon_of, products_of, shop_of
 from attrex.progress import Progress, note, silent, track
@@ -84,6 +85,7 @@ def extract(
     from attrex.inference.extractor import CHUNK
     from attrex.io.predictions import PredictionCounts, PredictionFile, read_predictions
 
+    check_out(out, (), products, shop)
     how: dict[str, Any] = {
         "threshold": threshold,
         "min_confidence": min_confidence,
@@ -166,25 +168,28 @@ def fill(
     :param known_only: fill with values that the table, shop or lexicon has, and no others.
     :param limit: only the first so many predictions, where ``table`` is read so far.
     """
-    from attrex.filling.changes import write_filled
+    from attrex.filling.changes import CHANGES_SUFFIXES, write_filled
     from attrex.filling.fill import fill_table
     from attrex.filling.report import FillReport
     from attrex.inference.directory import locate_model
     from attrex.io.predictions import read_predictions
-    from attrex.io.tables import SEPARATOR
+    from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
     from attrex.shop.cells import ColumnCounts
     from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
     if model is not None and lexicon is not None:
         raise ConfigError("a model knows the words of its lexicon from its training; give model or lexicon")
+    if isinstance(catalog, str | Path | Products):
+        raise ConfigError("catalog should be a list of sources, got a single one; put it into a list")
+    sources = (table, predictions, shop, lexicon, *catalog)
+    check_out(out, TABLE_SUFFIXES, *sources)
+    check_out(changes, CHANGES_SUFFIXES, *sources, out, option="changes")
     _check_fill(out, changes, min_confidence, limit)
     if model is not None and not isinstance(model, str | Path):
         raise ConfigError(
             f"model should be a model directory or a hub name, got {type(model).__name__}: the shop's words are read "
             "from files of the directory"
         )
-    if isinstance(catalog, str | Path | Products):
-        raise ConfigError("catalog should be a list of sources, got a single one; put it into a list")
     shop = shop_of(shop, model)
     if model is not None:
         normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
@@ -223,12 +228,8 @@ def fill(
 
 def _check_fill(out: str | Path | None, changes: str | Path | None, min_confidence: float, limit: int | None) -> None:
     """Raise :class:`ConfigError` for what a filling cannot do."""
-    from attrex.io.tables import TABLE_SUFFIXES
-
     if changes is not None and out is None:
         raise ConfigError("changes are written beside the table; give out, too, or read them in the rows")
-    if out is not None and Path(out).suffix.lower() not in TABLE_SUFFIXES:
-        raise ConfigError(f"out should end in {', '.join(TABLE_SUFFIXES)}, got {Path(out).name!r}")
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"min_confidence should be between 0 and 1, got {min_confidence}")
     if limit is not None and limit < 1:
@@ -276,6 +277,7 @@ def report(
     """
     from attrex.reports.compose import report_page
 
+    check_out(out, (".html", ".htm"), products, shop)
     listed = list(models) if isinstance(models, list | tuple) else [models]
     if not 1 <= len(listed) <= 2:
         raise ConfigError(f"a report compares one or two models, got {len(listed)}; make a page for each two")

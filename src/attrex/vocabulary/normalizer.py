@@ -199,7 +199,10 @@ class ValueNormalizer:
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise DataError(f"no normaliser {path}; training writes one into the model directory") from None
+            raise DataError(
+                f"no normaliser {path}; training writes one since format 2: train again, or fill without the model and "
+                "give the catalogue and the lexicon that it was trained with"
+            ) from None
         except (OSError, ValueError) as exc:
             raise DataError(f"{path} is not JSON: {exc}; copy the model again") from exc
         try:
