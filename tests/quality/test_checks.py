@@ -227,7 +227,7 @@ def test_photos_missing_broken_none_and_several(tmp_path: Path) -> None:
     missing = finding(report, "missing-images")
     assert (missing.severity, missing.numbers["photos"]) == ("warning", 1)
     assert "1 of 3 photos are missing, such as: product a: " in missing.what
-    assert "--images" in missing.advice
+    assert "directory of `images`" in missing.advice
     assert "text-only" in finding(report, "broken-images").advice
     assert finding(report, "no-photo").what == "1 of 3 products have no photo"
     unseen = check_splits({"train": products}, check_images=False)
