@@ -342,13 +342,13 @@ def test_scores_make_cards_and_a_chart(tmp_path):
     page = report(tmp_path, [SHIRT], [FOUND], scores=SCORES, notes={"preset": "small"})
     cards = page.texts("div", "card")
     assert cards[:3] == ["F10.33395% 0.200 – 0.400", "Precision0.500", "Recall0.250"]
-    assert "Mean range2.0" in cards
+    assert "Attributes looked for2.0" in cards
     assert [b["data-pick"] for b in page.all("button") if "data-pick" in b] == ["size", "color"]
     assert page.texts("th", scope="col")[:5] == ["Attribute", "F1", "Precision", "Recall", "Labels"]
     assert page.texts("dl", "facts") == ["presetsmall"]
     nothing = Prediction("shirt-2")  # decoded for no attribute
     page = report(tmp_path, [SHIRT, replace(SHIRT, id="shirt-2")], [FOUND, nothing], scores=SCORES | {"macro_f1": 0.5})
-    assert {"Mean range1.0", "Macro F10.500"} <= set(page.texts("div", "card"))
+    assert {"Attributes looked for1.0", "Macro F10.500"} <= set(page.texts("div", "card"))
     page = report(tmp_path, [SHIRT], [FOUND], scores=SCORES | {"macro_f1": 0.0, "macro_attributes": 0})
     assert not any(card.startswith("Macro F1") for card in page.texts("div", "card"))
 

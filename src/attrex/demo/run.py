@@ -85,7 +85,7 @@ def run(
     )
     training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
 
-    _note_step(progress, 2, f"training {config.system_name} (text + photo): {model}")
+    _note_step(progress, 2, f"training on text and photos: {model}")
     shop = Shop.load(data / SHOP_FILE)
     train_model(training, validation, model, config=config, shop=shop, progress=progress, trackers=[])
 

@@ -69,7 +69,7 @@ def cards(products: Sequence[Product], runs: Sequence[ProductRun], scores: Seque
         _card("Products", [len(products)], notes=[f"{sum(bool(p.images) for p in products):,} with photo"]),
         _card("Values found", [sum(len(p.values) for p in run) for run in runs]),
         _card("Mean confidence", [_mean_of([v.confidence for p in run for v in p.values]) for run in runs], ".2f"),
-        _card("Mean range", [_mean_of(_range_sizes(run)) for run in runs], ".1f"),
+        _card("Attributes looked for", [_mean_of(_range_sizes(run)) for run in runs], ".1f"),
         _card("With warnings", [warned]),
         _card("Not read", [broken or None]),
         cls="cards",
