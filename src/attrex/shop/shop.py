@@ -11,6 +11,7 @@ import yaml
 
 from attrex.errors import ConfigError, SchemaError, did_you_mean
 from attrex.io.atomic import write_text
+from attrex.plain_yaml import load_words
 from attrex.shop.cells import Cells
 from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.shop.mapping import ColumnMapping
@@ -93,7 +94,7 @@ class Shop:
         path = path / SHOP_FILE if path.is_dir() else path
         try:
             # One object's key that comes twice, or a date that is none, must not stop words from being words.
-            body = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader) or {}
+            body = load_words(path.read_text(encoding="utf-8")) or {}
         except FileNotFoundError:
             if path.name == SHOP_FILE and path.with_name("attrex.json").exists():  # a model of format 1
                 advice = f"convert the model: python -m attrex.tools.convert {path.parent}"

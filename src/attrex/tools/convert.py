@@ -25,6 +25,7 @@ from attrex.inference.directory import (
     read_json,
 )
 from attrex.io.atomic import write_json, write_text
+from attrex.plain_yaml import load_words
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
 
@@ -75,7 +76,7 @@ def convert(directory: str | Path) -> bool:
     with named_after(directory):
         config = _config((directory / "config.yaml").read_text(encoding="utf-8"))
         old_schema = (directory / "schema.yaml").read_text(encoding="utf-8")
-        body = yaml.load(old_schema, Loader=yaml.BaseLoader)
+        body = load_words(old_schema)
         shop = Shop(schema=Schema.from_plain(body["attributes"], body.get("categories")))
     write_text(directory / SHOP_FILE, shop.to_yaml())
     write_text(directory / "config.yaml", config.to_yaml())

@@ -14,6 +14,7 @@ import yaml
 
 from attrex.errors import DataError, did_you_mean
 from attrex.io.atomic import write_text
+from attrex.plain_yaml import load_words
 
 LEXICON_FILE = "lexicon.yaml"
 """The lexicon's name in a model directory."""
@@ -100,7 +101,7 @@ class Lexicon:
         path = Path(path)
         try:
             # Everything as it is written: a form 38 or `no` is a word here, not a number or a truth.
-            body = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+            body = load_words(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise DataError(
                 f"no lexicon {path}; `attrex locate TABLE --out FILE --mine {path}` mines one from a table and texts"

@@ -9,9 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from attrex.errors import ConfigError
+from attrex.plain_yaml import load_words
 from attrex.shop.shop import DEFAULT_SHOP, Shop
 
 
@@ -54,7 +53,7 @@ def load_language(name: str) -> WordLists:
     if name not in known_languages():
         raise ConfigError(f"languages: no word lists of {name!r}; there are {', '.join(known_languages())}")
     # Everything as it is written: `no` and `y` are words here, not truths.
-    body = yaml.load((_languages() / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    body = load_words((_languages() / f"{name}.yaml").read_text(encoding="utf-8"))
     return WordLists(
         word_forms=body.get("word_forms", {}),
         negations=tuple(body.get("negations", ())),
