@@ -24,8 +24,8 @@ SHOPS = {"en": english.SHOP, "zh": DEFAULT_SHOP}
 TRAPS = ("ambiguous_color", "brand_color", "category_word", "negative_mention")
 """What can be difficult about a product on purpose; see :class:`DrawnProduct`."""
 _MIN_IMAGE_SIZE = 32
-_SHOP_KEYS = ("id", "fields", "image", "category", "attributes", "group")
-"""What a shop knows of a product, in its row."""
+_SHOP_ROW = ("id", "fields", "image", "category", "attributes", "group")
+"""The keys of a row that a shop has itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def write_catalogue(
                     row = _labelled_row(one, _write_image(directory, one.product))
                     _write_row(rows, row)
                     if split == "train":
-                        _write_row(catalog, {key: row[key] for key in _SHOP_KEYS})
+                        _write_row(catalog, {key: row[key] for key in _SHOP_ROW})
     return directory
 
 
