@@ -17,7 +17,6 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic.fields import FieldInfo
 
 from attrex.errors import ConfigError, did_you_mean
 from attrex.systems import known_systems, names_code, system_info
@@ -362,7 +361,9 @@ class Config(_Section):
         :param allow_code: the classes, or their names, that it may name as ``package.module:Class``; None: any. Nothing
             else is imported, so that reading a model directory runs no code that comes with it.
         """
-        names = None if allow_code is None else {_code_name(code) for code in allow_code}
+        names = None
+        if allow_code is not None:
+            names = {code if isinstance(code, str) else f"{code.__module__}:{code.__qualname__}" for code in allow_code}
         try:
             return cls.model_validate(raw, context={"allow_code": names})
         except ValidationError as exc:
@@ -396,10 +397,6 @@ def _check_allowed(setting: str, name: str, info: ValidationInfo) -> None:
         )
 
 
-def _code_name(code: str | type) -> str:
-    return code if isinstance(code, str) else f"{code.__module__}:{code.__qualname__}"
-
-
 def _class_name(code: str) -> str:
     return code.rpartition(":")[2].rpartition(".")[2]
 
@@ -421,18 +418,14 @@ def describe(config: Config) -> str:
         for key, field in type(values).model_fields.items():
             value = yaml.safe_dump(getattr(values, key), default_flow_style=True).split("\n")[0]
             meaning = " ".join((field.description or "").split())
-            known = _choices(field)
+            extra = field.json_schema_extra
+            known: Any = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+            if isinstance(extra, dict):
+                known = known or extra.get("choices", ())
             choices = f" One of {', '.join(f'`{c}`' for c in known)}." if known else ""
             lines.append(f"| `{name}.{key}` | `{value}` | {meaning}{choices} |")
         lines.append("")
     return "\n".join(lines)
-
-
-def _choices(field: FieldInfo) -> tuple[Any, ...]:
-    if get_origin(field.annotation) is Literal:
-        return get_args(field.annotation)
-    extra = field.json_schema_extra
-    return tuple(extra.get("choices", ())) if isinstance(extra, dict) else ()  # type: ignore[arg-type]
 
 
 def presets() -> list[str]:

@@ -240,15 +240,13 @@ def _parse_value(row: Any) -> Value:
     if "source" not in row or row["source"] is not None:
         place = _require(row, "source", Mapping)
         source = Span(attribute, **{key: _require(place, key, kind) for key, kind in _SOURCE.items()})
-    regions = tuple(_parse_regions(r) for r in _require(row, "regions", list, []))
-    return Value(attribute, word, confidence, source, regions)
-
-
-def _parse_regions(row: Any) -> RegionWeights:
-    image, weights = _require(row, "image", int), _require(row, "weights", list)
-    if not all(isinstance(line, list) for line in weights):
-        raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {weights!r:.80}")
-    return RegionWeights(image, tuple(tuple(line) for line in weights))
+    regions = []
+    for grid in _require(row, "regions", list, []):
+        image, weights = _require(grid, "image", int), _require(grid, "weights", list)
+        if not all(isinstance(line, list) for line in weights):
+            raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {weights!r:.80}")
+        regions.append(RegionWeights(image, tuple(tuple(line) for line in weights)))
+    return Value(attribute, word, confidence, source, tuple(regions))
 
 
 def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:

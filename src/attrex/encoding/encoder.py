@@ -68,7 +68,13 @@ class ProductEncoder:
         """(first, last, owned) of each window; ``owned`` counts from the window's first unit."""
         if not units:
             return
-        starts, ends = _token_positions(units)
+        # Where each unit's tokens start and end if the product were one window, with a separator between fields.
+        starts, ends, at = [], [], 0
+        for i, unit in enumerate(units):
+            at += i > 0 and unit.field != units[i - 1].field
+            starts.append(at)
+            at += len(unit.ids)
+            ends.append(at)
         bounds = [(0, bisect_right(ends, self.room))]
         while (last := bounds[-1][1]) < len(units):
             # As much overlap as was asked for, and no more than leaves room for the next unit.
@@ -89,14 +95,3 @@ class ProductEncoder:
             ids.extend(units[at].ids)
         ids.append(self.sep)
         return Window(ids, list(units[first:last]), index, owned, first)
-
-
-def _token_positions(units: Sequence[Unit]) -> tuple[list[int], list[int]]:
-    """Where each unit's tokens start and end if the product were one window, with a separator between fields."""
-    starts, ends, at = [], [], 0
-    for i, unit in enumerate(units):
-        at += i > 0 and unit.field != units[i - 1].field
-        starts.append(at)
-        at += len(unit.ids)
-        ends.append(at)
-    return starts, ends

@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import NamedTuple
 
 from attrex.encoding.encoder import EncodedProduct, Window
@@ -84,7 +83,8 @@ class TargetEncoder:
     def encode(self, product: Product, encoded: EncodedProduct) -> list[Labels]:
         """One :class:`Labels` for each window of ``product``."""
         windows = encoded.windows
-        units = _all_units(windows)
+        # By their numbers in the product: windows share units where they overlap.
+        units = list({w.first + i: unit for w in windows for i, unit in enumerate(w.units)}.values())
         # A value that is said in another window: this one does not say it.
         elsewhere = CellState.ABSENT if product.complete else CellState.NOT_LOCATED
         rest, states = self._states(product)
@@ -137,16 +137,6 @@ class TargetEncoder:
             if first < last:
                 found.append(UnitSpan(self._index[span.attribute], first, last))
         return found
-
-
-def _all_units(windows: Sequence[Window]) -> list[Unit]:
-    """The units of a product, which windows share where they overlap."""
-    starts = [*(window.first for window in windows), None]
-    return [
-        unit
-        for window, (first, following) in zip(windows, pairwise(starts), strict=True)
-        for unit in window.units[: None if following is None else following - (first or 0)]
-    ]
 
 
 def _window_labels(

@@ -59,7 +59,12 @@ class UnitTokenizer:
         """The units of one field's text, in reading order."""
         text = _LONE_SURROGATE.sub("\ufffd", text)  # half of a character, from broken JSON; tokenizers refuse it
         if self.kind == "char":
-            return (Unit((self._char_id(c),), field, i, i + 1) for i, c in enumerate(text) if not c.isspace())
+            known = self._vocabulary
+            return (
+                Unit((known.get(c.lower(), known.get(c, self.unknown)),), field, i, i + 1)
+                for i, c in enumerate(text)
+                if not c.isspace()
+            )
         encoding = self.backend.encode(text, add_special_tokens=False)
         # A text that says "[SEP]" or "<s>" means no separator.
         ids = [self.unknown if i in self.reserved else i for i in encoding.ids]
@@ -71,12 +76,6 @@ class UnitTokenizer:
         if self.kind == "char":
             return "".join(self.backend.id_to_token(i) for i in ids)
         return _SPLIT_IDEOGRAPHS.sub("", self.backend.decode(list(ids), skip_special_tokens=False)).strip()
-
-    def _char_id(self, char: str) -> int:
-        for form in (char.lower(), char):
-            if form in self._vocabulary:
-                return self._vocabulary[form]
-        return self.unknown
 
 
 def whole_texts(tokenizer: Any) -> Any:

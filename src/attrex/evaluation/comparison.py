@@ -259,16 +259,12 @@ def table_cells(rows: Sequence[ComparisonRow], figures: Iterable[str] = FIGURES)
     table = [["run", "seeds", *figures, *(["difference", "95 % interval", "p"] if compared else [])]]
     for row in rows:
         line = [row.name, str(len(row.runs)), *(spread(row.values(name)) for name in figures)]
-        if compared:
-            line += _difference_cells(row.difference)
+        if found := row.difference:
+            line += [f"{found.difference:+.4f}", "{:+.4f} to {:+.4f}".format(*found.ci95), f"{found.p_value:.4f}"]
+        elif compared:
+            line += ["-"] * 3
         table.append(line)
     return table
-
-
-def _difference_cells(found: PairedResult | None) -> list[str]:
-    if found is None:
-        return ["-"] * 3
-    return [f"{found.difference:+.4f}", "{:+.4f} to {:+.4f}".format(*found.ci95), f"{found.p_value:.4f}"]
 
 
 def spread(values: Sequence[float], digits: int | None = None) -> str:

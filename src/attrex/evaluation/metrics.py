@@ -248,7 +248,9 @@ def count(
     for i, (product, prediction) in enumerate(rows):
         gold = _group(product.spans or (), kept)
         predicted = _group(prediction.spans if prediction else (), kept)
-        selected = predicted.keys() if prediction is None or not has_range else _selected(prediction, kept)
+        selected = {*predicted}
+        if prediction is not None and has_range:
+            selected = {a for a, s in prediction.range.items() if s > RANGE_THRESHOLD and (kept is None or a in kept)}
         for name in gold.keys() | predicted.keys() | selected:
             cell = _compare(gold.get(name, {}), predicted.get(name, {}), ignore_case)
             cells.append((i, name, (*cell, int(name in selected))))
@@ -317,10 +319,6 @@ def _group(found: Iterable[Span], kept: set[str] | None) -> dict[str, dict[_Plac
         if kept is None or span.attribute in kept:
             out[span.attribute][span.field, span.start, span.end] = span.text
     return out
-
-
-def _selected(prediction: Prediction, kept: set[str] | None) -> set[str]:
-    return {a for a, s in prediction.range.items() if s > RANGE_THRESHOLD and (kept is None or a in kept)}
 
 
 def _compare(gold: dict[_Place, str], predicted: dict[_Place, str], ignore_case: bool) -> tuple[int, ...]:

@@ -77,7 +77,11 @@ def export_checked(
     if not products:
         raise DataError("parity needs products to compare on: the sample has none that can be read")
     out = out.resolve()  # a link stays a link
-    _check_free(out)
+    if out == Path.cwd():
+        raise CheckpointError(f"{out} is the directory you are in; name a new one for the export")
+    # An earlier export makes room, anything else in its place is left alone.
+    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "export.json").exists())):
+        raise CheckpointError(f"{out} is not empty and holds no export; choose another directory")
     draft = out.with_name(out.name + ".part")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -99,7 +103,7 @@ def _compare_runs(model: Model, directory: Path, products: Sequence[Product], to
     labelled = known and all(p.spans is not None for p in products)
     exported = Extractor.load(directory)
     found = list(exported.extract(products, evidence=False))
-    as_gold = [_relabelled(p, r) for p, r in zip(products, reference, strict=True)]
+    as_gold = [replace(p, spans=r.spans) for p, r in zip(products, reference, strict=True)]
     agreement, difference = _agreement_f1(as_gold, found), _difference(reference, found)
     if not labelled:
         return Parity(len(products), agreement, None, None, difference, tolerance)
@@ -143,10 +147,6 @@ def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Pa
         write_json(directory / "thresholds.json", thresholds | {"range": best})
 
 
-def _relabelled(product: Product, prediction: Prediction) -> Product:
-    return replace(product, spans=prediction.spans)
-
-
 def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> float:
     confidences = [
         [{v.key: v.confidence for v in p.values if v.source is not None} for p in (a, b)]
@@ -164,11 +164,3 @@ def _refusal(parity: Parity, int8: bool) -> str:
         )
     advice = "leave out int8" if int8 else "this should not happen without int8: please report it"
     return f"the export is refused: on {parity.products} products {loss}; {advice}, or allow more by `tolerance`"
-
-
-def _check_free(out: Path) -> None:
-    """An earlier export makes room, anything else in its place is left alone."""
-    if out == Path.cwd():
-        raise CheckpointError(f"{out} is the directory you are in; name a new one for the export")
-    if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "export.json").exists())):
-        raise CheckpointError(f"{out} is not empty and holds no export; choose another directory")

@@ -34,7 +34,9 @@ def with_places(
                 values.append(value)
                 continue
             if value.value not in known:
-                known[value.value] = _token_ids(value.value, encoder)
+                # At the start of a text, and behind a space: some tokenizers tell the two apart.
+                read = [encoder.encode(Product("", {"text": text})) for text in (value.value, f" {value.value}")]
+                known[value.value] = {tuple(i for u in _owned_units(e) for i in _pieces(u, encoder)) for e in read}
             for start, end in (place for ids in known[value.value] for place in places(pieces, ids)):
                 spans = spans_from_units(value.attribute, units[start:end], product, encoded.fields)
                 values += [replace(value, source=span) for span in spans]
@@ -52,12 +54,6 @@ def places(units: Sequence[tuple[int, ...]], value: tuple[int, ...]) -> Iterator
         if said == value:
             yield at, end
         at = end if said == value else at + 1
-
-
-def _token_ids(word: str, encoder: ProductEncoder) -> set[tuple[int, ...]]:
-    """How a word is read at the start of a text, and behind a space: some tokenizers tell the two apart."""
-    read = (_owned_units(encoder.encode(Product("", {"text": text}))) for text in (word, f" {word}"))
-    return {tuple(i for unit in units for i in _pieces(unit, encoder)) for units in read}
 
 
 def _owned_units(encoded: EncodedProduct) -> list[Unit]:

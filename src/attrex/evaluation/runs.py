@@ -101,7 +101,13 @@ def read_runs(sources: Iterable[str | Path]) -> list[RunResult]:
             for name, run in _read_table(path, pattern).items():
                 runs.setdefault((file, name), run)
         elif (file, "") not in runs:
-            runs[file, ""] = _read_file(path)
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as exc:
+                raise DataError(
+                    f"{path} cannot be read: {exc}; name files of attrex evaluate --json, or tables of runs (.jsonl)"
+                ) from exc
+            runs[file, ""] = _as_run(found, str(path), path.stem)
     return list(runs.values())
 
 
@@ -152,16 +158,6 @@ def _read_table(table: Path, pattern: str) -> dict[str, RunResult]:
             f"{table} has no run {pattern!r}{did_you_mean(pattern, found)}; expected one of {shortlist(found, 5)}"
         )
     return {name: _as_run(found[name], f"{table}::{name}", name) for name in chosen}
-
-
-def _read_file(path: Path) -> RunResult:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise DataError(
-            f"{path} cannot be read: {exc}; name files of attrex evaluate --json, or tables of runs (.jsonl)"
-        ) from exc
-    return _as_run(found, str(path), path.stem)
 
 
 def _as_run(found: Any, source: str, name: str) -> RunResult:

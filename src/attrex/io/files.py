@@ -64,22 +64,16 @@ def _jsonl_records(path: Path) -> Iterator[RawRecord]:
         lines: Iterable[bytes] = file
         if _OVER_LINES.match(file.peek(1)):
             content = file.read()
-            if (items := _parse_whole(content)) is not None:
-                yield from _item_rows(path, items)
+            try:
+                found = parse_json(content.removeprefix(_BOM).decode())
+            except (ValueError, RecursionError):  # as a whole it is not JSON
+                lines = io.BytesIO(content)
+            else:
+                yield from _item_rows(path, found if isinstance(found, list) else [found])
                 return
-            lines = io.BytesIO(content)
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield _json_row(f"{path.name} line {number}", number, line)
-
-
-def _parse_whole(content: bytes) -> list[Any] | None:
-    """The list in a file, or its only object; None where the file as a whole is not JSON."""
-    try:
-        found = parse_json(content.removeprefix(_BOM).decode())
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, list) else [found]
 
 
 def _item_rows(path: Path, items: list[Any]) -> Iterator[RawRecord]:
@@ -135,7 +129,9 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
         while first and (line := _ABOVE_HEADER.fullmatch(first)):
             delimiter = line[1] or delimiter
             above, first = above + 1, file.readline()
-        reader = csv.reader(chain([first], file), delimiter=delimiter or _delimiter(first), strict=True)
+        if not delimiter:  # the most frequent of the usual ones outside quotes
+            delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", first).count)
+        reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
         header = _csv_header(reader, path)
         while True:
             number = above + reader.line_num + 1
@@ -149,8 +145,18 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
                 error = f'expected cells with closed quotes, got a row to line {last} ({exc}); write " as ""'
                 yield RawRecord(where, number, error=error)
                 continue
-            if cells:
-                yield _csv_row(where, number, header, cells)
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                error = (
+                    f"expected {len(header)} cells as in the header, got {len(cells)}; "
+                    "quote cells that hold a delimiter or a line break"
+                )
+                yield RawRecord(where, number, error=error)
+            elif bad := HALF_CHARACTER.search("".join(cells)):
+                yield RawRecord(where, number, error=not_utf8(ord(bad[0]) & 0xFF))
+            else:
+                yield RawRecord(where, number, dict(zip(header, cells, strict=True)))
 
 
 def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
@@ -168,24 +174,6 @@ def _check_names(columns: list[str], path: Path) -> None:
     twice = {name for name in columns if name and columns.count(name) > 1}
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
-
-
-def _csv_row(where: str, number: int, header: list[str], cells: list[str]) -> RawRecord:
-    if len(cells) != len(header):
-        error = (
-            f"expected {len(header)} cells as in the header, got {len(cells)}; "
-            "quote cells that hold a delimiter or a line break"
-        )
-        return RawRecord(where, number, error=error)
-    if bad := HALF_CHARACTER.search("".join(cells)):
-        return RawRecord(where, number, error=not_utf8(ord(bad[0]) & 0xFF))
-    return RawRecord(where, number, dict(zip(header, cells, strict=True)))
-
-
-def _delimiter(header: str) -> str:
-    """The most frequent of the usual delimiters outside quotes."""
-    bare = re.sub(r'"[^"]*"', "", header)
-    return max(",;\t|", key=bare.count)
 
 
 def _parquet_records(path: Path) -> Iterator[RawRecord]:

@@ -62,11 +62,8 @@ def _character(entity: re.Match[str]) -> str:
         return found
     if meant.isspace() or not meant.isprintable():
         return " " * len(found)
-    joined = meant.isalnum() and _goes_on(entity.string, entity.end())
-    return meant.ljust(len(found), _JOINT if joined else " ")
-
-
-def _goes_on(text: str, at: int) -> bool:
-    """Whether a letter or digit, as itself or as an entity, stands there."""
-    entity = _ENTITY.match(text, at)
-    return unescape(entity.group())[:1].isalnum() if entity else text[at : at + 1].isalnum()
+    text, end = entity.string, entity.end()
+    following = _ENTITY.match(text, end)  # what comes next may be an entity, too
+    after = unescape(following.group()) if following else text[end : end + 1]
+    within_a_word = meant.isalnum() and after[:1].isalnum()
+    return meant.ljust(len(found), _JOINT if within_a_word else " ")

@@ -167,11 +167,17 @@ class ImageLoader:
     def _cached(self, digest: str) -> Pixels | str | None:
         found = self._memory.get(digest)
         directory = self.cache_dir  # another thread may find that it is full, and give it up
-        if found is None and directory is not None:
-            found = _load_pixels(self._file(directory, digest), self.transform.size)
-            if found is not None:
-                self._remember(digest, found)
-        return found
+        if found is not None or directory is None:
+            return found
+        try:
+            pixels = np.load(self._file(directory, digest), allow_pickle=False)
+        except Exception:  # there is none, or its bytes are damaged, which makes numpy raise nearly anything
+            return None
+        shape = (self.transform.size, self.transform.size, 3)
+        if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape == shape):
+            return None
+        self._remember(digest, pixels)
+        return pixels
 
     def _decode(self, data: bytes, digest: str) -> Pixels | str:
         found: Pixels | str
@@ -230,16 +236,6 @@ class _Recent(Generic[V]):
             self._entries[key] = (value, cost)
             while self._used > self._limit:
                 self._used -= self._entries.popitem(last=False)[1][1]
-
-
-def _load_pixels(file: Path, size: int) -> Pixels | None:
-    """A cached photo, or None where there is none or it is damaged: the caller then decodes and writes it again."""
-    try:
-        pixels = np.load(file, allow_pickle=False)
-    except Exception:  # damaged bytes make numpy raise nearly anything
-        return None
-    fits = isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape == (size, size, 3)
-    return pixels if fits else None
 
 
 def save_array(array: np.ndarray, file: Path) -> None:
@@ -332,7 +328,10 @@ def _decode_bytes(data: bytes, fit: Callable[[tuple[int, int]], tuple[int, int]]
                 f"expected a whole {image.format} image, but it is damaged or cut off ({exc}); "
                 "download or export it again"
             ) from exc
-        orientation = _orientation(image)
+        try:  # asked after loading: a PNG may end with it, and Pillow has turned a TIFF by then
+            orientation = image.getexif().get(_ORIENTATION_TAG)
+        except Exception:  # damaged metadata is no reason to lose the picture
+            orientation = None
     if small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
     if orientation in _UPRIGHT:
@@ -366,29 +365,18 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 def _to_rgb_or_rgba(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        return _from_16_bit(image).convert("RGB")
+        # Grey in 0..65535 to grey in 0..255; Pillow's own conversion would cut all but the darkest to white.
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65_535:
+            raise DataError(
+                f"expected grey values in 0..65535, but they run from {values.min()} to {values.max()}; "
+                "save it with 8 bits a channel"
+            )
+        grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return Image.fromarray(grey).convert("RGB")
     if image.mode == "F":
         raise DataError(
             "expected whole numbers as pixels, but they are floating point, where white is not defined; "
             "save it with 8 bits a channel"
         )
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    """Grey in 0..65535 to grey in 0..255; Pillow's own conversion would cut all but the darkest to white."""
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65_535:
-        raise DataError(
-            f"expected grey values in 0..65535, but they run from {values.min()} to {values.max()}; "
-            "save it with 8 bits a channel"
-        )
-    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-
-
-def _orientation(image: Image.Image) -> int | None:
-    """The EXIF orientation, asked after loading: a PNG may end with it, and Pillow has turned a TIFF by then."""
-    try:
-        return image.getexif().get(_ORIENTATION_TAG)
-    except Exception:  # damaged metadata is no reason to lose the picture
-        return None

@@ -12,7 +12,7 @@ from typing import Literal
 
 from attrex.errors import DataError
 from attrex.io.files import load_json_list, open_binary
-from attrex.io.rows import RawRecord, record, to_product
+from attrex.io.rows import record, to_product
 from attrex.io.splitting import choose_split
 from attrex.shop.cells import ColumnCounts
 from attrex.shop.mapping import ColumnMapping
@@ -88,17 +88,6 @@ def read_mepave(
                 f"{path}: expected MEPAVE files jdair.jave.{{train,valid,test}}.txt, found none; name their directory"
             )
         path = choose_split(files, split, str(path))
-    _check_mepave(path)
-    folder = Path(images) if images is not None else path.parent / "product_images"
-    return _mepave_products(path, folder, keep_spaces, lower, ImportReport() if report is None else report)
-
-
-def _mepave_files(folder: Path) -> dict[str, Path]:
-    names = {p: _MEPAVE_FILE.fullmatch(p.name) for p in sorted(folder.iterdir())}
-    return {match[1]: p for p, match in names.items() if match}
-
-
-def _check_mepave(path: Path) -> None:
     if not path.is_file():
         raise DataError(f"{path}: expected a MEPAVE file or its directory, found nothing there; check the path")
     with open_binary(path) as file:
@@ -108,6 +97,13 @@ def _check_mepave(path: Path) -> None:
             f"{path}: expected MEPAVE's four tab-separated columns (product, sentence, text, tagged text), "
             f"got {columns} in the first line; use read_products for other formats"
         )
+    folder = Path(images) if images is not None else path.parent / "product_images"
+    return _mepave_products(path, folder, keep_spaces, lower, ImportReport() if report is None else report)
+
+
+def _mepave_files(folder: Path) -> dict[str, Path]:
+    names = {p: _MEPAVE_FILE.fullmatch(p.name) for p in sorted(folder.iterdir())}
+    return {match[1]: p for p, match in names.items() if match}
 
 
 def _mepave_products(
@@ -241,11 +237,9 @@ def _mae_products(files: list[Path], folders: list[Path], shop: Shop, counts: Co
         for place, item in enumerate(items, 1):
             number += 1
             row = record(f"{name} item {place}", number, item)
-            yield _with_photos(to_product(_with_description(row), shop, Path(), counts), folders)
-
-
-def _with_description(row: RawRecord) -> RawRecord:
-    return row if row.values is None else replace(row, values={**row.values, "description": row.values.get("text")})
+            if row.values is not None:
+                row = replace(row, values={**row.values, "description": row.values.get("text")})
+            yield _with_photos(to_product(row, shop, Path(), counts), folders)
 
 
 def _with_photos(product: Product, folders: list[Path]) -> Product:

@@ -5,7 +5,6 @@ That field is read like every other: its values have offsets in it, whatever the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +41,14 @@ class PhotoReader:
             for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
             if score >= self.min_score and text.strip()
         ]
-        return list(_joined(sure))
+        lines: list[str] = []
+        rest = sorted(sure)  # (top, bottom, left, text)
+        while rest:  # pieces whose middle lies within the height of the first one are one line with it
+            top, bottom, _, _ = rest[0]
+            line = [p for p in rest if top <= (p[0] + p[1]) / 2 <= bottom]
+            rest = [p for p in rest if p not in line]
+            lines.append(" ".join(text for _, _, _, text in sorted(line, key=lambda p: p[2])))
+        return lines
 
     def read(self, product: Product) -> Product:
         """The product with what its photos say in :data:`FIELD`.
@@ -62,13 +68,3 @@ class PhotoReader:
         found = replace(product, warnings=(*product.warnings, *warnings))
         # Whatever was labelled in full, this text was not.
         return replace(found, fields={**product.fields, FIELD: "\n".join(said)}, complete=False) if said else found
-
-
-def _joined(pieces: list[tuple[float, float, float, str]]) -> Iterator[str]:
-    """Pieces (top, bottom, left, text) as lines: those whose middle lies within the height of the first one are one."""
-    left = sorted(pieces)
-    while left:
-        top, bottom, _, _ = left[0]
-        line = [p for p in left if top <= (p[0] + p[1]) / 2 <= bottom]
-        left = [p for p in left if p not in line]
-        yield " ".join(text for _, _, _, text in sorted(line, key=lambda p: p[2]))

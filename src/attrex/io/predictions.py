@@ -64,7 +64,11 @@ class PredictionFile(ResumableWriter):
     def _finish(self) -> None:
         if self.suffix == ".parquet":
             with self.part.open(encoding="utf-8") as lines, self.complete() as path:
-                write_parquet(path, map(_parquet_row, lines), _schema())
+                rows = (
+                    row | {"range": [{"attribute": a, "score": s} for a, s in row["range"].items()]}
+                    for row in map(json.loads, lines)
+                )
+                write_parquet(path, rows, _schema())
             self.part.unlink()
         else:
             super()._finish()
@@ -142,8 +146,3 @@ def _schema() -> Any:
         ("error", pa.string()),
     ]
     return pa.schema(columns)
-
-
-def _parquet_row(line: str) -> dict[str, Any]:
-    row = json.loads(line)
-    return row | {"range": [{"attribute": a, "score": s} for a, s in row["range"].items()]}

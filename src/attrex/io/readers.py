@@ -116,7 +116,14 @@ def _layout_products(
 def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, Path]:
     """The rows of a source, its name for messages, and the directory its image paths start from."""
     if isinstance(source, str) and source.startswith("hf:"):
-        return _dataset_rows(_load_hub(source.removeprefix("hf:"), split), source), source, Path()
+        datasets = _import_datasets(source)
+        try:
+            found = datasets.load_dataset(source.removeprefix("hf:"))
+        except (OSError, ValueError) as exc:
+            raise DataError(
+                f"{source}: expected a dataset on the Hugging Face hub, got: {exc}; check the name"
+            ) from exc
+        return _dataset_rows(choose_split(found, split, source), source), source, Path()
     if not isinstance(source, str | Path):
         if isinstance(source, Mapping):
             source = choose_split(source, split, "the dataset")
@@ -141,15 +148,6 @@ def _dataset_rows(dataset: Any, name: str) -> Iterator[RawRecord]:
     if hasattr(dataset, "with_format"):
         return arrow_rows(dataset.with_format("arrow").iter(BATCH), name)
     return (record(f"{name} row {number}", number, values) for number, values in enumerate(dataset, 1))
-
-
-def _load_hub(name: str, split: str | None) -> Any:
-    datasets = _import_datasets(f"hf:{name}")
-    try:
-        found = datasets.load_dataset(name)
-    except (OSError, ValueError) as exc:
-        raise DataError(f"hf:{name}: expected a dataset on the Hugging Face hub, got: {exc}; check the name") from exc
-    return choose_split(found, split, f"hf:{name}")
 
 
 def _load_saved(path: Path, split: str | None) -> Any:

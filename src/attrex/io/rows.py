@@ -111,7 +111,9 @@ def row_products(
     head = list(islice(rows, _HEAD))
     if not head:
         raise DataError(f"{name}: expected at least one product, got an empty file or dataset; check its source")
-    lacking = _lacking(head, shop.columns) if _own_rows(head) else []
+    keys = [row.values.keys() for row in head if row.values]
+    own = all({"id", "attributes"} <= k and k & {"fields", "text"} for k in keys)  # as `write_products` writes them
+    lacking = _lacking(head, shop.columns) if own else []
     if lacking:  # may be a typo, so it is told
         log.warning(
             "%s lacks the columns %s, which the shop names: it is read as a file that Attrex wrote, by its own keys",
@@ -121,24 +123,14 @@ def row_products(
         shop = replace(shop, columns=shop.columns.of_labelled_rows())
     _check_columns(head, name, shop.columns)
     if counts is not None:
-        counts.unread = tuple(_unread(head, shop.columns))
+        mapping = shop.columns
+        read = {mapping.id, mapping.category, mapping.spans, mapping.group, ""}
+        read |= {*(mapping.texts or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
+        read |= {"complete", "fields", "warnings", "error"}
+        table = {mapping.attributes} if isinstance(mapping.attributes, str) else {*(mapping.attributes or ())}
+        columns = dict.fromkeys(column for row in head for column in row.values or ())
+        counts.unread = () if "*" in table else tuple(c for c in columns if c not in read | table)
     return (to_product(row, shop, base, counts) for row in chain(head, rows))
-
-
-def _unread(head: Sequence[RawRecord], mapping: ColumnMapping) -> Iterator[str]:
-    """Columns that nothing is read from."""
-    named = {mapping.id, mapping.category, mapping.spans, mapping.group, "complete", "fields", "warnings", "error", ""}
-    named |= {*(mapping.texts or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
-    table = {mapping.attributes} if isinstance(mapping.attributes, str) else {*(mapping.attributes or ())}
-    for column in dict.fromkeys(column for row in head for column in row.values or ()):
-        if column not in named | table and "*" not in table:
-            yield column
-
-
-def _own_rows(head: Sequence[RawRecord]) -> bool:
-    """Whether the rows are in the form that :func:`~attrex.io.products.write_products` writes."""
-    keys = [row.values.keys() for row in head if row.values]
-    return all({"id", "attributes"} <= k and k & {"fields", "text"} for k in keys)
 
 
 def _known_columns(head: Sequence[RawRecord]) -> dict[str, None]:
@@ -227,38 +219,26 @@ def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | No
     try:
         if row.error:
             raise DataError(row.error)
-        return _to_readable_product(name, values, shop, base, table, warnings)
+        texts = _texts(values, mapping)
+        spans, all_fit = _spans(_decoded(values.get(mapping.spans)), texts, _own_fields(values) or (), warnings)
+        category = _optional_name(values, mapping.category, warnings)
+        warnings += [w for w in _items(values.get("warnings")) if isinstance(w, str)] if "warnings" in values else []
+        return Product(
+            id=name,
+            fields=texts,
+            images=_images(values, shop, base, warnings),
+            category=None if shop.cells.is_blank(category) else category,
+            table=table,
+            spans=spans,
+            # where a label was lost, its text no longer says "nothing else here"
+            complete=_flag(values.get("complete"), shop, warnings) and all_fit,
+            group=_optional_name(values, mapping.group, warnings),
+            error=None if _own_fields(values) is None else _optional_name(values, "error", warnings),
+            warnings=tuple(warnings),  # when all have been told
+        )
     except DataError as exc:
         # The cells are the shop's, also where the texts cannot be read: `attrex fill` gives them back.
         return Product(name, {}, table=table, error=f"{row.where}: {exc}", warnings=tuple(warnings))
-
-
-def _to_readable_product(
-    name: str,
-    values: Mapping[str, Any],
-    shop: Shop,
-    base: Path,
-    table: Mapping[str, tuple[str, ...]],
-    warnings: list[str],
-) -> Product:
-    mapping = shop.columns
-    texts = _texts(values, mapping)
-    spans, all_fit = _spans(_decoded(values.get(mapping.spans)), texts, _own_fields(values) or (), warnings)
-    category = _optional_name(values, mapping.category, warnings)
-    warnings += [w for w in _items(values.get("warnings")) if isinstance(w, str)] if "warnings" in values else []
-    return Product(
-        id=name,
-        fields=texts,
-        images=_images(values, shop, base, warnings),
-        category=None if shop.cells.is_blank(category) else category,
-        table=table,
-        spans=spans,
-        # where a label was lost, its text no longer says "nothing else here"
-        complete=_flag(values.get("complete"), shop, warnings) and all_fit,
-        group=_optional_name(values, mapping.group, warnings),
-        error=None if _own_fields(values) is None else _optional_name(values, "error", warnings),
-        warnings=tuple(warnings),  # when all have been told
-    )
 
 
 def _own_fields(values: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,38 +89,21 @@ def supervision(products: Sequence[Product], schema: Schema, mentions: Unlabelle
             continue
         found.products += 1
         found.complete += product.complete
-        _count_known(product, names, found, known)
+        named = {*product.table, *(s.attribute for s in product.spans or ())}
+        for attribute in names if product.complete else named.intersection(names):
+            getattr(found, product.cell_state(attribute).name.lower())[attribute] += 1
+            if not product.complete:
+                known[product.category, attribute] += 1
         if not product.complete:
             sizes[product.category] += 1
             for attribute in {s.attribute for s in (mentions.unknown(product) if mentions else ())}:
                 state = product.cell_state(attribute)
                 found.blank_mentioned[attribute] += state == CellState.BLANK
                 found.not_located_mentioned[attribute] += state == CellState.NOT_LOCATED
-    _count_blank(schema, sizes, known, found)
-    return found
-
-
-def _count_known(
-    product: Product, names: Sequence[str], found: Supervision, known: Counter[tuple[str | None, str]]
-) -> None:
-    named = {*product.table, *(s.attribute for s in product.spans or ())}
-    for attribute in names if product.complete else named.intersection(names):
-        state = product.cell_state(attribute)
-        getattr(found, state.name.lower())[attribute] += 1
-        if not product.complete:
-            known[product.category, attribute] += 1
-
-
-def _count_blank(
-    schema: Schema,
-    sizes: Mapping[str | None, int],
-    known: Mapping[tuple[str | None, str], int],
-    found: Supervision,
-) -> None:
-    """What is left of each category's cells: of thousands of attributes a product's table fills a dozen."""
+    # What is left of each category's cells: of thousands of attributes a product's table fills a dozen.
     for category, size in sizes.items():
-        listed = schema.categories.get(category or "", schema.names)
-        allowed = set(listed)
-        for attribute in schema.names:
+        allowed = set(schema.categories.get(category or "", names))
+        for attribute in names:
             kind = found.blank if attribute in allowed else found.ruled_out
-            kind[attribute] += size - known.get((category, attribute), 0)
+            kind[attribute] += size - known[category, attribute]
+    return found

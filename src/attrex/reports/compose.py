@@ -36,8 +36,12 @@ def report_page(
     shown = sample(products, list(zip(*runs, strict=True)), most)
     for run, (_, extractor) in zip(runs, models, strict=True):
         looked = extractor.extract([products[i] for i in shown], photos=photos)
-        for i, prediction in zip(shown, looked, strict=True):
-            run[i] = _with_regions(run[i], prediction)
+        for i, again in zip(shown, looked, strict=True):
+            # All else stays: confidences differ in the last digits with the batch a product is in, and what the page
+            # shows is chosen by them.
+            regions = {(v.attribute, v.value, v.key): v.regions for v in again.values}
+            values = (replace(v, regions=regions.get((v.attribute, v.value, v.key), v.regions)) for v in run[i].values)
+            run[i] = replace(run[i], values=tuple(values))
     names = _names(models)
     return write_report(
         path,
@@ -62,17 +66,6 @@ def _run(
         return list(extractor.extract(products, evidence=False, photos=photos)), None
     result = evaluate_extractor(extractor, products, photos=photos)
     return result.predictions, result.to_json()
-
-
-def _with_regions(prediction: Prediction, again: Prediction) -> Prediction:
-    """The prediction with the region weights of a second one.
-
-    All else stays: confidences differ in the last digits with the batch a product is in, and what the page shows is
-    chosen by them.
-    """
-    regions = {(v.attribute, v.value, v.key): v.regions for v in again.values}
-    values = (replace(v, regions=regions.get((v.attribute, v.value, v.key), v.regions)) for v in prediction.values)
-    return replace(prediction, values=tuple(values))
 
 
 def _names(models: Sequence[tuple[str, Extractor]]) -> list[str]:

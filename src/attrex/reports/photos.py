@@ -20,24 +20,20 @@ def _jpeg(source: ImageSource, size: int) -> bytes:
     from attrex.io.images import decode
 
     pixels = decode(source, size)
-    width, height = _proportions(source, size)
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            image.draft("RGB", (size, size))  # only the ratio of width and height is meant
+            image.load()  # a PNG may say at its end how it is turned, and Pillow turns a TIFF by itself
+            width, height = image.size
+            if image.getexif().get(0x0112, 1) >= 5:
+                width, height = height, width
+    except Exception:  # damaged metadata: the photo is shown square
+        width, height = 1, 1
     longest = max(width, height)
     shape = (max(16, round(size * width / longest)), max(16, round(size * height / longest)))
     out = io.BytesIO()
     Image.fromarray(pixels).resize(shape).save(out, "JPEG", quality=82, optimize=True)
     return out.getvalue()
-
-
-def _proportions(source: ImageSource, size: int) -> tuple[int, int]:
-    """Width and height of a photo that can be decoded, upright; only their ratio is meant."""
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            image.draft("RGB", (size, size))
-            image.load()  # a PNG may say at its end how it is turned, and Pillow turns a TIFF by itself
-            width, height = image.size
-            return (height, width) if image.getexif().get(0x0112, 1) >= 5 else (width, height)
-    except Exception:  # damaged metadata: the photo is shown square
-        return 1, 1
 
 
 def photos(page: Page, product: Product) -> Html:
@@ -75,14 +71,6 @@ def grids_of(product: Product, value: Value | None) -> list[RegionWeights]:
     return sorted(usable, key=lambda r: -max(map(max, r.weights)))
 
 
-def _packed(grids: Sequence[RegionWeights]) -> str:
-    """``image:columns:hex`` per heat-map, two hexadecimal digits a weight, row by row."""
-    return " ".join(
-        f"{e.image}:{len(e.weights[0])}:{bytes(round(255 * min(max(w, 0), 1)) for r in e.weights for w in r).hex()}"
-        for e in grids
-    )
-
-
 def peak(evidence: RegionWeights) -> str:
     """Where a heat-map is warmest, in words."""
     _, y, x = max((w, -y, -x) for y, row in enumerate(evidence.weights) for x, w in enumerate(row))
@@ -111,6 +99,11 @@ def _tile(page: Page, product: Product, index: int, row: ValueRow, model: int) -
         return el("div", "no heat-map" if value else status or "not found", cls=f"blank {status}")
     which = f"{ORDINALS[model]} · " if page.two else ""
     label = f"{which}{cut(row.attribute)}: {cut(row.text)} ({value.confidence:.2f})"
+    # image:columns:hex of each heat-map, two hexadecimal digits a weight, row by row
+    heat = " ".join(
+        f"{g.image}:{len(g.weights[0])}:{bytes(round(255 * min(max(w, 0), 1)) for r in g.weights for w in r).hex()}"
+        for g in grids
+    )
     caption = el("small", f"{value.confidence:.2f} {SIGNS[status]}")
     return el(
         "button",
@@ -120,7 +113,7 @@ def _tile(page: Page, product: Product, index: int, row: ValueRow, model: int) -
         type="button",
         data_rows=index,
         data_model=model,
-        data_heat=_packed(grids),
+        data_heat=heat,
         data_label=label,
         aria_label=f"heat-map of {label}: {peak(grids[0])}",
     )

@@ -143,7 +143,12 @@ def _marked_text(page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], mo
     """A text with its values marked; each has an underline of its own, so that overlapping ones stay visible."""
     marked = [(i, r) for i, r in rows if r.fits and r.status(model)]
     shown = [(i, r) for i, r in marked if r.start < MAX_TEXT]
-    lanes = _lanes([r for _, r in shown])
+    ends: list[int] = []  # of the last value over each underline
+    lanes = []  # for each value the first underline that is free
+    for _, row in shown:
+        lane = next((k for k, end in enumerate(ends) if end <= row.start), len(ends))
+        ends[lane : lane + 1] = [row.end]
+        lanes.append(lane)
     depth = max(lanes, default=0) + 1
     edges = [0, len(text), *(r.start for _, r in shown), *(r.end for _, r in shown)]
     cuts = sorted({min(edge, MAX_TEXT) for edge in edges})
@@ -156,17 +161,6 @@ def _marked_text(page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], mo
         note = f" … {MAX_TEXT:,} of {len(text):,} characters shown, {beyond} further on"
         parts.append(el("span", note, cls="note"))
     return el("p", *parts, cls="text long" if len(text) > LONG_TEXT else "text", dir="auto", style=f"--depth:{depth}")
-
-
-def _lanes(rows: Sequence[ValueRow]) -> list[int]:
-    """For each row (sorted by start) the first underline that is free."""
-    ends: list[int] = []
-    lanes = []
-    for row in rows:
-        lane = next((k for k, end in enumerate(ends) if end <= row.start), len(ends))
-        ends[lane : lane + 1] = [row.end]
-        lanes.append(lane)
-    return lanes
 
 
 def _mark(page: Page, text: str, here: Sequence[tuple[int, ValueRow, int]], model: int, depth: int) -> Html:

@@ -44,12 +44,6 @@ def _mean_of(numbers: Sequence[float]) -> float | None:
     return sum(numbers) / len(numbers) if numbers else None
 
 
-def _range_sizes(run: ProductRun) -> list[int]:
-    """How many attributes each product that could be read was decoded for; none where the model has no range."""
-    sizes = [len(p.range) for p in run if p.error is None]
-    return sizes if any(sizes) else []
-
-
 def cards(products: Sequence[Product], runs: Sequence[ProductRun], scores: Sequence[ScoreTree | None]) -> Html:
     """The figures of the whole run; with scores also how good they are."""
 
@@ -58,6 +52,8 @@ def cards(products: Sequence[Product], runs: Sequence[ProductRun], scores: Seque
 
     broken = sum(bool(p.error or any(run[i].error for run in runs)) for i, p in enumerate(products))
     warned = sum(bool(p.warnings or any(run[i].warnings for run in runs)) for i, p in enumerate(products))
+    # How many attributes each product that could be read was decoded for; a model without a range has no figure.
+    looked_for = [[len(p.range) for p in run if p.error is None] for run in runs]
     return el(
         "div",
         _card("F1", each("tag", "f1"), ".3f", [_interval(s) for s in scores]),
@@ -69,7 +65,7 @@ def cards(products: Sequence[Product], runs: Sequence[ProductRun], scores: Seque
         _card("Products", [len(products)], notes=[f"{sum(bool(p.images) for p in products):,} with photo"]),
         _card("Values found", [sum(len(p.values) for p in run) for run in runs]),
         _card("Mean confidence", [_mean_of([v.confidence for p in run for v in p.values]) for run in runs], ".2f"),
-        _card("Attributes looked for", [_mean_of(_range_sizes(run)) for run in runs], ".1f"),
+        _card("Attributes looked for", [_mean_of(n if any(n) else []) for n in looked_for], ".1f"),
         _card("With warnings", [warned]),
         _card("Not read", [broken or None]),
         cls="cards",

@@ -80,7 +80,10 @@ def convert(directory: str | Path) -> bool:
         shop = Shop(schema=Schema.from_plain(body["attributes"], body.get("categories")))
     write_text(directory / SHOP_FILE, shop.to_yaml())
     write_text(directory / "config.yaml", config.to_yaml())
-    _convert_record(directory / "run.json", old_schema, shop)
+    # So that a finished run is still known as itself: what was the schema's hash is the shop's.
+    record = read_json(directory / "run.json") if (directory / "run.json").exists() else {}
+    if record.pop("schema", None) == hashlib.sha256(old_schema.encode()).hexdigest():
+        write_json(directory / "run.json", record | {"shop": hashlib.sha256(shop.to_yaml().encode()).hexdigest()})
     write_json(directory / about, description | {"format": expected})  # last: until then it is to be converted again
     (directory / "schema.yaml").unlink()
     return True
@@ -105,13 +108,6 @@ def _config(text: str) -> Config:
                 )
             del values[key]
     return Config.parse(raw)
-
-
-def _convert_record(path: Path, old_schema: str, shop: Shop) -> None:
-    """So that a finished run is still known as itself: what was the schema's hash is the shop's."""
-    record = read_json(path) if path.exists() else {}
-    if record.pop("schema", None) == hashlib.sha256(old_schema.encode()).hexdigest():
-        write_json(path, record | {"shop": hashlib.sha256(shop.to_yaml().encode()).hexdigest()})
 
 
 def main(arguments: list[str] | None = None) -> None:

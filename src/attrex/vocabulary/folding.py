@@ -24,16 +24,11 @@ _V = TypeVar("_V")
 
 
 @cache
-def _combining_marks() -> str:
-    """Accents, vowel signs, joiners and soft hyphens, for a regex class: no match may end in front of one of them."""
-    marks = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
-    return "".join(marks) + "\u00ad\u200c\u200d\u2060"
-
-
-@cache
 def _word_pattern(word_boundaries: bool, hyphen_is_space: bool) -> re.Pattern[str]:
     """What a text is split by, as one group: words with their marks, numbers, single CJK characters and signs."""
-    marks = f"[{_combining_marks()}]"
+    # Accents, vowel signs, joiners and soft hyphens: no match may end in front of one of them.
+    combining = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
+    marks = f"[{''.join(combining)}\u00ad\u200c\u200d\u2060]"
     # A hyphen between spaces is a dash: it keeps two words apart, so it stays a sign of its own.
     sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
     if not word_boundaries:

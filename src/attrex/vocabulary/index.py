@@ -85,17 +85,17 @@ class VocabularyIndex:
         They need a blank cell or one that agrees. Of several phrases only those count that agree or name the attribute
         ("Fit: mid-rise, narrow fit"); numbers are measures of something else unless the cell agrees.
         """
-        phrases = [p for p in PHRASE.finditer(content) if not self._is_of_another(attribute, p[0])]
+        phrases = []
+        for phrase in PHRASE.finditer(content):
+            found = self.known.find(FoldedText(phrase[0], self._folder))
+            # What as a whole is known for a value of another attribute is left out: "Fit: low rise".
+            if not any(f.attribute != attribute and f.end - f.start == len(phrase[0]) for f in found):
+                phrases.append(phrase)
         for phrase in phrases:
             value = self.agreeing(attribute, phrase[0], values)
             named = len(phrases) == 1 or self.common(attribute) & set(self._folder.split(phrase[0]))
             if value or (not filled and named and not re.search(r"\d", content)):
                 yield phrase.start(), phrase.end(), value
-
-    def _is_of_another(self, attribute: str, phrase: str) -> bool:
-        """Whether a phrase as a whole is known for a value of another attribute: "Fit: low rise"."""
-        found = self.known.find(FoldedText(phrase, self._folder))
-        return any(f.attribute != attribute and f.end - f.start == len(phrase) for f in found)
 
     def new_part(
         self, attribute: str, part: str, values: Collection[str], whole: bool

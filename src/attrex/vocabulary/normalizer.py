@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.shop.schema import Schema
 from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Prediction, Product, paired
 from attrex.vocabulary.folding import BoundedCache, Folder
@@ -92,7 +91,9 @@ class ValueNormalizer:
         folder = Folder.of(shop.labels, WordLists.of(shop))
         known = ValueForms(folder, shop, lexicon)
         normalizer = cls(folder, known.aliases)
-        for attribute, value in dict.fromkeys(_known_values(shop.schema, lexicon)):
+        by_hand = [(a.name, value) for a in shop.schema.attributes for value in a.options]
+        mined = [(name, value) for name, v in lexicon.attributes.items() for value in (*v.accepted, *v.headed) if value]
+        for attribute, value in dict.fromkeys(by_hand + mined):
             normalizer._attributes[attribute].values.append(value)
             normalizer._names[attribute] = None
         for (attribute, value), forms in known.forms.items():
@@ -246,14 +247,6 @@ def _found_beside(values: Counter[str]) -> str | None:
     """The value of nearly all filled cells beside which a form was found."""
     total, value = values.total(), _most_frequent(values)
     return value if value is not None and total >= MIN_CELLS and values[value] >= CELL_AGREEMENT * total else None
-
-
-def _known_values(schema: Schema, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
-    """(attribute, value) of what was written down by hand or mined."""
-    for attribute in schema.attributes:
-        yield from ((attribute.name, value) for value in attribute.options)
-    for name, vocabulary in lexicon.attributes.items():
-        yield from ((name, value) for value in (*vocabulary.accepted, *vocabulary.headed) if value)
 
 
 _ENTRY_KINDS = {int: "a whole number", list: "a list", dict: "an object"}

@@ -31,6 +31,8 @@ def label_screen(report: LabelReport, everything: bool = False) -> Group:
         ]
         for name, counts in attributes
     ]
+    sources = ", ".join(f"{source} {n:,}" for source, n in report.sources.most_common()) or "none"
+    kept = f" {report.already_labelled:,} products were labelled before and kept." if report.already_labelled else ""
     claimed = [[*names, f"{n:,}"] for names, n in report.ambiguous.most_common()]
     headings = ("attribute", "filled\ncells", "located", "share", "labels", "taken by\nanother", "merged\ncolumns")
     return Group(
@@ -51,7 +53,7 @@ def label_screen(report: LabelReport, everything: bool = False) -> Group:
             if claimed
             else []
         ),
-        Text(_sources(report)),
+        Text(f"\nLabels by the rule that found them: {sources}.{kept}"),
     )
 
 
@@ -96,9 +98,3 @@ def _advice(report: LabelReport) -> list[str]:
     if report.errors:
         advice.append(f"Rows that could not be read: {report.errors:,}; they are marked in the output")
     return advice
-
-
-def _sources(report: LabelReport) -> str:
-    sources = ", ".join(f"{source} {n:,}" for source, n in report.sources.most_common()) or "none"
-    kept = f" {report.already_labelled:,} products were labelled before and kept." if report.already_labelled else ""
-    return f"\nLabels by the rule that found them: {sources}.{kept}"

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from attrex.demo.catalogue import chinese, english
 from attrex.demo.catalogue.drawing import draw_photo
-from attrex.demo.catalogue.facts import AMBIGUOUS_SHARE, Facts, draw_facts
+from attrex.demo.catalogue.facts import AMBIGUOUS_SHARE, draw_facts
 from attrex.demo.catalogue.texts import write_texts
 from attrex.demo.catalogue.vocabulary import ATTRIBUTES, Language
 from attrex.errors import ConfigError, did_you_mean
@@ -24,6 +24,8 @@ SHOPS = {"en": english.SHOP, "zh": DEFAULT_SHOP}
 TRAPS = ("ambiguous_color", "brand_color", "category_word", "negative_mention")
 """What can be difficult about a product on purpose; see :class:`DrawnProduct`."""
 _MIN_IMAGE_SIZE = 32
+_SHOP_ROW = ("id", "fields", "image", "category", "attributes", "group")
+"""The keys of a row that a shop has itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def write_catalogue(
                     row = _labelled_row(one, _write_image(directory, one.product))
                     _write_row(rows, row)
                     if split == "train":
-                        _write_row(catalog, _shop_row(row))
+                        _write_row(catalog, {key: row[key] for key in _SHOP_ROW})
     return directory
 
 
@@ -157,7 +159,10 @@ def _draw_product(
 
     facts = draw_facts(stream("facts"), stream("specs"), extra_attributes, ambiguous_share)
     texts = write_texts(facts, lexicon, stream("texts"))
-    truth = _truth(facts, lexicon)
+    names, forms = lexicon.attribute_names, lexicon.forms
+    looks = [(names[a], forms[a, facts.looks[a]].table) for a in ATTRIBUTES if a in facts.looks]
+    specs = [(lexicon.spec_name.format(n), lexicon.spec_value_of(n, figure)) for n, figure in facts.specs.items()]
+    truth = {name: (value,) for name, value in looks + specs}
     table_rng = stream("table")
     product = Product(
         id=f"drawn-{index:07d}",
@@ -169,15 +174,8 @@ def _draw_product(
         complete=True,
         group=f"drawn-{index:07d}",
     )
-    colors = tuple(sorted(lexicon.forms["color", c].table for c in facts.colors))
+    colors = tuple(sorted(forms["color", c].table for c in facts.colors))
     return DrawnProduct(product, truth, texts.traps, colors)
-
-
-def _truth(facts: Facts, lexicon: Language) -> dict[str, tuple[str, ...]]:
-    names, forms = lexicon.attribute_names, lexicon.forms
-    looks = [(names[a], forms[a, facts.looks[a]].table) for a in ATTRIBUTES if a in facts.looks]
-    specs = [(lexicon.spec_name.format(n), lexicon.spec_value_of(n, figure)) for n, figure in facts.specs.items()]
-    return {name: (value,) for name, value in looks + specs}
 
 
 def _write_image(directory: Path, product: Product) -> str | None:
@@ -205,10 +203,6 @@ def _labelled_row(one: DrawnProduct, image: str | None) -> dict[str, Any]:
         "traps": sorted(one.traps),
         "colors_mentioned": list(one.colors_mentioned),
     }
-
-
-def _shop_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: row[key] for key in ("id", "fields", "image", "category", "attributes", "group")}
 
 
 def _write_row(file: IO[str], row: Mapping[str, Any]) -> None:

@@ -36,12 +36,9 @@ def draw_facts(rng: Random, spec_rng: Random, extra_attributes: int, ambiguous_s
         others = [c for c in COLORS if c != looks["color"]]
         number = 3 if rng.random() < _THREE_COLORS_SHARE else 2
         colors = (looks["color"], *rng.sample(others, number - 1))
-    return Facts(product_type, looks, colors, _draw_specs(spec_rng, extra_attributes))
-
-
-def _draw_specs(rng: Random, extra_attributes: int) -> dict[int, str]:
-    """Two or three rare attributes, numbers from 1; the k-th is about 1/k as frequent as the first."""
-    if not extra_attributes:
-        return {}
-    numbers = {min(int((extra_attributes + 1) ** rng.random()), extra_attributes) for _ in range(rng.randint(2, 3))}
-    return {n: f"{rng.randint(1, 999) / 10}" for n in sorted(numbers)}
+    specs: dict[int, str] = {}
+    if extra_attributes:  # two or three rare ones, numbers from 1; the k-th is about 1/k as frequent as the first
+        last, count = extra_attributes, spec_rng.randint(2, 3)
+        numbers = {min(int((last + 1) ** spec_rng.random()), last) for _ in range(count)}
+        specs = {n: f"{spec_rng.randint(1, 999) / 10}" for n in sorted(numbers)}
+    return Facts(product_type, looks, colors, specs)

@@ -116,7 +116,9 @@ class Sketch:
         product = ImageChops.multiply(self._layer.reduce(_OVERSAMPLING), _light(size))
         image.paste(product, mask=silhouette)
         if rng.random() < 0.4:
-            image = _with_noise(image, rng)
+            x, y = rng.randrange(size), rng.randrange(size)
+            noisy = np.asarray(image).astype(np.int16) + _noise_sheet(size)[y : y + size, x : x + size]
+            image = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
         stream = io.BytesIO()
         image.save(stream, "JPEG", quality=92, subsampling=0)  # colours keep their full resolution
         return stream.getvalue()
@@ -195,10 +197,3 @@ def _light(size: int) -> Image.Image:
 @lru_cache(maxsize=8)
 def _noise_sheet(size: int) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 4, (2 * size, 2 * size, 3)).round().astype(np.int16)
-
-
-def _with_noise(image: Image.Image, rng: Random) -> Image.Image:
-    size = image.width
-    x, y = rng.randrange(size), rng.randrange(size)
-    noisy = np.asarray(image).astype(np.int16) + _noise_sheet(size)[y : y + size, x : x + size]
-    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))

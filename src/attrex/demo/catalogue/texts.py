@@ -47,11 +47,6 @@ def write_texts(facts: Facts, lexicon: Language, rng: Random) -> Texts:
     return _Writer(facts, lexicon, rng).write()
 
 
-def _title_case(text: str) -> str:
-    """Capital letters at the start of words (``str.title`` would make "Women'S")."""
-    return _WORD_START.sub(lambda m: m[0].upper(), text)
-
-
 @cache
 def _slots(template: str) -> tuple[tuple[str, ...], frozenset[str]]:
     """The template cut into literal, slot, literal, ..., and the attributes it needs."""
@@ -87,13 +82,22 @@ class _Writer:
         """The sentences of the description, in random order."""
         rng, lexicon = self.rng, self.lexicon
         said = [self._say(t) for t in self._about_the_product()]
-        said += [self._say_spec(number, figure) for number, figure in self.facts.specs.items()]
+        for number, figure in self.facts.specs.items():
+            value = lexicon.spec_value_of(number, figure)
+            text = lexicon.spec_sentence.format(number, value)
+            start = text.rindex(value)
+            span = Span(lexicon.spec_name.format(number), start, start + len(value), value, value=value)
+            said.append(_Said(text, (span,)))
         if ambiguous:
             said.append(self._say(rng.choice(lexicon.ambiguous_sentences[len(self.facts.colors)])))
         if not self.facts.colors and rng.random() < _NEGATIVE_SHARE:
             said.append(self._say(rng.choice(lexicon.negatives)))
             self.traps.add("negative_mention")
-        look_alikes = [a.sentence for a in lexicon.look_alikes if self._is_look_alike(a.types, a.look)]
+        look_alikes = [
+            a.sentence
+            for a in lexicon.look_alikes
+            if self.facts.type.key in a.types and self.facts.looks.get(a.look[0]) != a.look[1]
+        ]
         if look_alikes and rng.random() < _LOOK_ALIKE_SHARE:
             said.append(self._say(rng.choice(look_alikes)))
             self.traps.add("category_word")
@@ -114,9 +118,6 @@ class _Writer:
                 used |= needs
         return chosen
 
-    def _is_look_alike(self, types: frozenset[str], look: tuple[str, str]) -> bool:
-        return self.facts.type.key in types and self.facts.looks.get(look[0]) != look[1]
-
     def _say(self, template: str, title_case: bool = False) -> _Said:
         """Fill a template; slots that say the product's own values become spans."""
         literals_and_slots, _ = _slots(template)
@@ -129,7 +130,7 @@ class _Writer:
             if self.lexicon.capitals and not text:
                 form = form[0].upper() + form[1:]
             if title_case:
-                form = _title_case(form)
+                form = _WORD_START.sub(lambda m: m[0].upper(), form)  # `str.title` would make "Women'S"
             if self.facts.looks.get(attribute) == value:
                 name = self.lexicon.attribute_names[attribute]
                 spans.append(Span(name, len(text), len(text) + len(form), form, value=forms.table))
@@ -149,13 +150,6 @@ class _Writer:
 
     def _form(self, forms: Wordings, slot: str) -> str:
         return self.rng.choice(forms.nouns if slot.endswith(".n") else forms.adjectives)
-
-    def _say_spec(self, number: int, figure: str) -> _Said:
-        lexicon = self.lexicon
-        value = lexicon.spec_value_of(number, figure)
-        text = lexicon.spec_sentence.format(number, value)
-        start = text.rindex(value)
-        return _Said(text, (Span(lexicon.spec_name.format(number), start, start + len(value), value, value=value),))
 
     def _join(self, sentences: list[_Said]) -> _Said:
         text, spans = "", tuple[Span, ...]()

@@ -112,7 +112,8 @@ def mine_parts(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
         for text in reading.texts:
             for part in compositions(text, corpus.index.conjunctions):
                 words = text[part.start : part.end]
-                if len(words.split()) <= PART and not _is_value_of(corpus, attribute, words):
+                known = corpus.index.known.find(FoldedText(words, corpus.folder))
+                if len(words.split()) <= PART and not any(f.attribute == attribute for f in known):
                     key = corpus.folder.fold(words)
                     spelled.setdefault(key, words.lower())
                     occurrences[key] += 1
@@ -121,7 +122,3 @@ def mine_parts(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
     return {
         attribute: {spelled[key]: FormStats(occurrences[key], round(whole[key] / occurrences[key], 3)) for key in kept}
     }
-
-
-def _is_value_of(corpus: Corpus, attribute: str, words: str) -> bool:
-    return any(f.attribute == attribute for f in corpus.index.known.find(FoldedText(words, corpus.folder)))

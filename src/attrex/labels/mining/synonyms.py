@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from math import ceil
 from typing import NamedTuple
 
 from attrex.labels.mining.corpus import Corpus, Line, Word
@@ -72,14 +73,11 @@ def mine_contained(corpus: Corpus) -> Candidates:
     for attribute, part, whole in occurrences:
         # A part that only the schema knows has no forms of its own.
         for form in corpus.known.get((attribute, part), (part,)) if part != whole else ():
-            if _contains(split(form), split(whole)):
+            one, other = split(form), split(whole)
+            # Of the longer value it is the beginning or the end.
+            if 0 < len(one) < len(other) and one in (other[: len(one)], other[-len(one) :]):
                 found[attribute, whole, form.lower()] = FormStats(occurrences[attribute, part, whole], 1.0)
     return found
-
-
-def _contains(part: list[str], whole: list[str]) -> bool:
-    """Whether a run of words is the beginning or the end of another."""
-    return 0 < len(part) < len(whole) and part in (whole[: len(part)], whole[-len(part) :])
 
 
 def mine_resembling(corpus: Corpus) -> Candidates:
@@ -90,7 +88,11 @@ def mine_resembling(corpus: Corpus) -> Candidates:
     by_value: Counter[tuple[str, str, str]] = Counter()
     forms: dict[tuple[str, str], tuple[WordForm, str]] = {}
     for reading in corpus.readings:
-        for form, surface in _distinct(resembling.find(line) for line in reading.lines):
+        spelled: dict[WordForm, str] = {}  # each form of a product once, in its first spelling
+        for line in reading.lines:
+            for form, surface in resembling.find(line):
+                spelled.setdefault(form, surface)
+        for form, surface in spelled.items():
             if cell := reading.table.get(form.attribute):
                 key = form.attribute, form.folded
                 forms.setdefault(key, (form, surface))
@@ -108,15 +110,6 @@ def mine_resembling(corpus: Corpus) -> Candidates:
                 if by_value[(*key, value)]:
                     found[form.attribute, value, surface] = FormStats(occurrences[key], round(precision, 3))
     return found
-
-
-def _distinct(lines: Iterable[Iterable[tuple[WordForm, str]]]) -> Iterator[tuple[WordForm, str]]:
-    """Each form of a product once, in its first spelling."""
-    first: dict[WordForm, str] = {}
-    for line in lines:
-        for form, surface in line:
-            first.setdefault(form, surface)
-    yield from first.items()
 
 
 class _Resembling:
@@ -158,7 +151,8 @@ class _Resembling:
             yield WordForm(attribute, word.folded, tuple(sorted(values))), surface
         kin: defaultdict[str, list[str]] = defaultdict(list)
         for other, attribute, value in self.kin.get(word.folded[:KIN], ()):
-            if _same_stem(word.folded, other):
+            shared = ceil(max(KIN, 0.6 * max(len(word.folded), len(other))))
+            if other != word.folded and other[:shared] == word.folded[:shared]:
                 kin[attribute].append(value)
         for attribute, related in kin.items():
             yield WordForm(attribute, word.folded, tuple(sorted(related))), surface
@@ -173,8 +167,3 @@ class _Resembling:
                 folded = "".join(w.folded for w in words)
                 surface = line.text[words[0].start : words[-1].end].lower()
                 yield WordForm(attribute, folded, tuple(sorted(related))), surface
-
-
-def _same_stem(one: str, other: str) -> bool:
-    shared = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    return one != other and shared >= max(KIN, 0.6 * max(len(one), len(other)))
