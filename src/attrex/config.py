@@ -162,6 +162,25 @@ class GuidanceConfig(_Section):
         return _check_kind("guidance.kind", kind, GUIDANCES, info)
 
 
+class ValuesConfig(_Section):
+    """The value head: which of an attribute's known values a product has, said in its text or not."""
+
+    head: bool = False
+    """Choose among the options of the attributes, besides tagging. Only of systems with a predicted range."""
+    threshold: float = Field(0.1, ge=0, lt=1)
+    """An attribute's options are asked for where its score of having a value, said or not, is above this."""
+    loss_weight: float = Field(0.3, ge=0)
+    """Weight of the head's loss, summed over the cells of a product, beside the others."""
+    blank_weight: float = Field(0.3, ge=0, le=1)
+    """How much a blank cell counts as one without a value, against 1 for a known one: it may be unknown."""
+    photo_dropout: float = Field(0.15, ge=0, lt=1)
+    """Share of the training rows whose photos are hidden from the head, so that it knows values by the text alone."""
+    text_dropout: float = Field(0.1, ge=0, lt=1)
+    """Share of the training rows whose text is hidden from it, so that it knows values by the photo alone."""
+    dropout: float = Field(0.2, ge=0, lt=1)
+    """Dropout of what was found, before it is compared with the options."""
+
+
 class QueryConfig(_Section):
     """Of systems that are given the attribute to look for (`attrex systems`)."""
 
@@ -258,6 +277,7 @@ class Config(_Section):
     fusion: FusionConfig = FusionConfig()
     range: RangeConfig = RangeConfig()
     guidance: GuidanceConfig = GuidanceConfig()
+    values: ValuesConfig = ValuesConfig()
     query: QueryConfig = QueryConfig()
     decoder: DecoderConfig = DecoderConfig()
     training: TrainingConfig = TrainingConfig()

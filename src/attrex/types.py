@@ -126,16 +126,36 @@ class RegionWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class WordWeight:
+    """A word that spoke for a value which the text does not say itself."""
+
+    field: str
+    start: int  #: characters, end exclusive
+    end: int
+    text: str
+    weight: float  #: its share of the attention to the text, 0..1
+
+    def to_json(self) -> dict[str, Any]:
+        return {**{key: getattr(self, key) for key in _SOURCE}, "weight": round(self.weight, 4)}
+
+
+DECIDED_BY = ("text", "photo", "both")
+"""What a value of the head hangs on: taken away, the head would choose otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """One value of an attribute: one that the text says, one that only the photo shows, or one a person has set."""
 
     attribute: str
     value: str  #: the word for it: as extracted, the text's own; once normalised, the shop's
     confidence: float
-    """0..1; 1 for a person's decision. As extracted: the range score, where the model predicts a range, times the exact
-    probability of the span."""
+    """0..1; 1 for a person's decision. Of a calibrated model: how probable it is that the shop would write this value.
+    Of others: the range score, where the model predicts a range, times the exact probability of the span."""
     source: Span | None = None  #: where the text says it, in exact characters; None: the text does not
     regions: tuple[RegionWeights, ...] = ()  #: where in the photos the model looked, a grid per photo
+    decided_by: str | None = None  #: one of `DECIDED_BY`; None for a model without a value head
+    words: tuple[WordWeight, ...] = ()  #: of a value that the text does not say, the words that spoke for it
 
     def __post_init__(self) -> None:
         if self.source is not None and self.source.attribute != self.attribute:
@@ -164,6 +184,8 @@ class Value:
             "confidence": round(self.confidence, 4),
             "source": source and {"field": source.field, "start": source.start, "end": source.end, "text": source.text},
             "regions": [r.to_json() for r in self.regions],
+            **({"decided_by": self.decided_by} if self.decided_by else {}),
+            **({"words": [w.to_json() for w in self.words]} if self.words else {}),
         }
 
 

@@ -15,8 +15,10 @@ from attrex.config import Config
 from attrex.model.batch import Batch
 from attrex.model.build import build_system, name_tokens
 from attrex.model.network import Network
+from attrex.shop.schema import Attribute, Schema
 
 NAMES = ["closure", "colour", "sleeve length", "a very long name of an attribute that no shop would ever give"]
+SCHEMA = Schema(tuple(Attribute(name, options=("red", "half zip")) for name in NAMES))
 BERT = {
     "model_type": "bert",
     "vocab_size": 60,
@@ -102,7 +104,7 @@ def labelled_batch() -> Batch:
 
 def make(preset: str, overrides: Sequence[str] = ()) -> Network:
     torch.manual_seed(0)
-    return build_system(Config.load(preset, overrides), NAMES, None, SPECS)
+    return build_system(Config.load(preset, overrides), SCHEMA, None, SPECS)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -157,9 +159,9 @@ def test_padding_does_not_matter():
 def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image: Path, overrides: list[str]):
     tokenizer = AutoTokenizer.from_pretrained(tiny_text)
     config = Config.load("mepave", [f"text.model={tiny_text}", f"image.model={tiny_image}", *overrides])
-    network = build_system(config, NAMES, tokenizer)
+    network = build_system(config, SCHEMA, tokenizer)
     specs = json.loads(json.dumps(network.architecture()))
-    again = build_system(config, NAMES, tokenizer, specs)
+    again = build_system(config, SCHEMA, tokenizer, specs)
     shapes = {name: value.shape for name, value in network.state_dict().items()}
     assert {name: value.shape for name, value in again.state_dict().items()} == shapes
     assert again.architecture() == network.architecture()
@@ -168,7 +170,7 @@ def test_a_saved_architecture_makes_the_same_network(tiny_text: Path, tiny_image
 def test_pretrained_weights_arrive_in_both_encoders_and_in_bert_guidance(tiny_text: Path, tiny_image: Path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_text)
     settings = [f"text.model={tiny_text}", f"image.model={tiny_image}", "guidance.kind=bert"]
-    one, other = (build_system(Config.load("mepave", settings), NAMES, tokenizer) for _ in range(2))
+    one, other = (build_system(Config.load("mepave", settings), SCHEMA, tokenizer) for _ in range(2))
     for part in ("text", "image", "guidance.encoder"):
         states = [n.get_submodule(part).state_dict() for n in (one, other)]
         assert all(torch.equal(states[0][k], states[1][k]) for k in states[0])

@@ -104,6 +104,7 @@ def collate_labels(labels: Sequence[Labels], attributes: int) -> Arrays:
     pairs = [(row, a) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.pseudo, *x.uncertain))]
     weights = [labels[row].pseudo[a][1] if a in labels[row].pseudo else 0.0 for row, a in pairs]
     flat = _pad([x.flat for x in labels], 0)
+    choices = [(row, a) for row, x in enumerate(labels) for a in x.options]
     return {
         "cells": cells,
         "flat_tags": flat,
@@ -112,6 +113,9 @@ def collate_labels(labels: Sequence[Labels], attributes: int) -> Arrays:
         "pair_tags": _pad([labels[row].tags(a) for row, a in pairs], 0, flat.shape[1]),
         "pair_weights": np.array(weights, dtype=np.float32),
         "range_targets": scores,
+        "choice_rows": np.array([row for row, _ in choices], dtype=np.int64),
+        "choice_attributes": np.array([a for _, a in choices], dtype=np.int64),
+        "choice_options": _pad([labels[row].options[a] for row, a in choices], -1),
     }
 
 

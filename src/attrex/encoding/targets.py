@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -43,6 +43,8 @@ class Labels:
     """attribute -> tag per unit with a teacher's values, and the lowest of their confidences."""
     scores: dict[int, float] = field(default_factory=dict)
     """attribute -> a teacher's range score, where the cell has no located value."""
+    options: Mapping[int, list[int]] = field(default_factory=dict)
+    """attribute -> which of its options the product has, said in this window or not, or nowhere."""
 
     def state(self, attribute: int) -> int:
         """`CellState` of any attribute."""
@@ -79,6 +81,7 @@ class TargetEncoder:
     ) -> None:
         self.schema, self.mentions, self.teacher = schema, mentions, teacher
         self._index = {name: i for i, name in enumerate(schema.names)}
+        self._options = [{value: k for k, value in enumerate(a.options)} for a in schema.attributes]
 
     def encode(self, product: Product, encoded: EncodedProduct) -> list[Labels]:
         """One :class:`Labels` for each window of ``product``."""
@@ -94,6 +97,7 @@ class TargetEncoder:
         uncertain = self._unit_spans(product, units, pseudo.uncertain)
         taught = [(span, c) for label, c in pseudo.labels for span in self._unit_spans(product, units, [label])]
         scores = {self._index[name]: score for name, score in pseudo.scores.items()}
+        options = self._known_options(product)
         all_labels = []
         for window in windows:
             labels = _window_labels(window, states, rest, located)
@@ -105,12 +109,27 @@ class TargetEncoder:
             # A score concerns a text of several windows only where they say something of the attribute.
             one = len(windows) == 1
             labels.scores = {a: s for a, s in scores.items() if one or a in labels.uncertain or a in labels.pseudo}
+            labels.options = options
             all_labels.append(labels)
         return all_labels
 
     def _pseudo_labels(self, product: Product) -> PseudoLabels:
         mentions = self.mentions.unknown(product) if self.mentions else []
         return self.teacher.pseudo_label(product, mentions) if self.teacher else PseudoLabels([], mentions, {})
+
+    def _known_options(self, product: Product) -> dict[int, list[int]]:
+        """The options that a product's cells have; where its table has no cell, those that its labels name."""
+        cells: dict[str, Iterable[str]] = {name: values for name, values in product.table.items() if values}
+        for span in product.spans or ():
+            if not product.table.get(span.attribute):
+                cells[span.attribute] = (*cells.get(span.attribute, ()), span.value or span.text)
+        known: dict[int, list[int]] = {}
+        for name, values in cells.items():
+            a = self._index.get(name)
+            found = [] if a is None else [self._options[a][v] for v in dict.fromkeys(values) if v in self._options[a]]
+            if a is not None and found:
+                known[a] = found
+        return known
 
     def _states(self, product: Product) -> tuple[CellState, dict[int, CellState]]:
         """The state of most cells, and of those that differ from it."""

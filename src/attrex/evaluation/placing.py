@@ -22,8 +22,8 @@ def with_places(
     known: dict[str, set[tuple[int, ...]]] = {}
     placed = []
     for product, prediction in zip(products, predictions, strict=True):
-        if all(v.source is not None for v in prediction.values):
-            placed.append(prediction)
+        if all(v.source is not None or v.decided_by for v in prediction.values):
+            placed.append(prediction)  # what a value head chose stands nowhere, and is not scored as a span
             continue
         encoded = encoder.encode(product)
         units = _owned_units(encoded)

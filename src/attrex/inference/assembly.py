@@ -5,19 +5,24 @@ Shapes: T units of a value, R regions of all photos of a row.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 
 from attrex.encoding.batching import BatchItem, load_photos
 from attrex.encoding.encoder import EncodedProduct, Unit
-from attrex.inference.engine import EngineOutput
+from attrex.inference.calibration import Calibration
+from attrex.inference.candidates import Candidate, Choice, Mention, candidates_of, rank
+from attrex.inference.engine import EngineChoices, EngineOutput
 from attrex.inference.evidence import RegionScores, heatmaps
 from attrex.io.images import ImageLoader
-from attrex.types import Prediction, Product, Span, Value
+from attrex.types import Prediction, Product, Span, Value, WordWeight
 
+MOST_WORDS = 3
+"""Words that are told for a value which the text does not say."""
 NO_WINDOWS = EncodedProduct([], 0.0, [])
 """Of a row that could not be read."""
 
@@ -28,6 +33,25 @@ class _DecodedSpan:
     units: list[Unit]
     probability: float
     weights: RegionScores | None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What turns numbers into the shop's words, and scores into confidences."""
+
+    attributes: Sequence[str]
+    options: Sequence[Sequence[str]]  #: of each attribute
+    normalize: Callable[[str, str], str | None]  #: the shop's word for a text of an attribute, None if it has none
+    decode: Callable[[Sequence[int]], str]  #: token ids to words
+    calibration: Calibration | None = None
+
+
+@dataclass(slots=True)
+class _Shown:
+    """Where the prototype looked, in one window."""
+
+    regions: RegionScores | None
+    words: list[tuple[Unit, float]]
 
 
 class Draft:
@@ -42,6 +66,9 @@ class Draft:
         self.spans: list[_DecodedSpan] = []
         self.words: dict[tuple[int, tuple[int, ...]], float] = {}  #: (attribute, token ids) -> probability
         self.range: dict[int, float] = {}
+        self.applies: dict[int, float] = {}  #: attribute -> score of having a value, of a value head
+        self.choices: defaultdict[int, Choice] = defaultdict(Choice)
+        self.shown: dict[int, _Shown] = {}
 
     def take_photos(self, loader: ImageLoader | None, most: int) -> dict[int, np.ndarray]:
         """The photos for one window, by number: decoded for the first one, shared, let go with the last one."""
@@ -55,29 +82,87 @@ class Draft:
                 self.photos = {}  # only so many photos are in memory as the products under way have
             return photos
 
-    def prediction(
-        self, names: Sequence[str], decode: Callable[[Sequence[int]], str], min_confidence: float
-    ) -> Prediction:
+    def prediction(self, naming: Naming, min_confidence: float) -> Prediction:
         """What all windows gave, in reading order; values without a source behind, by attribute.
 
-        ``decode``: token ids to words; values below ``min_confidence`` are left out.
+        :param min_confidence: values below it are left out.
         """
-        product, encoded = self.product, self.encoded
+        product, encoded, names = self.product, self.encoded, naming.attributes
         if product.error is not None:
             return Prediction(product.id, coverage=0.0, warnings=product.warnings, error=product.error)
-        said = [value for decoded in self.spans for value in self._span_values(names[decoded.attribute], decoded)]
-        named = (
+        said = [list(self._span_values(names[decoded.attribute], decoded)) for decoded in self.spans]
+        named = [
             Value(names[attribute], word, self._confidence(attribute, probability))
             for (attribute, ids), probability in self.words.items()
-            if (word := decode(ids))
-        )
-        values = (*in_reading_order(said, encoded.fields), *sorted(named, key=lambda v: (v.attribute, v.value)))
+            if (word := naming.decode(ids))
+        ]
+        if self.choices:
+            cells = self.cells(naming)
+            named += [
+                self._chosen(a, ranked[0])
+                for a, ranked in cells.items()
+                if not ranked[0].mentions and self._applies(a, naming)
+            ]
+            if naming.calibration is not None:
+                said = self._in_shops_words(said, cells)
+        placed = in_reading_order((value for values in said for value in values), encoded.fields)
+        values = (*placed, *sorted(named, key=lambda v: (v.attribute, v.value)))
         return Prediction(
             product.id,
             tuple(v for v in values if v.confidence >= min_confidence),
             {names[a]: s for a, s in sorted(self.range.items(), key=lambda item: -item[1])},
             encoded.coverage,
             tuple(self.warnings),
+        )
+
+    def cells(self, naming: Naming) -> dict[int, list[Candidate]]:
+        """What each cell may hold, by attribute, surest first; a mention's number is its place in :attr:`spans`."""
+        mentions: defaultdict[int, list[Mention]] = defaultdict(list)
+        for number, decoded in enumerate(self.spans):
+            span = next(spans_from_units("", decoded.units, self.product, self.encoded.fields))
+            mentions[decoded.attribute].append(Mention(number, span.text, decoded.probability))
+        cells = {}
+        for a in sorted({*mentions, *self.choices}):
+            options = self.choices[a].mean() if a in self.choices else {}
+            found = candidates_of(naming.attributes[a], options, naming.options[a], mentions[a], naming.normalize)
+            cells[a] = rank(found, self.range.get(a, 0.0), self.applies.get(a, 0.0), naming.calibration)
+        return cells
+
+    def _applies(self, attribute: int, naming: Naming) -> bool:
+        """Whether the product may have a value of an attribute that its text does not say."""
+        if naming.calibration is None:
+            return True
+        return self.applies.get(attribute, 0.0) >= naming.calibration.applies.get(naming.attributes[attribute], 0.0)
+
+    def _in_shops_words(self, said: list[list[Value]], cells: dict[int, list[Candidate]]) -> list[list[Value]]:
+        """The values of each decoded span as a candidate of its cell: the shop's word, one confidence for mentions."""
+        for a, ranked in cells.items():
+            for candidate in ranked:
+                choice, number = self.choices.get(a), candidate.number
+                photo = choice is not None and number is not None and choice.decided_by(number) != "text"
+                told = (candidate.value, candidate.confidence, "both" if photo else "text")
+                for mention in candidate.mentions:
+                    value, confidence, by = told
+                    said[mention] = [
+                        replace(v, value=value, confidence=confidence, decided_by=by) for v in said[mention]
+                    ]
+        return said
+
+    def _chosen(self, attribute: int, candidate: Candidate) -> Value:
+        """A value that no span says, with the regions and words that the prototype looked at."""
+        assert candidate.number is not None
+        shown, fields = self.shown.get(attribute), self.encoded.fields
+        words: list[WordWeight] = []
+        for unit, weight in shown.words if shown else ():
+            span = next(spans_from_units("", [unit], self.product, fields))
+            words.append(WordWeight(span.field, span.start, span.end, span.text, weight))
+        return Value(
+            candidate.attribute,
+            candidate.value,
+            candidate.confidence,
+            regions=heatmaps(shown.regions) if shown and shown.regions is not None else (),
+            decided_by=self.choices[attribute].decided_by(candidate.number),
+            words=tuple(words),
         )
 
     def _span_values(self, name: str, decoded: _DecodedSpan) -> Iterator[Value]:
@@ -101,6 +186,9 @@ def collect(
         for row, attribute in zip(*output.selected.nonzero(), strict=True):
             selected, score = drafts[items[row].product].range, float(output.range_scores[row, attribute])
             selected[int(attribute)] = max(score, selected.get(int(attribute), 0.0))
+    if output.choices is not None and output.value_scores is not None:
+        evidence = output.region_weights is not None
+        _collect_choices(output.choices, output.value_scores, items, drafts, grid, evidence=evidence)
     weights = output.region_weights
     columns = (output.rows, output.attributes, output.starts, output.ends, output.probability)
     for row, attribute, start, end, probability in zip(*(c.tolist() for c in columns), strict=True):
@@ -117,6 +205,35 @@ def collect(
     for row, attribute, ids, probability in output.values:
         known = drafts[items[row].product].words
         known[attribute, ids] = max(probability, known.get((attribute, ids), 0.0))
+
+
+def _collect_choices(
+    chosen: EngineChoices,
+    value_scores: np.ndarray,
+    items: Sequence[BatchItem],
+    drafts: Sequence[Draft],
+    grid: tuple[int, int] | None,
+    *,
+    evidence: bool,
+) -> None:
+    """Move what a value head chose to the drafts; where it looked is kept of a product's first window."""
+    options, probability = chosen.options.tolist(), chosen.probability.tolist()
+    for n, (row, attribute) in enumerate(zip(chosen.rows.tolist(), chosen.attributes.tolist(), strict=True)):
+        item = items[row]
+        draft = drafts[item.product]
+        applies = float(value_scores[row, attribute])
+        draft.applies[attribute] = max(applies, draft.applies.get(attribute, 0.0))
+        first = draft.choices[attribute].add(
+            options[n], probability[n], float(chosen.by_text[n]), float(chosen.by_photo[n])
+        )
+        if first and evidence:
+            regions = None
+            if chosen.region_weights is not None and item.photos and grid is not None:
+                seen = chosen.region_weights[n, : grid[0] * grid[1] * len(item.photos)]
+                regions = RegionScores(seen, item.photos, grid)
+            weights = chosen.unit_weights[n, : len(item.window.units)]
+            most = [u for u in np.argsort(-weights)[:MOST_WORDS].tolist() if weights[u] > 1.5 / len(weights)]
+            draft.shown[attribute] = _Shown(regions, [(item.window.units[u], float(weights[u])) for u in most])
 
 
 def spans_from_units(name: str, units: Sequence[Unit], product: Product, fields: Sequence[str]) -> Iterator[Span]:

@@ -5,7 +5,8 @@ config.yaml         every switch       thresholds.json  S_thr and the least conf
 architecture.json   the backbones      metrics.json     what was measured on the validation set
 tokenizer files     (tokenizer/)       image.json       how photos are prepared
 README.md           the model card     attrex.json      format version
-                                       normalizer.json  what the shop calls its values
+normalizer.json     what the shop calls its values
+calibration.json    of a value head: how sure is how right
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from attrex.config import Config
 from attrex.errors import CheckpointError, ConfigError
+from attrex.inference.calibration import CALIBRATION_FILE, Calibration, read_calibration
 from attrex.inference.directory import (
     MODEL_FORMAT,
     check_complete,
@@ -65,6 +67,7 @@ class Model:
     thresholds: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     normalizer: ValueNormalizer = field(default_factory=ValueNormalizer.fit)  #: what the shop calls its values
+    calibration: Calibration | None = None  #: one confidence for tags and options; None without a value head
 
     @property
     def schema(self) -> Schema:
@@ -83,6 +86,8 @@ class Model:
         write_json(directory / "thresholds.json", self.thresholds)
         write_json(directory / "metrics.json", self.metrics)
         write_json(directory / NORMALIZER_FILE, self.normalizer.to_json())
+        if self.calibration is not None:
+            write_json(directory / CALIBRATION_FILE, self.calibration.to_json())
         if card is not None:
             write_text(directory / "README.md", card)
         weights = {k: v.contiguous() for k, v in self.network.state_dict().items()}
@@ -111,13 +116,14 @@ def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> 
         config = Config.parse(raw, allow_code=allow_code)
         shop = Shop.load(directory / SHOP_FILE)
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
-        network = build_system(config, shop.schema.names, tokenizer, architecture)
+        network = build_system(config, shop.schema, tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
         words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
         normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
+        calibration = read_calibration(directory)
     _load_weights(network, directory / "model.safetensors")
     found = read_json(metrics) if metrics.exists() else {}
-    return Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer)
+    return Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer, calibration)
 
 
 def push_model(directory: str | Path, name: str, *, private: bool = True) -> str:

@@ -2,7 +2,7 @@
 
 Shape letters:
     B rows (one text window each)     S tokens     C attributes     R regions of all photos of a row
-    V spans found
+    V spans found     N pairs that a value head chose for     U units
 """
 
 from __future__ import annotations
@@ -15,6 +15,20 @@ from typing import Protocol
 import numpy as np
 
 from attrex.encoding.batching import Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoices:
+    """What a value head chose, as :class:`attrex.model.batch.Choices`."""
+
+    rows: np.ndarray  #: (N,)
+    attributes: np.ndarray  #: (N,)
+    options: np.ndarray  #: (N, k) counted within the attribute, surest first; -1 where it has fewer
+    probability: np.ndarray  #: (N, k)
+    by_text: np.ndarray  #: (N,) probability of the surest with the photo taken away
+    by_photo: np.ndarray  #: (N,) with the text taken away
+    unit_weights: np.ndarray  #: (N, U)
+    region_weights: np.ndarray | None  #: (N, R)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,8 @@ class EngineOutput:
     region_weights: np.ndarray | None  #: (B, S, R)
     values: Sequence[tuple[int, int, tuple[int, ...], float]] = ()
     """(row, attribute, token ids, probability 0..1) of values that the network names and does not place in the text."""
+    choices: EngineChoices | None = None  #: of a value head
+    value_scores: np.ndarray | None = None  #: (B, C) of having a value, said or not; of a value head
 
 
 class Engine(Protocol):

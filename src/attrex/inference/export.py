@@ -18,19 +18,23 @@ from copy import copy
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from attrex.errors import ConfigError
+from attrex.inference.calibration import CALIBRATION_FILE
 from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
+from attrex.inference.onnx_values import OPTIONS_FILE
 from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Inputs
 from attrex.model.decoder import both_ways, reorder, reversal
 from attrex.model.guidance import EPSILON, VectorGuidance
 from attrex.model.network import Network
+from attrex.model.value_head import ValueHead
 from attrex.shop.shop import SHOP_FILE
 from attrex.vocabulary.normalizer import NORMALIZER_FILE
 
@@ -52,6 +56,8 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
         if network.image is not None and model.transform is not None:
             grid = network.image.grid(model.transform.size)
             _export_image(network, model.transform.size, directory / "image.onnx")
+        if network.values is not None:
+            _export_values(network, network.values, directory)
     if int8:
         _quantise(directory / "text.onnx")
     (directory / "tokenizer").mkdir()
@@ -61,6 +67,8 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
     write_json(directory / "thresholds.json", model.thresholds)
     write_json(directory / "metrics.json", model.metrics)
     write_json(directory / NORMALIZER_FILE, model.normalizer.to_json())
+    if model.calibration is not None:
+        write_json(directory / CALIBRATION_FILE, model.calibration.to_json())
     write_json(directory / "image.json", model.transform.to_json() if model.transform else {})
     names = ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id", "all_special_ids")
     write_json(
@@ -99,7 +107,7 @@ def _exportable(model: Model) -> Network:
 
 
 class _Text(nn.Module):
-    """Tokens and regions -> features, range logits and region weights, those that the model has."""
+    """Tokens and regions -> features, range logits, region weights and what a value head asks, where there is one."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -116,7 +124,8 @@ class _Text(nn.Module):
     ) -> tuple[Tensor, ...]:
         inputs = Inputs(input_ids, token_mask, unit_index, torch.ones_like(unit_index, dtype=torch.bool))
         encoded = self.network.encode_text(inputs, regions, region_mask, region_weights=True)
-        return tuple(x for x in (encoded.features, encoded.range_logits, encoded.region_weights) if x is not None)
+        found = encoded.features, encoded.range_logits, encoded.region_weights, encoded.state, encoded.value_logits
+        return tuple(x for x in found if x is not None)
 
 
 class _Image(nn.Module):
@@ -162,6 +171,33 @@ class _Decoder(nn.Module):
         return decoder.output(torch.cat([forward, reorder(backward, order)], -1))
 
 
+class _Values(nn.Module):
+    """What the prototypes of pairs find: with text and photos (N, D), each alone, and where they looked."""
+
+    vectors: Tensor
+
+    def __init__(self, network: Network, head: ValueHead) -> None:
+        super().__init__()
+        self.head = head
+        self.register_buffer("vectors", network.prototypes(torch.arange(network.attributes)))
+
+    def forward(
+        self,
+        features: Tensor,
+        unit_mask: Tensor,
+        state: Tensor,
+        rows: Tensor,
+        distinct: Tensor,
+        position: Tensor,
+        regions: Tensor | None = None,
+        region_mask: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        vectors = self.vectors[distinct]
+        found = self.head.find(vectors, rows, position, features, unit_mask, state, regions, region_mask)
+        compared = self.head.compare(vectors[position], found)
+        return tuple(x for x in (*compared, found.unit_weights, found.region_weights) if x is not None)
+
+
 def _export_text(network: Network, path: Path) -> None:
     ids = torch.ones(2, 7, dtype=torch.long)
     mask = torch.tensor([[True] * 7, [True] * 5 + [False] * 2])
@@ -178,6 +214,8 @@ def _export_text(network: Network, path: Path) -> None:
         outputs["range_logits"] = {0: "rows"}
     if network.image is not None:
         outputs["weights"] = {0: "rows", 1: "tokens", 2: "regions"}
+    if network.values is not None:
+        outputs |= {"state": {0: "rows"}, "value_logits": {0: "rows"}}
     traced = _Text(network)
     _export(traced, inputs, outputs, path, fused=traced.network.text is not network.text)
 
@@ -198,6 +236,28 @@ def _export_decoder(network: Network, path: Path) -> None:
         inputs["attributes"] = (torch.zeros(3, dtype=torch.long), {0: "pairs"})
     count = "pairs" if network.classifier is not None else "rows"
     _export(_Decoder(network).eval(), inputs, {"emissions": {0: count, 1: "units"}}, path)
+
+
+def _export_values(network: Network, head: ValueHead, directory: Path) -> None:
+    """The graph of a value head, and its options' vectors (O, D) and biases (O,)."""
+    pair = torch.tensor([0, 1, 1])
+    inputs: dict[str, tuple[Tensor, dict[int, str]]] = {
+        "features": (torch.randn(2, 5, network.text.width), {0: "rows", 1: "units"}),
+        "unit_mask": (torch.tensor([[True] * 5, [True] * 3 + [False] * 2]), {0: "rows", 1: "units"}),
+        "state": (torch.randn(2, network.text.width), {0: "rows"}),
+        "rows": (pair, {0: "pairs"}),
+        "distinct": (torch.zeros(2, dtype=torch.long), {0: "attributes"}),
+        "position": (pair, {0: "pairs"}),
+    }
+    outputs = {name: {0: "pairs"} for name in ("both", "by_text", "by_photo")}
+    outputs["unit_weights"] = {0: "pairs", 1: "units"}
+    if network.image is not None:
+        inputs["regions"] = (torch.randn(2, 4, network.image.width), {0: "rows", 1: "regions"})
+        inputs["region_mask"] = (torch.tensor([[True] * 4, [False] * 4]), {0: "rows", 1: "regions"})
+        outputs["region_weights"] = {0: "pairs", 1: "regions"}
+    _export(_Values(network, head), inputs, outputs, directory / "values.onnx")
+    vectors, bias = (x.contiguous() for x in head.all_options())
+    save_file({"vectors": vectors, "bias": bias}, directory / OPTIONS_FILE)
 
 
 def _export(

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
 from attrex.encoding.batching import BatchItem, collate
 from attrex.encoding.encoder import ProductEncoder, Window
 from attrex.errors import ConfigError, did_you_mean
-from attrex.inference.assembly import NO_WINDOWS, Draft, collect
+from attrex.inference.assembly import NO_WINDOWS, Draft, Naming, collect
+from attrex.inference.candidates import Candidate
 from attrex.inference.engine import Engine, EngineOutput
 from attrex.inference.region_cache import RegionCache
 from attrex.io.images import ImageLoader
@@ -27,9 +28,11 @@ from attrex.io.rows import as_products, shortlist
 from attrex.types import Prediction, Product
 
 if TYPE_CHECKING:
+    from attrex.inference.calibration import Calibration
     from attrex.inference.checkpoint import Model
     from attrex.inference.onnx_engine import Exported
 
+T = TypeVar("T")
 CHUNK = 16
 """Batches whose rows are sorted by length together, twice as many where texts have several windows: bounds memory, and
 how long the first result takes."""
@@ -70,6 +73,10 @@ class Extractor:
         self.cache = RegionCache(cache_dir, self.engine.image_weights_hash()) if cache_dir and model.transform else None
         self.names = model.schema.names
         self.numbers = {name: number for number, name in enumerate(self.names)}
+        options = [a.options for a in model.schema.attributes]
+        self.naming = Naming(
+            self.names, options, model.normalizer.normalize, self.encoder.units.decode, model.calibration
+        )
         self.count = Count()
 
     @classmethod
@@ -94,6 +101,11 @@ class Extractor:
         """
         return cls(_load(source, backend, allow_code), device=device, precision=precision, cache_dir=cache_dir)
 
+    def use_calibration(self, calibration: Calibration) -> None:
+        """Take confidences from ``calibration``, here and in the model."""
+        self.model.calibration = calibration
+        self.naming = replace(self.naming, calibration=calibration)
+
     def extract(
         self,
         products: Iterable[Product | Mapping[str, Any] | str],
@@ -115,8 +127,35 @@ class Extractor:
         with its ``error``. Raises :class:`ConfigError` for options out of range, :class:`DataError` for what is no
         product.
         """
+        options = self._options(batch_size, threshold, min_confidence, evidence, photos, attributes)
+        return self._stream(
+            as_products(products), options, lambda draft: draft.prediction(self.naming, options.min_confidence)
+        )
+
+    def cells(
+        self, products: Iterable[Product], *, photos: bool = True, batch_size: int | None = None
+    ) -> Iterator[dict[str, list[Candidate]]]:
+        """What the cells of each product may hold, by attribute, surest first: what :meth:`extract` makes values of.
+
+        Of a product that could not be read: nothing.
+        """
+        options = self._options(batch_size, None, None, evidence=False, photos=photos, attributes=None)
+        names = self.naming.attributes
+        return self._stream(
+            iter(products), options, lambda draft: {names[a]: c for a, c in draft.cells(self.naming).items()}
+        )
+
+    def _options(
+        self,
+        batch_size: int | None,
+        threshold: float | None,
+        min_confidence: float | None,
+        evidence: bool,
+        photos: bool,
+        attributes: Attributes | None,
+    ) -> _Options:
         limits = self.model.thresholds
-        options = _Options(
+        return _Options(
             self.model.config.training.eval_batch_size if batch_size is None else batch_size,
             limits.get("range") if threshold is None else threshold,
             limits.get("confidence", 0.0) if min_confidence is None else min_confidence,
@@ -124,7 +163,6 @@ class Extractor:
             photos,
             self._chooser(attributes),
         )
-        return self._stream(as_products(products), options)
 
     def _chooser(self, attributes: Attributes | None) -> Callable[[Product], Collection[str]] | None:
         if attributes is None or callable(attributes):
@@ -140,7 +178,7 @@ class Extractor:
                 )
         return lambda product: names
 
-    def _stream(self, products: Iterator[Product], options: _Options) -> Iterator[Prediction]:
+    def _stream(self, products: Iterator[Product], options: _Options, finish: Callable[[Draft], T]) -> Iterator[T]:
         """Products are read a chunk ahead; long texts are encoded and run a part of the chunk at a time.
 
         Chunks are counted in products, so that a run that is resumed after whole ones is cut where the first run was.
@@ -153,11 +191,13 @@ class Extractor:
                 drafts.append(Draft(product, self.encoder.encode(product) if product.error is None else NO_WINDOWS))
                 rows += drafts[-1].left
                 if rows >= 2 * size:
-                    yield from self._predict(drafts, options)
+                    self._complete(drafts, options)
+                    yield from map(finish, drafts)
                     drafts, rows = [], 0
-            yield from self._predict(drafts, options)
+            self._complete(drafts, options)
+            yield from map(finish, drafts)
 
-    def _predict(self, drafts: Sequence[Draft], options: _Options) -> list[Prediction]:
+    def _complete(self, drafts: Sequence[Draft], options: _Options) -> None:
         """Run the rows of drafts in batches of similar length, and put each product together again."""
         places = [(i, w) for i, draft in enumerate(drafts) for w in draft.encoded.windows]
         places.sort(key=lambda place: -len(place[1].ids))  # the longest first: no core has a long batch left at the end
@@ -167,7 +207,6 @@ class Extractor:
             self.count.sequences += output.pairs
             collect(output, rows, drafts, self.engine.regions)
         self.count.products += len(drafts)
-        return [draft.prediction(self.names, self.encoder.units.decode, options.min_confidence) for draft in drafts]
 
     def _run(
         self, batches: Sequence[_Places], drafts: Sequence[Draft], options: _Options

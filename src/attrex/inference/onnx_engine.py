@@ -4,7 +4,7 @@ text.onnx      tokens + regions -> features, range logits      export.json    fo
 image.onnx     photos -> regions (models with photos)          tokenizer/tokenizer.json
 decoder.onnx   features of selected pairs -> emissions         and as in a model directory: config.yaml, shop.yaml,
                                                                thresholds.json, metrics.json, image.json,
-                                                               normalizer.json
+values.onnx    with a value head, see onnx_values.py           normalizer.json, calibration.json
 
 Shape letters:
     B rows     S tokens     U units     D width     C attributes     M photos     I photos per row
@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ import yaml
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
 from attrex.errors import ConfigError
+from attrex.inference.calibration import Calibration, read_calibration
 from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
 from attrex.inference.directory import (
     EXPORT_FORMAT,
@@ -37,9 +38,11 @@ from attrex.inference.directory import (
     read_thresholds,
 )
 from attrex.inference.engine import EngineOutput
+from attrex.inference.onnx_values import ValueGraph
 from attrex.io.images import ImageTransform
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
+from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
 EXPORT_FILES = (
     "export.json",
@@ -71,7 +74,7 @@ class ExportedTokenizer:
         return self.backend_tokenizer.get_vocab()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Exported:
     """An export with all that belongs to it; takes the place of :class:`attrex.inference.checkpoint.Model`."""
 
@@ -83,6 +86,8 @@ class Exported:
     thresholds: dict[str, float]
     metrics: dict[str, Any] = field(default_factory=dict)  #: of the model that was exported
     about: dict[str, Any] = field(default_factory=dict)  #: export.json: what was exported, and its parity
+    normalizer: ValueNormalizer = field(default_factory=ValueNormalizer.fit)  #: what the shop calls its values
+    calibration: Calibration | None = None  #: one confidence for tags and options; None without a value head
 
     @property
     def schema(self) -> Schema:
@@ -95,7 +100,14 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, directory: Path, config: Config, about: dict[str, Any], cores: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        config: Config,
+        about: dict[str, Any],
+        cores: int | None = None,
+        option_counts: Sequence[int] = (),
+    ) -> None:
         self.directory, self.config = directory, config
         self.regions: tuple[int, int] = tuple(about["regions"])
         self.region_width: int = about["region_width"]
@@ -104,6 +116,8 @@ class OnnxEngine:
         self.cores = cores or _cores()
         self.text, self.decoder = _session(directory / "text.onnx"), _session(directory / "decoder.onnx")
         self.image = _session(directory / "image.onnx") if self.region_width else None
+        graph = directory / "values.onnx"
+        self.values = ValueGraph(_session(graph), directory, option_counts) if graph.exists() else None
 
     def parallel(self, batches: int) -> AbstractContextManager[int]:
         """A batch per core: cores that share a batch wait for each other after every product."""
@@ -146,7 +160,17 @@ class OnnxEngine:
             for at in range(0, max(1, len(rows)), PAIRS_AT_ONCE)
         ]
         found, attributes, starts, ends, probability = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return EngineOutput(found, attributes, starts, ends, probability, scores, selected, len(rows), weights)
+        output = EngineOutput(found, attributes, starts, ends, probability, scores, selected, len(rows), weights)
+        if self.values is None:
+            return output
+        value_scores = 1 / (1 + np.exp(-outputs["value_logits"].astype(np.float32)))
+        asked = selected | (value_scores > self.config.values.threshold)
+        if "allowed" in arrays and self.config.range.mask_by_category:
+            asked &= arrays["allowed"]
+        asked = arrays.get("attributes", asked)
+        source = {"features": features, "unit_mask": mask, "state": outputs["state"]}
+        source |= {name: inputs[name] for name in ("regions", "region_mask") if name in inputs}
+        return replace(output, choices=self.values.choose(source, asked), value_scores=value_scores)
 
     def _regions(self, arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Regions of each row (B, R, V) and their mask (B, R); each photo is encoded once, whoever shows it."""
@@ -199,15 +223,18 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
         tokenizer = ExportedTokenizer(
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )
+        shop, words = Shop.load(directory / SHOP_FILE), directory / NORMALIZER_FILE
         return Exported(
-            OnnxEngine(directory, config, about, cores),
+            OnnxEngine(directory, config, about, cores, [len(a.options) for a in shop.schema.attributes]),
             tokenizer,
             config,
-            Shop.load(directory / SHOP_FILE),
+            shop,
             ImageTransform.from_json(transform) if transform else None,
             thresholds,
             read_json(directory / "metrics.json"),
             about,
+            ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop),
+            read_calibration(directory),
         )
 
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from attrex.encoding.batching import Arrays
 from attrex.inference.checkpoint import Model
-from attrex.inference.engine import EngineOutput
-from attrex.model.batch import Inputs
+from attrex.inference.engine import EngineChoices, EngineOutput
+from attrex.model.batch import Choices, Inputs
 from attrex.model.precision import Half, use_bf16
 from attrex.model.system import System
 
@@ -77,6 +77,8 @@ class TorchEngine:
             decoded.pairs,
             None if decoded.region_weights is None else _array(decoded.region_weights),
             decoded.values,
+            None if decoded.choices is None else _choices(decoded.choices),
+            None if decoded.value_scores is None else _array(decoded.value_scores),
         )
 
     @contextmanager
@@ -85,6 +87,10 @@ class TorchEngine:
         half = self.half
         with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=half is not None):
             yield self.network.eval() if half is None else half()
+
+
+def _choices(chosen: Choices) -> EngineChoices:
+    return EngineChoices(*(None if part is None else _array(part) for part in vars(chosen).values()))  # type: ignore[arg-type]
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -136,6 +136,8 @@ def _schema() -> Any:
         ("confidence", pa.float64()),
         ("source", pa.struct(source)),
         ("regions", pa.list_(pa.struct(regions))),
+        ("decided_by", pa.string()),
+        ("words", pa.list_(pa.struct([*source, ("weight", pa.float64())]))),
     ]
     columns = [
         ("id", pa.string()),

@@ -5,7 +5,8 @@ Shape letters:
     M distinct photos of a batch                I photos of a row              H, W pixels of a photo
     r regions of one photo                      R regions of all photos of a row
     V width of the image features               D width of the text features
-    C attributes                                P labelled pairs               N decoded spans
+    C attributes                                P labelled pairs               N decoded spans, or pairs
+    Q cells with known options
 """
 
 from __future__ import annotations
@@ -78,6 +79,9 @@ class Targets(NamedTensors):
     :param pair_tags: (P, U) long, UNKNOWN (-1) where a unit may have any tag.
     :param pair_weights: (P,) float, a teacher's confidence in the pairs that it labelled, 0 for all others.
     :param range_targets: (B, C) float, a teacher's range scores of unknown cells, 0 where it has none.
+    :param choice_rows: (Q,) long, of each cell whose value is one of its attribute's options, said in the text or not.
+    :param choice_attributes: (Q,) long.
+    :param choice_options: (Q, o) long, the options it has, counted within the attribute; -1 is padding.
     """
 
     cells: Tensor
@@ -87,6 +91,16 @@ class Targets(NamedTensors):
     pair_tags: Tensor
     pair_weights: Tensor
     range_targets: Tensor
+    choice_rows: Tensor | None = None
+    choice_attributes: Tensor | None = None
+    choice_options: Tensor | None = None
+
+    @property
+    def choices(self) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Rows (Q,), attributes (Q,) and options (Q, o) of the cells with known options; None where there are none."""
+        if self.choice_rows is None or self.choice_attributes is None or self.choice_options is None:
+            return None
+        return (self.choice_rows, self.choice_attributes, self.choice_options) if len(self.choice_rows) else None
 
     def tags_of(self, rows: Tensor, attributes: Tensor) -> Tensor:
         """The tags of any pairs: those of the labelled ones, O for all others.
@@ -126,12 +140,20 @@ class Encoded:
     :param unit_mask: (B, U) bool.
     :param range_logits: (B, C), None for the flat tagger.
     :param region_weights: (B, S, R) attention of text tokens to regions, None without photos or where not wanted.
+    :param state: (B, D) of the first position.
+    :param value_logits: (B, C) of having a value, said or not; None without a value head.
+    :param regions: (B, R, V) and
+    :param region_mask: (B, R) bool, for the value head; None without photos.
     """
 
     features: Tensor
     unit_mask: Tensor
     range_logits: Tensor | None
     region_weights: Tensor | None
+    state: Tensor | None = None
+    value_logits: Tensor | None = None
+    regions: Tensor | None = None
+    region_mask: Tensor | None = None
 
 
 @dataclass
@@ -142,12 +164,14 @@ class Losses:
     :param range_loss: scalar, or None where no range is learned.
     :param tag_loss: scalar, or None where no sequence was decoded.
     :param pairs: sequences decoded.
+    :param value_loss: scalar, or None without a value head.
     """
 
     loss: Tensor
     range_loss: Tensor | None
     tag_loss: Tensor | None
     pairs: int
+    value_loss: Tensor | None = None
 
     def __getitem__(self, key: Any) -> Any:  # the Trainer indexes its model's outputs
         return getattr(self, key) if isinstance(key, str) else self.loss
@@ -167,6 +191,30 @@ class DecodedValue(NamedTuple):
 
 
 @dataclass
+class Choices:
+    """What the value head chose for N pairs, surest options first.
+
+    :param rows: (N,) long.
+    :param attributes: (N,) long.
+    :param options: (N, k) long, counted within the attribute; -1 where it has fewer.
+    :param probability: (N, k), 0 there.
+    :param by_text: (N,) probability of the surest option with the photo taken away.
+    :param by_photo: (N,) with the text taken away; 0 for rows without a photo.
+    :param unit_weights: (N, U) where in the text the prototype looked.
+    :param region_weights: (N, R) where in the photos; None without.
+    """
+
+    rows: Tensor
+    attributes: Tensor
+    options: Tensor
+    probability: Tensor
+    by_text: Tensor
+    by_photo: Tensor
+    unit_weights: Tensor
+    region_weights: Tensor | None
+
+
+@dataclass
 class Decoded:
     """Spans decoded from a batch, values without a place, and the range that they were decoded in.
 
@@ -180,6 +228,8 @@ class Decoded:
     :param pairs: sequences decoded: the size of the range, or B for the flat tagger.
     :param region_weights: (B, S, R), None without photos or where not wanted.
     :param values: of systems that name values without a place.
+    :param choices: of a value head, None without one.
+    :param value_scores: (B, C) of having a value, said or not; None likewise.
     """
 
     rows: Tensor
@@ -192,3 +242,5 @@ class Decoded:
     pairs: int
     region_weights: Tensor | None
     values: Sequence[DecodedValue] = ()
+    choices: Choices | None = None
+    value_scores: Tensor | None = None

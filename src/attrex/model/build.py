@@ -12,27 +12,27 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from attrex.config import Config
 from attrex.model.image_encoder import ImageEncoder, build_image_encoder
 from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
+from attrex.shop.schema import Schema
 from attrex.systems import load_part, system_info
 
 NAME_TOKENS = 10
 """Attribute names are read up to this many tokens (published release)."""
 
 
-def build_system(
-    config: Config, attributes: Sequence[str], tokenizer: Any, saved: Mapping[str, Any] | None = None
-) -> System:
+def build_system(config: Config, schema: Schema, tokenizer: Any, saved: Mapping[str, Any] | None = None) -> System:
     """The system that `system` in a configuration names; what is not pretrained has fresh weights.
 
-    :param attributes: the names of the attributes, in the schema's order
+    :param schema: the attributes, with the options that a value head chooses among
     :param saved: what :meth:`System.architecture` said of a saved model; None for a new model on pretrained encoders
     """
     system = load_part("system", system_info(config.system).code, System)
-    return system.build(config, len(attributes), Parts(config, attributes, tokenizer, saved))
+    return system.build(config, len(schema.names), Parts(config, schema, tokenizer, saved))
 
 
 class Parts:
@@ -42,10 +42,8 @@ class Parts:
     pretrained ones.
     """
 
-    def __init__(
-        self, config: Config, attributes: Sequence[str], tokenizer: Any, saved: Mapping[str, Any] | None = None
-    ) -> None:
-        self.config, self.attributes, self.tokenizer = config, attributes, tokenizer
+    def __init__(self, config: Config, schema: Schema, tokenizer: Any, saved: Mapping[str, Any] | None = None) -> None:
+        self.config, self.schema, self.tokenizer = config, schema, tokenizer
         self.fresh = saved is None
         self.saved: Mapping[str, Any] = saved or {}
 
@@ -77,7 +75,15 @@ class Parts:
     @cached_property
     def name_tokens(self) -> tuple[Tensor, Tensor]:
         """The attributes' names as tokens: ids and mask, each (C, T), T being NAME_TOKENS at most."""
-        return name_tokens(self.attributes, self.tokenizer)
+        return name_tokens(self.schema.names, self.tokenizer)
+
+    @cached_property
+    def option_readings(self) -> Tensor:
+        """What the text encoder reads in the names of all options, attribute by attribute: (O, D), of unit length."""
+        names = [option for attribute in self.schema.attributes for option in attribute.options]
+        if not self.fresh:
+            return torch.zeros(len(names), self.text.width)
+        return read_names(names, self.text, self.tokenizer)
 
     @property
     def reserved(self) -> Tensor:
@@ -88,6 +94,20 @@ class Parts:
     def mask_id(self) -> int | None:
         """The id of [MASK] of a new model; None where the tokenizer has none, or the model is a saved one."""
         return self.tokenizer.mask_token_id if self.fresh else None
+
+
+@torch.no_grad()
+def read_names(names: Sequence[str], encoder: TextEncoder, tokenizer: Any, batch: int = 256) -> Tensor:
+    """The mean of an encoder's last states over each name's tokens, (n, D), of unit length."""
+    training = encoder.training
+    encoder.eval()
+    readings = []
+    for at in range(0, len(names), batch):
+        ids, mask = name_tokens(names[at : at + batch], tokenizer)
+        states = encoder.encode(encoder.embed(ids), mask)[0]
+        readings.append(normalize((states * mask[..., None]).sum(1), dim=-1))
+    encoder.train(training)
+    return torch.cat(readings) if readings else torch.zeros(0, encoder.width)
 
 
 def pretrained_text(config: Config) -> TextEncoder:

@@ -59,6 +59,32 @@ def range_loss(logits: Tensor, targets: Targets, uncertain: Tensor, settings: Ra
     return total / (weight.sum().clamp(min=1) if settings.reduction == "mean" else len(weight))
 
 
+def value_range_loss(logits: Tensor, targets: Targets, blank_weight: float) -> Tensor:
+    """Binary cross entropy of having a value, said in the text or not: a scalar, per row.
+
+    A filled cell has one, an absent one has none, and so has a blank one as far as ``blank_weight`` goes.
+
+    :param logits: (B, C)
+    """
+    filled = targets.cells >= LOCATED
+    if targets.choices is not None:
+        filled[targets.choices[0], targets.choices[1]] = True
+    weight = torch.where((targets.cells == BLANK) & ~filled, blank_weight, 1.0)
+    total = binary_cross_entropy_with_logits(logits, filled.to(logits.dtype), weight=weight, reduction="sum")
+    return total / len(logits)
+
+
+def choice_nll(logits: Tensor, options: Tensor) -> Tensor:
+    """Negative log-likelihood of choosing, each of a cell's options counting alike: (n,).
+
+    :param logits: (n, K)
+    :param options: (n, o) long, -1 is padding.
+    """
+    known = options >= 0
+    nll = -logits.float().log_softmax(-1).gather(1, options.clamp(min=0))
+    return (nll * known).sum(1) / known.sum(1)
+
+
 def training_pairs(
     scores: Tensor, targets: Targets, uncertain: Tensor, settings: RangeConfig, *, drop_uncertain: bool
 ) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ Shape letters:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from attrex.config import Config
 from attrex.errors import ConfigError
 from attrex.model.attribute_range import RangeClassifier, select
-from attrex.model.batch import Decoded, Encoded, Inputs, Losses, Targets
+from attrex.model.batch import Choices, Decoded, Encoded, Inputs, Losses, Targets
 from attrex.model.concat import STYLES, Concat
 from attrex.model.crf import CRF
 from attrex.model.decode import DecodedSpans, decode_flat, decode_pairs, no_spans
@@ -30,16 +30,27 @@ from attrex.model.decoder import SpanDecoder
 from attrex.model.fusion import Fusion
 from attrex.model.guidance import DyNetGuidance, Guidance, PrototypeGuidance, TextGuidance, VectorGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
-from attrex.model.losses import flat_nll, pair_nll, range_loss, training_pairs, uncertain_cells
+from attrex.model.losses import (
+    choice_nll,
+    flat_nll,
+    pair_nll,
+    range_loss,
+    training_pairs,
+    uncertain_cells,
+    value_range_loss,
+)
 from attrex.model.system import System
 from attrex.model.tags import NUM_TAGS, forbidden_transitions
 from attrex.model.text_encoder import TextEncoder
 from attrex.model.tir import TIR
+from attrex.model.value_head import Found, ValueHead
 from attrex.systems import load_part, names_code
 
 if TYPE_CHECKING:
     from attrex.model.build import Parts
 
+MAX_OPTIONS = 8
+"""Most options of an attribute that are told with their probabilities, the surest ones."""
 MAX_DECODED_PAIRS = 2048
 """Most pairs decoded together when extracting: bounds memory however many attributes are selected."""
 
@@ -50,6 +61,7 @@ class Network(System):
     :param names: (C, T) ids and (C, T) mask of the attribute names' tokens, for BERT guidance.
     :param own_fusion: a fusion of the user's own in place of a built-in one.
     :param own_guidance: a guidance likewise.
+    :param options: how many options each attribute has, and (O, D) readings of their names, for a value head.
     """
 
     text: TextEncoder
@@ -66,6 +78,7 @@ class Network(System):
         *,
         own_fusion: Fusion | None = None,
         own_guidance: Guidance | None = None,
+        options: tuple[Sequence[int], Tensor] | None = None,
     ) -> None:
         super().__init__(config, attributes, text, image)
         width, fusion = text.width, config.fusion
@@ -104,6 +117,16 @@ class Network(System):
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
         forbidden = forbidden_transitions(1 if guided else attributes)
         self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
+        self.values: ValueHead | None = None
+        self.value_range: RangeClassifier | None = None
+        self.value_prototypes: nn.Embedding | None = None
+        if options is not None:
+            self.values = ValueHead(
+                width, image.width if image is not None else None, *options, dropout=config.values.dropout
+            )
+            self.value_range = RangeClassifier(width, attributes)
+            if not isinstance(self.guidance, VectorGuidance):
+                self.value_prototypes = nn.Embedding(attributes, width)
 
     @classmethod
     def build(cls, config: Config, attributes: int, parts: Parts) -> Self:
@@ -118,7 +141,20 @@ class Network(System):
             own = load_part("guidance.kind", config.guidance.kind, Guidance)
             guidance = own.build(config, attributes, text.width, parts)
         names = parts.name_tokens if bert else None
-        return cls(config, attributes, text, parts.image, guide, names, own_fusion=fusion, own_guidance=guidance)
+        options = None
+        if guided and config.values.head:
+            options = [len(a.options) for a in parts.schema.attributes], parts.option_readings
+        return cls(
+            config,
+            attributes,
+            text,
+            parts.image,
+            guide,
+            names,
+            own_fusion=fusion,
+            own_guidance=guidance,
+            options=options,
+        )
 
     def _guidance(self, width: int, guide: TextEncoder | None, names: tuple[Tensor, Tensor] | None) -> Guidance:
         match self.settings.guidance.kind:
@@ -163,7 +199,11 @@ class Network(System):
         last, before = self.text.encode(text, mask)
         logits = self.classifier(last[:, 0], before[:, 0]) if self.classifier is not None else None
         features = last.gather(1, inputs.unit_index[..., None].expand(-1, -1, last.shape[-1]))
-        return Encoded(features, inputs.unit_mask, logits, weights if region_weights else None)
+        encoded = Encoded(features, inputs.unit_mask, logits, weights if region_weights else None)
+        if self.value_range is not None:
+            encoded.state, encoded.value_logits = last[:, 0], self.value_range(last[:, 0], before[:, 0])
+            encoded.regions, encoded.region_mask = regions, region_mask
+        return encoded
 
     def emissions(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> Tensor:
         """One guided sequence per pair.
@@ -188,7 +228,11 @@ class Network(System):
         encoded = self.encode(inputs)
         if encoded.range_logits is None:
             return self._flat_losses(encoded, targets)
-        return self._range_losses(encoded, encoded.range_logits, targets)
+        losses = self._range_losses(encoded, encoded.range_logits, targets)
+        if self.values is not None and encoded.value_logits is not None:
+            losses.value_loss = self._value_loss(encoded, encoded.value_logits, targets)
+            losses.loss = losses.loss + losses.value_loss * self.settings.values.loss_weight
+        return losses
 
     def _flat_losses(self, encoded: Encoded, targets: Targets) -> Losses:
         mask = encoded.unit_mask
@@ -214,6 +258,39 @@ class Network(System):
         of_tags = self._reduced(nll * weight[rows, attributes])
         return Losses(of_range + of_tags, of_range, of_tags, len(rows))
 
+    def _value_loss(self, encoded: Encoded, logits: Tensor, targets: Targets) -> Tensor:
+        """Of having a value, and of which, summed over the cells of a row; ``logits`` (B, C)."""
+        assert self.values is not None
+        settings = self.settings.values
+        loss = value_range_loss(logits, targets, settings.blank_weight)
+        if targets.choices is None:
+            return loss
+        rows, attributes, options = targets.choices
+        found, vectors = self.find_values(encoded, rows, attributes)
+        hidden = torch.rand(2, len(logits), device=rows.device)
+        text = hidden[0] >= settings.text_dropout * (found.region_weights is not None)
+        photo = (hidden[1] >= settings.photo_dropout) | ~text
+        kept = self.values.combine(vectors, found.text * text[rows, None], found.photo * photo[rows, None])
+        for _, pairs, scores in self.values.choose(kept, attributes):
+            loss = loss + choice_nll(scores, options[pairs]).sum() / len(logits)
+        return loss
+
+    def find_values(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> tuple[Found, Tensor]:
+        """What the prototypes of pairs (N,) find in text and photos, and these prototypes (N, D)."""
+        assert self.values is not None
+        assert encoded.state is not None
+        distinct, position = attributes.unique(return_inverse=True)
+        vectors = self.prototypes(distinct)
+        source = (encoded.features, encoded.unit_mask, encoded.state, encoded.regions, encoded.region_mask)
+        return self.values.find(vectors, rows, position, *source), vectors[position]
+
+    def prototypes(self, attributes: Tensor) -> Tensor:
+        """P^a of attributes (A,): those of Eq. 8, or, where its guidance has no vectors, some of the head's own."""
+        if isinstance(self.guidance, VectorGuidance):
+            return self.guidance.vectors(attributes)
+        assert self.value_prototypes is not None
+        return self.value_prototypes(attributes)
+
     def _reduced(self, nll: Tensor) -> Tensor:
         return nll.mean() if self.settings.decoder.reduction == "mean" else nll.sum()
 
@@ -236,7 +313,44 @@ class Network(System):
         rows, attributes = selected.nonzero(as_tuple=True)
         parts = zip(rows.split(MAX_DECODED_PAIRS), attributes.split(MAX_DECODED_PAIRS), strict=True)
         spans = DecodedSpans.concatenate([self._decode(encoded, r, a) for r, a in parts])
-        return Decoded(*spans, scores, selected, len(rows), encoded.region_weights)
+        decoded = Decoded(*spans, scores, selected, len(rows), encoded.region_weights)
+        if encoded.value_logits is not None:
+            decoded.value_scores = encoded.value_logits.float().sigmoid()
+            decoded.choices = self._choose(encoded, decoded.value_scores, selected, inputs)
+        return decoded
+
+    def _choose(self, encoded: Encoded, value_scores: Tensor, selected: Tensor, inputs: Inputs) -> Choices:
+        """The surest options of the attributes that a product may have a value of; ``value_scores`` (B, C)."""
+        assert self.values is not None
+        asked = selected | select(value_scores, self.settings.values.threshold)
+        if inputs.allowed is not None and self.settings.range.mask_by_category:
+            asked = asked & inputs.allowed
+        if inputs.attributes is not None:
+            asked = inputs.attributes
+        rows, attributes = (asked & (self.values.sizes > 0)).nonzero(as_tuple=True)
+        found, vectors = self.find_values(encoded, rows, attributes)
+        both, by_text, by_photo = (
+            self.values.choose(compared, attributes) for compared in self.values.compare(vectors, found)
+        )
+        options = torch.full((len(rows), MAX_OPTIONS), -1, device=rows.device)
+        probability = torch.zeros(2 + MAX_OPTIONS, len(rows), device=rows.device)
+        for (_, pairs, logits), (_, _, text), (_, _, photo) in zip(both, by_text, by_photo, strict=True):
+            top, chosen = logits.float().softmax(-1).topk(min(MAX_OPTIONS, logits.shape[-1]))
+            options[pairs, : top.shape[1]] = chosen
+            probability[2 : 2 + top.shape[1], pairs] = top.T
+            for alone, scores in enumerate((text, photo)):
+                probability[alone, pairs] = scores.float().softmax(-1).gather(1, chosen[:, :1])[:, 0]
+        shown = encoded.region_mask.any(1)[rows] if encoded.region_mask is not None else torch.zeros_like(rows)
+        return Choices(
+            rows,
+            attributes,
+            options,
+            probability[2:].T,
+            probability[0],
+            probability[1] * shown,
+            found.unit_weights,
+            found.region_weights,
+        )
 
     def _decode(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> DecodedSpans:
         """Spans of pairs (N,)."""
@@ -251,9 +365,16 @@ class Network(System):
     def predicts_range(self) -> bool:
         return self.classifier is not None
 
-    def init_bias(self, frequency: Tensor) -> None:
+    @property
+    def chooses_values(self) -> bool:
+        return self.values is not None
+
+    def init_bias(self, located: Tensor, filled: Tensor, options: Tensor) -> None:
         if self.classifier is not None:
-            self.classifier.init_bias(frequency)
+            self.classifier.init_bias(located)
+        if self.values is not None and self.value_range is not None:
+            self.value_range.init_bias(filled)
+            self.values.init_bias(options)
 
     def text_encoders(self) -> Iterator[TextEncoder]:
         yield self.text

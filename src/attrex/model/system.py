@@ -81,8 +81,18 @@ class System(nn.Module, ABC):
         """Whether S_thr decides what is decoded."""
         return False
 
-    def init_bias(self, frequency: Tensor) -> None:
-        """Start at each attribute's training frequency (C,); nothing for most systems."""
+    @property
+    def chooses_values(self) -> bool:
+        """Whether a value head chooses among the attributes' options."""
+        return False
+
+    def init_bias(self, located: Tensor, filled: Tensor, options: Tensor) -> None:
+        """Start at what is frequent in training; nothing for most systems.
+
+        :param located: (C,) share of the rows whose text says the attribute.
+        :param filled: (C,) share of the rows that have a value of it, said or not.
+        :param options: (O,) how many have each option, attribute by attribute.
+        """
 
     def build_vocabulary(self, values: Iterable[tuple[int, tuple[int, ...]]]) -> None:
         """Take the training texts' values, (attribute, token ids) each, for a closed vocabulary; most need none."""

@@ -19,6 +19,7 @@ from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
 from attrex.encoding.targets import TargetEncoder
 from attrex.errors import ConfigError, DataError
+from attrex.evaluation.calibrating import calibrate_extractor
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.placing import with_places
@@ -144,6 +145,7 @@ def _fit(
         warning = f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}"
         note(progress, warning)
     curve = _tune_threshold(model, validation, read) if config.range.tune_threshold else {}
+    calibrated = _calibrate(extractor, validation, progress) if model.network.chooses_values else None
     model.metrics = {
         "validation": measure(bootstrap=1000),
         "threshold_curve": curve,
@@ -156,6 +158,7 @@ def _fit(
         "supervision": data.known.to_json(),
         "pseudo_labels": data.pseudo_labels.to_json() if data.pseudo_labels else None,
         "repeated_validation": repeated,
+        "calibration": calibrated,
         "left_open": mentions is not None and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
@@ -221,7 +224,7 @@ def _teacher(
 def new_model(config: Config, shop: Shop) -> Model:
     """A fresh model on pretrained backbones."""
     tokenizer = load_tokenizer(resolve_text_model(config.text.model))
-    network = build_system(config, shop.schema.names, tokenizer)
+    network = build_system(config, shop.schema, tokenizer)
     transform = None
     if network.image is not None:
         image = config.image
@@ -244,9 +247,15 @@ def _count_repeated(products: Sequence[Product], validation: Sequence[Product], 
 def init_range_bias(model: Model, train_set: LabelledProducts) -> None:
     """Give the range classifier each attribute's training frequency as its prior."""
     counts = torch.zeros(len(model.schema.names))
+    filled = torch.zeros(len(model.schema.names))
+    options = [torch.zeros(len(a.options)) for a in model.schema.attributes]
     for item in train_set.items:
         counts[list(item.labels.pairs)] += 1
-    model.network.init_bias(counts / max(1, len(train_set)))
+        filled[list(item.labels.options)] += 1
+        for attribute, chosen in item.labels.options.items():
+            options[attribute][chosen] += 1 / len(chosen)
+    rows = max(1, len(train_set))
+    model.network.init_bias(counts / rows, filled / rows, torch.cat(options))
 
 
 def labelled_values(train_set: LabelledProducts) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -279,6 +288,17 @@ def _tune_threshold(
     curve = threshold_curve(validation, read(min(CANDIDATES)))
     model.thresholds["range"] = best_threshold(curve)
     return curve
+
+
+def _calibrate(extractor: Extractor, validation: Sequence[Product], progress: Progress) -> dict[str, Any] | None:
+    """Make the model's confidences those of the validation products' filled cells; None where these are too few."""
+    try:
+        calibrated = calibrate_extractor(extractor, validation)
+    except DataError as exc:
+        note(progress, f"confidences are not calibrated: {exc}")
+        return None
+    note(progress, calibrated.render())
+    return calibrated.to_json()
 
 
 def _headline(found: dict[str, Any]) -> dict[str, float]:
