@@ -40,6 +40,7 @@ from attrex.inference.engine import EngineOutput
 from attrex.io.images import ImageTransform
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
+from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
 EXPORT_FILES = (
     "export.json",
@@ -83,6 +84,7 @@ class Exported:
     thresholds: dict[str, float]
     metrics: dict[str, Any] = field(default_factory=dict)  #: of the model that was exported
     about: dict[str, Any] = field(default_factory=dict)  #: export.json: what was exported, and its parity
+    normalizer: ValueNormalizer = field(default_factory=ValueNormalizer.fit)  #: what the shop calls its values
 
     @property
     def schema(self) -> Schema:
@@ -199,15 +201,18 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
         tokenizer = ExportedTokenizer(
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )
+        shop = Shop.load(directory / SHOP_FILE)
+        words = directory / NORMALIZER_FILE  # exports of older models have none, and know the values of their schema
         return Exported(
             OnnxEngine(directory, config, about, cores),
             tokenizer,
             config,
-            Shop.load(directory / SHOP_FILE),
+            shop,
             ImageTransform.from_json(transform) if transform else None,
             thresholds,
             read_json(directory / "metrics.json"),
             about,
+            ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop),
         )
 
 
