@@ -640,6 +640,50 @@ def test_evaluate_on_attributes_that_the_model_does_not_know(model: Path, tmp_pa
     assert "note: the model knows none of the labelled attributes, ['Farbe']" in said
 
 
+def test_the_table_test_has_its_figures_for_three_kinds_of_photos(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("attrex.cli.measuring.console", Console(width=80))
+    options = ["--valid", data / "valid.jsonl", "--images", data, "--threshold", 0.05, "--json", tmp_path / "t.json"]
+    said = attrex("evaluate", model, data / "catalog.jsonl", "--table", "--attributes", "Color, Brand", *options)
+    assert all(len(line) <= 80 for line in said.stdout.splitlines())
+    found = json.loads((tmp_path / "t.json").read_text())
+    assert (found["products"], found["validation_products"]) == (48, 12)
+    assert found["photos"].keys() == {"own", "none", "other"}
+    for scores in found["photos"].values():
+        assert scores["per_attribute"].keys() == {"Color", "Brand"}
+        assert 0 <= scores["all"]["coverage@0.98"] <= scores["all"]["coverage@0.95"] <= scores["all"]["answered"]
+        assert scores["all"]["unsaid"] is None  # nobody has looked for spans
+    accuracy = found["photos"]["own"]["all"]["accuracy"]
+    assert accuracy > 0
+    assert f"{accuracy:.3f} (" in next(line for line in said.stdout.splitlines() if line.startswith("accuracy "))
+
+
+def test_the_table_test_on_texts_alone_and_without_validation(model: Path, data: Path, tmp_path: Path) -> None:
+    options = ["--table", "--attributes", "Color", "--no-photos", "--limit", 8, "--json", tmp_path / "t.json"]
+    assert "Give --valid FILE" in attrex("evaluate", model, data / "test.jsonl", *options).stdout
+    found = json.loads((tmp_path / "t.json").read_text())
+    assert (found["products"], found["validation_products"], list(found["photos"])) == (8, None, ["none"])
+    assert found["photos"]["none"]["all"].keys() >= {"accuracy", "unsaid", "ece", "reliability", "ci95"}
+    assert "coverage@0.95" not in found["photos"]["none"]["all"]
+    assert "t.json is no measured run" in error("compare", tmp_path / "t.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--table"], "expected attributes with at least 50 filled cells, got "),
+        (["--table", "--attributes", "Colour"], "did you mean 'Color'"),
+        (["--table", "--gold", "g.jsonl"], "takes no labels; leave out --gold and --given"),
+        (["--table", "--given"], "takes no labels; leave out --gold and --given"),
+        (["--valid", "v.jsonl"], "give --table, or leave it out"),
+        (["--table", "--valid", "v.jsonl", "--json", "v.jsonl"], "--json v.jsonl is read or written already"),
+    ],
+)
+def test_what_the_table_test_cannot_do(model: Path, data: Path, options: list[str], words: str) -> None:
+    assert words in error("evaluate", model, data / "test.jsonl", *options)
+
+
 # --- extract -------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from attrex.config import Config
     from attrex.inference.extractor import Extractor
     from attrex.io.readers import Products, read_products
-    from attrex.pipeline import check, evaluate, export, extract, fill, locate, report, train
+    from attrex.pipeline import check, evaluate, evaluate_table, export, extract, fill, locate, report, train
     from attrex.shop.cells import Cells
     from attrex.shop.label_policy import LabelPolicy
     from attrex.shop.mapping import ColumnMapping
@@ -38,6 +38,7 @@ _HOME = {
     "Value": "attrex.types",
     "check": "attrex.pipeline",
     "evaluate": "attrex.pipeline",
+    "evaluate_table": "attrex.pipeline",
     "export": "attrex.pipeline",
     "extract": "attrex.pipeline",
     "fill": "attrex.pipeline",
@@ -62,6 +63,7 @@ __all__ = [
     "Value",
     "check",
     "evaluate",
+    "evaluate_table",
     "export",
     "extract",
     "fill",

@@ -19,10 +19,12 @@ from attrex.cli.screens.lexicon import lexicon_screen
 from attrex.cli.screens.lists import systems_screen, weights_screen
 from attrex.cli.screens.scores import comparison_screen, photo_screen, score_screen
 from attrex.cli.screens.speed import speed_screen
+from attrex.cli.screens.table import table_screen
 from attrex.evaluation.comparison import compare, table_cells
 from attrex.evaluation.incomplete import Incomplete
 from attrex.evaluation.metrics import score
 from attrex.evaluation.runs import RunResult
+from attrex.evaluation.table import Answer, TableEvaluation, filled_cells, table_scores
 from attrex.filling.fill import Outcome
 from attrex.filling.report import FillReport
 from attrex.labels.lexicon_review import LexiconForm, LexiconReview
@@ -117,6 +119,14 @@ def benchmark() -> dict[str, Any]:
     return {"products": 500, "rounds": 3, "matrix_gflops": {"float32": 200.0}, "ways": ways}
 
 
+def table_test(kinds: tuple[Any, ...] = ("own", "none", "other"), valid: bool = True) -> TableEvaluation:
+    shop = [Product(str(i), {"text": "x"}, table=dict.fromkeys(NAMES, ("x",)), spans=()) for i in range(1_234)]
+    answers = [Answer("x" if i % 50 else "y", i / 1_234) for i in range(1_234)]
+    cells = filled_cells(shop, [dict.fromkeys(NAMES, answer) for answer in answers], NAMES)
+    scores = table_scores(cells, cells if valid else None, bootstrap=20)
+    return TableEvaluation(1_234, 123 if valid else None, dict.fromkeys(kinds, scores))
+
+
 def comparison() -> list[list[str]]:
     runs = []
     for i in range(2 * MANY):
@@ -131,6 +141,7 @@ SCREENS: dict[str, tuple[Screen, list[str]]] = {
     "check": (partial(check_screen, check_report()), NAMES),
     "fill": (partial(fill_screen, fill_report()), NAMES),
     "scores": (partial(score_screen, scores(), Incomplete(0.9, 0.5, 0.8, 0.7, 12, 3)), NAMES),
+    "table": (partial(table_screen, table_test()), NAMES),
     "comparison": (partial(comparison_screen, comparison()), [f"uls-dram-{i:02}" for i in range(MANY)]),
     "lexicon": (partial(lexicon_screen, lexicon_review()), [f"crew neck no {i}" for i in range(MANY)]),
 }
@@ -246,3 +257,26 @@ def test_the_scores_show_the_numbers_and_what_failed() -> None:
     assert "macro-F1 (0 attributes)" in text
     assert "at least 20 gold spans" in " ".join(text.split())
     assert text.index("Type ") < text.index("[red]Color")  # most gold first; a name is no markup
+
+
+def test_the_table_test_shows_the_same_figures_for_each_kind_of_photos() -> None:
+    text = shown(table_screen(table_test()), width=100)
+    assert "1,234 products, 24,680 filled cells of 20 attributes" in text
+    assert all(title in text for title in ("the products' own photos", "Without photos", "photos of other products"))
+    (accuracy,) = (line for line in text.splitlines() if line.startswith("accuracy "))
+    assert accuracy.split()[1::2] == ["0.980"] * 3
+    assert "unsaid: the same for the 24,680 cells whose value the text does not say" in " ".join(text.split())
+    assert " ".join(text.split()).count("@0.95 @0.95 @0.98 @0.98") == 3
+
+
+def test_the_table_test_without_validation_or_photos_is_shorter() -> None:
+    text = shown(table_screen(table_test(("none",), valid=False)))
+    assert text.startswith("Give --valid FILE to see how many cells can be filled at a wanted precision.")
+    assert "coverage" not in text
+    assert "own photos" not in text
+    bare = Product("1", {"text": "x"}, table={"Color": ("red",)})  # nobody has looked for spans
+    silent = table_scores(filled_cells([bare], [{}], ["Color"]))
+    text = shown(table_screen(TableEvaluation(1, None, {"none": silent})))
+    assert "unsaid:" not in text
+    row = next(line for line in text.splitlines() if line.startswith("Color"))
+    assert row.split() == ["Color", "1", "0.000", "-", "-"]

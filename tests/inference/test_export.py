@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from attrex.evaluation.parity import export_checked
 from attrex.inference.checkpoint import Model
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
+from attrex.inference.onnx_engine import load_export
 from attrex.io.readers import write_products
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
@@ -375,3 +377,14 @@ def test_what_is_in_the_way_is_left_alone(
 def test_what_the_shop_calls_its_values_is_exported(exported: tuple[Model, Path]) -> None:
     model, directory = exported
     assert ValueNormalizer.load(directory / NORMALIZER_FILE).to_json() == model.normalizer.to_json()
+
+
+def test_an_export_knows_what_the_shop_calls_its_values(
+    exported: tuple[Model, Path], products: list[Product], tmp_path: Path
+) -> None:
+    model, directory = exported
+    copy = shutil.copytree(directory, tmp_path / "copy")
+    ValueNormalizer.fit(products).save(copy / NORMALIZER_FILE)
+    assert load_export(copy).normalizer.to_json() == ValueNormalizer.fit(products).to_json()
+    (copy / NORMALIZER_FILE).unlink()  # as in exports of older models: the values of the schema are known
+    assert load_export(copy).normalizer.to_json() == ValueNormalizer.fit(shop=model.shop).to_json()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from attrex_paper.systems.values import unit_pieces
 
+import attrex
 from attrex.errors import ConfigError
 from attrex.evaluation.metrics import score
 from attrex.evaluation.placing import places, with_places
@@ -122,6 +123,13 @@ def test_a_system_learns_twenty_products_by_heart_and_comes_back_from_its_direct
     again = Extractor.load(model.save(tmp_path), device="cpu")
     assert again.model.config.system == system
     assert list(again.extract(titles)) == list(Extractor(model, device="cpu").extract(titles))
+
+
+@pytest.mark.parametrize("system", NAMING)
+def test_a_system_that_places_nothing_is_judged_by_the_table(system: str, build: Build, titles: list[Product]) -> None:
+    extractor = Extractor(build(system), device="cpu")
+    found = attrex.evaluate_table(extractor, titles, attributes=["Color", "Brand"], bootstrap=0)
+    assert found.readings["own"].overall.shares["answered"].part > 0
 
 
 def test_a_flat_tagger_reports_no_attribute_that_was_not_asked_for(

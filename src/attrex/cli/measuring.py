@@ -10,12 +10,13 @@ import typer
 
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
-from attrex.cli.inputs import allowed
+from attrex.cli.inputs import allowed, part_of
 from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
 from attrex.cli.outputs import files_of, save_json
 from attrex.cli.screens.figures import ROWS
 from attrex.cli.screens.scores import comparison_screen, score_screen
 from attrex.cli.screens.speed import speed_screen
+from attrex.cli.screens.table import table_screen
 from attrex.errors import ConfigError, did_you_mean
 from attrex.io.outputs import check_out
 
@@ -40,6 +41,13 @@ def evaluate_command(
     given: Annotated[
         bool, typer.Option("--given", help="Ask each product only for the attributes that it has, as some papers do.")
     ] = False,
+    table: Annotated[bool, typer.Option("--table", help="The table test: are the table's cells found again?")] = False,
+    valid: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="With --table: products on which cut-offs for precision 0.95 and 0.98 are chosen."
+        ),
+    ] = None,
     everything: All = False,
     *,
     source: SourceOptions,
@@ -48,13 +56,32 @@ def evaluate_command(
 
     TAG-F1 (the field's main score: attribute and both ends of the value are right), CLS-F1, accuracy, macro-F1, and
     the scores of each attribute. Labels from a table are not complete: the precision is then given between two bounds,
-    and --gold measures it.
+    and --gold measures it. With --table no labels are needed: the model's surest value for each filled cell is compared
+    with the cell, of attributes with at least 50 of them, with photos, without, and with those of other products.
 
     Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
     """
-    check_out(json_file, (), data, gold, source.shop, *files_of(model), option="--json")
+    check_out(json_file, (), data, gold, valid, source.shop, *files_of(model), option="--json")
+    if table and (gold or given):
+        raise ConfigError("--table judges the cells of DATA and takes no labels; leave out --gold and --given")
+    if valid and not table:
+        raise ConfigError("--valid FILE is what --table chooses its cut-offs on; give --table, or leave it out")
     shop = source.shop_of(model)
     chosen = [a.strip() for a in attributes.split(",") if a.strip()] if attributes else None
+    if table:
+        cells = pipeline.evaluate_table(
+            model,
+            source.products(data, shop),
+            valid=source.whole().products(valid, shop, split=part_of(valid, "valid")) if valid else None,
+            attributes=chosen,
+            threshold=threshold,
+            photos=not no_photos,
+            allow_code=allowed,
+            progress=progress,
+        )
+        console.print(table_screen(cells, everything))
+        save_json(json_file, cells.to_json(), "figures")
+        return
 
     def scored(products: Iterable[Product], by_hand: bool) -> dict[str, Any]:
         result = pipeline.evaluate(

@@ -223,7 +223,8 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
         tokenizer = ExportedTokenizer(
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )
-        shop, words = Shop.load(directory / SHOP_FILE), directory / NORMALIZER_FILE
+        shop = Shop.load(directory / SHOP_FILE)
+        words = directory / NORMALIZER_FILE  # exports of older models have none, and know the values of their schema
         return Exported(
             OnnxEngine(directory, config, about, cores, [len(a.options) for a in shop.schema.attributes]),
             tokenizer,

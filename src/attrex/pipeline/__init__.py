@@ -7,7 +7,7 @@ of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attr
 """
 
 from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, locate
-from attrex.pipeline.measuring import evaluate
+from attrex.pipeline.measuring import evaluate, evaluate_table
 from attrex.pipeline.training import labelled_by_hand, train
 from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report
 
@@ -19,6 +19,7 @@ __all__ = [
     "check",
     "compare_labels",
     "evaluate",
+    "evaluate_table",
     "export",
     "extract",
     "fill",

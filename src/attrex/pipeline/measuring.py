@@ -1,8 +1,8 @@
-"""Measuring a model on labelled products: evaluate."""
+"""Measuring a model: evaluate on labelled products, evaluate_table on the cells of a shop's table."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ from attrex.shop.shop import Shop
 
 if TYPE_CHECKING:
     from attrex.evaluation.evaluate import Evaluation
+    from attrex.evaluation.table import FilledCells, PhotoKind, TableEvaluation
     from attrex.pipeline.given import ModelSource
+    from attrex.types import Product
 
 
 def evaluate(
@@ -60,3 +62,63 @@ def evaluate(
         evidence=evidence,
         gold_attributes=gold_attributes,
     )
+
+
+def evaluate_table(
+    model: ModelSource,
+    products: ProductSource,
+    *,
+    valid: ProductSource | None = None,
+    shop: Shop | str | Path | None = None,
+    attributes: Collection[str] | None = None,
+    threshold: float | None = None,
+    photos: bool = True,
+    wanted: Sequence[float] = (0.95, 0.98),
+    bootstrap: int = 1000,
+    allow_code: Iterable[str | type] = (),
+    progress: Progress = silent,
+) -> TableEvaluation:
+    """The table test: are the shop's own cells found again when they are hidden?
+
+    A model reads texts and photos, never the table; its surest value for each filled cell, in the shop's words, is
+    compared with the cell. The products need their table and no labels. They are read with their own photos, without
+    photos, and with the photos of other products; a model that reads texts only, once.
+
+    :param valid: products with their table on which the cut-offs for the wanted precisions are chosen; without them
+        nothing is said of coverage. They are read with the same kind of photos as the products.
+    :param attributes: judge only these; None: those with at least 50 filled cells.
+    :param threshold: S_thr in place of the model's.
+    :param photos: False: read the texts only.
+    :param wanted: precisions that a shop may want of what is filled in.
+    :param bootstrap: resamples of the confidence intervals.
+    """
+    from attrex.evaluation.table import (
+        TableEvaluation,
+        filled_cells,
+        photo_kinds,
+        table_answers,
+        table_attributes,
+        table_remarks,
+        table_scores,
+        with_photos,
+    )
+
+    shop = shop_of(shop, model)
+    judged = list(products_of(products, shop))
+    names = table_attributes(judged, attributes)
+    chosen_on = None if valid is None else list(products_of(valid, shop))
+    extractor = extractor_of(model, allow_code=allow_code)
+    for remark in table_remarks(judged, chosen_on or (), names, extractor.names):
+        note(progress, f"note: {remark}")
+    normalizer = extractor.model.normalizer
+
+    def read(rows: Sequence[Product], kind: PhotoKind) -> FilledCells:
+        changed = track(with_photos(rows, kind), f"extracting, photos: {kind}", progress)
+        found = extractor.extract(changed, evidence=False, threshold=threshold)
+        return filled_cells(rows, table_answers(found, normalizer), names, lambda value: normalizer.folded[value])
+
+    readings = {}
+    for kind in photo_kinds(judged if photos and extractor.loader else ()):
+        cells = None if chosen_on is None else read(chosen_on, kind)
+        readings[kind] = table_scores(read(judged, kind), cells, wanted=wanted, bootstrap=bootstrap)
+    return TableEvaluation(len(judged), None if chosen_on is None else len(chosen_on), readings)
