@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from attrex.config import Config
     from attrex.inference.extractor import Extractor
     from attrex.io.readers import Products, read_products
-    from attrex.pipeline import check, evaluate, evaluate_table, export, extract, fill, locate, report, train
+    from attrex.pipeline import calibrate, check, evaluate, evaluate_table, export, extract, fill, locate, report, train
     from attrex.shop.cells import Cells
     from attrex.shop.label_policy import LabelPolicy
     from attrex.shop.mapping import ColumnMapping
@@ -36,6 +36,7 @@ _HOME = {
     "Shop": "attrex.shop.shop",
     "Span": "attrex.types",
     "Value": "attrex.types",
+    "calibrate": "attrex.pipeline",
     "check": "attrex.pipeline",
     "evaluate": "attrex.pipeline",
     "evaluate_table": "attrex.pipeline",
@@ -61,6 +62,7 @@ __all__ = [
     "Shop",
     "Span",
     "Value",
+    "calibrate",
     "check",
     "evaluate",
     "evaluate_table",

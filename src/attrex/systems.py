@@ -51,7 +51,7 @@ class SystemInfo:
             return self.settings
         # What is not labelled is absent to all of them.
         tagged = {"unknown": "negative"} | ({} if self.attribute_given else {"kind": "none"})
-        out: dict[str, Any] = {"fusion": {"kind": self.fusion or "none"}, "range": tagged}
+        out: dict[str, Any] = {"fusion": {"kind": self.fusion or "none"}, "range": tagged, "values": {"head": False}}
         if not self.fusion:
             out["decoder"] = {"hidden": None}  # the sizes of its own paper
         if not self.photos:

@@ -26,7 +26,12 @@ COMMANDS = {
         using.export_command,
         using.push_command,
     ),
-    "Measure": (measuring.evaluate_command, measuring.compare_command, measuring.benchmark_command),
+    "Measure": (
+        measuring.evaluate_command,
+        measuring.calibrate_command,
+        measuring.compare_command,
+        measuring.benchmark_command,
+    ),
     "Look up": (training.systems_command, training.settings_command, weights_command),
 }
 """Heading in --help -> the functions of the commands, each named after its command."""

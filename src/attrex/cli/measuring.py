@@ -203,3 +203,26 @@ def benchmark_command(
         found = measure(model, products, Path(work), rounds=rounds, batch_size=batch_size, progress=note)
     console.print(speed_screen(found))
     save_json(json_file, found, "figures")
+
+
+@reads_products()
+def calibrate_command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory of a model or an export with a value head.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Products with their table, not those it learned from.")],
+    no_photos: NoPhotos = False,
+    *,
+    source: SourceOptions,
+) -> None:
+    """Make a model's confidences those of your own filled cells.
+
+    For a new shop, or an export: nothing is trained. The filled cells are hidden, and what the model says of them is
+    compared with what they hold. The calibration in the model's directory is replaced.
+
+    Example: [bold]attrex calibrate demo/model demo/data/valid.jsonl[/]
+    """
+    shop = source.shop_of(model)
+    calibrated = pipeline.calibrate(
+        model, source.products(data, shop), shop=shop, photos=not no_photos, allow_code=allowed, progress=progress
+    )
+    console.print(calibrated.render(), soft_wrap=True)
+    note(f"calibration: {Path(model) / 'calibration.json'}")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from attrex.errors import DataError
-from attrex.inference.calibration import Calibration, calibration_error
+from attrex.evaluation.table import reliability
+from attrex.inference.calibration import Calibration
 from attrex.inference.candidates import Candidate
 from attrex.inference.extractor import Extractor
 from attrex.types import Product
@@ -113,7 +114,8 @@ def calibrate_extractor(extractor: Extractor, products: Iterable[Product], *, ph
 
 
 def _figures(confidence: np.ndarray, right: np.ndarray) -> tuple[int, float, float]:
-    return len(right), float(right.mean()), calibration_error(confidence, right)
+    off = sum(b.cells * abs(b.accuracy - b.confidence) for b in reliability(confidence, right))
+    return len(right), float(right.mean()), off / len(right)
 
 
 def fit_calibration(answers: CellAnswers) -> Calibration:

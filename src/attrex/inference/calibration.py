@@ -149,14 +149,3 @@ def _with_constant(features: np.ndarray) -> np.ndarray:
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
-
-
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error: the mean distance of confidence and share right over bins of equal size, 0..1.
-
-    :param confidence: (n,)
-    :param right: (n,) bool.
-    """
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    return float(sum(abs(confidence[p].mean() - right[p].mean()) * len(p) for p in parts) / max(1, len(order)))

@@ -56,6 +56,11 @@ class Engine(Protocol):
     name: str  #: torch, onnx ...
     regions: tuple[int, int]  #: rows and columns of the regions of one photo; (0, 0) for a text-only model
 
+    @property
+    def chooses_values(self) -> bool:
+        """Whether there is a value head, whose choices stand in the output."""
+        ...
+
     def parallel(self, batches: int) -> AbstractContextManager[int]:
         """For as long as so many batches are run: how many of them to run at once, each from a thread of its own."""
         ...

@@ -101,6 +101,11 @@ class Extractor:
         """
         return cls(_load(source, backend, allow_code), device=device, precision=precision, cache_dir=cache_dir)
 
+    @property
+    def chooses_values(self) -> bool:
+        """Whether the model has a value head."""
+        return self.engine.chooses_values
+
     def use_calibration(self, calibration: Calibration) -> None:
         """Take confidences from ``calibration``, here and in the model."""
         self.model.calibration = calibration

@@ -119,6 +119,11 @@ class OnnxEngine:
         graph = directory / "values.onnx"
         self.values = ValueGraph(_session(graph), directory, option_counts) if graph.exists() else None
 
+    @property
+    def chooses_values(self) -> bool:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        return self.values is not None
+
     def parallel(self, batches: int) -> AbstractContextManager[int]:
         """A batch per core: cores that share a batch wait for each other after every product."""
         return nullcontext(max(1, min(batches, self.cores)))

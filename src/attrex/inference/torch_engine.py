@@ -32,6 +32,11 @@ class TorchEngine:
         if self.network.image is not None and model.transform is not None:
             self.regions = self.network.image.grid(model.transform.size)
 
+    @property
+    def chooses_values(self) -> bool:
+        """As :class:`~attrex.inference.engine.Engine` says."""
+        return self.network.chooses_values
+
     @contextmanager
     def parallel(self, batches: int) -> Iterator[int]:
         """On a CPU a batch per core: cores that share a batch wait for each other after every product."""

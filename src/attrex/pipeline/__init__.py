@@ -1,4 +1,4 @@
-"""The whole job as functions: locate, check, train, extract, fill, evaluate, report, export.
+"""The whole job as functions: locate, check, train, calibrate, extract, fill, evaluate, report, export.
 
 The commands of the same names parse and print; a notebook, a job or a server calls these. Products are given as a file
 (or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
@@ -7,7 +7,7 @@ of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attr
 """
 
 from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, locate
-from attrex.pipeline.measuring import evaluate, evaluate_table
+from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
 from attrex.pipeline.training import labelled_by_hand, train
 from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report
 
@@ -16,6 +16,7 @@ __all__ = [
     "Extraction",
     "Filling",
     "Labelled",
+    "calibrate",
     "check",
     "compare_labels",
     "evaluate",

@@ -6,12 +6,14 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attrex.errors import ConfigError
 from attrex.pipeline.given import ProductSource, extractor_of, products_of, shop_of
 from attrex.pipeline.training import labelled_by_hand
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
 
 if TYPE_CHECKING:
+    from attrex.evaluation.calibrating import Calibrated
     from attrex.evaluation.evaluate import Evaluation
     from attrex.evaluation.table import FilledCells, PhotoKind, TableEvaluation
     from attrex.pipeline.given import ModelSource
@@ -62,6 +64,40 @@ def evaluate(
         evidence=evidence,
         gold_attributes=gold_attributes,
     )
+
+
+def calibrate(
+    model: str | Path,
+    products: ProductSource,
+    *,
+    shop: Shop | str | Path | None = None,
+    photos: bool = True,
+    allow_code: Iterable[str | type] = (),
+    progress: Progress = silent,
+) -> Calibrated:
+    """Make a model's confidences those of your filled cells, without training: a new shop, or an export.
+
+    The directory's `calibration.json` is replaced. The products should be others than it was trained on: a model knows
+    what it has seen too well.
+
+    :param model: the directory of a model or an export with a value head.
+    :param products: with their table; about a thousand tell enough.
+    """
+    from attrex.evaluation.calibrating import calibrate_extractor
+    from attrex.inference.calibration import CALIBRATION_FILE
+    from attrex.io.atomic import write_json
+
+    directory = Path(model)
+    if not directory.is_dir():
+        raise ConfigError(f"expected the directory of a model, whose calibration is replaced, got {str(model)!r}")
+    extractor = extractor_of(directory, allow_code=allow_code)
+    if not extractor.chooses_values:
+        raise ConfigError(f"{directory} has no value head to calibrate; train it with values.head=true")
+    source = list(track(products_of(products, shop_of(shop, directory)), "reading", progress))
+    calibrated = calibrate_extractor(extractor, source, photos=photos)
+    assert extractor.model.calibration is not None
+    write_json(directory / CALIBRATION_FILE, extractor.model.calibration.to_json())
+    return calibrated
 
 
 def evaluate_table(
