@@ -131,13 +131,13 @@ def test_long_texts_are_run_a_part_of_the_chunk_at_a_time(
     long = replace(products[0].without_images(), fields={"text": "A red cotton shirt. " * 120}, spans=None)
     several = [replace(long, id=str(i)) for i in range(20)]
     parts: list[int] = []
-    predict = Extractor._predict
+    predict = Extractor._complete
 
     def noting(self: Extractor, drafts: Any, options: Any) -> Any:
         parts.append(sum(draft.left for draft in drafts))
         return predict(self, drafts, options)
 
-    monkeypatch.setattr(Extractor, "_predict", noting)
+    monkeypatch.setattr(Extractor, "_complete", noting)
     monkeypatch.setattr(extractor_module, "CHUNK", 20)
     found = list(extractor.extract(several, batch_size=1))
     windows = len(extractor.encoder.encode(long).windows)

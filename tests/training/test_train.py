@@ -313,6 +313,7 @@ def test_what_is_kept_of_a_run(uninterrupted: Model) -> None:
         "steps",
         "minutes",
         "seed",
+        "calibration",
         "cells",
         "supervision",
         "pseudo_labels",

@@ -12,7 +12,7 @@ calibration.json    of a value head: how sure is how right
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ from attrex.inference.directory import (
 )
 from attrex.io.atomic import atomic_path, write_json, write_text
 from attrex.io.images import ImageTransform
-from attrex.model.build import build_system
+from attrex.model.build import build_system, pretrained_text, read_names
+from attrex.model.network import Network
 from attrex.model.system import System
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
@@ -81,7 +82,8 @@ class Model:
         self.tokenizer.save_pretrained(directory / "tokenizer")
         write_text(directory / "config.yaml", self.config.to_yaml())
         write_text(directory / SHOP_FILE, self.shop.to_yaml())
-        write_json(directory / "architecture.json", self.network.architecture())
+        options = {"options": [list(a.options) for a in self.schema.attributes]} if self.network.chooses_values else {}
+        write_json(directory / "architecture.json", self.network.architecture() | options)
         write_json(directory / "image.json", self.transform.to_json() if self.transform else {})
         write_json(directory / "thresholds.json", self.thresholds)
         write_json(directory / "metrics.json", self.metrics)
@@ -116,14 +118,51 @@ def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> 
         config = Config.parse(raw, allow_code=allow_code)
         shop = Shop.load(directory / SHOP_FILE)
         tokenizer = _quiet_tokenizer(directory / "tokenizer")
-        network = build_system(config, shop.schema, tokenizer, architecture)
+        network = build_system(config, _trained_schema(shop.schema, architecture), tokenizer, architecture)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
         words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
         normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
         calibration = read_calibration(directory)
     _load_weights(network, directory / "model.safetensors")
+    _take_edited_options(network, shop.schema, architecture, config, tokenizer)
     found = read_json(metrics) if metrics.exists() else {}
     return Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer, calibration)
+
+
+def _trained_schema(schema: Schema, architecture: Mapping[str, Any]) -> Schema:
+    """The schema with the options that the network was trained on, whatever was edited since."""
+    trained = architecture.get("options")
+    if trained is None or len(trained) != len(schema.attributes):  # of another number of attributes the weights say
+        return schema
+    attributes = (replace(a, options=tuple(o)) for a, o in zip(schema.attributes, trained, strict=True))
+    return replace(schema, attributes=tuple(attributes))
+
+
+def _take_edited_options(
+    network: System, schema: Schema, architecture: Mapping[str, Any], config: Config, tokenizer: Any
+) -> None:
+    """Options that were added to the schema by hand, or taken out of it, as the value head's own.
+
+    An added one starts from what the pretrained text encoder reads in its name, which is needed for that; raises
+    :class:`CheckpointError` where it is not there.
+    """
+    trained = architecture.get("options")
+    wanted = [list(a.options) for a in schema.attributes]
+    if not isinstance(network, Network) or network.values is None or trained in (None, wanted):
+        return
+    pairs = list(zip(trained, wanted, strict=True))
+    sources = [[old.index(o) if o in old else -1 for o in new] for old, new in pairs]
+    names = [o for old, new in pairs for o in new if o not in old]
+    readings = network.values.readings[:0]
+    if names:
+        try:
+            readings = read_names(names, pretrained_text(config), tokenizer)
+        except ConfigError as exc:
+            raise CheckpointError(
+                f"shop.yaml has options that the model was not trained on, such as {names[0]!r}; to read their names "
+                f"the pretrained text encoder is needed: {exc}"
+            ) from exc
+    network.values = network.values.with_options(sources, readings)
 
 
 def push_model(directory: str | Path, name: str, *, private: bool = True) -> str:

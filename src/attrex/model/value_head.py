@@ -16,6 +16,7 @@ Shape letters:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -177,6 +178,29 @@ class ValueHead(nn.Module):
                 vectors, bias = self.options(attribute)
                 chosen.append((attribute, pairs, found[pairs] @ vectors.T + bias))
         return chosen
+
+    @torch.no_grad()
+    def with_options(self, sources: Sequence[Sequence[int]], readings: Tensor) -> ValueHead:
+        """The same head with other options, some of its own and some that are new.
+
+        A new option starts from what its name shares with others, and from its attribute's mean bias.
+
+        :param sources: of each attribute, for each option its number among the present ones; -1: it is new.
+        :param readings: (n, E) of the names of all new ones, in their order.
+        """
+        head = copy(self)
+        head._parameters, head._buffers = dict(self._parameters), dict(self._buffers)
+        head.sizes = torch.tensor([len(options) for options in sources])
+        head.first = torch.cat([torch.zeros(1, dtype=torch.long), head.sizes]).cumsum(0)
+        numbers = torch.tensor([number for options in sources for number in options], dtype=torch.long)
+        new, old = numbers < 0, numbers + self.first[:-1].repeat_interleave(head.sizes)
+        usual = torch.stack([part.mean() for part in self.bias.split(self.sizes.tolist())]).nan_to_num()
+        own, bias = self.own.new_zeros(len(numbers), self.own.shape[1]), usual.repeat_interleave(head.sizes)
+        read = self.readings.new_zeros(len(numbers), self.readings.shape[1])
+        own[~new], bias[~new], read[~new] = self.own[old[~new]], self.bias[old[~new]], self.readings[old[~new]]
+        read[new] = readings
+        head.own, head.bias, head.readings = nn.Parameter(own), nn.Parameter(bias), read
+        return head
 
     @torch.no_grad()
     def init_bias(self, counts: Tensor) -> None:
