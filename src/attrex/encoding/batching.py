@@ -96,11 +96,14 @@ def collate_labels(labels: Sequence[Labels], attributes: int) -> Arrays:
     :param attributes: C.
     """
     cells = np.empty((len(labels), attributes), dtype=np.uint8)
-    scores = np.zeros(cells.shape, dtype=np.float32)
+    value_cells, scores = np.empty_like(cells), np.zeros(cells.shape, dtype=np.float32)
     for row, x in enumerate(labels):
         cells[row] = x.rest
         cells[row, list(x.cells)] = list(x.cells.values())
         scores[row, list(x.scores)] = list(x.scores.values())
+        known, rest = x.values
+        value_cells[row] = rest
+        value_cells[row, list(known)] = list(known.values())
     pairs = [(row, a) for row, x in enumerate(labels) for a in dict.fromkeys((*x.pairs, *x.pseudo, *x.uncertain))]
     weights = [labels[row].pseudo[a][1] if a in labels[row].pseudo else 0.0 for row, a in pairs]
     flat = _pad([x.flat for x in labels], 0)
@@ -113,6 +116,7 @@ def collate_labels(labels: Sequence[Labels], attributes: int) -> Arrays:
         "pair_tags": _pad([labels[row].tags(a) for row, a in pairs], 0, flat.shape[1]),
         "pair_weights": np.array(weights, dtype=np.float32),
         "range_targets": scores,
+        "value_cells": value_cells,
         "choice_rows": np.array([row for row, _ in choices], dtype=np.int64),
         "choice_attributes": np.array([a for _, a in choices], dtype=np.int64),
         "choice_options": _pad([labels[row].options[a] for row, a in choices], -1),

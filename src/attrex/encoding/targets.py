@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from attrex.encoding.encoder import EncodedProduct, Window
@@ -43,6 +43,8 @@ class Labels:
     """attribute -> tag per unit with a teacher's values, and the lowest of their confidences."""
     scores: dict[int, float] = field(default_factory=dict)
     """attribute -> a teacher's range score, where the cell has no located value."""
+    values: tuple[Mapping[int, int], int] = ({}, 0)
+    """The states of the product's cells as a whole, and of all others; `complete` labels rule out mentions, no values."""
     options: Mapping[int, list[int]] = field(default_factory=dict)
     """attribute -> which of its options the product has, said in this window or not, or nowhere."""
 
@@ -97,7 +99,7 @@ class TargetEncoder:
         uncertain = self._unit_spans(product, units, pseudo.uncertain)
         taught = [(span, c) for label, c in pseudo.labels for span in self._unit_spans(product, units, [label])]
         scores = {self._index[name]: score for name, score in pseudo.scores.items()}
-        options = self._known_options(product)
+        options, (others, cells) = self._known_options(product), self._states(replace(product, complete=False))
         all_labels = []
         for window in windows:
             labels = _window_labels(window, states, rest, located)
@@ -109,7 +111,7 @@ class TargetEncoder:
             # A score concerns a text of several windows only where they say something of the attribute.
             one = len(windows) == 1
             labels.scores = {a: s for a, s in scores.items() if one or a in labels.uncertain or a in labels.pseudo}
-            labels.options = options
+            labels.options, labels.values = options, (cells, others)
             all_labels.append(labels)
         return all_labels
 

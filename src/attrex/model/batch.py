@@ -79,6 +79,7 @@ class Targets(NamedTensors):
     :param pair_tags: (P, U) long, UNKNOWN (-1) where a unit may have any tag.
     :param pair_weights: (P,) float, a teacher's confidence in the pairs that it labelled, 0 for all others.
     :param range_targets: (B, C) float, a teacher's range scores of unknown cells, 0 where it has none.
+    :param value_cells: (B, C) uint8, `CellState` of each cell of the product as a whole; None: as ``cells``.
     :param choice_rows: (Q,) long, of each cell whose value is one of its attribute's options, said in the text or not.
     :param choice_attributes: (Q,) long.
     :param choice_options: (Q, o) long, the options it has, counted within the attribute; -1 is padding.
@@ -91,6 +92,7 @@ class Targets(NamedTensors):
     pair_tags: Tensor
     pair_weights: Tensor
     range_targets: Tensor
+    value_cells: Tensor | None = None
     choice_rows: Tensor | None = None
     choice_attributes: Tensor | None = None
     choice_options: Tensor | None = None

@@ -66,10 +66,11 @@ def value_range_loss(logits: Tensor, targets: Targets, blank_weight: float) -> T
 
     :param logits: (B, C)
     """
-    filled = targets.cells >= LOCATED
+    cells = targets.cells if targets.value_cells is None else targets.value_cells
+    filled = cells >= LOCATED
     if targets.choices is not None:
         filled[targets.choices[0], targets.choices[1]] = True
-    weight = torch.where((targets.cells == BLANK) & ~filled, blank_weight, 1.0)
+    weight = torch.where((cells == BLANK) & ~filled, blank_weight, 1.0)
     total = binary_cross_entropy_with_logits(logits, filled.to(logits.dtype), weight=weight, reduction="sum")
     return total / len(logits)
 
