@@ -44,7 +44,7 @@ class Labels:
     scores: dict[int, float] = field(default_factory=dict)
     """attribute -> a teacher's range score, where the cell has no located value."""
     values: tuple[Mapping[int, int], int] = ({}, 0)
-    """The states of the product's cells as a whole, and of all others; `complete` labels rule out mentions, no values."""
+    """The states of the product's cells as a whole, and of all others; `complete` rules out mentions, not values."""
     options: Mapping[int, list[int]] = field(default_factory=dict)
     """attribute -> which of its options the product has, said in this window or not, or nowhere."""
 
