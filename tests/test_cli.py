@@ -28,6 +28,7 @@ from attrex.cli import app, main, with_options
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.inference.checkpoint import load_tokenizer
+from attrex.inference.selection import HeldOut
 from attrex.io import ocr, readers
 from attrex.io.predictions import PredictionFile, read_predictions
 from attrex.shop.cells import Cells
@@ -282,6 +283,32 @@ def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_pat
     assert "would be written over" in error("fill", table, found, "--out", table)
     assert "--changes should end in .csv or .jsonl" in error("fill", table, found, "--out", out, "--changes", "c.txt")
     assert "expected finds for the products of the table" in error("fill", catalog, found, "--out", out)
+
+
+def test_a_precision_gives_each_attribute_the_limit_that_reaches_it(model: Path, tmp_path: Path) -> None:
+    table, found, out, report = (tmp_path / n for n in ("t.jsonl", "found.jsonl", "filled.jsonl", "report.json"))
+    table.write_text("".join(f'{{"id": "{i}", "title": "red shoe"}}\n' for i in range(3)), encoding="utf-8")
+    sure = (0.95, 0.85, 0.4)
+    PredictionFile(found).write(Prediction(str(i), (Value("Color", "red", c),)) for i, c in enumerate(sure))
+    fill = ("fill", table, found, "--out", out, "--report", report)
+    said = error(*fill, "--model", model, "--precision", 0.98)
+    assert "has no held-out cells to choose limits on (there is no calibration.json): train again, or" in said
+    assert f"attrex calibrate {model} DATA" in said
+    assert "--precision needs --model: limits are chosen on held-out cells" in error(*fill, "--precision", 0.98)
+    of_both = error(*fill, "--model", model, "--precision", 0.98, "--min-confidence", 0.5)
+    assert "--precision chooses a limit for each attribute, --min-confidence is one for all of them" in of_both
+    assert "--pool puts attributes together to reach a --precision" in error(*fill, "--pool")
+    calibrated = tmp_path / "model"
+    shutil.copytree(model, calibrated)
+    held = HeldOut.of([("Color", 0.9, True)] * 200 + [("Color", 0.8, False)] * 50 + [("Fit", 0.9, True)] * 100)
+    (calibrated / "calibration.json").write_text(json.dumps({"held_out": held.to_json()}))
+    assert "no number of cells proves that all" in error(*fill, "--model", calibrated, "--precision", 1)
+    said = " ".join(attrex(*fill, "--model", calibrated, "--precision", 0.98).output.split())
+    assert [row["attributes"] for row in rows(out)] == [{"Color": ["Red"]}, {}, {}]
+    assert "2 of 3 finds are below the limits and were not filled in: 2 blank cells are left to people" in said
+    assert "Fit (49)" in said
+    color = json.loads(report.read_text())["attributes"]["Color"]
+    assert (color["cutoff"]["threshold"], color["cutoff"]["share_of_finds"], color["left"]) == (0.9, 0.8, 2)
 
 
 def test_a_shops_columns_go_with_its_table_and_with_what_was_located_in_it(

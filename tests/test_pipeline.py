@@ -12,6 +12,7 @@ import attrex
 from attrex import pipeline
 from attrex.demo.catalogue import write_catalogue
 from attrex.errors import ConfigError, DataError
+from attrex.inference.selection import HeldOut
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import Shop
 from attrex.types import Prediction, Product, Span, Value
@@ -83,6 +84,10 @@ def test_locate_goes_by_the_file_of_a_shop(table: Path, tmp_path: Path) -> None:
     [
         ({"changes": "changes.csv"}, "give out, too"),
         ({"min_confidence": 2}, "min_confidence should be between 0 and 1, got 2"),
+        ({"precision": 0.9, "min_confidence": 0.5, "model": "m"}, "`precision` .* min_confidence is one for all"),
+        ({"precision": 0.9}, "`precision` needs `model`"),
+        ({"pool": True}, "`pool` puts attributes together to reach a `precision`; give both"),
+        ({"cutoffs": {}, "min_confidence": 0.5}, "cutoffs are the limits; give neither"),
         ({"limit": -1}, "limit should be 1 or more"),
         ({"catalog": "catalog.jsonl"}, "catalog should be a list of sources"),
         ({"model": object()}, "model should be a model directory or a hub name, got object"),
@@ -91,6 +96,14 @@ def test_locate_goes_by_the_file_of_a_shop(table: Path, tmp_path: Path) -> None:
 def test_fill_refuses_what_it_cannot_do(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         attrex.fill(ROWS, FOUND, **options)
+
+
+def test_fill_goes_by_cut_offs_that_are_given() -> None:
+    cutoffs = HeldOut.of([("Material", 0.9, True)] * 200).cutoffs(0.98)
+    found = [FOUND[0], Prediction("2", (Value("Material", "wool", 0.95), Value("Fit", "slim", 1.0)))]
+    filling = attrex.fill(ROWS, found, cutoffs=cutoffs)
+    assert {e.attribute: e.outcome.value for e in filling.rows[1].entries} == {"Fit": "below", "Material": "filled"}
+    assert filling.report.cutoffs is cutoffs
 
 
 def test_nothing_is_written_over_what_is_read_nor_under_another_kinds_name(table: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from attrex.evaluation.runs import RunResult
 from attrex.evaluation.table import Answer, TableEvaluation, filled_cells, table_scores
 from attrex.filling.fill import Outcome
 from attrex.filling.report import FillReport
+from attrex.inference.selection import HeldOut
 from attrex.labels.lexicon_review import LexiconForm, LexiconReview
 from attrex.labels.report import AttributeCounts, LabelReport
 from attrex.model.weights import BACKBONES
@@ -93,6 +94,16 @@ def fill_report() -> FillReport:
     return report
 
 
+def precision_report() -> FillReport:
+    report = fill_report()
+    finds = [(a, 0.9, i or a not in NAMES[:3]) for a in NAMES for i in range(12 if a in NAMES[3:6] else 1_234)]
+    report.cutoffs = HeldOut.of(finds).cutoffs(0.98, pool=True)
+    report.finds.update(dict.fromkeys([*NAMES, "Never held out"], 12_345))
+    report.below.update(dict.fromkeys(NAMES, 1_234))
+    report.left.update(dict.fromkeys(NAMES, 1_234))
+    return report
+
+
 def scores() -> Any:
     spans = tuple(Span(name, i, i + 1, "x") for i, name in enumerate(NAMES))
     product = Product("a", {"text": "x" * MANY}, spans=spans)
@@ -140,6 +151,7 @@ SCREENS: dict[str, tuple[Screen, list[str]]] = {
     "agreement": (partial(agreement_screen, agreement()), NAMES),
     "check": (partial(check_screen, check_report()), NAMES),
     "fill": (partial(fill_screen, fill_report()), NAMES),
+    "precision": (partial(fill_screen, precision_report()), NAMES),
     "scores": (partial(score_screen, scores(), Incomplete(0.9, 0.5, 0.8, 0.7, 12, 3)), NAMES),
     "table": (partial(table_screen, table_test()), NAMES),
     "comparison": (partial(comparison_screen, comparison()), [f"uls-dram-{i:02}" for i in range(MANY)]),
@@ -208,6 +220,7 @@ def test_what_to_do_comes_before_the_figures() -> None:
         "check": "-> correct it",
         "labels": "add aliases to the",
         "fill": "Review them",
+        "precision": "cells are left to people",
         "scores": "give them with --gold",
     }.items():
         text = " ".join(shown(SCREENS[name][0](False)).split())

@@ -8,6 +8,7 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.filling.fill import CHANGE_COLUMNS, FilledRow, Outcome, fill_table
+from attrex.inference.selection import HeldOut
 from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -70,9 +71,30 @@ def test_unsure_finds_say_nothing_and_unknown_words_only_fill_when_they_may() ->
     assert filled(product(), read(Color={"cut \ud83d": 0.9})).table == {"Color": ("cut \ufffd",)}
     assert filled(product(), read(Farbe={"grü\u00ad\u00adn": 0.9})).table == {"Farbe": ("grün",)}  # was gr&uuml;n
     assert filled(product(), finds, RED).table == {"Color": ("Sky blue",)}
-    assert filled(product(), finds, RED, min_confidence=0.7).entries == ()
+    assert outcomes(filled(product(), finds, RED, min_confidence=0.7)) == dict.fromkeys(
+        ("Sky blue", "Red"), Outcome.BELOW
+    )
     row = filled(product(), finds, RED, known_only=True, min_confidence=0.3)
     assert (row.table, outcomes(row)) == ({"Color": ("Red",)}, {"Sky blue": Outcome.UNKNOWN, "Red": Outcome.FILLED})
+
+
+def test_what_does_not_reach_the_limit_is_told_and_neither_filled_in_nor_compared() -> None:
+    row = filled(product(), read(Color={"red": 0.6}), RED, min_confidence=0.7)
+    assert row.table == {}
+    assert list(row.entries[0].to_json().values())[1:7] == ["Color", "below", [], "Red", True, 0.6]
+    agreeing = filled(RED, read(1, Color={"blue": 0.9, "red": 0.6}), min_confidence=0.7)
+    assert outcomes(agreeing) == {"blue": Outcome.DIFFERS, "Red": Outcome.BELOW}
+    several = filled(product(), read(Color={"blue": 0.9, "red": 0.6}), RED, min_confidence=0.7)
+    assert (several.table, outcomes(several)["Red"]) == ({"Color": ("blue",)}, Outcome.BELOW)
+
+
+def test_every_attribute_has_the_limit_of_its_cut_off_and_without_one_nothing_is_filled() -> None:
+    held = [("Color", 0.9, True)] * 200 + [("Fit", 0.9, True)] * 100
+    cutoffs = HeldOut.of(held).cutoffs(0.98)  # Fit cannot reach it, of Care nothing was held out
+    row = filled(product(), read(Color={"red": 0.9}, Fit={"slim": 1.0}, Care={"wash": 1.0}), cutoffs=cutoffs)
+    assert row.table == {"Color": ("red",)}
+    assert outcomes(row) == {"red": Outcome.FILLED, "slim": Outcome.BELOW, "wash": Outcome.BELOW}
+    assert filled(product(), read(Color={"red": 0.89}), cutoffs=cutoffs).table == {}
 
 
 @pytest.mark.parametrize("side", ["product", "reading"])

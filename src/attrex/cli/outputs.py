@@ -7,7 +7,7 @@ from typing import Any
 
 from attrex.cli.console import note
 
-_MODEL_FILES = ("architecture", "attrex", "export", "image", "metrics", "run", "thresholds")
+_MODEL_FILES = ("architecture", "attrex", "calibration", "export", "image", "metrics", "run", "thresholds")
 
 
 def files_of(model: str) -> list[Path]:

@@ -104,7 +104,22 @@ def fill_command(
             metavar="DIR", help="The model that read the products: it knows the shop's words from its training."
         ),
     ] = None,
-    min_confidence: Annotated[float, typer.Option(help="Values with a lower one do not count.", min=0, max=1)] = 0.5,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(help="Values with a lower one are listed, not filled in; default: 0.5.", min=0, max=1),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of what is filled in that has to be right: each attribute gets the limit that reaches it on "
+            "held-out cells.",
+            min=0,
+            max=1,
+        ),
+    ] = None,
+    pool: Annotated[
+        bool, typer.Option("--pool", help="With --precision: one limit for attributes with few held-out cells.")
+    ] = False,
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Fill only words that the table, shop or lexicon has.")
     ] = False,
@@ -137,6 +152,8 @@ def fill_command(
         catalog=[whole.products(file, shop, split=part_of(file, "train")) for file in catalog or ()],
         lexicon=lexicon,
         min_confidence=min_confidence,
+        precision=precision,
+        pool=pool,
         known_only=known_only,
         limit=source.limit,
         progress=progress,

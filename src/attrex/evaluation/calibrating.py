@@ -6,7 +6,7 @@ Predictions never depend on the table, so that every filled cell of these produc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from attrex.evaluation.table import reliability
 from attrex.inference.calibration import Calibration
 from attrex.inference.candidates import Candidate
 from attrex.inference.extractor import Extractor
+from attrex.inference.selection import HeldOut
 from attrex.types import Product
 
 FOLDS = 5
@@ -103,10 +104,11 @@ def calibrate_extractor(extractor: Extractor, products: Iterable[Product], *, ph
     Raises :class:`DataError` where the cells are too few, or all finds right or wrong.
     """
     answers = CellAnswers.collect(extractor, products, photos=photos)
-    extractor.use_calibration(fit_calibration(answers))
     confidence = held_out_confidence(answers)
     surest = answers.surest(confidence)
     attributes, sure, right = answers.attributes[surest], confidence[surest], answers.right[surest]
+    held_out = HeldOut.of(zip(attributes, sure.tolist(), right.tolist(), strict=True))
+    extractor.use_calibration(replace(fit_calibration(answers), held_out=held_out))
     per_attribute = {
         name: _figures(sure[attributes == name], right[attributes == name]) for name in sorted(set(attributes))
     }

@@ -24,9 +24,13 @@ def write_filled(
     id_column: str = "id",
     order: Sequence[str] = (),
     separator: str = SEPARATOR,
+    report: FillReport | None = None,
 ) -> FillReport:
-    """Rows as a table (:func:`write_sheet`), their entries as changes (:func:`changes_file`); what became of them."""
-    report = FillReport()
+    """Rows as a table (:func:`write_sheet`), their entries as changes (:func:`changes_file`); what became of them.
+
+    ``report``: one that knows which limits were asked for; None: the usual one.
+    """
+    report = report or FillReport()
     with changes_file(changes, separator) as write:
 
         def tables() -> Iterator[tuple[str, TableCells]]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrex.io.rows import HALF_CHARACTER
 from attrex.types import Prediction, Product, Value, paired
 from attrex.vocabulary.normalizer import ValueNormalizer
+
+if TYPE_CHECKING:
+    from attrex.inference.selection import Cutoff
+
+MIN_CONFIDENCE = 0.5
+"""The limit where neither another one nor a precision is asked for."""
 
 
 class Outcome(StrEnum):
@@ -21,6 +27,7 @@ class Outcome(StrEnum):
     DIFFERS = "differs"  #: the cell has something else, or that there is none; a person decides
     FURTHER = "further"  #: named beside a value that the cell has, or that was filled into a cell that takes one
     UNKNOWN = "unknown"  #: not filled in: the table has no word for it, and only known ones were asked for
+    BELOW = "below"  #: not filled in, nor compared: its confidence does not reach the limit
 
 
 CHANGE_COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", "text", "field", "start", "end")
@@ -69,34 +76,42 @@ def fill_table(
     predictions: Iterable[Prediction],
     normalizer: ValueNormalizer,
     *,
-    min_confidence: float = 0.5,
+    min_confidence: float = MIN_CONFIDENCE,
+    cutoffs: Mapping[str, Cutoff] | None = None,
     known_only: bool = False,
 ) -> Iterator[FilledRow]:
     """Every product's table with its blank cells filled from what was found in it, in the order of the products.
 
-    ``min_confidence``: finds below it do not count. ``known_only``: fill with values that the table has, nothing else.
-    The same value found twice counts once, as its surest find. Rows with an error keep what they have.
+    ``min_confidence``: the limit, 0..1; finds below it are told of (:attr:`Outcome.BELOW`), and neither filled in nor
+    compared. ``cutoffs``: in place of it a limit for each attribute; one that cannot be reached, or an attribute
+    without any, fills nothing. ``known_only``: fill with values that the table has, nothing else. The same value found
+    twice counts once, as its surest find. Rows with an error keep what they have.
 
     Raises :class:`DataError` where the predictions are of other products.
     """
+
+    def counts(found: Value) -> bool:
+        if cutoffs is None:
+            return found.confidence >= min_confidence
+        return found.attribute in cutoffs and cutoffs[found.attribute].keeps(found.confidence)
+
     for product, prediction in paired(products, predictions):
         table = dict(product.table)
         error = product.error or prediction.error
         entries: list[Entry] = []
-        for attribute, finds in _by_attribute(() if error else prediction.values, min_confidence).items():
-            of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, normalizer, known_only))
+        for attribute, finds in _by_attribute(() if error else prediction.values).items():
+            of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, counts, normalizer, known_only))
             filled = tuple(e.value for e in of_cell if e.outcome == Outcome.FILLED)
             entries += of_cell
             table |= {attribute: filled} if filled else {}
         yield FilledRow(product.id, table, tuple(entries), error)
 
 
-def _by_attribute(values: Iterable[Value], min_confidence: float) -> dict[str, list[Value]]:
-    """The finds of each attribute from ``min_confidence`` on, surest first; of the same text only the surest."""
+def _by_attribute(values: Iterable[Value]) -> dict[str, list[Value]]:
+    """The finds of each attribute, surest first; of the same text only the surest."""
     finds: defaultdict[str, dict[str, Value]] = defaultdict(dict)
     for value in sorted(values, key=lambda v: -v.confidence):
-        if value.confidence >= min_confidence:
-            finds[value.attribute].setdefault(value.value, value)
+        finds[value.attribute].setdefault(value.value, value)
     return {attribute: list(by_text.values()) for attribute, by_text in finds.items()}
 
 
@@ -105,6 +120,7 @@ def _entries(
     attribute: str,
     cell: tuple[str, ...] | None,
     finds: Iterable[Value],
+    counts: Callable[[Value], bool],
     normalizer: ValueNormalizer,
     known_only: bool,
 ) -> Iterator[Entry]:
@@ -115,9 +131,11 @@ def _entries(
         value = _written(found.value) if known is None else known
         named.setdefault(normalizer.folded[value], NamedValue(value, known is not None, found))
     own = {normalizer.folded[value] for value in cell or ()}
-    agrees, full = bool(own & named.keys()), False
+    agrees, full = any(key in own and counts(found) for key, (_, _, found) in named.items()), False
     for key, (value, is_known, found) in named.items():
-        if cell is not None:
+        if not counts(found):
+            outcome = Outcome.BELOW
+        elif cell is not None:
             outcome = Outcome.AGREES if key in own else Outcome.FURTHER if agrees else Outcome.DIFFERS
         elif known_only and not is_known:
             outcome = Outcome.UNKNOWN

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from attrex.filling.fill import FilledRow, Outcome
+from attrex.filling.fill import MIN_CONFIDENCE, FilledRow, Outcome
+
+if TYPE_CHECKING:
+    from attrex.inference.selection import Cutoff
 
 
 @dataclass
@@ -26,6 +30,14 @@ class FillReport:
     """attribute -> filled cells by whether the surest find in them agrees"""
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
     """(attribute, words that the table lacks) -> blank cells"""
+    given: Counter[str] = field(default_factory=Counter)
+    """attribute -> cells of rows that were read of which the shop says something, or that there is nothing"""
+    finds: Counter[str] = field(default_factory=Counter)  #: attribute -> values found, each once a cell
+    below: Counter[str] = field(default_factory=Counter)  #: attribute -> of them, those below the limit
+    left: Counter[str] = field(default_factory=Counter)
+    """attribute -> blank cells left to people: something was found, and even the surest find is below the limit"""
+    min_confidence: float = MIN_CONFIDENCE  #: the limit that was asked for
+    cutoffs: Mapping[str, Cutoff] | None = None  #: attribute -> the limit, in place of one for all
 
     def add(self, row: FilledRow) -> None:
         self.rows += 1
@@ -34,8 +46,15 @@ class FillReport:
         self.before.update(a for a, values in row.table.items() if values and a not in filled)
         for attribute, outcome in {(e.attribute, e.outcome) for e in row.entries}:
             self.outcomes[attribute][outcome] += 1
-        for entry in {e.attribute: e for e in reversed(row.entries) if e.cell}.values():
-            self.surest[entry.attribute][entry.outcome == Outcome.AGREES] += 1
+        if row.error is None:
+            self.given.update(row.table.keys() - filled)
+        self.finds.update(e.attribute for e in row.entries)
+        self.below.update(e.attribute for e in row.entries if e.outcome == Outcome.BELOW)
+        for entry in {e.attribute: e for e in reversed(row.entries)}.values():  # the surest of each cell
+            if entry.outcome == Outcome.BELOW:
+                self.left[entry.attribute] += entry.attribute not in row.table
+            elif entry.cell:
+                self.surest[entry.attribute][entry.outcome == Outcome.AGREES] += 1
         blank = (Outcome.FILLED, Outcome.UNKNOWN)
         self.unknown.update({(e.attribute, e.value) for e in row.entries if not e.known and e.outcome in blank})
 
@@ -59,6 +78,15 @@ class FillReport:
         """Cells that were filled, of attributes with an agreement: what :attr:`estimated_precision` is a share of."""
         return sum(n[Outcome.FILLED] for a, n in self.outcomes.items() if self.agreement(a) is not None)
 
+    def blank(self, attribute: str) -> int:
+        """Cells of rows that were read of which the shop says nothing."""
+        return self.rows - self.errors - self.given[attribute]
+
+    def filled_share(self, attribute: str) -> float | None:
+        """Share of the blank cells that were filled, 0..1; None: there are none."""
+        blank = self.blank(attribute)
+        return self.outcomes[attribute][Outcome.FILLED] / blank if blank else None
+
     @property
     def filled(self) -> int:
         """Cells that were blank, and are not now."""
@@ -67,7 +95,9 @@ class FillReport:
     @property
     def attributes(self) -> list[str]:
         """Those with anything to tell; those first of which most cells were filled."""
-        return sorted({*self.before, *self.outcomes}, key=lambda a: (-self.outcomes[a][Outcome.FILLED], a))
+        return sorted(
+            {*self.before, *self.outcomes, *(self.cutoffs or ())}, key=lambda a: (-self.outcomes[a][Outcome.FILLED], a)
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -76,11 +106,22 @@ class FillReport:
             "filled": self.filled,
             "expected": self.estimated_precision,
             "expected_of": self.cells_with_estimate,
+            "min_confidence": self.min_confidence if self.cutoffs is None else None,
+            "finds": self.finds.total(),
+            "below": self.below.total(),
             "attributes": {
                 a: {"before": self.before[a], "after": self.before[a] + self.outcomes[a][Outcome.FILLED]}
                 | {outcome.value: self.outcomes[a][outcome] for outcome in Outcome}
-                | {"agreement": self.agreement(a)}
+                | {"agreement": self.agreement(a), "blank": self.blank(a), "left": self.left[a]}
+                | ({} if self.cutoffs is None else {"cutoff": self._cutoff(a)})
                 for a in self.attributes
             },
             "unknown_words": [{"attribute": a, "value": v, "cells": n} for (a, v), n in self.unknown.most_common()],
         }
+
+    def _cutoff(self, attribute: str) -> dict[str, Any] | None:
+        """The attribute's cut-off and what it buys; None: there is no held-out cell to choose one on."""
+        cutoff = (self.cutoffs or {}).get(attribute)
+        if cutoff is None:
+            return None
+        return cutoff.to_json() | {"share_of_finds": cutoff.share, "share_of_blank": self.filled_share(attribute)}

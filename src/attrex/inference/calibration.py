@@ -20,9 +20,10 @@ import numpy as np
 from attrex.errors import CheckpointError, DataError
 from attrex.inference.candidates import FEATURES
 from attrex.inference.directory import read_json
+from attrex.inference.selection import CALIBRATION_FILE, HELD_OUT, HeldOut
 
-CALIBRATION_FILE = "calibration.json"
 CALIBRATION_FORMAT = 1
+NOTHING_HELD_OUT = HeldOut({})
 COMMON_PRIOR, OWN_PRIOR = 1e-3, 0.05
 """How strongly the common weights, and each attribute's own, are drawn towards zero."""
 NOT_APPLYING = 0.01
@@ -39,11 +40,14 @@ class Calibration:
     :param own: attribute -> (F,) what is added for it.
     :param applies: attribute -> the score of having a value, 0..1, below which nearly no filled cell lies: where a
         product's score is lower, the attribute does not apply to it.
+    :param held_out: confidences of filled cells by calibrations that were fitted without their products, and whether
+        they are right: what the precision dial chooses its limits on.
     """
 
     common: np.ndarray
     own: Mapping[str, np.ndarray] = field(default_factory=dict)
     applies: Mapping[str, float] = field(default_factory=dict)
+    held_out: HeldOut = NOTHING_HELD_OUT
 
     def confidence(self, attribute: str, features: np.ndarray) -> np.ndarray:
         """How probable it is that each candidate is right: (n, F - 1) -> (n,) in 0..1."""
@@ -78,6 +82,7 @@ class Calibration:
             "common": [round(float(w), 6) for w in self.common],
             "own": {name: [round(float(w), 6) for w in weights] for name, weights in self.own.items()},
             "applies": {name: round(score, 6) for name, score in self.applies.items()},
+            HELD_OUT: self.held_out.to_json(),
         }
 
     @classmethod
@@ -90,8 +95,8 @@ class Calibration:
                 )
             own = {a: np.array(w, float) for a, w in body["own"].items()}
             applies = {a: float(score) for a, score in body["applies"].items()}
-            found = cls(np.array(body["common"], float), own, applies)
-        except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            found = cls(np.array(body["common"], float), own, applies, HeldOut.from_json(body[HELD_OUT]))
+        except (KeyError, TypeError, ValueError, AttributeError, DataError) as exc:
             raise CheckpointError(
                 f"{CALIBRATION_FILE} is damaged ({type(exc).__name__}: {exc}); calibrate the model again"
             ) from None

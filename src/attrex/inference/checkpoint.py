@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 
 from attrex.config import Config
 from attrex.errors import CheckpointError, ConfigError
-from attrex.inference.calibration import CALIBRATION_FILE, Calibration, read_calibration
+from attrex.inference.calibration import Calibration, read_calibration
 from attrex.inference.directory import (
     MODEL_FORMAT,
     check_complete,
@@ -34,6 +34,7 @@ from attrex.inference.directory import (
     read_json,
     read_thresholds,
 )
+from attrex.inference.selection import CALIBRATION_FILE
 from attrex.io.atomic import atomic_path, write_json, write_text
 from attrex.io.images import ImageTransform
 from attrex.model.build import build_system, pretrained_text, read_names

@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from attrex.errors import ConfigError
-from attrex.inference.calibration import CALIBRATION_FILE
 from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
 from attrex.inference.onnx_values import OPTIONS_FILE
+from attrex.inference.selection import CALIBRATION_FILE
 from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Inputs
 from attrex.model.decoder import both_ways, reorder, reversal

@@ -84,7 +84,7 @@ def calibrate(
     :param products: with their table; about a thousand tell enough.
     """
     from attrex.evaluation.calibrating import calibrate_extractor
-    from attrex.inference.calibration import CALIBRATION_FILE
+    from attrex.inference.selection import CALIBRATION_FILE
     from attrex.io.atomic import write_json
 
     directory = Path(model)

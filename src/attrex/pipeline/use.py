@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from attrex.filling.fill import FilledRow
     from attrex.filling.report import FillReport
     from attrex.inference.extractor import Attributes
+    from attrex.inference.selection import Cutoff
     from attrex.io.predictions import PredictionCounts
     from attrex.pipeline.given import ModelSource
     from attrex.vocabulary.lexicon import Lexicon
@@ -150,7 +151,10 @@ def fill(
     shop: Shop | str | Path | None = None,
     catalog: Sequence[ProductSource] = (),
     lexicon: Lexicon | str | Path | None = None,
-    min_confidence: float = 0.5,
+    min_confidence: float | None = None,
+    precision: float | None = None,
+    pool: bool = False,
+    cutoffs: Mapping[str, Cutoff] | None = None,
     known_only: bool = False,
     limit: int | None = None,
     progress: Progress = silent,
@@ -164,14 +168,20 @@ def fill(
     :param model: the model that read the products: it knows the shop's words from its training, and the shop.
     :param catalog: more products with their table to learn the shop's words from.
     :param lexicon: what the texts call the values; a model knows its own.
-    :param min_confidence: values below it do not count.
+    :param min_confidence: values below it are listed and not filled in; None: 0.5.
+    :param precision: the share of what is filled in that has to be right, 0..1: each attribute gets the limit that
+        reaches it on the model's held-out cells, and one that cannot reach it fills nothing
+        (:meth:`~attrex.inference.selection.HeldOut.cutoffs`).
+    :param pool: attributes with too few held-out cells get one limit together; the precision is then theirs as one.
+    :param cutoffs: attribute -> its limit, chosen on held-out cells of yours.
     :param known_only: fill with values that the table, shop or lexicon has, and no others.
     :param limit: only the first so many predictions, where ``table`` is read so far.
     """
     from attrex.filling.changes import CHANGES_SUFFIXES, write_filled
-    from attrex.filling.fill import fill_table
+    from attrex.filling.fill import MIN_CONFIDENCE, fill_table
     from attrex.filling.report import FillReport
     from attrex.inference.directory import locate_model
+    from attrex.inference.selection import load_held_out
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
     from attrex.shop.cells import ColumnCounts
@@ -184,13 +194,18 @@ def fill(
     sources = (table, predictions, shop, lexicon, *catalog)
     check_out(out, TABLE_SUFFIXES, *sources)
     check_out(changes, CHANGES_SUFFIXES, *sources, out, option="changes")
-    _check_fill(out, changes, min_confidence, limit)
+    _check_fill(out, changes, limit)
+    _check_limits(min_confidence, precision, pool, cutoffs, model)
     if model is not None and not isinstance(model, str | Path):
         raise ConfigError(
             f"model should be a model directory or a hub name, got {type(model).__name__}: the shop's words are read "
             "from files of the directory"
         )
     shop = shop_of(shop, model)
+    if model is not None and precision is not None:
+        cutoffs = load_held_out(model).cutoffs(precision, pool=pool)
+    limit_of_all = MIN_CONFIDENCE if min_confidence is None else min_confidence
+    report = FillReport(min_confidence=limit_of_all, cutoffs=cutoffs)
     if model is not None:
         normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
     else:
@@ -208,32 +223,60 @@ def fill(
     normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
     _check_all_cells_read(counts.unread, [*normalizer.attributes, *(v.attribute for p in read() for v in p.values)])
     rows = fill_table(
-        track(products, "filling", progress), read(), normalizer, min_confidence=min_confidence, known_only=known_only
+        track(products, "filling", progress),
+        read(),
+        normalizer,
+        min_confidence=limit_of_all,
+        cutoffs=cutoffs,
+        known_only=known_only,
     )
     if out is None:
-        report, kept = FillReport(), list(rows)
+        kept = list(rows)
         for row in kept:
             report.add(row)
         return Filling(report, rows=kept)
-    report = write_filled(
+    write_filled(
         rows,
         Path(out),
         Path(changes) if changes else None,
         id_column=shop.columns.id,
         order=normalizer.attributes,
         separator=shop.cells.separator or SEPARATOR,
+        report=report,
     )
     return Filling(report, Path(out))
 
 
-def _check_fill(out: str | Path | None, changes: str | Path | None, min_confidence: float, limit: int | None) -> None:
+def _check_fill(out: str | Path | None, changes: str | Path | None, limit: int | None) -> None:
     """Raise :class:`ConfigError` for what a filling cannot do."""
     if changes is not None and out is None:
         raise ConfigError("changes are written beside the table; give out, too, or read them in the rows")
-    if not 0 <= min_confidence <= 1:
-        raise ConfigError(f"min_confidence should be between 0 and 1, got {min_confidence}")
     if limit is not None and limit < 1:
         raise ConfigError(f"limit should be 1 or more, or None for all predictions, got {limit}")
+
+
+def _check_limits(
+    min_confidence: float | None,
+    precision: float | None,
+    pool: bool,
+    cutoffs: Mapping[str, Cutoff] | None,
+    model: str | Path | None,
+) -> None:
+    """Raise :class:`ConfigError` for limits that contradict each other, or cannot be had."""
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise ConfigError(f"min_confidence should be between 0 and 1, got {min_confidence}")
+    if precision is not None and min_confidence is not None:
+        raise ConfigError(
+            "`precision` chooses a limit for each attribute, min_confidence is one for all of them; give only one"
+        )
+    if cutoffs is not None and (precision is not None or min_confidence is not None):
+        raise ConfigError("cutoffs are the limits; give neither precision nor min_confidence beside them")
+    if precision is not None and model is None:
+        raise ConfigError(
+            "`precision` needs `model`: limits are chosen on held-out cells, which are in the model's directory"
+        )
+    if pool and precision is None:
+        raise ConfigError("`pool` puts attributes together to reach a `precision`; give both, or neither")
 
 
 def _predictions_in(given: Iterable[Prediction]) -> list[Prediction]:

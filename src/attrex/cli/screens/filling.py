@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -39,7 +40,10 @@ def fill_screen(report: FillReport, everything: bool = False) -> Group:
     headings = ("attribute", "filled", "agreement", "before", "now", *(o.value for o in shown))
     table = Figures(f"Cells of {report.rows:,} products", headings, rows, everything)
     return Group(
-        Text(f"{report.filled:,} blank cells were filled{_estimate(report)}."), *to_do(_fill_advice(report)), table
+        Text(f"{report.filled:,} blank cells were filled{_estimate(report)}."),
+        *to_do([*_held_back(report), *_promise(report), *_fill_advice(report)]),
+        table,
+        *_cutoff_table(report, everything),
     )
 
 
@@ -60,6 +64,89 @@ def _estimate(report: FillReport) -> str:
     )
 
 
+def _cutoff_table(report: FillReport, everything: bool) -> Iterator[Figures]:
+    """What a precision costs and buys, by attribute; nothing where none was asked for."""
+    if not report.cutoffs:
+        return
+    rows = []
+    for name in report.attributes:
+        cutoff, share, left = report.cutoffs.get(name), report.filled_share(name), f"{report.left[name]:,}"
+        of_blank = "-" if share is None else f"{share:.0%}"
+        if cutoff is None:
+            rows.append([name, "none", "-", of_blank, left, "-", "-"])
+            continue
+        reached, right = cutoff.threshold is not None, cutoff.observed
+        rows.append(
+            [
+                name + (" *" if cutoff.pool else ""),
+                f"{cutoff.threshold:.4f}" if reached else "none",
+                f"{cutoff.share:.0%}",
+                of_blank,
+                left,
+                "-" if right is None else f"{right:.1%}",
+                "-" if reached else f"{cutoff.missing:,}",
+            ]
+        )
+    headings = (
+        "attribute",
+        "limit",
+        "finds\nkept",
+        "blank\nfilled",
+        "left to\npeople",
+        "of them\nright",
+        "right finds\nmissing",
+    )
+    one = next(iter(report.cutoffs.values()))
+    yield Figures(f"Limits for a precision of {one.precision:g}, on held-out finds", headings, rows, everything)
+
+
+def _held_back(report: FillReport) -> Iterator[str]:
+    """What was found and not filled in for its confidence."""
+    below, found, left = report.below.total(), report.finds.total(), report.left.total()
+    asked = f"your limit of {report.min_confidence:g} (--min-confidence)"
+    if below:
+        yield (
+            f"{below:,} of {found:,} finds are below {asked if report.cutoffs is None else 'the limits'} and were not "
+            f"filled in: {left:,} blank cells are left to people. --changes lists them with value and confidence"
+        )
+
+
+def _promise(report: FillReport) -> Iterator[str]:
+    """What the limits of a precision promise, and what can be done for attributes that have none."""
+    from attrex.inference.selection import POOLED_FROM, least_finds
+
+    if not report.cutoffs:
+        return
+    cutoff = next(iter(report.cutoffs.values()))
+    yield (
+        f"Each limit below keeps a precision of {cutoff.precision:g} with a probability of {cutoff.level:.0%}, in "
+        "cells like the held-out ones"
+    )
+    groups = {c.pool or (a,): c for a, c in report.cutoffs.items()}
+    if missed := sorted((c.missing, group) for group, c in groups.items() if c.threshold is None):
+        named = [f"{_some(group)}{' together' * (len(group) > 1)} ({n:,})" for n, group in missed]
+        yield (
+            "Attributes that cannot reach it, and how many more right finds in held-out cells it would take at least: "
+            f"{_some(named)}"
+        )
+    few = [g for g, c in groups.items() if POOLED_FROM <= c.finds < least_finds(c.precision, c.level)]
+    if len(few) > 1:
+        yield f"{len(few):,} of them have few held-out cells: --pool gives them one limit together"
+    for pool in (g for g, c in groups.items() if len(g) > 1 and c.threshold is not None):
+        yield (
+            f"One limit together (*) have {_some(pool)}: the promise is for what is filled in of all of them as one, "
+            "not of each"
+        )
+    if unproven := [a for a in report.attributes if a not in report.cutoffs and report.finds[a]]:
+        yield f"Attributes without held-out cells, of which nothing was filled in: {_some(unproven)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = f" and {len(names) - UNKNOWN_WORD_EXAMPLES:,} more" if len(names) > UNKNOWN_WORD_EXAMPLES else ""
+    return ", ".join(names[:UNKNOWN_WORD_EXAMPLES]) + more
+
+
 def _fill_advice(report: FillReport) -> list[str]:
     from attrex.filling.fill import Outcome
 
@@ -74,8 +161,7 @@ def _fill_advice(report: FillReport) -> list[str]:
             f"Words that the table lacks: {len(report.unknown):,} (--known-only leaves them out), most often {words}"
         )
     if silent := [a for a in report.attributes if not report.outcomes[a]]:
-        more = f" and {len(silent) - UNKNOWN_WORD_EXAMPLES:,} more" if len(silent) > UNKNOWN_WORD_EXAMPLES else ""
-        advice.append(f"Attributes of which nothing was found: {', '.join(silent[:UNKNOWN_WORD_EXAMPLES])}{more}")
+        advice.append(f"Attributes of which nothing was found: {_some(silent)}")
     if report.errors:
         advice.append(f"Rows that could not be read: {report.errors:,}; their cells are as they were")
     return advice
