@@ -147,6 +147,18 @@ def test_lite0_grid(size: int | tuple[int, int], grid: tuple[int, int]):
     assert encoder.width == 1280
 
 
+def test_lite0_of_stride_16_is_the_beginning_of_the_whole_network():
+    whole, short = EfficientNetLite0().eval(), EfficientNetLite0(16).eval()
+    state = whole.state_dict()
+    short.load_state_dict({name: state[name] for name in short.state_dict()})
+    pixels = torch.randn(2, 3, 64, 80)
+    assert short(pixels).shape == (2, 112, 4, 5)
+    assert torch.equal(short(pixels), whole[: len(short)](pixels))
+    encoder = build_image_encoder("efficientnet-lite0-s16", pretrained=False)
+    assert encoder.grid(64) == (4, 4)
+    assert build_image_encoder(json.loads(json.dumps(encoder.spec()))).width == encoder.width == 112
+
+
 def test_lite0_loads_a_checkpoint_in_its_order_without_the_classes(tmp_path: Path):
     network, other = EfficientNetLite0(), EfficientNetLite0()
     weights = {f"_layer.{i}": value for i, value in enumerate(other.state_dict().values())}

@@ -20,7 +20,8 @@ from torch.func import functional_call
 from attrex.errors import ConfigError
 from attrex.model import efficientnet_lite as lite
 
-LITE0 = "efficientnet-lite0"
+LITE0, LITE0_S16 = "efficientnet-lite0", "efficientnet-lite0-s16"
+"""The second one is the first one without its last stages: regions of 16 pixels in place of 32."""
 PATCHES = "patches"
 PATCH = 32
 """Pixels a side of a region of `patches`."""
@@ -123,8 +124,9 @@ class Patches(nn.Module):
 def build_image_encoder(model: str | Mapping[str, Any], *, pretrained: bool = True) -> ImageEncoder:
     """An image encoder from a name or from a :meth:`ImageEncoder.spec`.
 
-    ``model`` is "efficientnet-lite0", "patches", the name or directory of a Hugging Face vision model (loaded with its
-    weights, unless ``pretrained`` is False), or a spec (random weights, nothing is downloaded).
+    ``model`` is "efficientnet-lite0", "efficientnet-lite0-s16", "patches", the name or directory of a Hugging Face
+    vision model (loaded with its weights, unless ``pretrained`` is False), or a spec (random weights, nothing is
+    downloaded).
     Raises ConfigError if there is no such model or its weights cannot be had.
     """
     if isinstance(model, str):
@@ -135,8 +137,8 @@ def build_image_encoder(model: str | Mapping[str, Any], *, pretrained: bool = Tr
 
 
 def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
-    if name == LITE0:
-        backbone, spec = _specified({"kind": LITE0})
+    if name in (LITE0, LITE0_S16):
+        backbone, spec = _specified({"kind": LITE0} | ({"stride": 16} if name == LITE0_S16 else {}))
         if pretrained:
             lite.load_imagenet(backbone, lite.imagenet_weights())
         return backbone, spec
@@ -165,7 +167,7 @@ def _specified(spec: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
     match spec.get("kind"):
         case "efficientnet-lite0":
             preprocessing = {"mean": list(lite.MEAN), "std": list(lite.STD), "size": lite.SIZE}
-            return lite.EfficientNetLite0(), preprocessing | dict(spec)
+            return lite.EfficientNetLite0(spec.get("stride", 32)), preprocessing | dict(spec)
         case "patches":
             return Patches(), {"mean": [0.5] * 3, "std": [0.5] * 3, "size": 384} | dict(spec)
         case "hf":
