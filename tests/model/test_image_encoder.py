@@ -153,7 +153,7 @@ def test_lite0_of_stride_16_is_the_beginning_of_the_whole_network():
     short.load_state_dict({name: state[name] for name in short.state_dict()})
     pixels = torch.randn(2, 3, 64, 80)
     assert short(pixels).shape == (2, 112, 4, 5)
-    assert torch.equal(short(pixels), whole[: len(short)](pixels))
+    assert torch.equal(short(pixels), torch.nn.Sequential(*list(whole)[: len(short)])(pixels))
     encoder = build_image_encoder("efficientnet-lite0-s16", pretrained=False)
     assert encoder.grid(64) == (4, 4)
     assert build_image_encoder(json.loads(json.dumps(encoder.spec()))).width == encoder.width == 112
