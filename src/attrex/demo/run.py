@@ -121,13 +121,27 @@ def fill_blanks(
     return write_filled(fill_table(products, found, normalizer), out, changes, order=normalizer.attributes)
 
 
-def color_accuracy(products: Sequence[Product], predictions: Sequence[Prediction], ids: Collection[str]) -> float:
-    """Share of the products in ``ids`` for which the colours read are exactly the product's own (strings, any case)."""
+def color_accuracy(
+    products: Sequence[Product],
+    predictions: Sequence[Prediction],
+    ids: Collection[str],
+    normalizer: ValueNormalizer | None = None,
+) -> float:
+    """Share of the products in ``ids`` whose colour is right: that of a product's own spans.
+
+    A model with a value head is right if its surest value is; of another one all colours that it reads must be the
+    product's own, and no others. ``normalizer``: compare in the shop's words; None: as strings, in any case.
+    """
+
+    def word(text: str) -> str:
+        return ((normalizer and normalizer.normalize("Color", text)) or text).casefold()
+
     right = total = 0
     for product, prediction in zip(products, predictions, strict=True):
         if product.id in ids:
-            gold = {s.text.casefold() for s in product.spans or () if s.attribute == "Color"}
-            read = {v.value.casefold() for v in prediction.values if v.attribute == "Color"}
+            gold = {word(s.text) for s in product.spans or () if s.attribute == "Color"}
+            found = sorted((v for v in prediction.values if v.attribute == "Color"), key=lambda v: -v.confidence)
+            read = {word(v.value) for v in (found[:1] if any(v.decided_by for v in found) else found)}
             right, total = right + (read == gold), total + 1
     return right / max(1, total)
 
@@ -151,14 +165,14 @@ def photo_use(
 
     ``path`` is the drawn file of ``test``, ``predictions`` what was extracted with the products' own photos.
     """
-    ids = trapped(path, "ambiguous_color")
+    ids, normalizer = trapped(path, "ambiguous_color"), extractor.model.normalizer
     blind = list(extractor.extract(test, evidence=False, photos=False))
     swapped = list(extractor.extract(swap_photos(test), evidence=False))
     return {
         "texts": len(ids),
-        "the product's own": color_accuracy(test, predictions, ids),
-        "taken away": color_accuracy(test, blind, ids),
-        "another product's": color_accuracy(test, swapped, ids),
+        "the product's own": color_accuracy(test, predictions, ids, normalizer),
+        "taken away": color_accuracy(test, blind, ids, normalizer),
+        "another product's": color_accuracy(test, swapped, ids, normalizer),
         "guessing among those named": sum(1 / n for n in ids.values()) / max(1, len(ids)),
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from attrex.errors import DataError
-from attrex.evaluation.table import reliability
+from attrex.evaluation.table import ReliabilityBin, reliability
 from attrex.inference.calibration import Calibration
 from attrex.inference.candidates import Candidate
 from attrex.inference.extractor import Extractor
@@ -79,6 +79,7 @@ class Calibrated:
     right: float  #: share whose surest candidate is right, 0..1
     error: float  #: expected calibration error, 0..1
     per_attribute: dict[str, tuple[int, float, float]]  #: attribute -> the same three
+    reliability: tuple[ReliabilityBin, ...] = ()
 
     def render(self) -> str:
         """One line."""
@@ -95,6 +96,7 @@ class Calibrated:
             "per_attribute": {
                 a: {"cells": n, "right": right, "ece": error} for a, (n, right, error) in self.per_attribute.items()
             },
+            "reliability": [b._asdict() for b in self.reliability],
         }
 
 
@@ -112,7 +114,7 @@ def calibrate_extractor(extractor: Extractor, products: Iterable[Product], *, ph
     per_attribute = {
         name: _figures(sure[attributes == name], right[attributes == name]) for name in sorted(set(attributes))
     }
-    return Calibrated(*_figures(sure, right), per_attribute)
+    return Calibrated(*_figures(sure, right), per_attribute, reliability(sure, right))
 
 
 def _figures(confidence: np.ndarray, right: np.ndarray) -> tuple[int, float, float]:

@@ -8,6 +8,9 @@ from typing import Any
 from attrex.inference.checkpoint import Model
 from attrex.systems import system_info
 
+RELIABILITY_PLOT = "calibration.svg"
+"""The picture of the card's confidences, in the model directory."""
+
 
 def model_card(model: Model) -> str:
     """Markdown with the front matter that the Hugging Face hub reads."""
@@ -27,6 +30,7 @@ def model_card(model: Model) -> str:
         *(_score_lines(found) if found else ["Not measured."]),
         *_repeated_texts(model.metrics),
         "",
+        *_calibration_lines(model.metrics.get("calibration")),
         "## Attributes",
         "",
         *_attribute_lines((found or {}).get("per_attribute", {}), model.metrics.get("cells", {})),
@@ -96,6 +100,31 @@ def _score_lines(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def _calibration_lines(found: dict[str, Any] | None) -> list[str]:
+    """How far the confidences hold on filled cells, in all and by attribute."""
+    if not found:
+        return []
+    rows = sorted(found["per_attribute"].items(), key=lambda item: -item[1]["cells"])
+    return [
+        "## How far the confidences hold",
+        "",
+        f"On {found['cells']:,} filled cells of the validation products, by calibrations that were fitted without them: "
+        f"{found['right']:.1%} of the surest values are right, the expected calibration error is {found['ece']:.3f}.",
+        "",
+        f"![Confidence against the share that is right]({RELIABILITY_PLOT})",
+        "",
+        "| attribute | cells | surest value right | calibration error |",
+        "|---|---|---|---|",
+        *(f"| {_cell(name)} | {row['cells']:,} | {row['right']:.3f} | {row['ece']:.3f} |" for name, row in rows),
+        "",
+    ]
+
+
+def _cell(name: str) -> str:
+    """A name on one line, as a Markdown table takes it."""
+    return " ".join(name.split()).replace("|", r"\|")
+
+
 def _repeated_texts(metrics: dict[str, Any]) -> list[str]:
     repeated = metrics.get("repeated_validation", 0)
     told = f"{repeated:,} of these products have the texts of a training product: their scores tell what was memorised."
@@ -125,7 +154,8 @@ _USE = [
     "    print(prediction.id, [(v.attribute, v.value, v.confidence) for v in prediction.values])",
     "```",
     "",
-    "Values are found where the text says them; what only the photo shows is not filled in.",
+    "A value that the text says has its place there as `source`. With a value head, attributes that the text does not "
+    "say get the surest of their known values, with the words and the places in the photo that spoke for it.",
     "",
 ]
 
@@ -139,7 +169,5 @@ def _attribute_lines(scores: dict[str, Any], cells: dict[str, dict[str, int]]) -
         score = scores.get(name)
         measured = (f"{score['f1']:.3f}", score["gold"]) if score else ("-", 0)
         states = (count[state] for state in ("located", "not_located", "blank", "absent"))
-        rows.append(
-            "| " + " | ".join(map(str, (" ".join(name.split()).replace("|", r"\|"), *states, *measured))) + " |"
-        )
+        rows.append("| " + " | ".join(map(str, (_cell(name), *states, *measured))) + " |")
     return rows

@@ -19,13 +19,15 @@ from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
 from attrex.encoding.targets import TargetEncoder
 from attrex.errors import ConfigError, DataError
-from attrex.evaluation.calibrating import calibrate_extractor
+from attrex.evaluation.calibrating import Calibrated, calibrate_extractor
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.evaluation.placing import with_places
+from attrex.evaluation.reliability_plot import reliability_svg
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
+from attrex.io.atomic import write_text
 from attrex.io.images import ImageLoader, ImageTransform
 from attrex.io.predictions import read_predictions
 from attrex.labels.mentions import UnlabelledMentions
@@ -36,7 +38,7 @@ from attrex.model.text_encoder import resolve_text_model
 from attrex.progress import Progress, note, silent
 from attrex.shop.schema import Schema
 from attrex.shop.shop import DEFAULT_SHOP, Shop
-from attrex.training.model_card import model_card
+from attrex.training.model_card import RELIABILITY_PLOT, model_card
 from attrex.training.resuming import fingerprint, open_run
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
@@ -158,12 +160,14 @@ def _fit(
         "supervision": data.known.to_json(),
         "pseudo_labels": data.pseudo_labels.to_json() if data.pseudo_labels else None,
         "repeated_validation": repeated,
-        "calibration": calibrated,
+        "calibration": calibrated.to_json() if calibrated is not None else None,
         "left_open": mentions is not None and not all(p.complete for p in validation),
     }
     if trainer.is_world_process_zero():
         if lexicon is not None:
             lexicon.save(directory / LEXICON_FILE)
+        if calibrated is not None:
+            write_text(directory / RELIABILITY_PLOT, reliability_svg(calibrated.reliability))
         model.save(directory, card=model_card(model))
         shutil.rmtree(directory / "checkpoints", ignore_errors=True)
     return model
@@ -290,7 +294,7 @@ def _tune_threshold(
     return curve
 
 
-def _calibrate(extractor: Extractor, validation: Sequence[Product], progress: Progress) -> dict[str, Any] | None:
+def _calibrate(extractor: Extractor, validation: Sequence[Product], progress: Progress) -> Calibrated | None:
     """Make the model's confidences those of the validation products' filled cells; None where these are too few."""
     try:
         calibrated = calibrate_extractor(extractor, validation)
@@ -298,7 +302,7 @@ def _calibrate(extractor: Extractor, validation: Sequence[Product], progress: Pr
         note(progress, f"confidences are not calibrated: {exc}")
         return None
     note(progress, calibrated.render())
-    return calibrated.to_json()
+    return calibrated
 
 
 def _headline(found: dict[str, Any]) -> dict[str, float]:
