@@ -1,4 +1,4 @@
-"""How sure is how right, as a picture: confidence to the right, accuracy upwards, a dot per bin. SVG without scripts."""
+"""How sure is how right, as a picture (SVG): confidence to the right, accuracy upwards, a dot per bin."""
 
 from __future__ import annotations
 
