@@ -109,7 +109,8 @@ def _calibration_lines(found: dict[str, Any] | None) -> list[str]:
         "## How far the confidences hold",
         "",
         f"On {found['cells']:,} filled cells of the validation products, by calibrations that were fitted without "
-        f"them: {found['right']:.1%} of the surest values are right, the expected calibration error is {found['ece']:.3f}.",
+        f"them: {found['right']:.1%} of the surest values are right, and the expected calibration error is "
+        f"{found['ece']:.3f}.",
         "",
         f"![Confidence against the share that is right]({RELIABILITY_PLOT})",
         "",
