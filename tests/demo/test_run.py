@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from attrex.demo.run import SETTINGS, color_accuracy, run, swap_photos, trapped
 from attrex.errors import DataError
 from attrex.io.predictions import read_predictions
 from attrex.progress import ProgressEvent
+from attrex.shop.schema import Attribute, Schema
+from attrex.shop.shop import Shop
 from attrex.types import Prediction, Product, Span, Value
+from attrex.vocabulary.normalizer import ValueNormalizer
+
+
+COLORS = Schema((Attribute("Color", options=("red", "blue")),))
 
 
 def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny: Config) -> None:
@@ -74,6 +81,17 @@ def test_a_colour_is_right_when_it_is_the_only_one_read() -> None:
     assert color_accuracy(products, read, {"1", "2", "3", "4"}) == 0.25
     assert color_accuracy(products, read, {"1", "5"}) == 1.0
     assert color_accuracy(products, read, set()) == 0.0
+
+
+def test_a_value_head_is_right_by_its_surest_colour_in_the_shops_words() -> None:
+    normalizer = ValueNormalizer.fit(shop=Shop(aliases={"red": ("crimson",)}, schema=COLORS))
+    crimson = Product("1", {"text": "crimson"}, spans=(Span("Color", 0, 7, "crimson"),))
+    surest = Value("Color", "red", 0.8, decided_by="photo")
+    tagged = replace(Value.from_span(Span("Color", 0, 4, "blue"), 0.3), decided_by="text")
+    found = [Prediction("1", (tagged, surest))]
+    assert color_accuracy([crimson], found, {"1"}, normalizer) == 1.0
+    assert color_accuracy([crimson], found, {"1"}) == 0.0  # as strings it is another word
+    assert color_accuracy([crimson], [Prediction("1", (replace(tagged, confidence=0.9), surest))], {"1"}) == 0.0
 
 
 def test_swapped_photos_belong_to_the_next_product() -> None:
