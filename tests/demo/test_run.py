@@ -19,7 +19,6 @@ from attrex.shop.shop import Shop
 from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import ValueNormalizer
 
-
 COLORS = Schema((Attribute("Color", options=("red", "blue")),))
 
 
