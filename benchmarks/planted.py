@@ -73,12 +73,13 @@ class Curve:
         """The most that a beginning of the list with the precision finds, 0..1."""
         return float(self.recall[self.precision >= precision].max(initial=0.0))
 
-    def among(self, number: int) -> tuple[float, float]:
-        """Precision and recall of the shortest beginning of the list with so many conflicts, or of all of it, 0..1."""
+    def among(self, number: int) -> tuple[int, float, float]:
+        """The shortest beginning of the list with at least so many conflicts, or all of it: how many it has, precision
+        and recall, 0..1."""
         if not len(self.listed):
-            return 0.0, 0.0
+            return 0, 0.0, 0.0
         at = min(int(np.searchsorted(self.listed, number)), len(self.listed) - 1)
-        return float(self.precision[at]), float(self.recall[at])
+        return int(self.listed[at]), float(self.precision[at]), float(self.recall[at])
 
     @property
     def average_precision(self) -> float:
@@ -168,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _print_orders(measured, options.cells)
     _print_list(measured[next(iter(ORDERS))])
     _print_attributes(attributes, listed, planted)
+    _print_own(listed, planted)
 
 
 def _print_orders(measured: Mapping[str, Sequence[Curve]], cells: int) -> None:
@@ -176,7 +178,7 @@ def _print_orders(measured: Mapping[str, Sequence[Curve]], cells: int) -> None:
     for name, of_seeds in measured.items():
         figures = (
             [curve.recall_at(PRECISION) for curve in of_seeds],
-            [curve.among(cells)[0] for curve in of_seeds],
+            [curve.among(cells)[1] for curve in of_seeds],
             [curve.average_precision for curve in of_seeds],
         )
         print(f"| {name} | {' | '.join(map(spread, figures))} |")
@@ -184,10 +186,10 @@ def _print_orders(measured: Mapping[str, Sequence[Curve]], cells: int) -> None:
 
 def _print_list(of_seeds: Sequence[Curve]) -> None:
     longest = max((int(curve.listed[-1]) for curve in of_seeds if len(curve.listed)), default=0)
-    print("\n| listed | precision | recall |\n|---|---|---|")
+    print("\n| at least | listed | precision | recall |\n|---|---|---|---|")
     for number in [n for n in SHOWN if n < longest] + [longest]:
-        precision, recall = zip(*(curve.among(number) for curve in of_seeds), strict=True)
-        print(f"| {number:,} | {spread(precision)} | {spread(recall)} |")
+        listed, precision, recall = zip(*(curve.among(number) for curve in of_seeds), strict=True)
+        print(f"| {number:,} | {np.mean(listed):,.0f} | {spread(precision)} | {spread(recall)} |")
 
 
 def _print_attributes(
@@ -202,6 +204,19 @@ def _print_attributes(
             f"| {name} | {sum(map(len, wrong)) / len(wrong):.0f} | {sum(hits) / max(sum(map(len, wrong)), 1):.0%} | "
             f"{(sum(map(len, own)) - sum(hits)) / len(own):.0f} |"
         )
+
+
+def _print_own(listed: Sequence[Sequence[Conflict]], planted: Sequence[Set[Cell]]) -> None:
+    print("\n| conflicts | mean of the seeds | whose own value was found, too |\n|---|---|---|")
+    for name, side in (("planted", True), ("others", False)):
+        conflicts = [
+            conflict
+            for of_seed, cells in zip(listed, planted, strict=True)
+            for conflict in of_seed
+            if ((conflict.product, conflict.attribute) in cells) == side
+        ]
+        share = sum(c.own > 0 for c in conflicts) / max(len(conflicts), 1)
+        print(f"| {name} | {len(conflicts) / len(listed):.0f} | {share:.1%} |")
 
 
 def spread(figures: Sequence[float]) -> str:

@@ -83,11 +83,11 @@ def test_a_curve_counts_equally_probable_conflicts_together(planted: Any) -> Non
     assert curve.recall_at(0.8) == 0.25
     assert curve.recall_at(0.75) == 0.75
     assert curve.recall_at(0.6) == 0.75
-    assert curve.among(2) == (2 / 3, 0.5)
-    assert curve.among(99) == (3 / 5, 0.75)
+    assert curve.among(2) == (3, 2 / 3, 0.5)
+    assert curve.among(99) == (5, 3 / 5, 0.75)
     assert curve.average_precision == pytest.approx((1 + 2 / 3 + 3 / 4) / 4)
     empty = planted.Curve.of([], [], planted=4)
-    assert (empty.recall_at(0.8), empty.among(5), empty.average_precision) == (0.0, (0.0, 0.0), 0.0)
+    assert (empty.recall_at(0.8), empty.among(5), empty.average_precision) == (0.0, (0, 0.0, 0.0), 0.0)
 
 
 def test_planted_values_are_found_where_the_finds_are_right(
@@ -105,7 +105,9 @@ def test_planted_values_are_found_where_the_finds_are_right(
     assert "50 products, 50 filled cells of Color; 10 are planted" in said
     one = "1.000 (1.000 to 1.000)"
     assert f"| find - own (as listed) | {one} | {one} | {one} |" in said
-    assert f"| 10 | {one} | {one} |" in said
+    assert f"| 10 | 10 | {one} | {one} |" in said
     assert "| Color | 10 | 100% | 0 |" in said  # conflicts of Fit are not counted
+    assert "| planted | 10 | 0.0% |" in said
+    assert "| others | 0 | 0.0% |" in said
     planted.main([str(model), str(data), *options, "--limit", "20"])  # extracts
     assert "20 products, 20 filled cells of Color; 10 are planted" in capsys.readouterr().out
