@@ -252,17 +252,23 @@ def test_a_table_is_filled_with_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "lexicon.yaml").write_text("Color: {accepted: {Red: {crimson: [10, 0.9]}}}")
     finds = [Value.from_span(Span("Color", 0, len(word), word, "title"), 0.9) for word in ("crimson", "red")]
     PredictionFile(found).write([Prediction("a", (finds[0],)), Prediction("b", (finds[1],)), Prediction("c")])
-    out, changes, report = (tmp_path / "new" / name for name in ("filled.csv", "changes.csv", "report.json"))
+    names = ("filled.csv", "changes.csv", "conflicts.jsonl", "report.json")
+    out, changes, conflicts, report = (tmp_path / "new" / name for name in names)
+    files = ["--out", out, "--changes", changes, "--conflicts", conflicts, "--report", report]
     more = ["--shop", tmp_path / "shop.yaml", "--lexicon", tmp_path / "lexicon.yaml"]
-    said = attrex("fill", table, found, "--out", out, "--changes", changes, "--report", report, *more).output
+    said = attrex("fill", table, found, *files, *more).output
     assert out.read_text() == "sku,Color\na,Red\nb,Blue\nc,\n"
     assert changes.read_text().splitlines()[1:] == [
-        "a,Color,filled,,Red,True,0.9,crimson,title,0,7",
-        "b,Color,differs,Blue,Red,True,0.9,red,title,0,3",
+        "a,Color,filled,,Red,True,0.9,crimson,title,0,7,",
+        "b,Color,differs,Blue,Red,True,0.9,red,title,0,3,",
     ]
+    found_place = {"text": "red", "field": "title", "start": 0, "end": 3, "decided_by": None}
+    differing = {"id": "b", "attribute": "Color", "cell": ["Blue"], "value": "Red", "confidence": 0.9}
+    assert rows(conflicts) == [differing | {"own": 0.0, "others": 0} | found_place]
     assert json.loads(report.read_text())["attributes"]["Color"]["filled"] == 1
     assert re.search(r"Color +1 +0% +33% +67% +1\n", said)  # filled, agreement, before, now, differs
-    assert f"changes: {changes}\ntable: {out}" in said
+    assert re.search(r"Color +2 +1 +1\n", said)  # blank, filled, no evidence
+    assert f"changes: {changes}\nconflicts: {conflicts}\ntable: {out}" in said
 
 
 def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_path: Path) -> None:
@@ -281,7 +287,8 @@ def test_a_table_is_filled_in_the_words_of_another_catalog_or_not_at_all(tmp_pat
         attrex("fill", table, found, "--out", out, *options)
         assert rows(out) == [{"id": "1", "attributes": cells}]
     assert "would be written over" in error("fill", table, found, "--out", table)
-    assert "--changes should end in .csv or .jsonl" in error("fill", table, found, "--out", out, "--changes", "c.txt")
+    for option in ("--changes", "--conflicts"):
+        assert f"{option} should end in .csv or .jsonl" in error("fill", table, found, "--out", out, option, "c.txt")
     assert "expected finds for the products of the table" in error("fill", catalog, found, "--out", out)
 
 

@@ -14,6 +14,7 @@ from attrex.demo.catalogue import write_catalogue
 from attrex.errors import ConfigError, DataError
 from attrex.inference.selection import HeldOut
 from attrex.shop.mapping import ColumnMapping
+from attrex.shop.schema import Attribute, Schema
 from attrex.shop.shop import Shop
 from attrex.types import Prediction, Product, Span, Value
 
@@ -82,7 +83,8 @@ def test_locate_goes_by_the_file_of_a_shop(table: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"changes": "changes.csv"}, "give out, too"),
+        ({"changes": "changes.csv"}, "changes are written beside the table; give out, too"),
+        ({"conflicts": "conflicts.csv"}, "conflicts are written beside the table; give out, too"),
         ({"min_confidence": 2}, "min_confidence should be between 0 and 1, got 2"),
         ({"precision": 0.9, "min_confidence": 0.5, "model": "m"}, "`precision` .* min_confidence is one for all"),
         ({"precision": 0.9}, "`precision` needs `model`"),
@@ -104,6 +106,35 @@ def test_fill_goes_by_cut_offs_that_are_given() -> None:
     filling = attrex.fill(ROWS, found, cutoffs=cutoffs)
     assert {e.attribute: e.outcome.value for e in filling.rows[1].entries} == {"Fit": "below", "Material": "filled"}
     assert filling.report.cutoffs is cutoffs
+
+
+def test_fill_lists_what_is_probably_wrong_where_it_is_kept_or_asked_for(tmp_path: Path) -> None:
+    finds = {"1": [("Color", "blue", 0.7), ("Material", "wool", 0.9)], "2": [("Color", "red", 0.8)]}
+    found = [Prediction(i, tuple(Value(*value, decided_by="photo") for value in values)) for i, values in finds.items()]
+    kept = attrex.fill(ROWS, found)
+    assert [(c.product, c.attribute, c.value) for c in kept.conflicts] == [
+        ("1", "Material", "wool"),
+        ("2", "Color", "Red"),
+        ("1", "Color", "Blue"),
+    ]
+    out, listed = tmp_path / "filled.csv", tmp_path / "conflicts.csv"
+    assert attrex.fill(ROWS, found, out).conflicts == []
+    assert attrex.fill(ROWS, found, out, conflicts=listed).conflicts == kept.conflicts
+    assert listed.read_text().splitlines()[1] == "1,Material,Cotton,wool,0.9,0.0,0,,,,,photo"
+    with pytest.raises(DataError, match=r"conflicts .*filled.csv is read or written already"):
+        attrex.fill(ROWS, found, out, conflicts=out)
+
+
+def test_an_attribute_without_a_value_does_not_apply_where_a_value_head_was_asked(tmp_path: Path) -> None:
+    found = [Prediction("1"), Prediction("2", (Value("Fit", "Slim", 0.9, decided_by="photo"),))]
+    shop = Shop(schema=Schema((Attribute("Material", options=("Cotton",)), Attribute("Season"))))
+    rows = [*ROWS, {"id": "3", "title": "green hat", "attributes": {"Season": "Winter"}}]
+    report = attrex.fill(rows, [*found, Prediction("3")], shop=shop).report
+    blank = {a: report.blank_cells(a) for a in report.attributes}
+    silent = {a: (cells["does_not_apply"], cells["no_evidence"]) for a, cells in blank.items()}
+    assert silent == {"Fit": (2, 0), "Color": (0, 1), "Material": (2, 0), "Season": (0, 2)}
+    headless = attrex.fill(ROWS, FOUND, shop=shop).report
+    assert headless.blank_cells("Material")["no_evidence"] == 1
 
 
 def test_nothing_is_written_over_what_is_read_nor_under_another_kinds_name(table: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attrex.errors import DataError
-from attrex.types import CellState, Prediction, Product, RegionWeights, Span, Value
+from attrex.types import DECIDED_BY, CellState, Prediction, Product, RegionWeights, Span, Value, WordWeight
 
 SHIRT = {"title": "Blue cotton shirt 👕", "text": "Long sleeve, blue."}
 BLUE = Span("colour", 0, 4, "Blue", "title", value="Navy Blue")
@@ -86,6 +86,7 @@ REGIONS = st.builds(
 SOURCES = st.builds(
     Span, st.just("colour"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), field=st.just("title")
 )
+WORDS = st.builds(WordWeight, st.just("title"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), FOUR_DIGITS)
 VALUES = st.builds(
     Value,
     attribute=st.just("colour"),
@@ -93,6 +94,8 @@ VALUES = st.builds(
     confidence=FOUR_DIGITS,
     source=st.none() | SOURCES,
     regions=st.lists(REGIONS, max_size=2).map(tuple),
+    decided_by=st.none() | st.sampled_from(DECIDED_BY),
+    words=st.lists(WORDS, max_size=2).map(tuple),
 )
 PREDICTIONS = st.builds(
     Prediction,
@@ -133,6 +136,9 @@ FIND = {"attribute": "colour", "value": "Navy", "confidence": 1, "source": SOURC
         ({"values": [FIND | {"source": {}}]}, r"key 'field' is missing, found \[\]"),
         ({"values": [FIND | {"regions": 5}]}, "'regions' should be a list, got 5"),
         ({"values": [FIND | {"regions": [{"image": 0, "weights": [5]}]}]}, r"'weights' should be a list of lists"),
+        ({"values": [FIND | {"decided_by": "me"}]}, "'decided_by' should be text, photo, both or null, got 'me'"),
+        ({"values": [FIND | {"words": 5}]}, "'words' should be a list, got 5"),
+        ({"values": [FIND | {"words": [SOURCE]}]}, "key 'weight' is missing"),
         ({"range": 5}, "'range' should be an object, got 5"),
         ({"range": {"colour": "high"}}, "'colour' should be a number, got 'high'"),
         ({"coverage": "all"}, "'coverage' should be a number, got 'all'"),

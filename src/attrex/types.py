@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError
+from attrex.errors import DataError, short
 
 ImageSource = Path | bytes
 """A photo: the path of a file, or the bytes of one."""
@@ -249,6 +249,7 @@ def paired(products: Iterable[Product], predictions: Iterable[Prediction]) -> It
 
 _JSON_KINDS = {str: "text", int: "a whole number", float: "a number", list: "a list", Mapping: "an object"}
 _SOURCE = {"field": str, "start": int, "end": int, "text": str}
+_WORD = {**_SOURCE, "weight": float}
 
 
 def _parse_value(row: Any) -> Value:
@@ -268,7 +269,14 @@ def _parse_value(row: Any) -> Value:
         if not all(isinstance(line, list) for line in weights):
             raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {weights!r:.80}")
         regions.append(RegionWeights(image, tuple(tuple(line) for line in weights)))
-    return Value(attribute, word, confidence, source, tuple(regions))
+    decided_by = row.get("decided_by")
+    if decided_by is not None and decided_by not in DECIDED_BY:
+        raise DataError(
+            f"not a prediction row: 'decided_by' should be {', '.join(DECIDED_BY)} or null, got {short(decided_by)}"
+        )
+    words = () if row.get("words") is None else _require(row, "words", list)  # Parquet has null in place of no key
+    weighted = tuple(WordWeight(**{key: _require(w, key, kind) for key, kind in _WORD.items()}) for w in words)
+    return Value(attribute, word, confidence, source, tuple(regions), decided_by, weighted)
 
 
 def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:

@@ -89,6 +89,9 @@ def fill_report() -> FillReport:
         report.before[name] = 6_000
         report.outcomes[name].update(dict.fromkeys(Outcome, 1234))
         report.surest[name].update({True: 9, False: 1})
+        report.conflicts[name] = 1
+        report.found_in[name], report.left[name] = 9_999, 1_234
+    report.asked = NAMES[:3]
     report.before["Silent"] = 1
     report.unknown["Color", "crimson"] = 3
     return report
@@ -100,7 +103,6 @@ def precision_report() -> FillReport:
     report.cutoffs = HeldOut.of(finds).cutoffs(0.98, pool=True)
     report.finds.update(dict.fromkeys([*NAMES, "Never held out"], 12_345))
     report.below.update(dict.fromkeys(NAMES, 1_234))
-    report.left.update(dict.fromkeys(NAMES, 1_234))
     return report
 
 

@@ -40,7 +40,7 @@ def test_a_blank_cell_is_filled_in_the_tables_words() -> None:
     assert row.table == {"Fit": ("Slim",), "Color": ("Red",)}
     (entry,) = row.entries
     assert tuple(entry.to_json()) == CHANGE_COLUMNS
-    assert list(entry.to_json().values()) == ["0", "Color", "filled", [], "Red", True, 0.9, "red", "text", 0, 3]
+    assert list(entry.to_json().values()) == ["0", "Color", "filled", [], "Red", True, 0.9, "red", "text", 0, 3, None]
 
 
 def test_a_filled_cell_is_compared_and_never_changed() -> None:
@@ -136,7 +136,13 @@ def test_the_same_words_found_twice_count_once_as_the_surest() -> None:
 
 
 def test_a_value_that_the_text_does_not_say_fills_a_cell_and_has_no_place() -> None:
-    found = Prediction("0", (Value("Color", "RED", 0.9),))
+    found = Prediction("0", (Value("Color", "RED", 0.9, decided_by="photo"),))
     row = filled(product(), found, RED)
     assert row.table == {"Color": ("Red",)}
-    assert list(row.entries[0].to_json().values()) == ["0", "Color", "filled", [], "Red", True, 0.9, *[None] * 4]
+    change = ["0", "Color", "filled", [], "Red", True, 0.9]
+    assert list(row.entries[0].to_json().values()) == [*change, *[None] * 4, "photo"]
+
+
+def test_a_find_says_whether_the_cell_has_it_below_the_limit_too() -> None:
+    row = filled(RED, read(1, Color={"blue": 0.9, "RED": 0.6}), min_confidence=0.7)
+    assert {entry.value: entry.in_cell for entry in row.entries} == {"blue": False, "Red": True}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from rich.console import Console
 
 from attrex.cli.screens.filling import fill_screen
 from attrex.filling.fill import Outcome, fill_table
-from attrex.filling.report import FillReport
+from attrex.filling.report import FillReport, attributes_asked, found_kinds
 from attrex.inference.selection import HeldOut
+from attrex.shop.schema import Attribute, Schema
 from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -19,7 +21,8 @@ RED = {"Color": ("Red",)}
 
 def report_of(*rows: tuple[Product, Mapping[str, float]], **limits: Any) -> FillReport:
     """Of products with the colours that were found in them, words -> confidence."""
-    normalizer, report = ValueNormalizer.fit(product for product, _ in rows), FillReport(**limits)
+    normalizer = ValueNormalizer.fit(product for product, _ in rows)
+    report = FillReport(**{key: limit for key, limit in limits.items() if key != "known_only"})
     finds = [
         Prediction(p.id, tuple(Value.from_span(Span("Color", 0, len(w), w), c) for w, c in said.items()))
         for p, said in rows
@@ -58,15 +61,18 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
         "below": 0,
         "attributes": {
             "Color": {"before": 3, "after": 4, "filled": 1, "agrees": 2, "differs": 1, "further": 3, "unknown": 0}
-            | {"below": 0, "agreement": 1 / 3, "blank": 1, "left": 0},
+            | {"below": 0, "agreement": 1 / 3, "conflicts": 1, "blank": 1}
+            | {"left": 0, "does_not_apply": 0, "no_evidence": 0},
             "Size": {"before": 1, "after": 1, "filled": 0, "agrees": 0, "differs": 0, "further": 0, "unknown": 0}
-            | {"below": 0, "agreement": None, "blank": 3, "left": 0},
+            | {"below": 0, "agreement": None, "conflicts": 0, "blank": 3}
+            | {"left": 0, "does_not_apply": 0, "no_evidence": 3},
         },
         "unknown_words": [{"attribute": "Color", "value": "blue", "cells": 1}],
     }
     said = told(report)
     assert "1 blank cells were filled; 33% of them should be what the shop would have written." in said
     assert "Attributes of which nothing was found: Size" in said
+    assert "Filled cells that say something else than texts or photos: 1. Review them: --conflicts lists them" in said
     assert "Rows that could not be read: 1; their cells are as they were" in said
     assert "Words that the table lacks: 1 (--known-only leaves them out), most often Color: blue (1)" in said
 
@@ -110,6 +116,47 @@ def test_what_is_below_the_limit_is_counted_and_named_and_not_called_nothing() -
     assert "5 of 6 finds are below your limit of 0.7 (--min-confidence) and were not filled in" in said
     assert "1 blank cells are left to people. --changes lists them" in said
     assert "nothing was found" not in said
+
+
+def test_of_each_blank_cell_it_is_told_what_became_of_it() -> None:
+    rows = [
+        (product(0, {}), {"red": 0.9, "blue": 0.8}),  # filled
+        (product(1, {}), {"blue": 0.9}),  # a word that the table lacks
+        (product(2, {}), {"red": 0.6}),  # below the limit
+        (product(3, {}), {}),
+        (product(4, {}), {}),
+        (product(5, RED), {"blue": 0.9}),  # not blank
+        (product(6, {"Color": ()}), {"red": 0.9}),  # known to be absent: not blank
+        (product(7, {}, error="broken"), {}),
+    ]
+    how = {"min_confidence": 0.7, "known_only": True}
+    color = {"filled": 1, "unknown": 1, "left": 1}
+    report = report_of(*rows, **how)
+    assert report.blank("Color") == 5
+    assert report.blank_cells("Color") == color | {"does_not_apply": 0, "no_evidence": 2}
+    assert "blank filled word the limit evidence" in told(report)  # headings have two lines, where needed
+    assert "Color 5 1 1 1 2" in told(report)
+    report.asked = {"Color"}
+    assert report.blank_cells("Color") == color | {"does_not_apply": 2, "no_evidence": 0}
+    said = told(report)
+    assert "What became of the blank cells" in said
+    assert "blank filled word the limit apply" in said
+    assert "Cells that say that there is no value, of which one was found: 1. Review them: --changes lists" in said
+    assert report.to_json()["attributes"]["Color"]["does_not_apply"] == 2
+
+
+def test_a_value_head_was_asked_for_the_attributes_whose_options_it_knows() -> None:
+    schema = Schema((Attribute("Color", options=("Red",)), Attribute("Size")))
+    said = Value.from_span(Span("Size", 0, 2, "XL"))
+    decided, chosen = replace(said, decided_by="text"), Value("Fit", "Slim", 0.9, decided_by="photo")
+    for values, asked in (
+        ([], set()),
+        ([said], set()),  # no value head
+        ([Value("Fit", "Slim", 0.9)], set()),
+        ([said, decided], {"Color"}),
+        ([chosen], {"Color", "Fit"}),  # what the text does not say is an option
+    ):
+        assert attributes_asked(found_kinds(values), schema) == asked
 
 
 def held_out(**finds: tuple[int, int]) -> HeldOut:

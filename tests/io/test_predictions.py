@@ -12,12 +12,13 @@ import pytest
 
 from attrex.errors import DataError
 from attrex.io.predictions import PredictionFile, read_predictions
-from attrex.types import Prediction, Product, RegionWeights, Span, Value
+from attrex.types import Prediction, Product, RegionWeights, Span, Value, WordWeight
 
 REGIONS = (RegionWeights(0, ((0.0, 1.0), (0.25, 0.3333))),)
 RED = Value.from_span(Span("Color", 2, 8, "红 red\u2028", "title"), 0.9512, REGIONS)
+PLAIN = Value("Pattern", "plain", 0.75, decided_by="both", words=(WordWeight("title", 2, 3, "红", 0.4),))
 PREDICTIONS = [
-    Prediction("1", (RED, Value("Pattern", "plain", 0.75)), {"Color": 0.97, "Pattern": 0.61}, 0.875),
+    Prediction("1", (RED, PLAIN), {"Color": 0.97, "Pattern": 0.61}, 0.875),
     Prediction("2", warnings=("photo 1 left out: it is broken",)),
     Prediction("3", coverage=0.0, error="shop.jsonl line 3: expected one JSON object"),
 ]

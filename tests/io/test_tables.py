@@ -113,7 +113,7 @@ def test_changes_are_rows_of_entries(tmp_path: Path, suffix: str) -> None:
     with out.open(encoding="utf-8", newline="") as file:
         header, first, _ = csv.reader(file)
     assert tuple(header) == CHANGE_COLUMNS
-    assert first == ["1", "Color", "differs", "Red; Green", "Sky; Blue", "False", "0.9", "sky", "title", "0", "3"]
+    assert first == ["1", "Color", "differs", "Red; Green", "Sky; Blue", "False", "0.9", "sky", "title", "0", "3", ""]
 
 
 def test_changes_that_nobody_asked_for_go_nowhere() -> None:

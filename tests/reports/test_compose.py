@@ -18,7 +18,8 @@ from attrex.reports.compose import report_page
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.training.train import new_model
-from attrex.types import Prediction, Product
+from attrex.types import Prediction, Product, Value
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,7 @@ def test_values_and_confidences_are_those_of_the_scores(
 ) -> None:
     plain = list(extractor.extract(products[:6], evidence=False))
     report_page(tmp_path / "r.html", products[:6], [("m", extractor)])
-    bare = [replace(p, values=tuple(replace(v, regions=()) for v in p.values)) for p in seen.predictions]
+    bare = [replace(p, values=tuple(replace(v, regions=(), words=()) for v in p.values)) for p in seen.predictions]
     assert bare == plain
 
 
@@ -107,3 +108,35 @@ def test_two_models_side_by_side(extractor: Extractor, products: list[Product], 
 
 def test_a_page_of_no_products(extractor: Extractor, tmp_path: Path) -> None:
     assert report_page(tmp_path / "r.html", [], [("m", extractor)]).exists()
+
+
+def test_cells_that_are_probably_wrong_go_by_their_row_for_an_id_may_come_twice() -> None:
+    shelf = [Product("twice", {"text": "x"}, table={"Color": (c,)}) for c in ("Red", "Blue", "Green")]
+    found = [Prediction("twice", (Value("Color", "blue", sure),)) for sure in (0.7, 0.8, 0.9)]
+    listed = compose._conflicts(shelf, found, ValueNormalizer.fit(shelf))
+    assert [(i, c.product, c.cell, c.value) for i, c in listed] == [
+        (2, "twice", ("Green",), "Blue"),
+        (0, "twice", ("Red",), "Blue"),
+    ]
+
+
+def test_the_page_lists_the_cells_and_shows_their_products(
+    extractor: Extractor, products: list[Product], tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = [shop_view(replace(p, table={"Color": ("none of these",)})) for p in products[:6]]
+    sure = [replace(p, values=tuple(replace(v, confidence=0.9) for v in p.values)) for p in extractor.extract(shelf)]
+    monkeypatch.setattr(compose, "_run", lambda *_: (sure, None))
+    page = report_page(tmp_path / "r.html", shelf, [("m", extractor)], most=1).read_text()
+    index, first = seen.options["conflicts"][0]
+    assert first.product == shelf[index].id
+    assert f'href="#product-{index + 1}"' in page
+    assert f'id="product-{index + 1}"' in page
+
+
+def test_words_and_regions_are_made_for_the_values_that_are_shown(
+    extractor: Extractor, products: list[Product], tmp_path: Path, seen: Seen
+) -> None:
+    report_page(tmp_path / "r.html", products[:3], [("m", extractor)])
+    told = [v for p in seen.predictions for v in p.values]
+    again = [v for p in extractor.extract(products[:3]) for v in p.values]
+    assert [v.words for v in told] == [v.words for v in again]

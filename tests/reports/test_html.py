@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from attrex.errors import DataError
-from attrex.reports.content import sample
+from attrex.filling.conflicts import Conflict
+from attrex.reports.content import MAX_CONFLICTS, listed_conflicts, sample
+from attrex.reports.doubts import excerpt
 from attrex.reports.html import write_report
 from attrex.reports.product import MAX_ROWS, MAX_TEXT
-from attrex.types import Prediction, Product, RegionWeights, Span, Value
+from attrex.types import Prediction, Product, RegionWeights, Span, Value, WordWeight
 
 VOID = {"meta", "img", "input"}
 HOSTILE = "<script>alert('x')</script> \"quoted\" & 'more' $title"
@@ -406,6 +408,149 @@ def test_no_products_make_a_page_too(tmp_path):
     assert page.all("article") == []
 
 
+# --------------------------------------------------------------------------------------- cells that are probably wrong
+
+
+CARE_TEXTS = {"title": "Navy striped cotton shirt", "description": "Wash at 40 degrees."}
+IN_TABLE = Product("shirt-1", CARE_TEXTS, images=(photo(),), table={"color": ("Red",), "care": ("Hand Wash",)})
+WORDS = (WordWeight("description", 0, 4, "Wash", 0.6), WordWeight("title", 13, 19, "cotton", 0.3))
+SAID = Value.from_span(span("color", 0, 4, "Navy"), 0.9, regions=(CORNER,))
+CHOSEN = Value("care", "Machine Wash", 0.8, regions=(CORNER,), decided_by="text", words=WORDS)
+
+
+def conflict(found: Value, cell: str = "Red", product: Product = IN_TABLE, **more: float) -> Conflict:
+    return Conflict(product.id, found.attribute, (cell,), found.value, replace(found, regions=(), words=()), **more)
+
+
+def page_of(tmp_path: Path, *found: Value, product: Product = IN_TABLE, **more: float) -> Page:
+    """The page of one product with these values, all of them in conflict with the table."""
+    doubtful = [(0, conflict(value, product=product, **more)) for value in found]
+    return report(tmp_path, [product], [Prediction(product.id, found)], conflicts=doubtful)
+
+
+def test_a_cell_is_shown_with_the_find_its_photo_and_where_the_product_is(tmp_path: Path) -> None:
+    page = page_of(tmp_path, SAID, others=3, own=0.25)
+    (item,) = page.all("li")
+    assert page.texts("p", "cell") == ["color0.90"]
+    assert page.texts("p", "claim") == ["tableRedfoundNavy"]
+    assert page.texts("p", "excerpt") == ["titleNavy striped cotton shirt"]
+    assert [m["text"] for m in page.all("mark") if "data-rows" not in m and "class" not in m] == ["Navy"]
+    assert "photo 1, top left · 3 other cells with the same two values · 0.25 for the table's value" in item["text"]
+    (thumb,) = page.all("figure", "thumb")
+    assert thumb["data-heat"] == page.all("button", "tile")[0]["data-heat"] == "0:3:ff8000" + "00" * 6
+    (link,) = page.all("a")
+    assert (link["href"], link["text"]) == ("#product-1", "Product 1: shirt-1")
+    assert [a["id"] for a in page.all("article")] == ["product-1"]
+    assert "Cells that are probably wrongmost probably wrong first" in page.texts("h2")
+
+
+def test_what_the_text_does_not_say_is_shown_by_the_words_or_the_photo_that_decided(tmp_path: Path) -> None:
+    page = page_of(tmp_path, CHOSEN)
+    assert page.texts("p", "excerpt") == ["titleNavy striped cotton shirt", "descriptionWash at 40 degrees."]
+    assert "from the text · “Wash”, “cotton”" in page.texts("li")[0]
+    assert "data-heat" not in page.all("figure", "thumb")[0]  # the photo did not decide
+    page = page_of(tmp_path, replace(CHOSEN, decided_by="photo"))
+    assert page.texts("p", "excerpt") == []
+    assert "from the photo · photo 1, top left" in page.texts("li")[0]
+    assert "data-heat" in page.all("figure", "thumb")[0]
+    page = page_of(tmp_path, replace(CHOSEN, decided_by="both"))
+    assert "from both · photo 1, top left · “Wash”, “cotton”" in page.texts("li")[0]
+    assert len(page.texts("p", "excerpt")) == 2
+
+
+@pytest.mark.parametrize(("images", "words"), [((), "No photo"), ((b"no image",), "Photo could not be read")])
+def test_without_a_photo_there_is_a_placeholder(tmp_path: Path, images: tuple[bytes, ...], words: str) -> None:
+    page = page_of(tmp_path, SAID, product=replace(IN_TABLE, images=images))
+    assert page.texts("div", "thumb placeholder") == [words]
+
+
+def test_without_conflicts_there_is_no_section(tmp_path: Path) -> None:
+    page = report(tmp_path, [IN_TABLE], [Prediction("shirt-1", (SAID,))])
+    assert page.all("section", "doubts") == []
+
+
+def test_a_long_list_is_cut_and_says_where_all_of_it_is(tmp_path: Path) -> None:
+    products = [replace(IN_TABLE, id=f"s{i}", images=()) for i in range(MAX_CONFLICTS + 5)]
+    doubtful = [(i, conflict(SAID, product=p)) for i, p in enumerate(products)]
+    page = report(tmp_path, products, [Prediction(p.id, (SAID,)) for p in products], conflicts=doubtful)
+    assert len(page.all("li")) == MAX_CONFLICTS
+    said = page.texts("section", "doubts")[0]
+    assert f"{MAX_CONFLICTS} of {MAX_CONFLICTS + 5}, most probably wrong first: `attrex fill --conflicts FILE`" in said
+
+
+def test_the_products_of_the_list_are_on_the_page_and_links_lead_to_them(tmp_path: Path) -> None:
+    products = [replace(IN_TABLE, id=f"s{i}") for i in range(9)]
+    predictions = [Prediction(p.id, (SAID,)) for p in products]
+    doubtful = [(i, conflict(SAID, product=products[i])) for i in (7, 2, 7, 4)]
+    page = report(tmp_path, products, predictions, conflicts=doubtful, max_products=4)
+    assert len(page.all("article")) == 4
+    links = [(link["href"], link["text"]) for link in page.all("a")]
+    assert [text.split(": ")[1] for _, text in links] == ["s7", "s2", "s7", "s4"]
+    ids = {a["id"]: a["text"] for a in page.all("article")}
+    assert all(text.split(": ")[1] in ids[href[1:]] for href, text in links)
+    assert "4 of 9 products are shown: those with the cells above, of the others taken evenly over all" in page.html
+    page = report(tmp_path, products, predictions, conflicts=doubtful, max_products=2)
+    assert [link["text"].split(": ")[1] for link in page.all("a")] == ["s7", "s2", "s7"]
+
+
+def test_two_models_have_the_conflicts_of_the_first(tmp_path: Path) -> None:
+    found = [Prediction("shirt-1", (SAID,))]
+    page = report(tmp_path, [IN_TABLE], found, other=("B", found), conflicts=[(0, conflict(SAID))])
+    assert "Cells that are probably wrong1stmost probably wrong first" in page.texts("h2")
+
+
+def test_data_in_the_list_are_escaped(tmp_path: Path) -> None:
+    product = Product(HOSTILE, {HOSTILE: HOSTILE}, table={HOSTILE: (HOSTILE,)})
+    found = Value(HOSTILE, HOSTILE, 0.9, decided_by="both", words=(WordWeight(HOSTILE, 0, 8, "<script>", 0.5),))
+    page = page_of(tmp_path, found, product=product)
+    assert len(page.all("script")) == 1
+    assert "<script>alert" not in page.html
+    assert page.texts("p", "excerpt") == [HOSTILE]
+
+
+def test_a_find_that_is_not_what_the_text_says_has_no_excerpt(tmp_path: Path) -> None:
+    assert page_of(tmp_path, Value.from_span(span("color", 1, 5, "Navy"), 0.9)).texts("p", "excerpt") == []
+
+
+def test_products_that_must_be_shown_take_the_place_of_others() -> None:
+    products = [number(str(i)) for i in range(10)]
+    nothing = [[Prediction(p.id)] for p in products]
+    assert sample(products, nothing, 4, {3, 9}) == [0, 3, 5, 9]
+    assert sample(products, nothing, 2, {3, 9}) == [3, 9]
+    labelled = [replace(p, spans=()) for p in products]
+    assert sample(labelled, nothing, 3, {8}) == [0, 1, 8]
+
+
+def test_conflicts_are_listed_as_far_as_their_products_fit() -> None:
+    doubtful = [(i, conflict(SAID)) for i in (5, 1, 5, 3)]
+    assert [i for i, _ in listed_conflicts(doubtful, 2)] == [5, 1, 5]
+    assert listed_conflicts([], 2) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "parts"),
+    [
+        ("a navy shirt", [(2, 6)], ["a ", "[navy]", " shirt"]),
+        ("navy", [(0, 4)], ["[navy]"]),
+        ("navy blue", [(0, 9), (5, 9)], ["[navy blue]"]),
+        ("navy blue", [(0, 6), (4, 9)], ["[navy b]", "[lue]"]),
+        (
+            "word " * 20 + "navy" + " word" * 20,
+            [(100, 104)],
+            [" … " + "word " * 9, "[navy]", " word" * 9 + " … "],
+        ),
+        (
+            "navy" + " word" * 30 + " blue",
+            [(0, 4), (155, 159)],
+            ["[navy]", " word" * 9 + " … " + "word " * 9, "[blue]"],
+        ),
+        ("navy" + "x" * 200, [(0, 4)], ["[navy]", "x" * 50 + " … "]),
+    ],
+)
+def test_an_excerpt_has_the_words_in_their_context(text: str, places: list[tuple[int, int]], parts: list[str]) -> None:
+    assert [f"[{part}]" if is_word else part for part, is_word in excerpt(text, places)] == parts
+
+
 # ----------------------------------------------------------------------------------------------------------- the errors
 
 
@@ -441,3 +586,33 @@ def test_a_value_without_a_place_stands_in_the_table_only(tmp_path):
     assert not any("slim" in text for text in page.texts("mark"))
     assert "which is not what the text says" not in page.html
     assert len(page.all("button", "tile")) == 2  # its heat-map, and the one of the colour
+
+
+def test_what_decided_a_value_and_the_words_for_it_stand_in_the_table_and_light_up_in_the_text(tmp_path):
+    words = (WordWeight("title", 13, 19, "cotton", 0.5), WordWeight("title", 5, 12, "striped", 0.3))
+    fit = Value("fit", "slim", 0.7, regions=(CORNER,), decided_by="both", words=words)
+    care = Value("care", "Hand Wash", 0.6, regions=(CORNER,), decided_by="text", words=words[:1])
+    shade = Value("shade", "dark", 0.5, regions=(CORNER,), decided_by="photo", words=words)
+    astray = Value("size", "XL", 0.4, decided_by="both", words=(replace(words[0], text="wool"),))
+    product = replace(SHIRT, spans=None)
+    page = report(tmp_path, [product], [Prediction("shirt-1", (FOUND.values[0], fit, care, shade, astray))])
+    rows = {r["data-attribute"]: r for r in page.all("tr") if "data-attribute" in r}
+    assert rows["fit"]["text"].endswith("not in the textfrom both · photo 1, top left · “cotton”, “striped”")
+    assert rows["care"]["text"].endswith("not in the textfrom the text · “cotton”")
+    assert rows["shade"]["text"].endswith("not in the textfrom the photo · photo 1, top left")
+    spoke = {s["text"]: s["data-spoke"] for s in page.all("span") if "data-spoke" in s}
+    assert spoke == {
+        "cotton": f"{rows['care']['data-rows']} {rows['fit']['data-rows']}",
+        "striped": rows["fit"]["data-rows"],
+    }
+    assert page.texts("p", "text") == ["Navy striped cotton shirt"]
+    assert page.all("button", "tile", data_label="fit: slim (0.70, from both)")
+
+
+def test_a_value_has_the_shops_word_beside_the_texts(tmp_path):
+    named = replace(FOUND.values[0], value="Navy Blue", decided_by="text")
+    page = report(tmp_path, [SHIRT], [Prediction("shirt-1", (named, replace(FOUND.values[1], value="Striped")))])
+    assert page.texts("small", "named") == [" → Navy Blue"]
+    assert "NavyNavy" not in page.html
+    (color,) = (r for r in page.all("tr", data_attribute="color"))
+    assert color["text"].startswith("colorNavy → Navy Blue0.95")

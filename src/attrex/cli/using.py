@@ -88,6 +88,9 @@ def fill_command(
     ],
     out: Annotated[Path, typer.Option(help="The filled table: .csv, .jsonl or .parquet, a row per product.")],
     changes: Annotated[Path | None, typer.Option(help="Every value and what became of it, .csv or .jsonl.")] = None,
+    conflicts: Annotated[
+        Path | None, typer.Option(help="Filled cells that are probably wrong, most probably first, .csv or .jsonl.")
+    ] = None,
     catalog: Annotated[
         list[str] | None,
         typer.Option(
@@ -140,13 +143,15 @@ def fill_command(
     read = (table, found, lexicon, source.shop, *(catalog or ()))
     check_out(out, TABLE_SUFFIXES, *read, option="--out")
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
-    check_out(report, (), *read, out, changes, option="--report")
+    check_out(conflicts, CHANGES_SUFFIXES, *read, out, changes, option="--conflicts")
+    check_out(report, (), *read, out, changes, conflicts, option="--report")
     shop, whole = source.shop_of(model), source.whole()
     filling = pipeline.fill(
         source.products(table, shop),
         found,
         out,
         changes=changes,
+        conflicts=conflicts,
         model=model,
         shop=shop,
         catalog=[whole.products(file, shop, split=part_of(file, "train")) for file in catalog or ()],
@@ -160,7 +165,8 @@ def fill_command(
     )
     console.print(fill_screen(filling.report, everything))
     save_json(report, filling.report.to_json(), "report")
-    note((f"changes: {changes}\n" if changes else "") + f"table: {out}")
+    written = {"changes": changes, "conflicts": conflicts, "table": out}
+    note("\n".join(f"{what}: {path}" for what, path in written.items() if path))
 
 
 @reads_products(limit=500)

@@ -15,7 +15,7 @@ from attrex.evaluation.evaluate import evaluate_extractor
 from attrex.evaluation.metrics import Scores
 from attrex.filling.changes import write_filled
 from attrex.filling.fill import fill_table
-from attrex.filling.report import FillReport
+from attrex.filling.report import FillReport, attributes_asked, found_kinds
 from attrex.inference.extractor import Extractor
 from attrex.io.atomic import write_json
 from attrex.io.predictions import PredictionFile
@@ -99,7 +99,7 @@ def run(
 
     filled, changes = out / "filled.csv", out / "changes.csv"
     _note_step(progress, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
-    cells = fill_blanks(training, test, result.predictions, filled, changes, shop)
+    cells = fill_blanks(training, test, result.predictions, filled, changes, extractor.model.shop)
 
     _note_step(progress, 5, "writing the report")
     models = [(str(model), extractor)]
@@ -119,7 +119,10 @@ def fill_blanks(
     """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well."""
     normalizer = ValueNormalizer.fit(known, shop=shop)
     normalizer.refine(products, found)
-    return write_filled(fill_table(products, found, normalizer), out, changes, order=normalizer.attributes)
+    kinds = found_kinds(value for prediction in found for value in prediction.values)
+    report = FillReport(asked=attributes_asked(kinds, shop.schema))
+    rows = fill_table(products, found, normalizer)
+    return write_filled(rows, out, changes, order=normalizer.attributes, report=report)
 
 
 def color_accuracy(

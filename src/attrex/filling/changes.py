@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from attrex.filling.conflicts import CONFLICT_COLUMNS, Conflict
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow
 from attrex.filling.report import FillReport
 from attrex.io.atomic import atomic_write
@@ -49,14 +51,29 @@ def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Call
     if path is None:
         yield lambda entries: None
         return
+    with _rows_file(path, CHANGE_COLUMNS, separator) as write:
+        yield lambda entries: write(entry.to_json() for entry in entries)
+
+
+def write_conflicts(path: Path, conflicts: Iterable[Conflict], separator: str = SEPARATOR) -> None:
+    """A row for each conflict, in their order, CSV or JSONL."""
+    with _rows_file(path, CONFLICT_COLUMNS, separator) as write:
+        write(conflict.to_json() for conflict in conflicts)
+
+
+@contextmanager
+def _rows_file(
+    path: Path, columns: Sequence[str], separator: str
+) -> Iterator[Callable[[Iterable[Mapping[str, Any]]], None]]:
+    """Somewhere to write rows with these columns to, CSV or JSONL; in CSV a list is joined by ``separator``."""
     as_table = path.suffix.lower() == ".csv"
     with atomic_write(path) as file:
         table = csv.writer(file)
         if as_table:
-            table.writerow(CHANGE_COLUMNS)
+            table.writerow(columns)
 
-        def write(entries: Iterable[Entry]) -> None:
-            for row in (entry.to_json() for entry in entries):
+        def write(rows: Iterable[Mapping[str, Any]]) -> None:
+            for row in rows:
                 if as_table:
                     table.writerow(separator.join(v) if isinstance(v, list) else v for v in row.values())
                 else:

@@ -30,8 +30,11 @@ class Outcome(StrEnum):
     BELOW = "below"  #: not filled in, nor compared: its confidence does not reach the limit
 
 
-CHANGE_COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", "text", "field", "start", "end")
-"""The row of a value in a file of changes; the last four are empty for a value that the text does not say."""
+PLACE_COLUMNS = ("text", "field", "start", "end", "decided_by")
+"""What a find stands on: the first four are empty for a value that the text does not say, the last one for a model
+without a value head."""
+CHANGE_COLUMNS = ("id", "attribute", "outcome", "cell", "value", "known", "confidence", *PLACE_COLUMNS)
+"""The row of a value in a file of changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,18 @@ class Entry:
     value: str  #: the table's word for the find; if it has none, the text's
     known: bool  #: whether it has one
     found: Value
+    in_cell: bool = False  #: whether it is one of the cell's values, in whatever spelling
 
     def to_json(self) -> dict[str, Any]:
-        found = self.found
         change = (self.product, self.attribute, self.outcome.value, list(self.cell), self.value, self.known)
-        place = (s.text, s.field, s.start, s.end) if (s := found.source) else (None,) * 4
-        return dict(zip(CHANGE_COLUMNS, (*change, round(found.confidence, 4), *place), strict=True))
+        row = (*change, round(self.found.confidence, 4), *place_of(self.found))
+        return dict(zip(CHANGE_COLUMNS, row, strict=True))
+
+
+def place_of(found: Value) -> tuple[Any, ...]:
+    """What a find stands on, as :data:`PLACE_COLUMNS`."""
+    place = (s.text, s.field, s.start, s.end) if (s := found.source) else (None,) * 4
+    return (*place, found.decided_by)
 
 
 class NamedValue(NamedTuple):
@@ -142,7 +151,7 @@ def _entries(
         else:
             outcome = Outcome.FURTHER if full else Outcome.FILLED
             full = full or normalizer.is_single_valued(attribute)
-        yield Entry(product, attribute, outcome, cell or (), value, is_known, found)
+        yield Entry(product, attribute, outcome, cell or (), value, is_known, found, in_cell=key in own)
 
 
 def _written(text: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from attrex.filling.fill import MIN_CONFIDENCE, FilledRow, Outcome
+from attrex.shop.schema import Schema
+from attrex.types import Value
 
 if TYPE_CHECKING:
     from attrex.inference.selection import Cutoff
@@ -36,6 +38,10 @@ class FillReport:
     below: Counter[str] = field(default_factory=Counter)  #: attribute -> of them, those below the limit
     left: Counter[str] = field(default_factory=Counter)
     """attribute -> blank cells left to people: something was found, and even the surest find is below the limit"""
+    found_in: Counter[str] = field(default_factory=Counter)  #: attribute -> blank cells with any find
+    conflicts: Counter[str] = field(default_factory=Counter)
+    """attribute -> filled cells that are probably wrong (:mod:`attrex.filling.conflicts`)"""
+    asked: Collection[str] = ()  #: attributes that a value head was asked for (:func:`attributes_asked`)
     min_confidence: float = MIN_CONFIDENCE  #: the limit that was asked for
     cutoffs: Mapping[str, Cutoff] | None = None  #: attribute -> the limit, in place of one for all
 
@@ -51,10 +57,13 @@ class FillReport:
         self.finds.update(e.attribute for e in row.entries)
         self.below.update(e.attribute for e in row.entries if e.outcome == Outcome.BELOW)
         for entry in {e.attribute: e for e in reversed(row.entries)}.values():  # the surest of each cell
+            is_blank = entry.attribute in filled or entry.attribute not in row.table
+            self.found_in[entry.attribute] += is_blank
             if entry.outcome == Outcome.BELOW:
-                self.left[entry.attribute] += entry.attribute not in row.table
+                self.left[entry.attribute] += is_blank
             elif entry.cell:
                 self.surest[entry.attribute][entry.outcome == Outcome.AGREES] += 1
+                self.conflicts[entry.attribute] += entry.outcome == Outcome.DIFFERS
         blank = (Outcome.FILLED, Outcome.UNKNOWN)
         self.unknown.update({(e.attribute, e.value) for e in row.entries if not e.known and e.outcome in blank})
 
@@ -87,6 +96,25 @@ class FillReport:
         blank = self.blank(attribute)
         return self.outcomes[attribute][Outcome.FILLED] / blank if blank else None
 
+    def blank_cells(self, attribute: str) -> dict[str, int]:
+        """What became of the attribute's blank cells; each counts once.
+
+        - ``filled``: it has a value now.
+        - ``unknown``: the table has no word for what was found, and only known ones were asked for.
+        - ``left``: what was found is below the limit.
+        - ``does_not_apply``: a value head was asked, and found the product to have no value of the attribute.
+        - ``no_evidence``: nothing was found, and no value head was asked.
+        """
+        filled, left, found = self.outcomes[attribute][Outcome.FILLED], self.left[attribute], self.found_in[attribute]
+        silent, asked = self.blank(attribute) - found, attribute in self.asked
+        return {
+            "filled": filled,
+            "unknown": found - filled - left,
+            "left": left,
+            "does_not_apply": silent if asked else 0,
+            "no_evidence": 0 if asked else silent,
+        }
+
     @property
     def filled(self) -> int:
         """Cells that were blank, and are not now."""
@@ -112,7 +140,8 @@ class FillReport:
             "attributes": {
                 a: {"before": self.before[a], "after": self.before[a] + self.outcomes[a][Outcome.FILLED]}
                 | {outcome.value: self.outcomes[a][outcome] for outcome in Outcome}
-                | {"agreement": self.agreement(a), "blank": self.blank(a), "left": self.left[a]}
+                | {"agreement": self.agreement(a), "conflicts": self.conflicts[a], "blank": self.blank(a)}
+                | {key: n for key, n in self.blank_cells(a).items() if key not in ("filled", "unknown")}
                 | ({} if self.cutoffs is None else {"cutoff": self._cutoff(a)})
                 for a in self.attributes
             },
@@ -125,3 +154,26 @@ class FillReport:
         if cutoff is None:
             return None
         return cutoff.to_json() | {"share_of_finds": cutoff.share, "share_of_blank": self.filled_share(attribute)}
+
+
+class FoundKind(NamedTuple):
+    """What there is of values, to be told in one pass over predictions (:func:`found_kinds`)."""
+
+    attribute: str
+    said: bool  #: whether the text says them
+    decided: bool  #: whether something tells what decided them: a value head does
+
+
+def found_kinds(values: Iterable[Value]) -> set[FoundKind]:
+    """Which kinds of values there are."""
+    return {FoundKind(v.attribute, v.source is not None, v.decided_by is not None) for v in values}
+
+
+def attributes_asked(found: Iterable[FoundKind], schema: Schema) -> frozenset[str]:
+    """The attributes that the value head which found the values was asked for: those whose options it knows.
+
+    None where the values are of a model without a value head.
+    """
+    decided = [kind for kind in found if kind.decided]
+    options = {kind.attribute for kind in decided if not kind.said}  # what the text does not say is an option
+    return frozenset(options.union(a.name for a in schema.attributes if a.options) if decided else ())

@@ -18,6 +18,7 @@ from attrex.types import Prediction
 
 if TYPE_CHECKING:
     from attrex.evaluation.parity import Parity
+    from attrex.filling.conflicts import Conflict
     from attrex.filling.fill import FilledRow
     from attrex.filling.report import FillReport
     from attrex.inference.extractor import Attributes
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from attrex.io.predictions import PredictionCounts
     from attrex.pipeline.given import ModelSource
     from attrex.vocabulary.lexicon import Lexicon
+    from attrex.vocabulary.normalizer import ValueNormalizer
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ class Filling:
     report: FillReport
     path: Path | None = None
     rows: Sequence[FilledRow] = field(default=(), repr=False)  #: where there is no file
+    conflicts: Sequence[Conflict] = field(default=(), repr=False)
+    """Filled cells that are probably wrong, most probably first; of a table in a file, only if they are in one, too"""
 
 
 def fill(
@@ -147,6 +151,7 @@ def fill(
     out: str | Path | None = None,
     *,
     changes: str | Path | None = None,
+    conflicts: str | Path | None = None,
     model: str | Path | None = None,
     shop: Shop | str | Path | None = None,
     catalog: Sequence[ProductSource] = (),
@@ -165,6 +170,7 @@ def fill(
     :param predictions: what :func:`extract` returned or wrote for them.
     :param out: the filled table, .csv, .jsonl or .parquet; None: rows are kept in memory.
     :param changes: where every value and what became of it goes, .csv or .jsonl.
+    :param conflicts: where filled cells that are probably wrong go, most probably first, .csv or .jsonl.
     :param model: the model that read the products: it knows the shop's words from its training, and the shop.
     :param catalog: more products with their table to learn the shop's words from.
     :param lexicon: what the texts call the values; a model knows its own.
@@ -177,15 +183,14 @@ def fill(
     :param known_only: fill with values that the table, shop or lexicon has, and no others.
     :param limit: only the first so many predictions, where ``table`` is read so far.
     """
-    from attrex.filling.changes import CHANGES_SUFFIXES, write_filled
+    from attrex.filling.changes import CHANGES_SUFFIXES, write_conflicts, write_filled
+    from attrex.filling.conflicts import most_probable_first
     from attrex.filling.fill import MIN_CONFIDENCE, fill_table
-    from attrex.filling.report import FillReport
-    from attrex.inference.directory import locate_model
+    from attrex.filling.report import FillReport, attributes_asked, found_kinds
     from attrex.inference.selection import load_held_out
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
     from attrex.shop.cells import ColumnCounts
-    from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
     if model is not None and lexicon is not None:
         raise ConfigError("a model knows the words of its lexicon from its training; give model or lexicon")
@@ -194,22 +199,15 @@ def fill(
     sources = (table, predictions, shop, lexicon, *catalog)
     check_out(out, TABLE_SUFFIXES, *sources)
     check_out(changes, CHANGES_SUFFIXES, *sources, out, option="changes")
-    _check_fill(out, changes, limit)
+    check_out(conflicts, CHANGES_SUFFIXES, *sources, out, changes, option="conflicts")
+    _check_fill(out, {"changes": changes, "conflicts": conflicts}, limit, model)
     _check_limits(min_confidence, precision, pool, cutoffs, model)
-    if model is not None and not isinstance(model, str | Path):
-        raise ConfigError(
-            f"model should be a model directory or a hub name, got {type(model).__name__}: the shop's words are read "
-            "from files of the directory"
-        )
     shop = shop_of(shop, model)
     if model is not None and precision is not None:
         cutoffs = load_held_out(model).cutoffs(precision, pool=pool)
     limit_of_all = MIN_CONFIDENCE if min_confidence is None else min_confidence
     report = FillReport(min_confidence=limit_of_all, cutoffs=cutoffs)
-    if model is not None:
-        normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
-    else:
-        normalizer = ValueNormalizer.fit(shop=shop, lexicon=lexicon_of(lexicon))
+    normalizer = _normalizer_of(model, shop, lexicon)
     for source in catalog:
         normalizer.refine(track(products_of(source, shop), "learning the words", progress))
     products = products_of(table, shop)
@@ -221,7 +219,9 @@ def fill(
 
     counts = ColumnCounts()
     normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
-    _check_all_cells_read(counts.unread, [*normalizer.attributes, *(v.attribute for p in read() for v in p.values)])
+    kinds = found_kinds(value for prediction in read() for value in prediction.values)
+    _check_all_cells_read(counts.unread, [*normalizer.attributes, *(kind.attribute for kind in kinds)])
+    report.asked = attributes_asked(kinds, (shop if model is None else shop_of(None, model)).schema)
     rows = fill_table(
         track(products, "filling", progress),
         read(),
@@ -230,29 +230,63 @@ def fill(
         cutoffs=cutoffs,
         known_only=known_only,
     )
+    contradicted: list[Conflict] = []
+    if out is None or conflicts is not None:
+        rows = _noting_conflicts(rows, contradicted)
     if out is None:
         kept = list(rows)
         for row in kept:
             report.add(row)
-        return Filling(report, rows=kept)
+        return Filling(report, rows=kept, conflicts=most_probable_first(contradicted))
+    separator = shop.cells.separator or SEPARATOR
     write_filled(
         rows,
         Path(out),
         Path(changes) if changes else None,
         id_column=shop.columns.id,
         order=normalizer.attributes,
-        separator=shop.cells.separator or SEPARATOR,
+        separator=separator,
         report=report,
     )
-    return Filling(report, Path(out))
+    listed = most_probable_first(contradicted)
+    if conflicts is not None:
+        write_conflicts(Path(conflicts), listed, separator)
+    return Filling(report, Path(out), conflicts=listed)
 
 
-def _check_fill(out: str | Path | None, changes: str | Path | None, limit: int | None) -> None:
-    """Raise :class:`ConfigError` for what a filling cannot do."""
-    if changes is not None and out is None:
-        raise ConfigError("changes are written beside the table; give out, too, or read them in the rows")
+def _normalizer_of(model: str | Path | None, shop: Shop, lexicon: Lexicon | str | Path | None) -> ValueNormalizer:
+    """What knows the shop's words: a model's, or one of shop and lexicon alone."""
+    from attrex.inference.directory import locate_model
+    from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
+
+    if model is not None:
+        return ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
+    return ValueNormalizer.fit(shop=shop, lexicon=lexicon_of(lexicon))
+
+
+def _noting_conflicts(rows: Iterable[FilledRow], conflicts: list[Conflict]) -> Iterator[FilledRow]:
+    """The rows, whose conflicts are put into the list while they pass."""
+    from attrex.filling.conflicts import conflicts_of
+
+    for row in rows:
+        conflicts += conflicts_of(row)
+        yield row
+
+
+def _check_fill(
+    out: str | Path | None, beside: Mapping[str, str | Path | None], limit: int | None, model: str | Path | None
+) -> None:
+    """Raise :class:`ConfigError` for what a filling cannot do; ``beside``: further files, by the argument's name."""
+    for name, path in beside.items():
+        if path is not None and out is None:
+            raise ConfigError(f"{name} are written beside the table; give out, too, or read them in what is returned")
     if limit is not None and limit < 1:
         raise ConfigError(f"limit should be 1 or more, or None for all predictions, got {limit}")
+    if model is not None and not isinstance(model, str | Path):
+        raise ConfigError(
+            f"model should be a model directory or a hub name, got {type(model).__name__}: the shop's words are read "
+            "from files of the directory"
+        )
 
 
 def _check_limits(

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from attrex.evaluation.evaluate import evaluate_extractor
+from attrex.filling.conflicts import conflicts_of, most_probable_first
+from attrex.filling.fill import fill_table
 from attrex.inference.extractor import Extractor
-from attrex.reports.content import sample
+from attrex.reports.content import NumberedConflict, listed_conflicts, sample
 from attrex.reports.html import write_report
 from attrex.types import Prediction, Product
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 
 def report_page(
@@ -32,16 +35,20 @@ def report_page(
         predictions, scored = _run(extractor, products, photos)
         runs.append(predictions)
         scores.append(scored)
+    conflicts = _conflicts(products, runs[0], models[0][1].model.normalizer)
+    first = {i for i, _ in listed_conflicts(conflicts, most)}
     # Region weights only for the products that are shown: for a large catalogue they would be most of the memory.
-    shown = sample(products, list(zip(*runs, strict=True)), most)
+    shown = sample(products, list(zip(*runs, strict=True)), most, first)
     for run, (_, extractor) in zip(runs, models, strict=True):
         looked = extractor.extract([products[i] for i in shown], photos=photos)
         for i, again in zip(shown, looked, strict=True):
             # All else stays: confidences differ in the last digits with the batch a product is in, and what the page
             # shows is chosen by them.
-            regions = {(v.attribute, v.value, v.key): v.regions for v in again.values}
-            values = (replace(v, regions=regions.get((v.attribute, v.value, v.key), v.regions)) for v in run[i].values)
-            run[i] = replace(run[i], values=tuple(values))
+            looked_at = {(v.attribute, v.value, v.key): v for v in again.values}
+            values = ((v, looked_at.get((v.attribute, v.value, v.key), v)) for v in run[i].values)
+            run[i] = replace(
+                run[i], values=tuple(replace(v, regions=seen.regions, words=seen.words) for v, seen in values)
+            )
     names = _names(models)
     return write_report(
         path,
@@ -54,7 +61,20 @@ def report_page(
         other_scores=scores[1] if len(models) > 1 else None,
         notes=_notes(extractor for _, extractor in models) | ({} if photos else {"photos": "not read"}),
         max_products=most,
+        conflicts=conflicts,
     )
+
+
+def _conflicts(
+    products: Sequence[Product], predictions: Sequence[Prediction], normalizer: ValueNormalizer
+) -> list[NumberedConflict]:
+    """The cells that are probably wrong, most probably first."""
+    # fill_table goes by ids, of which one may come twice
+    numbered = [replace(product, id=str(i)) for i, product in enumerate(products)]
+    found = [replace(prediction, id=str(i)) for i, prediction in enumerate(predictions)]
+    rows = fill_table(numbered, found, normalizer)
+    listed = most_probable_first(conflict for row in rows for conflict in conflicts_of(row))
+    return [(int(c.product), replace(c, product=products[int(c.product)].id)) for c in listed]
 
 
 def _run(

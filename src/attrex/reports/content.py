@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from attrex.filling.conflicts import Conflict
 from attrex.reports.markup import Html, bdi, el, join, ordinal
-from attrex.types import Prediction, Product, Value
+from attrex.types import Prediction, Product, Value, WordWeight
 
 ProductRun = Sequence[Prediction]
 """The predictions of one model, parallel to the products."""
 ScoreTree = Mapping[str, Any]
 """What ``attrex evaluate --json`` writes."""
 SIGNS = {"right": "✓", "wrong": "✗", "missed": "missed", "found": "", "": ""}
+DECIDED = {"text": "from the text", "photo": "from the photo", "both": "from both"}
+"""What a value of a value head hangs on, in words (:data:`~attrex.types.DECIDED_BY`)."""
+MAX_CONFLICTS = 50  #: cells that are probably wrong, of which the page tells
+NumberedConflict = tuple[int, Conflict]
+"""The index of the product, and a cell of it."""
+
+
+def words_for(value: Value | None) -> tuple[WordWeight, ...]:
+    """The words that spoke for a value which the text does not say; none where the photo alone decided."""
+    return () if value is None or value.decided_by == "photo" else value.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +82,37 @@ def value_rows(product: Product, predictions: Sequence[Prediction]) -> list[Valu
     return rows
 
 
-def sample(products: Sequence[Product], predictions: Sequence[Sequence[Prediction]], limit: int) -> list[int]:
+def listed_conflicts(conflicts: Sequence[NumberedConflict], limit: int) -> list[NumberedConflict]:
+    """The first :data:`MAX_CONFLICTS`, as far as a page of at most ``limit`` products can show all that they are of."""
+    listed = conflicts[:MAX_CONFLICTS]
+    shown = [*dict.fromkeys(i for i, _ in listed)][:limit]
+    return [(i, conflict) for i, conflict in listed if i in shown]
+
+
+def sample(
+    products: Sequence[Product],
+    predictions: Sequence[Sequence[Prediction]],
+    limit: int,
+    first: Collection[int] = (),
+) -> list[int]:
     """Which products a page of at most ``limit`` shows, as indices in input order.
 
-    ``predictions``: for each product one per model. With labels, products with mistakes come first, then those with the
-    lowest confidence; without labels they are taken evenly over the input.
+    ``predictions``: for each product one per model. ``first``: at most ``limit`` that are shown in any case. With
+    labels, products with mistakes come first, then those with the lowest confidence; without labels they are taken
+    evenly over the input.
     """
     n = len(products)
     if n <= limit:
         return list(range(n))
+    others, room = [i for i in range(n) if i not in first], limit - len({*first})
     if all(p.spans is None for p in products):
-        return [i * n // limit for i in range(limit)]
+        return sorted({*first, *(others[j * len(others) // room] for j in range(room))})
 
     def urgency(i: int) -> tuple[bool, float]:
         rows = value_rows(products[i], predictions[i])
         return (not any(r.mistake for r in rows), min((r.confidence for r in rows), default=1.0))
 
-    return sorted(sorted(range(n), key=urgency)[:limit])
+    return sorted({*first, *sorted(others, key=urgency)[:room]})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from string import Template
 
 from attrex.errors import DataError
 from attrex.io.atomic import write_bytes
-from attrex.reports.content import Page, ProductRun, ScoreTree, sample
+from attrex.reports.content import NumberedConflict, Page, ProductRun, ScoreTree, listed_conflicts, sample
+from attrex.reports.doubts import doubts
 from attrex.reports.markup import Html, cut, el, join
 from attrex.reports.product import product_article
 from attrex.reports.summary import cards, chart, top
@@ -36,12 +37,14 @@ def write_report(
     notes: Mapping[str, str] | None = None,
     max_products: int = 200,
     image_size: int = 256,
+    conflicts: Sequence[NumberedConflict] = (),
 ) -> Path:
     """Write the page for one model, or for two side by side, and return its path.
 
     ``predictions`` (and those of ``other``) are parallel to ``products``; labels in ``Product.spans`` are compared with
     them. ``scores`` is what ``attrex evaluate --json`` writes. ``notes``: facts for the head of the page. At most
     ``max_products`` are shown, chosen by :func:`sample`; the summary is over all. ``image_size``: pixels a side.
+    ``conflicts``: cells that are probably wrong by ``predictions``, most probably first.
     Raises :class:`DataError` where products and predictions do not belong together or the file cannot be written.
     """
     if max_products < 1:
@@ -52,14 +55,17 @@ def write_report(
     for name, run in zip(names, runs, strict=True):
         _check_ids(products, run, name)
     page = Page(tuple(names), _hues(products, runs), image_size)
-    chosen = sample(products, list(zip(*runs, strict=True)), max_products)
+    listed = listed_conflicts(conflicts, max_products)
+    chosen = sample(products, list(zip(*runs, strict=True)), max_products, {i for i, _ in listed})
     labelled = any(p.spans is not None for p in products)
     how = "those with mistakes first, then the least sure" if labelled else "taken evenly over all"
+    how = f"those with the cells above, of the others {how}" if listed else how
     part = f"{len(chosen):,} of {len(products):,} products are shown: {how}. The summary is over all of them."
     summary = [
         top(page, title, notes or {}),
         cards(products, runs, all_scores),
         chart(page, runs, all_scores),
+        doubts(page, products, predictions, listed, len(conflicts)),
         len(chosen) < len(products) and el("p", part, cls="note sampled"),
     ]
     incomplete = any(products[i].spans is not None and not products[i].complete for i in chosen)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from attrex.errors import DataError
-from attrex.reports.content import SIGNS, Page, ValueRow
+from attrex.reports.content import DECIDED, SIGNS, Page, ValueRow, words_for
 from attrex.reports.markup import MAX_LABEL, ORDINALS, Html, bdi, cut, el, ordinal
 from attrex.types import ImageSource, Product, RegionWeights, Value
 
@@ -79,6 +79,40 @@ def peak(evidence: RegionWeights) -> str:
     return f"photo {evidence.image + 1}, {' '.join(filter(None, (down, across))) or 'centre'}"
 
 
+def evidence(product: Product, value: Value | None) -> str:
+    """What a value hangs on, where its heat-map is warmest, and the words that spoke for it; empty: nothing tells."""
+    if value is None:
+        return ""
+    by, grids = value.decided_by, grids_of(product, value)
+    parts = [DECIDED[by]] if by else []
+    parts += [peak(grids[0])] if grids and by != "text" else []
+    parts.append(", ".join(f"“{cut(word.text)}”" for word in words_for(value)))
+    return " · ".join(filter(None, parts))
+
+
+def packed(grids: Sequence[RegionWeights]) -> str:
+    """Heat-maps as the page unpacks them: image:columns:hex of each, two hexadecimal digits a weight, row by row."""
+    return " ".join(
+        f"{g.image}:{len(g.weights[0])}:{bytes(round(255 * min(max(w, 0), 1)) for r in g.weights for w in r).hex()}"
+        for g in grids
+    )
+
+
+def thumbnail(product: Product, value: Value, size: int) -> Html:
+    """The photo that speaks most for a value, small, and beside it its heat-map, but not where the text decided."""
+    grids = grids_of(product, value)[:1] if value.decided_by != "text" else []
+    if not product.images:
+        return el("div", "No photo", cls="thumb placeholder")
+    number = grids[0].image if grids else 0
+    try:
+        data = base64.b64encode(_jpeg(product.images[number], size)).decode()
+    except DataError:  # the reason stands at the product
+        return el("div", "Photo could not be read", cls="thumb placeholder failed")
+    photo = el("img", src=f"data:image/jpeg;base64,{data}", alt=f"Photo {number + 1} of {cut(product.id)}")
+    canvas = grids and el("canvas", aria_hidden="true")
+    return el("figure", photo, canvas or None, cls="thumb", data_heat=packed(grids) or None)
+
+
 def heatmap_tiles(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html | None:
     """Figure 6 and 7 of the paper: a column per value with its words on top, a row per model."""
     columns = [(i, r) for i, r in enumerate(rows) if any(grids_of(product, v) for v in r.found)]
@@ -98,12 +132,8 @@ def _tile(page: Page, product: Product, index: int, row: ValueRow, model: int) -
     if value is None or not grids:
         return el("div", "no heat-map" if value else status or "not found", cls=f"blank {status}")
     which = f"{ORDINALS[model]} · " if page.two else ""
-    label = f"{which}{cut(row.attribute)}: {cut(row.text)} ({value.confidence:.2f})"
-    # image:columns:hex of each heat-map, two hexadecimal digits a weight, row by row
-    heat = " ".join(
-        f"{g.image}:{len(g.weights[0])}:{bytes(round(255 * min(max(w, 0), 1)) for r in g.weights for w in r).hex()}"
-        for g in grids
-    )
+    by = f", {DECIDED[value.decided_by]}" if value.decided_by else ""
+    label = f"{which}{cut(row.attribute)}: {cut(row.text)} ({value.confidence:.2f}{by})"
     caption = el("small", f"{value.confidence:.2f} {SIGNS[status]}")
     return el(
         "button",
@@ -113,7 +143,7 @@ def _tile(page: Page, product: Product, index: int, row: ValueRow, model: int) -
         type="button",
         data_rows=index,
         data_model=model,
-        data_heat=heat,
+        data_heat=packed(grids),
         data_label=label,
         aria_label=f"heat-map of {label}: {peak(grids[0])}",
     )

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from attrex.reports.content import SIGNS, Page, ValueRow, value_rows
+from attrex.reports.content import SIGNS, Page, ValueRow, value_rows, words_for
 from attrex.reports.markup import ORDINALS, Html, bar, bdi, counted, cut, el
-from attrex.reports.photos import grid_fault, grids_of, heatmap_tiles, peak, photos
-from attrex.types import Prediction, Product
+from attrex.reports.photos import evidence, grid_fault, heatmap_tiles, photos
+from attrex.types import Prediction, Product, WordWeight
 
 MAX_TEXT = 4_000  #: characters of one text field that are shown
 LONG_TEXT = 1_200  #: characters from which on a text scrolls in a box of its own
 MAX_ROWS = 200  #: values of one product that are shown
 MAX_CHIPS = 40  #: attributes of a range, or cells of the shop's table, that are shown
+
+
+def anchor(number: int) -> str:
+    """Where the ``number``-th product is on the page."""
+    return f"product-{number}"
 
 
 def product_article(page: Page, number: int, product: Product, predictions: Sequence[Prediction]) -> Html:
@@ -47,6 +52,7 @@ def product_article(page: Page, number: int, product: Product, predictions: Sequ
             _chips("shop's table", chips),
             cls="body",
         ),
+        id=anchor(number),
         tabindex=-1,
         data_marked=marked,
     )
@@ -82,8 +88,11 @@ def _reading(page: Page, product: Product, prediction: Prediction, rows: Sequenc
     scores = sorted(prediction.range.items(), key=lambda item: -item[1])
     texts = []
     for name, text in product.fields.items():
-        inside = [(i, r) for i, r in enumerate(rows) if r.field == name]
-        texts += [len(product.fields) > 1 and el("p", bdi(name), cls="key"), _marked_text(page, text, inside, model)]
+        said = [(i, r) for i, r in enumerate(rows) if r.field == name]
+        words = [(i, word) for i, r in enumerate(rows) for word in words_for(r.found[model]) if word.field == name]
+        spoke = [(i, word) for i, word in words if text[word.start : word.end] == word.text]
+        marked = _marked_text(page, text, said, spoke, model)
+        texts += [len(product.fields) > 1 and el("p", bdi(name), cls="key"), marked]
     return el(
         "section",
         page.two and el("h3", page.name(model)),
@@ -108,15 +117,17 @@ def _value_table(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html
 
 
 def _value_row(page: Page, product: Product, index: int, row: ValueRow) -> Html:
-    peaks = [peak(grids[0]) for grids in (grids_of(product, v) for v in row.found) if grids]
+    said = [evidence(product, value) for value in row.found]
     unequal = row.differs and el("span", "≠", cls="unequal", title="they differ")
+    words = [v.value for v in row.found if v and v.value.casefold() != " ".join(row.text.split()).casefold()]
+    named = [el("small", " → ", bdi(word), cls="named") for word in dict.fromkeys(words)]
     return el(
         "tr",
         el("th", page.label(row.attribute), scope="row"),
-        el("td", bdi(row.text), unequal),
+        el("td", bdi(row.text), *named, unequal),
         *(_confidence_cell(row, m) for m in range(len(row.found))),
         el("td", _where(row), cls="where"),
-        el("td", " / ".join(dict.fromkeys(peaks)) or "–", cls="where"),
+        el("td", " / ".join(filter(None, dict.fromkeys(said))) or "–", cls="where"),
         data_rows=index,
         data_attribute=cut(row.attribute),
         data_confidence=round(row.confidence, 4),
@@ -139,8 +150,13 @@ def _confidence_cell(row: ValueRow, model: int) -> Html:
 # --- texts with marks -------------------------------------------------------------------------------------------------
 
 
-def _marked_text(page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], model: int) -> Html:
-    """A text with its values marked; each has an underline of its own, so that overlapping ones stay visible."""
+def _marked_text(
+    page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], spoke: Sequence[tuple[int, WordWeight]], model: int
+) -> Html:
+    """A text with its values marked; each has an underline of its own, so that overlapping ones stay visible.
+
+    ``spoke``: words that spoke for values which the text does not say; they show when one points at such a value.
+    """
     marked = [(i, r) for i, r in rows if r.fits and r.status(model)]
     shown = [(i, r) for i, r in marked if r.start < MAX_TEXT]
     ends: list[int] = []  # of the last value over each underline
@@ -151,11 +167,14 @@ def _marked_text(page: Page, text: str, rows: Sequence[tuple[int, ValueRow]], mo
         lanes.append(lane)
     depth = max(lanes, default=0) + 1
     edges = [0, len(text), *(r.start for _, r in shown), *(r.end for _, r in shown)]
+    edges += [edge for _, word in spoke for edge in (word.start, word.end)]
     cuts = sorted({min(edge, MAX_TEXT) for edge in edges})
     parts: list[object] = []
     for start, end in pairwise(cuts):
         here = [(i, r, k) for (i, r), k in zip(shown, lanes, strict=True) if r.start < end and start < r.end]
-        parts.append(_mark(page, text[start:end], here, model, depth) if here else text[start:end])
+        part: object = _mark(page, text[start:end], here, model, depth) if here else text[start:end]
+        heard = [str(i) for i, word in spoke if word.start < end and start < word.end]
+        parts.append(el("span", part, data_spoke=" ".join(heard)) if heard else part)
     if len(text) > MAX_TEXT:
         beyond = counted(sum(r.end > MAX_TEXT for _, r in marked), "value")
         note = f" … {MAX_TEXT:,} of {len(text):,} characters shown, {beyond} further on"

@@ -43,6 +43,7 @@ def fill_screen(report: FillReport, everything: bool = False) -> Group:
         Text(f"{report.filled:,} blank cells were filled{_estimate(report)}."),
         *to_do([*_held_back(report), *_promise(report), *_fill_advice(report)]),
         table,
+        *_blank_table(report, everything),
         *_cutoff_table(report, everything),
     )
 
@@ -62,6 +63,26 @@ def _estimate(report: FillReport) -> str:
         f"have written. For the other {report.filled - report.cells_with_estimate:,} there is none: no value of these "
         "attributes was found in a filled cell"
     )
+
+
+BLANK_HEADINGS = {
+    "filled": "filled",
+    "unknown": "unknown\nword",
+    "left": "below\nthe limit",
+    "does_not_apply": "does not\napply",
+    "no_evidence": "no\nevidence",
+}
+"""Of what became of blank cells (:meth:`~attrex.filling.report.FillReport.blank_cells`)."""
+
+
+def _blank_table(report: FillReport, everything: bool) -> Iterator[Figures]:
+    """What became of the blank cells, by attribute; nothing where there is none. A blank cell is in one column."""
+    blank = {name: report.blank_cells(name) for name in report.attributes if report.blank(name)}
+    shown = [key for key in BLANK_HEADINGS if any(cells[key] for cells in blank.values())]
+    rows = [[name, f"{report.blank(name):,}", *(f"{cells[key]:,}" for key in shown)] for name, cells in blank.items()]
+    headings = ("attribute", "blank", *(BLANK_HEADINGS[key] for key in shown))
+    if rows:
+        yield Figures("What became of the blank cells", headings, rows, everything)
 
 
 def _cutoff_table(report: FillReport, everything: bool) -> Iterator[Figures]:
@@ -151,9 +172,16 @@ def _fill_advice(report: FillReport) -> list[str]:
     from attrex.filling.fill import Outcome
 
     advice = []
-    if differs := sum(counts[Outcome.DIFFERS] for counts in report.outcomes.values()):
+    if conflicts := report.conflicts.total():
         advice.append(
-            f"Filled cells that say something else than the texts: {differs:,}. Review them: --changes lists them"
+            f"Filled cells that say something else than texts or photos: {conflicts:,}. Review them: --conflicts lists "
+            "them, most probably wrong first"
+        )
+    differs = sum(counts[Outcome.DIFFERS] for counts in report.outcomes.values())
+    if differs > conflicts:
+        advice.append(
+            f"Cells that say that there is no value, of which one was found: {differs - conflicts:,}. Review them: "
+            "--changes lists them"
         )
     if report.unknown:
         words = ", ".join(f"{a}: {v} ({n:,})" for (a, v), n in report.unknown.most_common(UNKNOWN_WORD_EXAMPLES))

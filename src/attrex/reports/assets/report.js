@@ -47,7 +47,7 @@ function paint(canvas, heat, photo) {
   canvas.height = Math.round(192 * shape);
   canvas.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
   const pen = canvas.getContext("2d");
-  if (canvas.parentElement.matches(".tile")) pen.drawImage(photo, 0, 0, canvas.width, canvas.height);
+  if (canvas.parentElement.matches(".tile, .thumb")) pen.drawImage(photo, 0, 0, canvas.width, canvas.height);
   pen.drawImage(heatImage(heat), 0, 0, canvas.width, canvas.height);
 }
 
@@ -63,10 +63,19 @@ async function paintTiles(article) {
   }
 }
 
+async function paintThumb(thumb) {
+  const photo = thumb.firstChild;
+  if (!photo.complete) await new Promise((ready) => { photo.onload = photo.onerror = ready; });
+  paint(thumb.lastChild, heats(thumb.dataset.heat)[0], photo);
+}
+
 const coming = new IntersectionObserver((seen) => {
-  for (const { target, isIntersecting } of seen) if (isIntersecting) { coming.unobserve(target); paintTiles(target); }
+  for (const { target, isIntersecting } of seen) if (isIntersecting) {
+    coming.unobserve(target);
+    (target.matches(".thumb") ? paintThumb : paintTiles)(target);
+  }
 }, { rootMargin: "600px" });
-articles.forEach((article) => coming.observe(article));
+[...articles, ...all(".thumb[data-heat]")].forEach((element) => coming.observe(element));
 
 // ---- pointing at a value lights its words, its row and its heat-map; a click keeps it
 
@@ -75,6 +84,8 @@ const rowsOf = (element) => element.dataset.rows.split(" ");
 function light(article, element) {
   const rows = element ? rowsOf(element) : [], model = element?.dataset.model;
   for (const other of all("[data-rows]", article)) other.classList.toggle("active", rowsOf(other).some((r) => rows.includes(r)));
+  for (const word of all("[data-spoke]", article))
+    word.classList.toggle("spoke", word.dataset.spoke.split(" ").some((row) => rows.includes(row)));
   const tiles = all(".tile", article).filter((t) => rows.includes(t.dataset.rows));
   const tile = tiles.find((t) => t.dataset.model === model) ?? (model === undefined ? tiles[0] : undefined);
   const found = tile ? heats(tile.dataset.heat) : [];
@@ -139,6 +150,13 @@ for (const button of all("[data-pick]")) button.addEventListener("click", () => 
   form.scrollIntoView();
 });
 filter();
+
+// a link to a product that the filters hide shows all again
+for (const link of all(".doubts a")) link.addEventListener("click", () => {
+  const article = document.querySelector(link.hash);
+  if (article.hidden) { form.reset(); filter(); }
+  articles.forEach((other) => other.classList.toggle("current", other === article));
+});
 
 // ---- keys
 
