@@ -101,6 +101,12 @@ class Calibration:
                     f"{CALIBRATION_FILE}: expected {len(FEATURES) + 1} numbers for {name!r}, got {weights.shape}; "
                     "calibrate the model again"
                 )
+        for name, score in applies.items():
+            if not 0 <= score <= 1:
+                raise CheckpointError(
+                    f"{CALIBRATION_FILE}: expected a score between 0 and 1 for {name!r}, got {score}; "
+                    "calibrate the model again"
+                )
         return found
 
 
