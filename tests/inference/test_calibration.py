@@ -103,6 +103,33 @@ def test_extreme_features_do_not_throw_the_fit_off(size: int) -> None:
     np.testing.assert_allclose(fitted.common, expected[""], atol=1e-3)
 
 
+def shared_out(cells: dict[str, tuple[int, int]]) -> Sample:
+    """Candidates that only their attribute tells apart: attribute -> how many are right, and how many wrong."""
+    attributes = [a for a, counts in cells.items() for _ in range(sum(counts))]
+    right = [n < counts[0] for counts in cells.values() for n in range(sum(counts))]
+    return np.array(attributes, dtype=object), np.zeros((len(right), F)), np.array(right)
+
+
+def test_an_attribute_with_few_cells_is_drawn_to_the_common_weights() -> None:
+    fitted = Calibration.fit(*shared_out({"one": (500, 500), "other": (900, 100), "few": (1, 0), "worse": (0, 3)}))
+    sure = {a: fitted.confidence(a, np.zeros((1, F)))[0] for a in ("one", "other", "few", "worse", "new")}
+    assert sure["one"] == pytest.approx(0.5, abs=0.02)
+    assert sure["other"] == pytest.approx(0.9, abs=0.02)
+    assert sure["new"] < sure["few"] < sure["new"] + 0.05  # not 1, for a single cell tells little
+    assert sure["new"] - 0.1 < sure["worse"] < sure["new"] - 0.02
+
+
+def test_few_cells_do_not_spoil_the_confidences_of_an_attribute() -> None:
+    """Two attributes alike, of which one has a dozen candidates, fewer than there are weights to fit."""
+    fitted = Calibration.fit(*draw({"many": 2000, "few": 12}, seed=3))
+    features = draw({"few": 2000}, seed=4)[1]
+    apart = np.abs(fitted.confidence("few", features) - fitted.confidence("many", features))
+    assert apart.mean() < 0.15
+    attributes, own, right = (part[2000:] for part in draw({"many": 2000, "few": 12}, seed=3))
+    by_itself = Calibration.fit(attributes, own, right).confidence("few", features)
+    assert np.abs(by_itself - fitted.confidence("many", features)).mean() > 0.3
+
+
 def test_an_attribute_that_no_cell_was_held_out_of_has_the_common_weights() -> None:
     fitted = Calibration.fit(*draw({"a": 100, "b": 100}))
     features = draw({"new": 5})[1]

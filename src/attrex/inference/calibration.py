@@ -23,8 +23,9 @@ from attrex.inference.directory import read_json
 
 CALIBRATION_FILE = "calibration.json"
 CALIBRATION_FORMAT = 1
-COMMON_PRIOR, OWN_PRIOR = 1e-3, 0.05
-"""How strongly the common weights, and each attribute's own, are drawn towards zero."""
+COMMON_PRIOR, OWN_PRIOR = 1e-3, 10.0
+"""How strongly the common weights, and each attribute's own, are drawn towards zero: an own one is of the size of 0.3,
+until a few hundred candidates say otherwise."""
 NOT_APPLYING = 0.01
 """Share of the candidates of filled cells whose score of having a value may lie below `applies`."""
 STEPS = 50
