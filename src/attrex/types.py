@@ -268,7 +268,17 @@ def _parse_value(row: Any) -> Value:
         if not all(isinstance(line, list) for line in weights):
             raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {weights!r:.80}")
         regions.append(RegionWeights(image, tuple(tuple(line) for line in weights)))
-    return Value(attribute, word, confidence, source, tuple(regions))
+    decided_by = row.get("decided_by")
+    if decided_by is not None and decided_by not in DECIDED_BY:
+        raise DataError(f"not a prediction row: 'decided_by' should be text, photo or both, got {decided_by!r:.80}")
+    words = () if row.get("words") is None else _require(row, "words", list)  # None: an empty column of Parquet
+    return Value(attribute, word, confidence, source, tuple(regions), decided_by, tuple(map(_parse_word, words)))
+
+
+def _parse_word(row: Any) -> WordWeight:
+    return WordWeight(
+        **{key: _require(row, key, kind) for key, kind in _SOURCE.items()}, weight=_require(row, "weight", float)
+    )
 
 
 def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
