@@ -331,6 +331,7 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
         "README.md",
         "architecture.json",
         "attrex.json",
+        "calibration.json",
         "config.yaml",
         "image.json",
         "metrics.json",
