@@ -227,6 +227,12 @@ def test_unsure_values_are_left_out_by_their_calibrated_confidence() -> None:
     ]
 
 
+def test_a_find_that_runs_across_two_fields_is_two_values_with_a_word_each() -> None:
+    two = Product("8", {"title": "A shirt in navy", "text": "red or not"})
+    found = predict(two, output(windows_of(two)[0], [(COLOR, 3, 5, 0.5), (COLOR, 6, 7, 0.5)]), calibrated=BY_TAGS)
+    assert [(v.value, v.source.text) for v in found.values] == [("Navy Blue", "navy"), ("Red", "red"), ("not", "not")]
+
+
 def test_what_is_known_of_each_cell_comes_surest_first() -> None:
     window = windows_of(SHIRT)[0]
     draft = Draft(SHIRT, EncodedProduct([window], 1.0, list(SHIRT.fields)))

@@ -9,6 +9,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from threading import Lock
 
 import numpy as np
@@ -94,7 +95,7 @@ class Draft:
         product, encoded, names = self.product, self.encoded, naming.attributes
         if product.error is not None:
             return Prediction(product.id, coverage=0.0, warnings=product.warnings, error=product.error)
-        said = [list(self._span_values(names[decoded.attribute], decoded)) for decoded in self.spans]
+        said = [value for decoded in self.spans for value in self._span_values(names[decoded.attribute], decoded)]
         named = [
             Value(names[attribute], word, self._confidence(attribute, probability))
             for (attribute, ids), probability in self.words.items()
@@ -109,7 +110,7 @@ class Draft:
             ]
             if naming.calibration is not None:
                 said = self._in_shops_words(said, cells)
-        placed = in_reading_order((value for values in said for value in values), encoded.fields)
+        placed = in_reading_order(said, encoded.fields)
         values = (*placed, *sorted(named, key=lambda v: (v.attribute, v.value)))
         return Prediction(
             product.id,
@@ -120,11 +121,12 @@ class Draft:
         )
 
     def cells(self, naming: Naming) -> dict[int, list[Candidate]]:
-        """What each cell may hold, by attribute, surest first; a mention's number is its place in :attr:`spans`."""
+        """What each cell may hold, by attribute, surest first; a mention's number is that of its value in the text."""
         mentions: defaultdict[int, list[Mention]] = defaultdict(list)
-        for number, decoded in enumerate(self.spans):
-            span = next(spans_from_units("", decoded.units, self.product, self.encoded.fields))
-            mentions[decoded.attribute].append(Mention(number, span.text, decoded.probability))
+        number = count()
+        for decoded in self.spans:
+            for span in spans_from_units("", decoded.units, self.product, self.encoded.fields):
+                mentions[decoded.attribute].append(Mention(next(number), span.text, decoded.probability))
         cells = {}
         for a in sorted({*mentions, *self.choices}):
             options = self.choices[a].mean() if a in self.choices else {}
@@ -138,8 +140,8 @@ class Draft:
             return True
         return self.applies.get(attribute, 0.0) >= naming.calibration.applies.get(naming.attributes[attribute], 0.0)
 
-    def _in_shops_words(self, said: list[list[Value]], cells: dict[int, list[Candidate]]) -> list[list[Value]]:
-        """The values of each decoded span as a candidate of its cell: the shop's word, one confidence for mentions."""
+    def _in_shops_words(self, said: list[Value], cells: dict[int, list[Candidate]]) -> list[Value]:
+        """The values of decoded spans as candidates of their cells: the shop's word, one confidence for mentions."""
         for a, ranked in cells.items():
             choice = self.choices[a] if a in self.choices else Choice()
             for candidate in ranked:
@@ -147,9 +149,7 @@ class Draft:
                 if candidate.number is not None and candidate.number in choice.alone:  # chosen by the head as well
                     by = "text" if choice.decided_by(candidate.number) == "text" else "both"
                 for mention in candidate.mentions:
-                    said[mention] = [
-                        replace(v, value=value, confidence=confidence, decided_by=by) for v in said[mention]
-                    ]
+                    said[mention] = replace(said[mention], value=value, confidence=confidence, decided_by=by)
         return said
 
     def _chosen(self, attribute: int, candidate: Candidate) -> Value:
