@@ -148,7 +148,7 @@ class Value:
     """One value of an attribute: one that the text says, one that only the photo shows, or one a person has set."""
 
     attribute: str
-    value: str  #: the word for it: as extracted, the text's own; once normalised, the shop's
+    value: str  #: the word for it: of a calibrated model, and once normalised, the shop's; else the text's own
     confidence: float
     """0..1; 1 for a person's decision. Of a calibrated model: how probable it is that the shop would write this value.
     Of others: the range score, where the model predicts a range, times the exact probability of the span."""
