@@ -27,7 +27,8 @@ from typer.testing import CliRunner
 from attrex.cli import app, main, with_options
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
-from attrex.inference.checkpoint import load_tokenizer
+from attrex.inference.checkpoint import load_model, load_tokenizer
+from attrex.inference.export import write_export
 from attrex.inference.selection import HeldOut
 from attrex.io import ocr, readers
 from attrex.io.predictions import PredictionFile, read_predictions
@@ -718,6 +719,68 @@ def test_what_the_table_test_cannot_do(model: Path, data: Path, options: list[st
     assert words in error("evaluate", model, data / "test.jsonl", *options)
 
 
+# --- calibrate -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["model", "export"])
+def calibrated(request: pytest.FixtureRequest, model: Path, tmp_path: Path) -> Path:
+    """A model or an export whose calibration may be replaced."""
+    directory = tmp_path / request.param
+    if request.param == "model":
+        return Path(shutil.copytree(model, directory))
+    return write_export(load_model(model), directory)
+
+
+def test_confidences_become_those_of_your_filled_cells(calibrated: Path, data: Path, tmp_path: Path) -> None:
+    def extracted(name: str) -> list[Prediction]:
+        out = tmp_path / name
+        attrex("extract", calibrated, data / "test.jsonl", "--out", out, "--threshold", 0.05)
+        return list(read_predictions(out))
+
+    before, old = extracted("before.jsonl"), json.loads((calibrated / "calibration.json").read_text())
+    said = attrex("calibrate", calibrated, data / "catalog.jsonl", "--limit", 30)
+    assert re.search(
+        r"^confidences calibrated on \d+ filled cells: [\d.]+% of the surest values are right, ", said.stdout
+    )
+    assert said.stderr.splitlines()[-1] == f"calibration: {calibrated / 'calibration.json'}"
+    new = json.loads((calibrated / "calibration.json").read_text())
+    assert new.keys() == old.keys()
+    assert new["common"] != old["common"]
+    after = extracted("after.jsonl")
+    assert [p.spans for p in after] == [p.spans for p in before]  # what is tagged stays where it is
+    assert [p.range for p in after] == [p.range for p in before]
+    words = [[[(v.attribute, v.value) for v in p.values if v.source] for p in found] for found in (before, after)]
+    assert words[0] == words[1]
+    assert [v.confidence for p in after for v in p.values] != [v.confidence for p in before for v in p.values]
+
+
+def test_calibrating_without_photos_and_with_too_few_cells(model: Path, data: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(model, tmp_path / "copy"))
+    before = (copy / "calibration.json").read_text()
+    said = error("calibrate", copy, data / "catalog.jsonl", "--limit", 1)
+    assert "a calibration needs candidates that are right and ones that are wrong" in said
+    (tmp_path / "texts.jsonl").write_text('{"id": "1", "text": "a red shirt"}\n')
+    said = error("calibrate", copy, tmp_path / "texts.jsonl")
+    assert (
+        "needs filled cells of the model's attributes, got none in 1 products; give products with their table" in said
+    )
+    assert (copy / "calibration.json").read_text() == before
+    attrex("calibrate", copy, data / "catalog.jsonl", "--no-photos", "--limit", 20)
+    assert (copy / "calibration.json").read_text() != before
+
+
+def test_a_model_without_a_value_head_is_not_calibrated(model: Path, data: Path, tmp_path: Path) -> None:
+    plain = load_model(model)
+    plain.network.values = plain.network.value_range = None
+    plain.config = plain.config.model_copy(update={"values": plain.config.values.model_copy(update={"head": False})})
+    plain.save(tmp_path / "plain")
+    said = error("calibrate", tmp_path / "plain", data / "catalog.jsonl")
+    assert f"{tmp_path / 'plain'} has no value head to calibrate; train it with values.head=true" in said
+    assert "expected the directory of a model, whose calibration is replaced, got 'shop/model'" in error(
+        "calibrate", "shop/model", data / "catalog.jsonl"
+    )
+
+
 # --- extract -------------------------------------------------------------------------------------------------------
 
 
@@ -734,17 +797,20 @@ def extraction(model: Path, data: Path, out: Path, *more: object) -> list[object
     return ["extract", model, data / "test.jsonl", "--out", out, "--threshold", 0.05, "--batch-size", 1, *more]
 
 
-def test_extracted_values_are_in_the_texts_in_input_order(extracted: Path, data: Path) -> None:
+def test_extracted_values_are_in_the_texts_in_input_order(extracted: Path, model: Path, data: Path) -> None:
     products = list(readers.read_products(data / "test.jsonl"))
     predictions = list(read_predictions(extracted))
     assert [p.id for p in predictions] == [p.id for p in products]
+    known = {(a.name, option) for a in Shop.load(model).schema.attributes for option in a.options}
     for product, prediction in zip(products, predictions, strict=True):
         assert prediction.coverage == 1
         for value in prediction.values:
-            assert value.source is not None
-            assert product.fields[value.source.field][value.source.start : value.source.end] == value.value
+            if value.source is None:  # chosen
+                assert (value.attribute, value.value) in known
+            else:
+                assert product.fields[value.source.field][value.source.start : value.source.end] == value.source.text
+                assert prediction.range[value.attribute] > 0.05
             assert 0 <= value.confidence <= 1
-            assert prediction.range[value.attribute] > 0.05
             assert len(value.regions) == 1  # one photo, seen in 2 x 2 regions
             assert [len(row) for row in value.regions[0].weights] == [2, 2]
 
@@ -922,9 +988,8 @@ def test_an_export_is_extracted_from_as_its_model_is(model: Path, extracted: Pat
     attrex("extract", export, data / "test.jsonl", "--out", out, "--backend", "onnx", "--threshold", 0.05)
     for one, other in zip(rows(out), rows(extracted), strict=True):
         assert one["id"] == other["id"]
-        assert [(v["attribute"], v["source"]["start"]) for v in one["values"]] == [
-            (v["attribute"], v["source"]["start"]) for v in other["values"]
-        ]
+        told = ("attribute", "value", "source", "decided_by")
+        assert [[v[key] for key in told] for v in one["values"]] == [[v[key] for key in told] for v in other["values"]]
 
 
 def test_settings_of_a_preset_with_a_change() -> None:

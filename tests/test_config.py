@@ -145,6 +145,14 @@ def test_every_wrong_value_is_reported_at_once_with_what_came():
     assert "text.max_tokens: Input should be greater than or equal to 8, got 4" in said
 
 
+def test_faults_of_the_value_head_are_reported_as_all_others():
+    said = fault_of("values.had=true", "values.threshold=1", "values.text_dropout=-0.1", "values.head=maybe")
+    assert "unknown key values.had; did you mean 'head'? (known: head, threshold, loss_weight, blank_weight" in said
+    assert "values.threshold: Input should be less than 1, got 1" in said
+    assert "values.text_dropout: Input should be greater than or equal to 0, got -0.1" in said
+    assert "values.head: Input should be a valid boolean" in said
+
+
 def test_numbers_are_finite():
     said = fault_of("training.learning_rate=inf", "training.epochs=nan")
     assert said.count("Input should be a finite number") == 2
@@ -227,6 +235,8 @@ def test_a_system_brings_the_settings_that_go_with_it(write):
     assert Config.load("small", ["system=vilt"]).image.model == "patches"
     assert Config.load("small", ["system=suopentag"]).range.kind == "predicted"
     assert Config.load("small", ["system=suopentag"]).decoder.hidden is None
+    assert Config.load("small").values.head
+    assert not any(Config.load("small", [f"system={name}"]).values.head for name in ("opentag", "vilt", "suopentag"))
     assert Config.load("small", ["system=uls-dram"]) == Config.load("small")
     assert Config.load(write("base: small\nsystem: opentag\n")).image.model is None
     assert Config.load(write("system: opentag\n")).image.model is None

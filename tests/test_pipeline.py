@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import attrex
 from attrex import pipeline
+from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.errors import ConfigError, DataError
+from attrex.evaluation.calibrating import calibrate_extractor
+from attrex.inference.extractor import Extractor
 from attrex.inference.selection import HeldOut
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.schema import Attribute, Schema
 from attrex.shop.shop import Shop
+from attrex.training.train import new_model
 from attrex.types import Prediction, Product, Span, Value
+from attrex.vocabulary.normalizer import ValueNormalizer
 
 ROWS = [
     {"id": "1", "title": "red cotton shirt", "attributes": {"Color": "Red", "Material": "Cotton"}},
@@ -182,3 +190,35 @@ def test_the_shop_of_a_model_of_format_1_names_the_converter(tmp_path: Path) -> 
     (tmp_path / "attrex.json").write_text('{"format": 1}', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"convert the model: python -m attrex.tools.convert"):
         attrex.locate(ROWS, shop=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def untrained(tiny: Config, schema: Schema, products: list[Product], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that chooses by the options' frequency, right now and then."""
+    model = new_model(tiny, Shop(schema=schema))
+    model.network.values.init_bias(torch.arange(sum(len(a.options) for a in schema.attributes), 0, -1).float())
+    model.normalizer = ValueNormalizer.fit(products, shop=model.shop)
+    return model.save(tmp_path_factory.mktemp("untrained") / "model")
+
+
+def test_a_model_is_calibrated_in_its_directory(untrained: Path, products: list[Product], tmp_path: Path) -> None:
+    directory, events = shutil.copytree(untrained, tmp_path / "model"), []
+    files = {p.name: p.read_bytes() for p in directory.iterdir() if p.is_file()}
+    found = attrex.calibrate(str(directory), products[:40], progress=events.append)
+    extractor = Extractor.load(untrained)
+    assert found == calibrate_extractor(extractor, products[:40])
+    assert json.loads((directory / "calibration.json").read_text()) == extractor.model.calibration.to_json()
+    assert {n: (directory / n).read_bytes() for n in files} == files  # nothing else is touched
+    assert {event.task for event in events} == {"reading"}
+    assert 0 < found.right < 1
+    texts_only = attrex.calibrate(directory, products[:40], photos=False)
+    assert texts_only != found
+
+
+@pytest.mark.parametrize("model", ["shop/model", Path("nowhere"), object()])
+def test_only_a_directory_is_calibrated(model: Any, products: list[Product]) -> None:
+    got = "object" if type(model) is object else re.escape(repr(str(model)))
+    with pytest.raises(
+        ConfigError, match=f"expected the directory of a model, whose calibration is replaced, got {got}"
+    ):
+        attrex.calibrate(model, products)

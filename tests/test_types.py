@@ -86,7 +86,9 @@ REGIONS = st.builds(
 SOURCES = st.builds(
     Span, st.just("colour"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), field=st.just("title")
 )
-WORDS = st.builds(WordWeight, st.just("title"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), FOUR_DIGITS)
+WORDS = st.builds(
+    WordWeight, st.just("title"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), weight=FOUR_DIGITS
+)
 VALUES = st.builds(
     Value,
     attribute=st.just("colour"),
@@ -94,7 +96,7 @@ VALUES = st.builds(
     confidence=FOUR_DIGITS,
     source=st.none() | SOURCES,
     regions=st.lists(REGIONS, max_size=2).map(tuple),
-    decided_by=st.none() | st.sampled_from(DECIDED_BY),
+    decided_by=st.sampled_from([None, *DECIDED_BY]),
     words=st.lists(WORDS, max_size=2).map(tuple),
 )
 PREDICTIONS = st.builds(
@@ -136,9 +138,10 @@ FIND = {"attribute": "colour", "value": "Navy", "confidence": 1, "source": SOURC
         ({"values": [FIND | {"source": {}}]}, r"key 'field' is missing, found \[\]"),
         ({"values": [FIND | {"regions": 5}]}, "'regions' should be a list, got 5"),
         ({"values": [FIND | {"regions": [{"image": 0, "weights": [5]}]}]}, r"'weights' should be a list of lists"),
-        ({"values": [FIND | {"decided_by": "me"}]}, "'decided_by' should be text, photo, both or null, got 'me'"),
+        ({"values": [FIND | {"decided_by": "table"}]}, "'decided_by' should be text, photo or both, got 'table'"),
         ({"values": [FIND | {"words": 5}]}, "'words' should be a list, got 5"),
         ({"values": [FIND | {"words": [SOURCE]}]}, "key 'weight' is missing"),
+        ({"values": [FIND | {"words": [{"weight": 0.5}]}]}, "key 'field' is missing"),
         ({"range": 5}, "'range' should be an object, got 5"),
         ({"range": {"colour": "high"}}, "'colour' should be a number, got 'high'"),
         ({"coverage": "all"}, "'coverage' should be a number, got 'all'"),
@@ -151,6 +154,20 @@ def test_a_row_that_is_no_prediction_says_what_is_wrong(changes: dict[str, objec
     assert Prediction.from_json(row).values == (Value("colour", "Navy", 1, Span("colour", 0, 4, "Blue", "title")),)
     with pytest.raises(DataError, match=f"not a prediction row: {words}"):
         Prediction.from_json(row | changes)
+
+
+def test_a_chosen_value_says_what_decided_it_and_which_words():
+    words = (WordWeight("title", 0, 4, "Blue", 0.61239),)
+    chosen = Value("pattern", "Plain", 0.8, decided_by="both", words=words)
+    assert chosen.to_json() == {
+        "attribute": "pattern",
+        "value": "Plain",
+        "confidence": 0.8,
+        "source": None,
+        "regions": [],
+        "decided_by": "both",
+        "words": [SOURCE | {"weight": 0.6124}],
+    }
 
 
 def test_a_row_of_an_earlier_version_is_to_be_extracted_again():

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError, short
+from attrex.errors import DataError
 
 ImageSource = Path | bytes
 """A photo: the path of a file, or the bytes of one."""
@@ -148,7 +148,7 @@ class Value:
     """One value of an attribute: one that the text says, one that only the photo shows, or one a person has set."""
 
     attribute: str
-    value: str  #: the word for it: as extracted, the text's own; once normalised, the shop's
+    value: str  #: the word for it: of a calibrated model, and once normalised, the shop's; else the text's own
     confidence: float
     """0..1; 1 for a person's decision. Of a calibrated model: how probable it is that the shop would write this value.
     Of others: the range score, where the model predicts a range, times the exact probability of the span."""
@@ -271,12 +271,15 @@ def _parse_value(row: Any) -> Value:
         regions.append(RegionWeights(image, tuple(tuple(line) for line in weights)))
     decided_by = row.get("decided_by")
     if decided_by is not None and decided_by not in DECIDED_BY:
-        raise DataError(
-            f"not a prediction row: 'decided_by' should be {', '.join(DECIDED_BY)} or null, got {short(decided_by)}"
-        )
-    words = () if row.get("words") is None else _require(row, "words", list)  # Parquet has null in place of no key
-    weighted = tuple(WordWeight(**{key: _require(w, key, kind) for key, kind in _WORD.items()}) for w in words)
-    return Value(attribute, word, confidence, source, tuple(regions), decided_by, weighted)
+        raise DataError(f"not a prediction row: 'decided_by' should be text, photo or both, got {decided_by!r:.80}")
+    words = () if row.get("words") is None else _require(row, "words", list)  # None: an empty column of Parquet
+    return Value(attribute, word, confidence, source, tuple(regions), decided_by, tuple(map(_parse_word, words)))
+
+
+def _parse_word(row: Any) -> WordWeight:
+    return WordWeight(
+        **{key: _require(row, key, kind) for key, kind in _SOURCE.items()}, weight=_require(row, "weight", float)
+    )
 
 
 def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:

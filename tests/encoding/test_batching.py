@@ -231,6 +231,27 @@ def test_a_teachers_labels_travel_with_its_confidence(encoder: ProductEncoder, s
     assert not batch_of(encoder, blank).targets.range_targets.any()
 
 
+def test_known_options_are_one_row_per_cell_padded_to_the_most(encoder: ProductEncoder, schema: Schema) -> None:
+    color, material = schema.names.index("Color"), schema.names.index("Material")
+    options = {"Color": ("red", "blue"), "Material": ("cotton", "linen", "silk")}
+    known = Schema(tuple(replace(a, options=options.get(a.name, ())) for a in schema.attributes))
+    several = product("shirt", table={"Color": ("blue",), "Material": ("silk", "cotton")})
+    batch = batch_of(
+        encoder, several, product("bag"), product("red", table={"Color": ("red",)}), targets=TargetEncoder(known)
+    ).targets
+    assert [t.tolist() for t in batch.choices] == [
+        [0, 0, 2],
+        [color, material, color],
+        [[1, -1], [2, 0], [0, -1]],
+    ]
+
+
+def test_a_batch_without_known_options_has_none_to_choose(encoder: ProductEncoder) -> None:
+    batch = batch_of(encoder, product("a red shirt", spans=()), targets=TargetEncoder(encoder.schema)).targets
+    assert batch.choice_options.shape == (0, 1)
+    assert batch.choices is None
+
+
 # ---- the data set --------------------------------------------------------------------------------------------------
 
 

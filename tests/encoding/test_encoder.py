@@ -628,6 +628,56 @@ def test_without_mentions_nothing_is_in_doubt() -> None:
     assert labels_of("red cotton shirt").uncertain == {}
 
 
+# ---- known options -------------------------------------------------------------------------------------------------
+
+HAZZYS, (RED_, BLUE_), (COTTON, LEATHER) = 0, (0, 1), (0, 1)
+"""Numbers of the options in KNOWN."""
+
+
+def options_of(text: str, **more: Any) -> dict[int, list[int]]:
+    (labels,) = doubtful(text, **more)
+    return dict(labels.options)
+
+
+def test_a_cell_chooses_its_options_whether_the_text_says_them_or_not() -> None:
+    text = "red cotton shirt"
+    said = span("color", text, "red")
+    table = {"brand": ("hazzys",), "color": ("red",), "material": ("leather",)}  # of which the text says the second
+    assert options_of(text, spans=[said], table=table) == {BRAND: [HAZZYS], COLOR: [RED_], MATERIAL: [LEATHER]}
+    assert options_of(text, table=table) == {BRAND: [HAZZYS], COLOR: [RED_], MATERIAL: [LEATHER]}
+
+
+def test_several_values_of_a_cell_are_several_options_each_once() -> None:
+    table = {"material": ("leather", "cotton", "leather")}
+    assert options_of("shirt", spans=[], table=table) == {MATERIAL: [LEATHER, COTTON]}
+
+
+def test_blank_and_absent_cells_choose_nothing() -> None:
+    assert options_of("red cotton shirt", spans=[], table={"color": ()}) == {}
+    assert options_of("red cotton shirt", spans=[], complete=True) == {}
+
+
+def test_values_that_are_no_options_are_left_out() -> None:
+    assert options_of("shirt", spans=[], table={"color": ("lilac", "blue"), "material": ("silk",)}) == {COLOR: [BLUE_]}
+    assert options_of("shirt", spans=[], table={"fit": ("slim",)}) == {}  # an attribute of no schema
+
+
+def test_labels_name_options_where_the_table_does_not() -> None:
+    text = "red shirt with Blue"
+    red, blue = span("color", text, "red"), replace(span("color", text, "Blue"), value="blue")
+    assert options_of(text, spans=[red, blue]) == {COLOR: [RED_, BLUE_]}  # their value, or else their words
+    assert options_of(text, spans=[blue, red], table={"color": ("red blue",)}) == {COLOR: [2]}  # the cell goes first
+    assert options_of(text, spans=[replace(blue, value=None)]) == {}  # the text's word is no option
+
+
+def test_every_window_chooses_the_same() -> None:
+    text, overrides = "red " + "shirt " * 40, ("text.max_tokens=24", "text.overlap=4")
+    windows = doubtful(text, spans=[span("color", text, "red")], table={"material": ("cotton",)}, overrides=overrides)
+    assert len(windows) > 2
+    assert [dict(w.options) for w in windows] == [{COLOR: [RED_], MATERIAL: [COTTON]}] * len(windows)
+    assert [states(w)[COLOR] for w in windows[1:]] == [NOT_LOCATED] * (len(windows) - 1)
+
+
 # ---- the tokenizer -------------------------------------------------------------------------------------------------
 
 

@@ -51,6 +51,18 @@ def test_values_with_a_source_stay_where_they_are(encoder: ProductEncoder) -> No
     assert len(both.values) == 14
 
 
+def test_what_a_value_head_chose_is_not_scored_as_a_span(encoder: ProductEncoder) -> None:
+    product = Product("7", TEXTS, spans=(Span("Color", 0, 4, "Blue", "title"),))
+    said = Value.from_span(Span("Color", 19, 23, "blue", "title"), 0.3)
+    chosen = Value("Color", "blue", 0.9, decided_by="photo")  # the text says the word, too
+    found = [Prediction("7", (said, chosen))]
+    assert with_places([product], found, encoder) == found
+    scores = score([product], with_places([product], found, encoder), bootstrap=0)
+    assert (scores.tag.predicted, scores.tag.correct) == (1, 0)
+    (beside,) = with_places([product], [Prediction("7", (chosen, Value("Material", "shirt", 1)))], encoder)
+    assert {v.attribute for v in beside.values} == {"Material"}
+
+
 def test_scores_count_places_only(encoder: ProductEncoder) -> None:
     product = Product("7", TEXTS, spans=(Span("Color", 0, 4, "Blue", "title"),))
     found = [Prediction("7", (Value("Color", "blue", 0.9), Value("Fit", "slim", 1)))]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from attrex.config import Config
@@ -20,6 +21,7 @@ from attrex.errors import CheckpointError
 from attrex.inference.checkpoint import Model, load_model, push_model
 from attrex.inference.extractor import Extractor
 from attrex.io.atomic import write_json, write_text
+from attrex.model.build import pretrained_text, read_names
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
 from attrex.training.train import new_model
@@ -123,6 +125,119 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path: Path, monkeypatch: 
     with pytest.raises(ZeroDivisionError):
         write_text(path, "new")
     assert path.read_text() == "old"
+
+
+# --- a value head -----------------------------------------------------------------------------------------------------
+
+NEW = ("Lilac", "Light Lilac")
+
+
+@pytest.fixture(scope="module")
+def values(choosing: Callable[..., Model], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model that chooses."""
+    return choosing().save(tmp_path_factory.mktemp("values") / "model")
+
+
+@pytest.fixture
+def editable(values: Path, tiny_text: Path, tmp_path: Path) -> Path:
+    """A copy whose shop.yaml may be edited, beside a copy of its text encoder that may be taken away."""
+    shutil.copytree(tiny_text, tmp_path / "text")
+    directory = Path(shutil.copytree(values, tmp_path / "model"))
+    config = (directory / "config.yaml").read_text(encoding="utf-8")
+    assert str(tiny_text) in config
+    (directory / "config.yaml").write_text(config.replace(str(tiny_text), str(tmp_path / "text")), encoding="utf-8")
+    return directory
+
+
+def edit_options(directory: Path, attribute: str, *options: str) -> None:
+    """Write other options of an attribute into shop.yaml, as a person would."""
+    shop = yaml.safe_load((directory / "shop.yaml").read_text(encoding="utf-8"))
+    shop["attributes"][attribute]["options"] = list(options)
+    (directory / "shop.yaml").write_text(yaml.safe_dump(shop, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def scores(model: Model) -> dict[tuple[str, str], float]:
+    """What each option scores against one vector."""
+    vectors, bias = model.network.values.all_options()
+    found = torch.linspace(-1, 1, vectors.shape[1])
+    names = [(a.name, option) for a in model.schema.attributes for option in a.options]
+    return dict(zip(names, (vectors @ found + bias).tolist(), strict=True))
+
+
+def options_of(directory: Path, attribute: str) -> list[str]:
+    schema = load_model(directory).schema
+    return [*schema.attributes[schema.index(attribute)].options]
+
+
+def test_a_head_and_its_calibration_come_back(
+    choosing: Callable[..., Model], values: Path, products: list[Product]
+) -> None:
+    loaded = load_model(values)
+    assert list(Extractor(loaded).extract(products[:6])) == list(Extractor(choosing()).extract(products[:6]))
+    assert loaded.calibration.to_json() == choosing().calibration.to_json()
+    state, expected = loaded.network.state_dict(), choosing().network.state_dict()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in state)  # not edited: the same in every bit
+
+
+def test_options_may_be_reordered_and_taken_out_by_hand(editable: Path, products: list[Product]) -> None:
+    before, whole = scores(load_model(editable)), options_of(editable, "Color")
+    shutil.rmtree(editable.parent / "text")  # nothing new is to be read
+    edit_options(editable, "Color", *reversed(whole[1:]))
+    model = load_model(editable)
+    after = scores(model)
+    assert before.keys() - after.keys() == {("Color", whole[0])}
+    assert [name for a, name in after if a == "Color"] == whole[:0:-1]
+    assert all(after[key] == pytest.approx(before[key], abs=1e-5) for key in after)
+    chosen = {(v.attribute, v.value) for p in Extractor(model).extract(products) for v in p.values if v.source is None}
+    assert chosen <= after.keys()
+
+
+def test_an_option_that_is_added_by_hand_starts_from_its_name(editable: Path, products: list[Product]) -> None:
+    before, whole = scores(load_model(editable)), options_of(editable, "Color")
+    edit_options(editable, "Color", NEW[0], *whole, NEW[1])
+    model = load_model(editable)
+    head, first = model.network.values, int(model.network.values.first[model.schema.index("Color")])
+    added = [first, first + 1 + len(whole)]
+    assert all(scores(model)[key] == pytest.approx(before[key], abs=1e-5) for key in before)
+    assert not head.own[added].any()
+    torch.testing.assert_close(head.readings[added], read_names(NEW, pretrained_text(model.config), model.tokenizer))
+    assert head.bias[added].tolist() == pytest.approx([head.bias[first + 1 : first + 1 + len(whole)].mean().item()] * 2)
+    assert model.normalizer.normalize("Color", "LILAC") == "Lilac"  # as a text may say it
+    with torch.no_grad():
+        head.bias[added[1]] = 50.0  # it can be chosen
+    asked = Extractor(model).extract(products[:2], attributes=["Color"])
+    assert all("Light Lilac" in {v.value for v in p.values if v.source is None} for p in asked)
+
+
+def test_an_edited_model_that_is_saved_needs_its_text_encoder_no_more(editable: Path, products: list[Product]) -> None:
+    edit_options(editable, "Color", *options_of(editable, "Color"), *NEW)
+    edited = load_model(editable)
+    again = edited.save(editable.parent / "again")
+    shutil.rmtree(editable.parent / "text")
+    assert scores(load_model(again)) == scores(edited)
+    assert list(Extractor(load_model(again)).extract(products[:3])) == list(Extractor(edited).extract(products[:3]))
+
+
+def test_an_option_cannot_be_added_without_the_text_encoder(editable: Path) -> None:
+    edit_options(editable, "Color", *options_of(editable, "Color"), *NEW)
+    shutil.rmtree(editable.parent / "text")
+    with pytest.raises(
+        CheckpointError,
+        match=r"shop\.yaml has options that the model was not trained on, such as 'Lilac'; to read their names the "
+        r"pretrained text encoder is needed: no text model .*; put it there, or take these options out again",
+    ):
+        load_model(editable)
+
+
+def test_a_model_without_a_head_takes_any_options(tiny: Config, schema: Schema, tmp_path: Path) -> None:
+    plain = new_model(having(tiny, values={"head": False}), Shop(schema=schema))
+    plain.save(tmp_path / "model")
+    edit_options(tmp_path / "model", "Color", *NEW)
+    loaded = load_model(tmp_path / "model")
+    assert not loaded.network.chooses_values
+    assert loaded.schema.attributes[loaded.schema.index("Color")].options == NEW
+    assert "options" not in json.loads((tmp_path / "model" / "architecture.json").read_text(encoding="utf-8"))
 
 
 # --- every fault named ------------------------------------------------------------------------------------------------

@@ -332,6 +332,13 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
         export_checked(build(tiny, schema, {}), tmp_path / "onnx", products[:3])
 
 
+def test_agreement_is_that_of_spans_where_a_model_finds_none() -> None:
+    gold = [Product("a", {"text": "12 V red"}, spans=())]
+    chosen, said = Value("Color", "Red", 0.9, decided_by="photo"), Value.from_span(Span("Color", 5, 8, "red"), 0.9)
+    assert parity._agreement_f1(gold, [Prediction("a", (chosen,))]) == 1.0
+    assert parity._agreement_f1(gold, [Prediction("a", (chosen, said))]) == 0.0
+
+
 def test_finds_that_nobody_can_judge_count_as_in_training(tiny: Config, schema: Schema) -> None:
     product = Product("a", {"text": "red, wool"}, table={"Color": ("red",)}, spans=(Span("Color", 0, 3, "red"),))
     name = next(a for a in schema.names if a != "Color")

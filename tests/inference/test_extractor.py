@@ -635,3 +635,115 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
     with pytest.warns(UserWarning, match="cannot be cached under .*choose another cache_dir"):
         found = list(caching.extract(products[:3]))
     assert [p.warnings for p in found] == [(), (), ()]
+
+
+# --- a value head -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chooser(choosing: Callable[..., Model]) -> Extractor:
+    return Extractor(choosing(), device="cpu")
+
+
+def test_values_that_the_text_does_not_say_are_chosen_from_text_and_photo(
+    chooser: Extractor, shelf: list[Product], schema: Schema
+) -> None:
+    options = {a.name: a.options for a in schema.attributes}
+    chosen = [v for p in chooser.extract(shelf) for v in p.values if v.source is None]
+    assert {v.decided_by for v in chosen} == {"text", "photo", "both"}
+    assert all(v.value in options[v.attribute] for v in chosen)
+    assert len({(v.attribute, v.value) for v in chosen}) > 20
+    for one, prediction in zip(shelf, chooser.extract(shelf), strict=True):
+        for value in (v for v in prediction.values if v.source is None):
+            assert bool(value.regions) == any(image != b"not a photo" for image in one.images)
+            folded = [w.text.casefold() for w in value.words]
+            assert len(set(folded)) == len(folded) <= 3
+            assert all(one.fields[w.field][w.start : w.end] == w.text for w in value.words)
+    assert any(v.words for v in chosen)
+
+
+@pytest.mark.parametrize("batch_size", [1, 64])
+def test_any_batch_size_chooses_the_same(chooser: Extractor, shelf: list[Product], batch_size: int) -> None:
+    together, other = list(chooser.extract(shelf, batch_size=7)), list(chooser.extract(shelf, batch_size=batch_size))
+    for a, b in zip(together, other, strict=True):
+        assert_alike(a, b)
+        for v, w in zip(a.values, b.values, strict=True):
+            assert (v.value, v.decided_by, [x.text for x in v.words]) == (
+                w.value,
+                w.decided_by,
+                [x.text for x in w.words],
+            )
+
+
+def test_a_head_changes_nothing_of_what_is_tagged(choosing: Callable[..., Model], products: list[Product]) -> None:
+    model = choosing(calibrated=False)
+    with_head = list(Extractor(model, device="cpu").extract(products[:8]))
+    model.network.values = model.network.value_range = None
+    extractor = Extractor(model, device="cpu")
+    without = list(extractor.extract(products[:8]))
+    assert not extractor.chooses_values
+    assert any(len(a.values) > len(b.values) for a, b in zip(with_head, without, strict=True))
+    for a, b in zip(with_head, without, strict=True):
+        assert [v for v in a.values if v.source is not None] == list(b.values)
+        assert all((v.value, v.decided_by, v.words) == (v.source.text, None, ()) for v in b.values)
+        assert a.range == b.range
+
+
+def test_a_calibration_gives_what_is_tagged_the_shops_words_and_moves_no_source(
+    choosing: Callable[..., Model], products: list[Product]
+) -> None:
+    extractor = Extractor(choosing(calibrated=False), device="cpu")
+    before = list(extractor.extract(products[:8]))
+    calibration = choosing().calibration
+    extractor.use_calibration(calibration)
+    after = list(extractor.extract(products[:8]))
+    assert extractor.model.calibration is calibration
+    for a, b in zip(before, after, strict=True):
+        said, called = ([v for v in p.values if v.source is not None] for p in (a, b))
+        assert [v.source for v in said] == [v.source for v in called]
+        for value in called:
+            word = extractor.model.normalizer.normalize(value.attribute, value.source.text)
+            assert value.value == (word or " ".join(value.source.text.split()))
+        confidences = {(v.attribute, v.value, v.confidence) for v in called}
+        assert len(confidences) == len({(attribute, word) for attribute, word, _ in confidences})
+
+
+def test_cells_are_what_values_are_made_of(chooser: Extractor, products: list[Product]) -> None:
+    some = [*products[:6], Product("bad", {}, error="line 3")]
+    for cells, prediction in zip(chooser.cells(some), chooser.extract(some), strict=True):
+        sure = {(a, c.value): c.confidence for a, found in cells.items() for c in found}
+        assert all(v.confidence == sure[v.attribute, v.value] for v in prediction.values)
+        for attribute, found in cells.items():
+            assert [c.confidence for c in found] == sorted((c.confidence for c in found), reverse=True)
+            chosen = [v for v in prediction.values if v.attribute == attribute and v.source is None]
+            assert [v.value for v in chosen] in ([], [found[0].value])
+    assert list(chooser.cells(some))[-1] == {}
+
+
+def test_predictions_never_depend_on_the_table(chooser: Extractor, products: list[Product]) -> None:
+    bare = [replace(p, table={}, spans=None, category=None) for p in products[:6]]
+    assert list(chooser.extract(bare)) == list(chooser.extract(products[:6]))
+
+
+def test_without_photos_the_text_decides(chooser: Extractor, products: list[Product]) -> None:
+    found = list(chooser.extract(products[:6], photos=False))
+    assert found == list(chooser.extract([p.without_images() for p in products[:6]]))
+    assert {v.decided_by for p in found for v in p.values} == {"text"}
+    assert not any(v.regions for p in found for v in p.values)
+
+
+def test_without_evidence_values_are_the_same(chooser: Extractor, products: list[Product]) -> None:
+    full, bare = (list(chooser.extract(products[:6], evidence=evidence)) for evidence in (True, False))
+    assert bare == [replace(p, values=tuple(replace(v, regions=(), words=()) for v in p.values)) for p in full]
+
+
+def test_a_text_only_model_tells_its_words(choosing: Callable[..., Model], products: list[Product]) -> None:
+    model = choosing(image={"model": None}, fusion={"kind": "none"})
+    chosen = [v for p in Extractor(model, device="cpu").extract(products[:6]) for v in p.values if v.source is None]
+    assert {v.decided_by for v in chosen} == {"text"}
+    assert any(v.words for v in chosen)
+
+
+def test_only_attributes_that_are_asked_for_are_chosen(chooser: Extractor, products: list[Product]) -> None:
+    found = [v.attribute for p in chooser.extract(products[:6], attributes=["Pattern"]) for v in p.values]
+    assert set(found) == {"Pattern"}

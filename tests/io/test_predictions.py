@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,8 +16,10 @@ from attrex.io.predictions import PredictionFile, read_predictions
 from attrex.types import Prediction, Product, RegionWeights, Span, Value, WordWeight
 
 REGIONS = (RegionWeights(0, ((0.0, 1.0), (0.25, 0.3333))),)
+OLD_KEYS = ("attribute", "value", "confidence", "source", "regions")
 RED = Value.from_span(Span("Color", 2, 8, "红 red\u2028", "title"), 0.9512, REGIONS)
-PLAIN = Value("Pattern", "plain", 0.75, decided_by="both", words=(WordWeight("title", 2, 3, "红", 0.4),))
+WORD = WordWeight("title", 2, 8, "红 red\u2028", 0.4321)
+PLAIN = Value("Pattern", "plain", 0.75, None, REGIONS, "both", (WORD,))
 PREDICTIONS = [
     Prediction("1", (RED, PLAIN), {"Color": 0.97, "Pattern": 0.61}, 0.875),
     Prediction("2", warnings=("photo 1 left out: it is broken",)),
@@ -31,6 +34,23 @@ def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     assert list(read_predictions(file.path)) == PREDICTIONS
     assert (file.counts.values, file.counts.warnings, file.counts.errors) == (2, 1, 1)
     assert [p.name for p in file.path.parent.iterdir()] == [f"values{suffix}"]  # nothing is left lying about
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_values_of_a_model_without_a_value_head_are_read_back(tmp_path: Path, suffix: str) -> None:
+    plain = [Prediction("1", (RED, Value("Pattern", "plain", 0.75)))]
+    PredictionFile(tmp_path / f"v{suffix}").write(plain)
+    assert list(read_predictions(tmp_path / f"v{suffix}")) == plain
+    assert "decided_by" not in plain[0].values[0].to_json()  # files are as before
+
+
+def test_parquet_from_before_value_heads_is_read(tmp_path: Path) -> None:
+    PredictionFile(tmp_path / "v.parquet").write(PREDICTIONS)
+    table = pq.read_table(tmp_path / "v.parquet")
+    rows = [r | {"values": [{k: v[k] for k in OLD_KEYS} for v in r["values"]]} for r in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "old.parquet")
+    found = list(read_predictions(tmp_path / "old.parquet"))
+    assert found[0].values == (RED, replace(PLAIN, decided_by=None, words=()))
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])

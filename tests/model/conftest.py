@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from transformers import BertConfig, BertModel
 
 from attrex.config import Config
@@ -45,6 +46,13 @@ def tiny_bert() -> TextEncoder:
     )
 
 
+def readings(options: int) -> Tensor:
+    """What a text encoder might read in the options' names."""
+    return torch.nn.functional.normalize(
+        torch.randn(options, WIDTH, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
+
+
 @cache
 def backbones() -> tuple[TextEncoder, TextEncoder, ImageEncoder]:
     """Two text encoders, and a ResNet to which 64 pixels are 2 x 2 regions of 12 channels."""
@@ -74,11 +82,14 @@ def count_rows() -> Callable[[torch.nn.Module], list[int]]:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Callable[..., Network]:
-    """``build("guidance.kind=dynet", ...)``: a network of those settings, the same weights every time."""
+    """``build("guidance.kind=dynet", ...)``: a network of those settings, the same weights every time.
+
+    ``options``: how many options each attribute has, for a value head.
+    """
     plain = tmp_path / "plain.yaml"
     plain.write_text(PLAIN, encoding="utf-8")
 
-    def build(*settings: str) -> Network:
+    def build(*settings: str, options: Sequence[int] | None = None) -> Network:
         config = Config.load(plain, settings)
         text, guide, image = deepcopy(backbones())
         torch.manual_seed(0)
@@ -91,6 +102,7 @@ def build(tmp_path: Path) -> Callable[..., Network]:
             image if config.image.model else None,
             guide if bert else None,
             names if bert else None,
+            options=None if options is None else (options, readings(sum(options))),
         )
         if network.concat is not None:
             torch.nn.init.ones_(network.concat.norm.weight)  # as if trained: at the start regions are silent

@@ -20,7 +20,7 @@ from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
 from attrex.inference import checkpoint
-from attrex.inference.checkpoint import Model
+from attrex.inference.checkpoint import Model, load_model
 from attrex.inference.extractor import Extractor
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.model.network import Network
@@ -325,12 +325,35 @@ def test_what_is_kept_of_a_run(uninterrupted: Model) -> None:
     assert sum(uninterrupted.metrics["cells"]["Color"].values()) == 24
 
 
+def test_confidences_are_calibrated_on_the_validation_products(
+    few: list[Product], tiny: Config, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    config = having(tiny, TEXT_ONLY)
+    model = run(few, tmp_path / "run", config, progress=messages(said))
+    told = model.metrics["calibration"]
+    filled = {(p.id, a) for p in few[:6] for a, values in p.table.items() if values}
+    assert 0 < told["cells"] <= len(filled)
+    assert sum(line.startswith(f"confidences calibrated on {told['cells']} filled cells: ") for line in said) == 1
+    loaded = load_model(tmp_path / "run")
+    assert loaded.calibration.to_json() == model.calibration.to_json()
+
+    bare = [replace(p, table={}) for p in few[:6]]
+    without = train_model(few, bare, tmp_path / "bare", config=config, trackers=[], progress=messages(said))
+    assert (without.calibration, without.metrics["calibration"]) == (None, None)
+    assert said[-1].startswith(
+        "confidences are not calibrated: a calibration needs filled cells of the model's attributes"
+    )
+    assert not (tmp_path / "bare" / "calibration.json").exists()
+
+
 def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Path) -> None:
     run(few, tmp_path, having(tiny, TEXT_ONLY))
     assert {p.name for p in tmp_path.iterdir()} == {
         "README.md",
         "architecture.json",
         "attrex.json",
+        "calibration.json",
         "config.yaml",
         "image.json",
         "metrics.json",

@@ -79,6 +79,18 @@ def test_a_schema_has_options_and_aliases() -> None:
     assert normalizer.attributes == ("Color",)
 
 
+def test_further_values_can_be_made_known() -> None:
+    normalizer = fitted(row("Navy Blue"), row("Red"))
+    assert normalizer.normalize("Color", "lilac") is None
+    normalizer.know("Color", ["Lilac"])
+    normalizer.know("Fit", ["Slim"])
+    assert [normalizer.normalize("Color", text) for text in ("lilac", "NAVY BLUE")] == ["Lilac", "Navy Blue"]
+    assert normalizer.normalize("Fit", "slim") == "Slim"
+    assert normalizer.attributes == ("Color", "Fit")
+    normalizer.know("Color", ["Lilac"])
+    assert normalizer.to_json()["attributes"]["Color"]["values"].count("Lilac") == 1
+
+
 def test_word_lists_have_aliases_of_any_attributes_values_also_of_those_that_only_cells_have() -> None:
     aliases = {"handbags": ("bag",)}
     assert fitted(row("Handbags", attribute="Type"), aliases=aliases).normalize("Type", "bags") == "Handbags"

@@ -19,6 +19,7 @@ from attrex.cli.screens.speed import speed_screen
 from attrex.cli.screens.table import table_screen
 from attrex.errors import ConfigError, did_you_mean
 from attrex.io.outputs import check_out
+from attrex.pipeline.given import directory_of
 
 if TYPE_CHECKING:
     from attrex.types import Product
@@ -220,9 +221,10 @@ def calibrate_command(
 
     Example: [bold]attrex calibrate demo/model demo/data/valid.jsonl[/]
     """
+    directory = directory_of(model)  # nothing is fetched, only to be refused
     shop = source.shop_of(model)
     calibrated = pipeline.calibrate(
-        model, source.products(data, shop), shop=shop, photos=not no_photos, allow_code=allowed, progress=progress
+        directory, source.products(data, shop), shop=shop, photos=not no_photos, allow_code=allowed, progress=progress
     )
     console.print(calibrated.render(), soft_wrap=True)
-    note(f"calibration: {Path(model) / 'calibration.json'}")
+    note(f"calibration: {directory / 'calibration.json'}")

@@ -103,10 +103,11 @@ class Calibrated:
 def calibrate_extractor(extractor: Extractor, products: Iterable[Product], *, photos: bool = True) -> Calibrated:
     """Give an extractor and its model a calibration of filled cells that the model was not trained on.
 
-    Raises :class:`DataError` where the cells are too few, or all finds right or wrong.
+    Raises :class:`DataError`, and changes nothing, where the cells are too few, or all finds right or wrong.
     """
     answers = CellAnswers.collect(extractor, products, photos=photos)
     confidence = held_out_confidence(answers)
+    extractor.use_calibration(fit_calibration(answers))
     surest = answers.surest(confidence)
     attributes, sure, right = answers.attributes[surest], confidence[surest], answers.right[surest]
     held_out = HeldOut.of(zip(attributes, sure.tolist(), right.tolist(), strict=True))

@@ -132,7 +132,7 @@ def _agreement_f1(as_gold: Sequence[Product], found: Sequence[Prediction]) -> fl
     """TAG-F1 against the model's own spans; where it has none, 1 if the export has none either."""
     if any(p.spans for p in as_gold):
         return score(as_gold, found, bootstrap=0).tag.f1
-    return 0.0 if any(p.values for p in found) else 1.0
+    return 0.0 if any(p.spans for p in found) else 1.0
 
 
 def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Path) -> None:

@@ -32,6 +32,7 @@ def with_places(
         for value in prediction.values:
             if value.source is not None:
                 values.append(value)
+            if value.source is not None or value.decided_by:
                 continue
             if value.value not in known:
                 # At the start of a text, and behind a space: some tokenizers tell the two apart.

@@ -5,9 +5,11 @@ Shapes: T units of a value, R regions of all photos of a row.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from threading import Lock
 
 import numpy as np
@@ -23,6 +25,8 @@ from attrex.types import Prediction, Product, Span, Value, WordWeight
 
 MOST_WORDS = 3
 """Words that are told for a value which the text does not say."""
+TELLING = 1.5
+"""A word is told if the prototype looked at it so many times as much as it would have if it looked everywhere alike."""
 NO_WINDOWS = EncodedProduct([], 0.0, [])
 """Of a row that could not be read."""
 
@@ -51,7 +55,8 @@ class _Shown:
     """Where the prototype looked, in one window."""
 
     regions: RegionScores | None
-    words: list[tuple[Unit, float]]
+    units: Sequence[Unit]
+    weights: np.ndarray  #: (U,) of the units
 
 
 class Draft:
@@ -90,13 +95,13 @@ class Draft:
         product, encoded, names = self.product, self.encoded, naming.attributes
         if product.error is not None:
             return Prediction(product.id, coverage=0.0, warnings=product.warnings, error=product.error)
-        said = [list(self._span_values(names[decoded.attribute], decoded)) for decoded in self.spans]
+        said = [value for decoded in self.spans for value in self._span_values(names[decoded.attribute], decoded)]
         named = [
             Value(names[attribute], word, self._confidence(attribute, probability))
             for (attribute, ids), probability in self.words.items()
             if (word := naming.decode(ids))
         ]
-        if self.choices:
+        if self.choices or naming.calibration is not None:
             cells = self.cells(naming)
             named += [
                 self._chosen(a, ranked[0])
@@ -105,7 +110,7 @@ class Draft:
             ]
             if naming.calibration is not None:
                 said = self._in_shops_words(said, cells)
-        placed = in_reading_order((value for values in said for value in values), encoded.fields)
+        placed = in_reading_order(said, encoded.fields)
         values = (*placed, *sorted(named, key=lambda v: (v.attribute, v.value)))
         return Prediction(
             product.id,
@@ -116,11 +121,12 @@ class Draft:
         )
 
     def cells(self, naming: Naming) -> dict[int, list[Candidate]]:
-        """What each cell may hold, by attribute, surest first; a mention's number is its place in :attr:`spans`."""
+        """What each cell may hold, by attribute, surest first; a mention's number is that of its value in the text."""
         mentions: defaultdict[int, list[Mention]] = defaultdict(list)
-        for number, decoded in enumerate(self.spans):
-            span = next(spans_from_units("", decoded.units, self.product, self.encoded.fields))
-            mentions[decoded.attribute].append(Mention(number, span.text, decoded.probability))
+        number = count()
+        for decoded in self.spans:
+            for span in spans_from_units("", decoded.units, self.product, self.encoded.fields):
+                mentions[decoded.attribute].append(Mention(next(number), span.text, decoded.probability))
         cells = {}
         for a in sorted({*mentions, *self.choices}):
             options = self.choices[a].mean() if a in self.choices else {}
@@ -134,36 +140,44 @@ class Draft:
             return True
         return self.applies.get(attribute, 0.0) >= naming.calibration.applies.get(naming.attributes[attribute], 0.0)
 
-    def _in_shops_words(self, said: list[list[Value]], cells: dict[int, list[Candidate]]) -> list[list[Value]]:
-        """The values of each decoded span as a candidate of its cell: the shop's word, one confidence for mentions."""
+    def _in_shops_words(self, said: list[Value], cells: dict[int, list[Candidate]]) -> list[Value]:
+        """The values of decoded spans as candidates of their cells: the shop's word, one confidence for mentions."""
         for a, ranked in cells.items():
+            choice = self.choices[a] if a in self.choices else Choice()
             for candidate in ranked:
-                choice, number = self.choices.get(a), candidate.number
-                photo = choice is not None and number is not None and choice.decided_by(number) != "text"
-                told = (candidate.value, candidate.confidence, "both" if photo else "text")
+                value, confidence, by = candidate.value, candidate.confidence, "text"
+                if candidate.number is not None and candidate.number in choice.alone:  # chosen by the head as well
+                    by = "text" if choice.decided_by(candidate.number) == "text" else "both"
                 for mention in candidate.mentions:
-                    value, confidence, by = told
-                    said[mention] = [
-                        replace(v, value=value, confidence=confidence, decided_by=by) for v in said[mention]
-                    ]
+                    said[mention] = replace(said[mention], value=value, confidence=confidence, decided_by=by)
         return said
 
     def _chosen(self, attribute: int, candidate: Candidate) -> Value:
         """A value that no span says, with the regions and words that the prototype looked at."""
         assert candidate.number is not None
-        shown, fields = self.shown.get(attribute), self.encoded.fields
-        words: list[WordWeight] = []
-        for unit, weight in shown.words if shown else ():
-            span = next(spans_from_units("", [unit], self.product, fields))
-            words.append(WordWeight(span.field, span.start, span.end, span.text, weight))
+        shown = self.shown.get(attribute)
         return Value(
             candidate.attribute,
             candidate.value,
             candidate.confidence,
             regions=heatmaps(shown.regions) if shown and shown.regions is not None else (),
             decided_by=self.choices[attribute].decided_by(candidate.number),
-            words=tuple(words),
+            words=self._telling_words(shown) if shown else (),
         )
+
+    def _telling_words(self, shown: _Shown) -> tuple[WordWeight, ...]:
+        """The words that were looked at most, each once, at its most looked-at place."""
+        places: defaultdict[str, list[tuple[float, Span]]] = defaultdict(list)
+        for unit, weight in zip(shown.units, shown.weights.tolist(), strict=True):
+            span = next(spans_from_units("", [unit], self.product, self.encoded.fields))
+            if _is_word(span.text):
+                places[span.text.casefold()].append((weight, span))
+        words = []
+        for found in places.values():
+            total, span = sum(weight for weight, _ in found), max(found, key=lambda place: place[0])[1]
+            if total > TELLING * len(found) / len(shown.units):
+                words.append(WordWeight(span.field, span.start, span.end, span.text, total))
+        return tuple(sorted(words, key=lambda word: -word.weight)[:MOST_WORDS])
 
     def _span_values(self, name: str, decoded: _DecodedSpan) -> Iterator[Value]:
         regions = heatmaps(decoded.weights) if decoded.weights is not None else ()
@@ -176,18 +190,23 @@ class Draft:
 
 
 def collect(
-    output: EngineOutput, items: Sequence[BatchItem], drafts: Sequence[Draft], grid: tuple[int, int] | None
+    output: EngineOutput,
+    items: Sequence[BatchItem],
+    drafts: Sequence[Draft],
+    grid: tuple[int, int] | None,
+    *,
+    evidence: bool = True,
 ) -> None:
     """Move what was decoded in a batch to the drafts of its products.
 
-    ``grid``: rows and columns of the regions of one photo; None where regions are no places in it.
+    ``grid``: rows and columns of the regions of one photo; None where regions are no places in it. ``evidence``:
+    whether to keep where a value head looked.
     """
     if output.range_scores is not None and output.selected is not None:
         for row, attribute in zip(*output.selected.nonzero(), strict=True):
             selected, score = drafts[items[row].product].range, float(output.range_scores[row, attribute])
             selected[int(attribute)] = max(score, selected.get(int(attribute), 0.0))
     if output.choices is not None and output.value_scores is not None:
-        evidence = output.region_weights is not None
         _collect_choices(output.choices, output.value_scores, items, drafts, grid, evidence=evidence)
     weights = output.region_weights
     columns = (output.rows, output.attributes, output.starts, output.ends, output.probability)
@@ -231,9 +250,13 @@ def _collect_choices(
             if chosen.region_weights is not None and item.photos and grid is not None:
                 seen = chosen.region_weights[n, : grid[0] * grid[1] * len(item.photos)]
                 regions = RegionScores(seen, item.photos, grid)
-            weights = chosen.unit_weights[n, : len(item.window.units)]
-            most = [u for u in np.argsort(-weights)[:MOST_WORDS].tolist() if weights[u] > 1.5 / len(weights)]
-            draft.shown[attribute] = _Shown(regions, [(item.window.units[u], float(weights[u])) for u in most])
+            units = item.window.units
+            draft.shown[attribute] = _Shown(regions, units, chosen.unit_weights[n, : len(units)])
+
+
+def _is_word(text: str) -> bool:
+    """Whether a unit says something by itself: no punctuation, and no single letter but of scripts without cases."""
+    return any(map(str.isalnum, text)) and (len(text) > 1 or unicodedata.category(text) == "Lo")
 
 
 def spans_from_units(name: str, units: Sequence[Unit], product: Product, fields: Sequence[str]) -> Iterator[Span]:

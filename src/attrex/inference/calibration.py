@@ -24,8 +24,9 @@ from attrex.inference.selection import CALIBRATION_FILE, HELD_OUT, HeldOut
 
 CALIBRATION_FORMAT = 1
 NOTHING_HELD_OUT = HeldOut({})
-COMMON_PRIOR, OWN_PRIOR = 1e-3, 0.05
-"""How strongly the common weights, and each attribute's own, are drawn towards zero."""
+COMMON_PRIOR, OWN_PRIOR = 1e-3, 10.0
+"""How strongly the common weights, and each attribute's own, are drawn towards zero: an own one is of the size of 0.3,
+until a few hundred candidates say otherwise."""
 NOT_APPLYING = 0.01
 """Share of the candidates of filled cells whose score of having a value may lie below `applies`."""
 STEPS = 50
@@ -104,6 +105,12 @@ class Calibration:
             if weights.shape != (len(FEATURES) + 1,) or not np.isfinite(weights).all():
                 raise CheckpointError(
                     f"{CALIBRATION_FILE}: expected {len(FEATURES) + 1} numbers for {name!r}, got {weights.shape}; "
+                    "calibrate the model again"
+                )
+        for name, score in applies.items():
+            if not 0 <= score <= 1:
+                raise CheckpointError(
+                    f"{CALIBRATION_FILE}: expected a score between 0 and 1 for {name!r}, got {score}; "
                     "calibrate the model again"
                 )
         return found

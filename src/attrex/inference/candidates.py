@@ -67,7 +67,7 @@ class Choice:
     """option -> its probability by the text alone and by the photo alone, summed over the windows that chose it"""
 
     def add(self, options: Iterable[int], probability: Iterable[float], by_text: float, by_photo: float) -> bool:
-        """One window's choice, surest option first; whether it is the surest window so far for that option."""
+        """One window's choice, surest option first; whether it is the product's first window."""
         told = {o: p for o, p in zip(options, probability, strict=True) if o >= 0}
         for option, p in told.items():
             self.options[option] += p
@@ -82,8 +82,13 @@ class Choice:
         return {option: total / self.windows for option, total in self.options.items()}
 
     def decided_by(self, option: int) -> str:
-        """Where text or photo alone would choose the option and the other would not, that one; else both."""
-        text, photo = (total > 0.5 * self.windows for total in self.alone[option])
+        """Where text or photo alone would choose the option and the other would not, that one; else both.
+
+        Without a photo the text.
+        """
+        if not any(by_photo for _, by_photo in self.alone.values()):
+            return "text"
+        text, photo = (total > 0.5 * self.windows for total in self.alone.get(option, (0.0, 0.0)))
         return "both" if text == photo else "text" if text else "photo"
 
 

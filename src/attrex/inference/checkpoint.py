@@ -125,9 +125,10 @@ def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> 
         normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
         calibration = read_calibration(directory)
     _load_weights(network, directory / "model.safetensors")
-    _take_edited_options(network, shop.schema, architecture, config, tokenizer)
     found = read_json(metrics) if metrics.exists() else {}
-    return Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer, calibration)
+    model = Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer, calibration)
+    _take_edited_options(model, architecture)
+    return model
 
 
 def _trained_schema(schema: Schema, architecture: Mapping[str, Any]) -> Schema:
@@ -139,16 +140,14 @@ def _trained_schema(schema: Schema, architecture: Mapping[str, Any]) -> Schema:
     return replace(schema, attributes=tuple(attributes))
 
 
-def _take_edited_options(
-    network: System, schema: Schema, architecture: Mapping[str, Any], config: Config, tokenizer: Any
-) -> None:
+def _take_edited_options(model: Model, architecture: Mapping[str, Any]) -> None:
     """Options that were added to the schema by hand, or taken out of it, as the value head's own.
 
     An added one starts from what the pretrained text encoder reads in its name, which is needed for that; raises
     :class:`CheckpointError` where it is not there.
     """
-    trained = architecture.get("options")
-    wanted = [list(a.options) for a in schema.attributes]
+    trained, network = architecture.get("options"), model.network
+    wanted = [list(a.options) for a in model.schema.attributes]
     if not isinstance(network, Network) or network.values is None or trained in (None, wanted):
         return
     pairs = list(zip(trained, wanted, strict=True))
@@ -157,12 +156,15 @@ def _take_edited_options(
     readings = network.values.readings[:0]
     if names:
         try:
-            readings = read_names(names, pretrained_text(config), tokenizer)
+            readings = read_names(names, pretrained_text(model.config), model.tokenizer)
         except ConfigError as exc:
             raise CheckpointError(
                 f"shop.yaml has options that the model was not trained on, such as {names[0]!r}; to read their names "
-                f"the pretrained text encoder is needed: {exc}"
+                f"the pretrained text encoder is needed: {exc}; put it there, or take these options out again"
             ) from exc
+        for attribute, (old, new) in zip(model.schema.names, pairs, strict=True):
+            if added := [o for o in new if o not in old]:
+                model.normalizer.know(attribute, added)
     network.values = network.values.with_options(sources, readings)
 
 

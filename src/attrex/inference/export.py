@@ -27,7 +27,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.decoding import Transitions
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
-from attrex.inference.onnx_values import OPTIONS_FILE
+from attrex.inference.onnx_values import OPTIONS_FILE, VALUES_FILE
 from attrex.inference.selection import CALIBRATION_FILE
 from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Inputs
@@ -255,7 +255,7 @@ def _export_values(network: Network, head: ValueHead, directory: Path) -> None:
         inputs["regions"] = (torch.randn(2, 4, network.image.width), {0: "rows", 1: "regions"})
         inputs["region_mask"] = (torch.tensor([[True] * 4, [False] * 4]), {0: "rows", 1: "regions"})
         outputs["region_weights"] = {0: "pairs", 1: "regions"}
-    _export(_Values(network, head), inputs, outputs, directory / "values.onnx")
+    _export(_Values(network, head), inputs, outputs, directory / VALUES_FILE)
     vectors, bias = (x.contiguous() for x in head.all_options())
     save_file({"vectors": vectors, "bias": bias}, directory / OPTIONS_FILE)
 

@@ -210,7 +210,7 @@ class Extractor:
         for output, rows in self._run(batches, drafts, options):
             self.count.rows += len(rows)
             self.count.sequences += output.pairs
-            collect(output, rows, drafts, self.engine.regions)
+            collect(output, rows, drafts, self.engine.regions, evidence=options.evidence)
         self.count.products += len(drafts)
 
     def _run(

@@ -38,7 +38,7 @@ from attrex.inference.directory import (
     read_thresholds,
 )
 from attrex.inference.engine import EngineOutput
-from attrex.inference.onnx_values import ValueGraph
+from attrex.inference.onnx_values import OPTIONS_FILE, VALUES_FILE, ValueGraph
 from attrex.io.images import ImageTransform
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
@@ -116,7 +116,7 @@ class OnnxEngine:
         self.cores = cores or _cores()
         self.text, self.decoder = _session(directory / "text.onnx"), _session(directory / "decoder.onnx")
         self.image = _session(directory / "image.onnx") if self.region_width else None
-        graph = directory / "values.onnx"
+        graph = directory / VALUES_FILE
         self.values = ValueGraph(_session(graph), directory, option_counts) if graph.exists() else None
 
     @property
@@ -225,6 +225,8 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
 
         raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
         config = Config.parse(raw, allow_code=allow_code)
+        if config.values.head and config.range.kind == "predicted":
+            check_complete(directory, (VALUES_FILE, OPTIONS_FILE))
         tokenizer = ExportedTokenizer(
             Tokenizer.from_file(str(directory / "tokenizer" / "tokenizer.json")), **about["special_tokens"]
         )

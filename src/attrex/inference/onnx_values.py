@@ -19,7 +19,7 @@ import numpy as np
 from attrex.errors import CheckpointError
 from attrex.inference.engine import EngineChoices
 
-OPTIONS_FILE = "options.safetensors"
+VALUES_FILE, OPTIONS_FILE = "values.onnx", "options.safetensors"
 MAX_OPTIONS = 8
 """Most options of an attribute that are told, as :data:`attrex.model.network.MAX_OPTIONS`."""
 

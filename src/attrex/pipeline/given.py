@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrex.errors import DataError
+from attrex.errors import ConfigError, DataError
 from attrex.io.readers import Products, Source
 from attrex.io.rows import as_products
 from attrex.shop.shop import DEFAULT_SHOP, Shop
@@ -61,6 +61,14 @@ def lexicon_of(lexicon: Lexicon | str | Path | None) -> Lexicon:
     if lexicon is None:
         return NOTHING_MINED
     return lexicon if isinstance(lexicon, Lexicon) else Lexicon.load(lexicon)
+
+
+def directory_of(model: str | Path) -> Path:
+    """The directory of a model, whose files may be replaced; raises :class:`ConfigError` for anything else."""
+    if not isinstance(model, str | Path) or not Path(model).is_dir():
+        named = repr(str(model)) if isinstance(model, str | Path) else type(model).__name__
+        raise ConfigError(f"expected the directory of a model, whose calibration is replaced, got {named}")
+    return Path(model)
 
 
 def extractor_of(model: Any, **options: Any) -> Extractor:

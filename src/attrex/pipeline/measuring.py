@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrex.errors import ConfigError
-from attrex.pipeline.given import ProductSource, extractor_of, products_of, shop_of
+from attrex.pipeline.given import ProductSource, directory_of, extractor_of, products_of, shop_of
 from attrex.pipeline.training import labelled_by_hand
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
@@ -87,9 +87,7 @@ def calibrate(
     from attrex.inference.selection import CALIBRATION_FILE
     from attrex.io.atomic import write_json
 
-    directory = Path(model)
-    if not directory.is_dir():
-        raise ConfigError(f"expected the directory of a model, whose calibration is replaced, got {str(model)!r}")
+    directory = directory_of(model)
     extractor = extractor_of(directory, allow_code=allow_code)
     if not extractor.chooses_values:
         raise ConfigError(f"{directory} has no value head to calibrate; train it with values.head=true")

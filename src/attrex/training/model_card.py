@@ -36,6 +36,8 @@ def model_card(model: Model) -> str:
         *_attribute_lines((found or {}).get("per_attribute", {}), model.metrics.get("cells", {})),
         "",
         *_USE,
+        _CHOSEN if model.config.values.head and model.config.range.kind != "none" else _SAID,
+        "",
     ]
     return "\n".join(lines)
 
@@ -155,10 +157,12 @@ _USE = [
     "    print(prediction.id, [(v.attribute, v.value, v.confidence) for v in prediction.values])",
     "```",
     "",
-    "A value that the text says has its place there as `source`. With a value head, attributes that the text does not "
-    "say get the surest of their known values, with the words and the places in the photo that spoke for it.",
-    "",
 ]
+_SAID = "Values are found where the text says them; what only the photo shows is not filled in."
+_CHOSEN = (
+    "Values are found where the text says them; what it does not say is chosen among the values that the attribute had "
+    "in training, from text and photo."
+)
 
 
 def _attribute_lines(scores: dict[str, Any], cells: dict[str, dict[str, int]]) -> list[str]:

@@ -132,6 +132,13 @@ class ValueNormalizer:
                     if cell := product.table.get(attribute):
                         self._attributes[attribute].beside[form].update(cell)
 
+    def know(self, attribute: str, values: Iterable[str]) -> None:
+        """Take further values of an attribute for known ones, as a schema's options are."""
+        one = self._attributes[attribute]
+        one.values += [value for value in values if value not in one.values]
+        self._names[attribute] = None
+        self._spelled.pop(attribute, None)
+
     @property
     def attributes(self) -> tuple[str, ...]:
         """Those with a known value, in the order of schema and lexicon, then of the table."""
