@@ -27,7 +27,7 @@ NOTHING_HELD_OUT = HeldOut({})
 COMMON_PRIOR, OWN_PRIOR = 1e-3, 10.0
 """How strongly the common weights, and each attribute's own, are drawn towards zero: an own one is of the size of 0.3,
 until a few hundred candidates say otherwise."""
-NOT_APPLYING = 0.01
+NOT_APPLYING = 0.002
 """Share of the candidates of filled cells whose score of having a value may lie below `applies`."""
 STEPS = 50
 """Most Newton steps of a fit; ten are usual."""
