@@ -48,18 +48,23 @@ def test_it_tells_origin_scores_and_attributes() -> None:
 
 
 def test_it_tells_what_the_text_does_not_say_and_how_sure_is_how_right() -> None:
-    calibration = {"cells": 1200, "right": 0.876, "ece": 0.0214, "per_attribute": {}}
+    per_attribute = {
+        "Fit|Cut": {"cells": 200, "right": 0.7, "ece": 0.05},
+        "Color": {"cells": 1000, "right": 0.9, "ece": 0.01},
+    }
+    calibration = {"cells": 1200, "right": 0.876, "ece": 0.0214, "per_attribute": per_attribute}
     text = card(calibration=calibration)
     assert (
         "what it does not say is chosen among the values that the attribute had in training, from text and photo"
         in text
     )
-    assert "The confidence is calibrated on 1,200 filled cells of these products: 87.6% of the surest values" in text
-    assert "a confidence is 0.021 off in the mean (cross-fitted)." in text
+    assert "On 1,200 filled cells of the validation products" in text
+    assert "87.6% of the surest values are right, and the expected calibration error is 0.021." in text
+    assert "| Color | 1,000 | 0.900 | 0.010 |\n| Fit\\|Cut | 200 | 0.700 | 0.050 |" in text
     for settings in (["values.head=false"], ["range.kind=none"]):
         text = card(*settings, calibration=None)
         assert "what only the photo shows is not filled in." in text
-        assert "calibrated" not in text
+        assert "confidences hold" not in text
 
 
 def test_its_front_matter_is_yaml() -> None:
