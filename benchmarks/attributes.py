@@ -24,7 +24,7 @@ from rich.table import Table
 from attrex.encoding.dataset import Collator, LabelledProducts
 from attrex.encoding.encoder import ProductEncoder
 from attrex.encoding.targets import TargetEncoder
-from attrex.inference.checkpoint import Model, load_model
+from attrex.inference.checkpoint import load_model
 from attrex.inference.extractor import Extractor
 from attrex.io.atomic import write_json
 from attrex.io.readers import read_products
@@ -66,22 +66,21 @@ def main() -> None:
 
 def _widen(source: str, width: int, out: Path) -> None:
     model = load_model(source)
-    names = [*model.schema.names, *(f"attribute {i}" for i in range(len(model.schema.names), width))]
-    schema = Schema(tuple(Attribute(name) for name in names))
-    network = build_system(model.config, names, model.tokenizer, model.network.architecture())
+    own = model.schema.attributes
+    schema = Schema((*own, *(Attribute(f"attribute {i}") for i in range(len(own), width))))
+    network = build_system(model.config, schema, model.tokenizer, model.network.architecture())
     narrow, wide = model.network.state_dict(), network.state_dict()
     for name, tensor in wide.items():
         if tensor.shape == narrow[name].shape:
             tensor.copy_(narrow[name])
         else:
             tensor[: len(narrow[name])] = narrow[name]
-            if name == "classifier.output.bias":
+            if name in ("classifier.output.bias", "value_range.output.bias"):
                 tensor[len(narrow[name]) :] = LEFT_OUT
-            elif name == "classifier.output.weight":
+            elif name in ("classifier.output.weight", "value_range.output.weight"):
                 tensor[len(narrow[name]) :] = 0
     network.load_state_dict(wide)
-    shop = replace(model.shop, schema=schema)
-    Model(network, model.tokenizer, model.config, shop, model.transform, model.thresholds).save(out)
+    replace(model, network=network, shop=replace(model.shop, schema=schema)).save(out)
 
 
 def _extraction(source: str, products: list[Product]) -> dict[str, float]:

@@ -59,7 +59,8 @@ def rows(path: Path) -> Iterator[dict[str, Any]]:
 def present_form(value: dict[str, Any]) -> dict[str, Any]:
     """A value as it is written now; one of the earlier form says what its text says."""
     if "evidence" not in value:
-        return value
+        unsaid = {"decided_by", "words"} - {key for key, said in value.items() if said is not None}  # empty in Parquet
+        return {key: said for key, said in value.items() if key not in unsaid}
     source = {key: value[key] for key in ("field", "start", "end", "text")}
     return {
         "attribute": value["attribute"],

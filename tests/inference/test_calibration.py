@@ -192,12 +192,11 @@ def fitted() -> Calibration:
 def test_a_calibration_comes_back_from_its_file(fitted: Calibration, tmp_path: Path) -> None:
     (tmp_path / CALIBRATION_FILE).write_text(json.dumps(fitted.to_json()), encoding="utf-8")
     found = read_calibration(tmp_path)
-    np.testing.assert_allclose(found.common, fitted.common, atol=1e-6)
     assert list(found.own) == list(fitted.own)
-    assert found.applies == pytest.approx(fitted.applies, abs=1e-6)
+    assert found.applies == fitted.applies
     features = draw({"Color": 20}, seed=2)[1]
-    for name in ("Color", "Größe", "new"):
-        np.testing.assert_allclose(found.confidence(name, features), fitted.confidence(name, features), atol=1e-4)
+    for name in ("Color", "Größe", "new"):  # in every bit, so that a model says the same once it is saved
+        np.testing.assert_array_equal(found.confidence(name, features), fitted.confidence(name, features))
     assert found.to_json() == fitted.to_json()
 
 

@@ -41,9 +41,9 @@ def having(config: Config, **changes: dict[str, Any]) -> Config:
 
 
 def build(config: Config, schema: Schema) -> Extractor:
-    """Untrained: with S_thr = 0 it finds spans of every attribute, which is all these tests need."""
+    """Untrained: with S_thr = 0 it finds spans of every attribute, which is all these tests need; without a head."""
     torch.manual_seed(0)
-    model = new_model(config, Shop(schema=schema))
+    model = new_model(having(config, values={"head": False}), Shop(schema=schema))
     model.thresholds = {"range": 0.0}
     return Extractor(model, device="cpu")
 
@@ -157,8 +157,8 @@ def test_photos_are_let_go_within_a_chunk(
     held: list[int] = []
     collect = extractor_module.collect
 
-    def noting(output: Any, rows: Any, drafts: Any, grid: Any) -> None:
-        collect(output, rows, drafts, grid)
+    def noting(output: Any, rows: Any, drafts: Any, grid: Any, *, evidence: bool) -> None:
+        collect(output, rows, drafts, grid, evidence=evidence)
         held.append(sum(bool(drafts[row.product].photos) for row in rows) + sum(len(row.pixels) for row in rows))
 
     monkeypatch.setattr(extractor_module, "collect", noting)

@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from attrex.config import Config
 from attrex.model.batch import Batch
-from attrex.model.build import build_system, name_tokens
+from attrex.model.build import build_system, name_tokens, read_names
 from attrex.model.network import Network
 from attrex.shop.schema import Attribute, Schema
 
@@ -187,3 +187,33 @@ def test_attribute_names_are_read_up_to_ten_tokens(tiny_text: Path):
     assert [row[m][-1].item() for row, m in zip(ids, mask, strict=True)] == [tokenizer.sep_token_id] * 4
     assert mask[3].all()
     assert (ids[~mask] == tokenizer.pad_token_id).all()
+
+
+def test_options_are_read_by_the_pretrained_encoder_in_their_order(tiny_text: Path, tiny_image: Path):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_text)
+    config = Config.load("small", [f"text.model={tiny_text}", f"image.model={tiny_image}", "text.max_tokens=96"])
+    schema = Schema(
+        (
+            Attribute("colour", options=("red", "navy blue")),
+            Attribute("pattern"),
+            Attribute("sole", options=("a very long name of a sole", "red")),
+        )
+    )
+    network = build_system(config, schema, tokenizer)
+    readings = network.values.readings
+    assert network.values.sizes.tolist() == [2, 0, 2]
+    assert readings.shape == (4, network.text.width)
+    torch.testing.assert_close(readings.norm(dim=1), torch.ones(4))
+    assert torch.equal(readings[0], readings[3])
+    assert not torch.isclose(readings[0], readings[1:3]).all(1).any()
+    alone = torch.cat([read_names([name], network.text, tokenizer) for name in ("red", "navy blue")])
+    torch.testing.assert_close(alone, readings[:2])  # whatever is read beside it
+    torch.testing.assert_close(read_names(["red", "navy blue", "red"], network.text, tokenizer, batch=2)[:2], alone)
+    assert read_names([], network.text, tokenizer).shape == (0, network.text.width)
+    for training in (True, False):
+        network.text.train(training)
+        torch.testing.assert_close(read_names(["red"], network.text, tokenizer), alone[:1])
+        assert network.text.training == training
+    saved = build_system(config, schema, tokenizer, json.loads(json.dumps(network.architecture())))
+    assert not saved.values.readings.any()  # they come with the weights
+    assert not build_system(Config.load("small", ["range.kind=none"]), schema, tokenizer, SPECS).chooses_values

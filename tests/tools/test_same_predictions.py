@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from attrex.io.predictions import PredictionFile
-from attrex.types import Prediction, RegionWeights, Span, Value
+from attrex.types import Prediction, RegionWeights, Span, Value, WordWeight
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "same_predictions.py"
 RED = Value.from_span(Span("Color", 0, 3, "red", "title"), 0.9, (RegionWeights(0, ((0.5, 1.0),)),))
-PREDICTIONS = [Prediction("1", (RED, Value("Fit", "slim", 0.4)), {"Color": 0.97, "Fit": 0.6}), Prediction("2")]
+SLIM = Value("Fit", "slim", 0.4, decided_by="both", words=(WordWeight("title", 0, 3, "red", 0.5),))
+PREDICTIONS = [Prediction("1", (RED, SLIM), {"Color": 0.97, "Fit": 0.6}), Prediction("2")]
 OLD = {"attribute": "Color", "text": "red", "field": "title", "start": 0, "end": 3, "confidence": 0.9}
 
 
@@ -56,6 +57,8 @@ def test_the_same_in_both_formats_and_forms(same: Any, tmp_path: Path, capsys: p
         [replace(PREDICTIONS[0], values=(replace(RED, confidence=0.9001), PREDICTIONS[0].values[1])), PREDICTIONS[1]],
         [replace(PREDICTIONS[0], values=(replace(RED, regions=()), PREDICTIONS[0].values[1])), PREDICTIONS[1]],
         [replace(PREDICTIONS[0], values=PREDICTIONS[0].values[::-1]), PREDICTIONS[1]],
+        [replace(PREDICTIONS[0], values=(RED, replace(SLIM, decided_by="photo"))), PREDICTIONS[1]],
+        [replace(PREDICTIONS[0], values=(RED, replace(SLIM, words=()))), PREDICTIONS[1]],
     ],
 )
 def test_any_difference_is_told(

@@ -187,7 +187,7 @@ def rates(model: Model, settings: TrainingConfig) -> dict[str, set[tuple[float, 
 def test_two_learning_rates_as_in_the_paper(model: Model) -> None:
     found = rates(model, TrainingConfig(learning_rate=1e-4, image_learning_rate=1e-5))
     assert found.pop("image") == {(1e-5, 0.0)}
-    assert set(found) == {"text", "tir", "classifier", "guidance", "decoder", "crf"}
+    assert set(found) == {"text", "tir", "classifier", "guidance", "decoder", "crf", "values", "value_range"}
     assert all(value == {(1e-4, 0.0)} for value in found.values())
 
 

@@ -74,7 +74,8 @@ class Calibration:
         weights = _newton(_with_constant(features), number, right.astype(np.float64), len(names))
         score = _sigmoid(features[:, FEATURES.index("applies")])
         applies = {name: float(np.quantile(score[number == n], NOT_APPLYING)) for n, name in enumerate(names)}
-        return cls(weights[0], dict(zip(names, weights[1:], strict=True)), applies)
+        fitted = cls(weights[0], dict(zip(names, weights[1:], strict=True)), applies)
+        return cls.from_json(fitted.to_json())  # the same in every bit as when it is read again
 
     def to_json(self) -> dict[str, Any]:
         return {
