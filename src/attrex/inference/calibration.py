@@ -73,7 +73,7 @@ class Calibration:
         number = np.array([names.index(a) for a in attributes])
         weights = _newton(_with_constant(features), number, right.astype(np.float64), len(names))
         score = _sigmoid(features[:, FEATURES.index("applies")])
-        applies = {name: float(np.quantile(score[number == n], NOT_APPLYING)) for n, name in enumerate(names)}
+        applies = {name: _least_score(score[number == n], score) for n, name in enumerate(names)}
         fitted = cls(weights[0], dict(zip(names, weights[1:], strict=True)), applies)
         return cls.from_json(fitted.to_json())  # the same in every bit as when it is read again
 
@@ -121,6 +121,16 @@ def read_calibration(directory: Path) -> Calibration | None:
     """That of a model directory; None where it has none. Raises :class:`CheckpointError` for a damaged one."""
     path = directory / CALIBRATION_FILE
     return Calibration.from_json(read_json(path)) if path.exists() else None
+
+
+def _least_score(own: np.ndarray, every: np.ndarray) -> float:
+    """The score of having a value below which nearly no filled cell of an attribute lies, by its own and all scores.
+
+    The lowest of a few cells says little of those to come: it counts only where it is below what holds for all.
+    """
+    if len(own) >= 1 / NOT_APPLYING:
+        return float(np.quantile(own, NOT_APPLYING))
+    return float(min(own.min(), np.quantile(every, NOT_APPLYING)))
 
 
 def _newton(x: np.ndarray, attribute: np.ndarray, y: np.ndarray, attributes: int) -> np.ndarray:
