@@ -299,9 +299,12 @@ def test_a_precision_gives_each_attribute_the_limit_that_reaches_it(model: Path,
     sure = (0.95, 0.85, 0.4)
     PredictionFile(found).write(Prediction(str(i), (Value("Color", "red", c),)) for i, c in enumerate(sure))
     fill = ("fill", table, found, "--out", out, "--report", report)
-    said = error(*fill, "--model", model, "--precision", 0.98)
+    bare = tmp_path / "bare"
+    shutil.copytree(model, bare)
+    (bare / "calibration.json").unlink()
+    said = error(*fill, "--model", bare, "--precision", 0.98)
     assert "has no held-out cells to choose limits on (there is no calibration.json): train again, or" in said
-    assert f"attrex calibrate {model} DATA" in said
+    assert f"attrex calibrate {bare} DATA" in said
     assert "--precision needs --model: limits are chosen on held-out cells" in error(*fill, "--precision", 0.98)
     of_both = error(*fill, "--model", model, "--precision", 0.98, "--min-confidence", 0.5)
     assert "--precision chooses a limit for each attribute, --min-confidence is one for all of them" in of_both

@@ -22,6 +22,7 @@ from attrex.evaluation.calibrating import (
 )
 from attrex.inference.calibration import Calibration
 from attrex.inference.candidates import FEATURES, Candidate
+from attrex.inference.selection import HeldOut
 from attrex.types import Product
 from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -162,12 +163,13 @@ def test_an_extractor_takes_the_calibration_of_all_cells_and_is_told_how_well_it
     answers = draw(150)
     extractor, rows = saying(answers)
     found = calibrate_extractor(extractor, rows)
-    assert extractor.calibration.to_json() == fit_calibration(answers).to_json()
-
     confidence = held_out_confidence(answers)
     first = confidence[0::2] >= confidence[1::2]
     sure = np.maximum(confidence[0::2], confidence[1::2])
     right = np.where(first, answers.right[0::2], answers.right[1::2])
+    held_out = HeldOut.of(zip(answers.attributes[0::2], sure.tolist(), right.tolist(), strict=True))
+    assert extractor.calibration.to_json() == replace(fit_calibration(answers), held_out=held_out).to_json()
+
     order = np.argsort(sure)
     off = sum(abs(right[bin_].mean() - sure[bin_].mean()) * len(bin_) for bin_ in np.array_split(order, 15)) / 150
     assert (found.cells, found.right) == (150, pytest.approx(right.mean()))

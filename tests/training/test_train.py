@@ -354,6 +354,7 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
         "architecture.json",
         "attrex.json",
         "calibration.json",
+        "calibration.svg",
         "config.yaml",
         "image.json",
         "metrics.json",
@@ -365,7 +366,7 @@ def test_files_of_a_finished_run(few: list[Product], tiny: Config, tmp_path: Pat
         "tokenizer",
     }
     suffixes = {p.suffix for p in tmp_path.rglob("*") if p.is_file()}
-    assert suffixes <= {".json", ".yaml", ".md", ".safetensors", ".txt"}
+    assert suffixes <= {".json", ".yaml", ".md", ".safetensors", ".svg", ".txt"}
 
 
 def test_a_model_knows_what_its_shop_calls_the_values(few: list[Product], tiny: Config, tmp_path: Path) -> None:
