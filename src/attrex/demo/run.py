@@ -103,7 +103,9 @@ def run(
 
     _note_step(progress, 5, "writing the report")
     models = [(str(model), extractor)]
-    report = report_page(out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue")
+    report = report_page(
+        out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue", evaluated=result
+    )
     written = {f"values of {rows} products": values, "metrics": metrics, "changes of the table": changes}
     return Demo(result.scores, photo, cells, {**written, "filled table": filled, "report": report})
 
@@ -170,13 +172,14 @@ def photo_use(
     ``path`` is the drawn file of ``test``, ``predictions`` what was extracted with the products' own photos.
     """
     ids, normalizer = trapped(path, "ambiguous_color"), extractor.model.normalizer
-    blind = list(extractor.extract(test, evidence=False, photos=False))
-    swapped = list(extractor.extract(swap_photos(test), evidence=False))
+    asked, others = [p for p in test if p.id in ids], [p for p in swap_photos(test) if p.id in ids]
+    blind = list(extractor.extract(asked, evidence=False, photos=False))
+    swapped = list(extractor.extract(others, evidence=False))
     return {
         "texts": len(ids),
         "the product's own": color_accuracy(test, predictions, ids, normalizer),
-        "taken away": color_accuracy(test, blind, ids, normalizer),
-        "another product's": color_accuracy(test, swapped, ids, normalizer),
+        "taken away": color_accuracy(asked, blind, ids, normalizer),
+        "another product's": color_accuracy(asked, swapped, ids, normalizer),
         "guessing among those named": sum(1 / n for n in ids.values()) / max(1, len(ids)),
     }
 

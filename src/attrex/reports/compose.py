@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from attrex.evaluation.evaluate import evaluate_extractor
+from attrex.evaluation.evaluate import Evaluation, evaluate_extractor
 from attrex.filling.conflicts import conflicts_of, most_probable_first
 from attrex.filling.fill import fill_table
 from attrex.inference.extractor import Extractor
@@ -25,15 +25,17 @@ def report_page(
     photos: bool = True,
     most: int = 200,
     title: str | None = None,
+    evaluated: Evaluation | None = None,
 ) -> Path:
     """Write the page for one or two models, each with a name (its directory), and return its path.
 
     Scores are shown where every readable product is labelled. ``most``: how many products the page has at most.
+    ``evaluated``: of one model what :func:`evaluate_extractor` gave for these products, if they were read already.
     """
     runs, scores = [], []
     for _, extractor in models:
-        predictions, scored = _run(extractor, products, photos)
-        runs.append(predictions)
+        predictions, scored = _run(extractor, products, photos, evaluated)
+        runs.append([*predictions])
         scores.append(scored)
     conflicts = _conflicts(products, runs[0], models[0][1].model.normalizer)
     first = {i for i, _ in listed_conflicts(conflicts, most)}
@@ -78,9 +80,11 @@ def _conflicts(
 
 
 def _run(
-    extractor: Extractor, products: Sequence[Product], photos: bool
+    extractor: Extractor, products: Sequence[Product], photos: bool, evaluated: Evaluation | None = None
 ) -> tuple[list[Prediction], dict[str, Any] | None]:
     """Predictions without evidence, and scores where the products are labelled."""
+    if evaluated is not None:
+        return evaluated.predictions, evaluated.to_json()
     labelled = any(p.spans is not None for p in products) and all(p.spans is not None or p.error for p in products)
     if not labelled:
         return list(extractor.extract(products, evidence=False, photos=photos)), None
