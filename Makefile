@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WEIGHTS := src/attrex/model/weights.txt
-PIP := $(BIN)/pip install -q -c constraints.txt
+# Python compiles what it imports: compiling all that is installed takes longer than the installation.
+PIP := $(BIN)/pip install -q --no-compile -c constraints.txt
 
 .PHONY: install demo test lint docs clean
 
