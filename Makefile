@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WEIGHTS := src/attrex/model/weights.txt
-# Python compiles what it imports: compiling all that is installed takes longer than the installation.
+# Python compiles what it imports: compiling all that is installed takes a minute more.
 PIP := $(BIN)/pip install -q --no-compile -c constraints.txt
 
 .PHONY: install demo test lint docs clean
