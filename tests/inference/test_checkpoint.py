@@ -230,6 +230,17 @@ def test_an_option_cannot_be_added_without_the_text_encoder(editable: Path) -> N
         load_model(editable)
 
 
+def test_nothing_is_fetched_because_a_model_names_it(editable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit_options(editable, "Color", *options_of(editable, "Color"), *NEW)
+    config = (editable / "config.yaml").read_text(encoding="utf-8")
+    named = config.replace(str(editable.parent / "text"), "somebody/encoder")
+    assert named != config
+    (editable / "config.yaml").write_text(named, encoding="utf-8")
+    monkeypatch.setattr("attrex.inference.checkpoint.pretrained_text", lambda config: pytest.fail("fetched"))
+    with pytest.raises(CheckpointError, match="no text model 'somebody/encoder' here, and none is fetched"):
+        load_model(editable)
+
+
 def test_a_model_without_a_head_takes_any_options(tiny: Config, schema: Schema, tmp_path: Path) -> None:
     plain = new_model(having(tiny, values={"head": False}), Shop(schema=schema))
     plain.save(tmp_path / "model")

@@ -40,6 +40,7 @@ from attrex.io.images import ImageTransform
 from attrex.model.build import build_system, pretrained_text, read_names
 from attrex.model.network import Network
 from attrex.model.system import System
+from attrex.model.text_encoder import MINILM
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
 from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
@@ -155,7 +156,10 @@ def _take_edited_options(model: Model, architecture: Mapping[str, Any]) -> None:
     names = [o for old, new in pairs for o in new if o not in old]
     readings = network.values.readings[:0]
     if names:
+        name = model.config.text.model
         try:
+            if name != MINILM and not Path(name).is_dir():
+                raise ConfigError(f"no text model {name!r} here, and none is fetched because a model names it")
             readings = read_names(names, pretrained_text(model.config), model.tokenizer)
         except ConfigError as exc:
             raise CheckpointError(
