@@ -146,10 +146,10 @@ def test_every_wrong_value_is_reported_at_once_with_what_came():
 
 
 def test_faults_of_the_value_head_are_reported_as_all_others():
-    said = fault_of("values.had=true", "values.threshold=1", "values.text_dropout=-0.1", "values.head=maybe")
+    said = fault_of("values.had=true", "values.threshold=1", "values.alone_weight=-0.1", "values.head=maybe")
     assert "unknown key values.had; did you mean 'head'? (known: head, threshold, loss_weight, blank_weight" in said
     assert "values.threshold: Input should be less than 1, got 1" in said
-    assert "values.text_dropout: Input should be greater than or equal to 0, got -0.1" in said
+    assert "values.alone_weight: Input should be greater than or equal to 0, got -0.1" in said
     assert "values.head: Input should be a valid boolean" in said
 
 

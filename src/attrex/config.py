@@ -174,10 +174,8 @@ class ValuesConfig(_Section):
     """Weight of the head's loss, summed over the cells of a product, beside the others."""
     blank_weight: float = Field(0.3, ge=0, le=1)
     """How much a blank cell counts as one without a value, against 1 for a known one: it may be unknown."""
-    photo_dropout: float = Field(0.15, ge=0, lt=1)
-    """Share of the training rows whose photos are hidden from the head, so that it knows values by the text alone."""
-    text_dropout: float = Field(0.1, ge=0, lt=1)
-    """Share of the training rows whose text is hidden from it, so that it knows values by the photo alone."""
+    alone_weight: float = Field(0.3, ge=0)
+    """What choosing by the text alone, and by the photo alone, counts beside choosing by both, where there is a photo."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout of what was found, before it is compared with the options."""
 

@@ -18,7 +18,7 @@ from attrex.model.network import MAX_OPTIONS, Network
 Build = Callable[..., Network]
 SIZES = (3, 0, 11, 2)
 """Options of the four attributes."""
-PLAIN = ("values.text_dropout=0", "values.photo_dropout=0", "values.dropout=0")
+PLAIN = ("values.alone_weight=0", "values.dropout=0")
 TEXT_ONLY = ("fusion.kind=none", "image.model=null")
 
 
@@ -122,29 +122,23 @@ def test_a_network_without_a_head_has_none_of_it(build: Build, cells: Batch):
     }
 
 
-def hidden_sources(network: Network, batch: Batch, steps: int = 30) -> set[tuple[bool, bool]]:
-    """(text, photo) as row 0's pairs were shown to the head in some training steps."""
-    combine, seen = network.values.combine, set()
+def test_the_head_learns_from_text_and_photo_alone_besides(build: Build, cells: Batch):
+    def value_loss(weight: float) -> float:
+        network = build("values.dropout=0", f"values.alone_weight={weight}", options=SIZES)
+        return float(network(**cells.tensors()).value_loss)
 
-    def watched(vectors: Tensor, text: Tensor, photo: Tensor) -> Tensor:
-        seen.add((bool(text[:3].any()), bool(photo[:3].any())))
-        for shown in (text[:3], photo[:3]):  # of all pairs of a row, or of none
-            assert bool(shown.any()) == bool(shown.any(1).all())
-        return combine(vectors, text, photo)
-
-    network.values.combine = watched  # type: ignore[method-assign]
-    torch.manual_seed(0)
-    for _ in range(steps):
-        network.train()(**batch.tensors())
-    return seen
-
-
-def test_text_or_photo_is_hidden_from_the_head_and_never_both(build: Build, cells: Batch):
-    network = build("values.text_dropout=0.4", "values.photo_dropout=0.4", options=SIZES)
-    assert hidden_sources(network, cells) == {(True, True), (True, False), (False, True)}
-    assert hidden_sources(build(*PLAIN, options=SIZES), cells, steps=5) == {(True, True)}
-    network = build(*TEXT_ONLY, "values.text_dropout=0.9", options=SIZES)
-    assert hidden_sources(network, cells, steps=5) == {(True, False)}
+    network = build(*PLAIN, options=SIZES)
+    rows, attributes, options = cells.targets.choices
+    encoded = network.encode(cells.inputs)
+    found, vectors = network.find_values(encoded, rows, attributes)
+    _, *alone = network.values.compare(vectors, found)
+    expected = 0.0
+    for compared in alone:
+        for _, pairs, scores in network.values.choose(compared, attributes):
+            nll = choice_nll(scores, options[pairs])
+            expected += float(nll[encoded.region_mask.any(1)[rows[pairs]]].sum().detach()) / len(encoded.features)
+    assert expected > 0.1
+    assert value_loss(0.3) - value_loss(0) == pytest.approx(0.3 * expected, rel=1e-4)
 
 
 def test_frequencies_are_where_it_starts(build: Build):

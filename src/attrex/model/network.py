@@ -267,12 +267,15 @@ class Network(System):
             return loss
         rows, attributes, options = targets.choices
         found, vectors = self.find_values(encoded, rows, attributes)
-        hidden = torch.rand(2, len(logits), device=rows.device)
-        text = hidden[0] >= settings.text_dropout * (found.region_weights is not None)
-        photo = (hidden[1] >= settings.photo_dropout) | ~text
-        kept = self.values.combine(vectors, found.text * text[rows, None], found.photo * photo[rows, None])
-        for _, pairs, scores in self.values.choose(kept, attributes):
-            loss = loss + choice_nll(scores, options[pairs]).sum() / len(logits)
+        compared = [(rows.new_ones(len(rows), dtype=torch.float), self.values.combine(vectors, found.text, found.photo))]
+        if settings.alone_weight and encoded.region_mask is not None:
+            shown = encoded.region_mask.any(1)[rows] * settings.alone_weight
+            nothing = torch.zeros_like(found.text)
+            for alone in ((found.text, nothing), (nothing, found.photo)):
+                compared.append((shown, self.values.combine(vectors, *alone)))
+        for weight, seen in compared:
+            for _, pairs, scores in self.values.choose(seen, attributes):
+                loss = loss + (choice_nll(scores, options[pairs]) * weight[pairs]).sum() / len(logits)
         return loss
 
     def find_values(self, encoded: Encoded, rows: Tensor, attributes: Tensor) -> tuple[Found, Tensor]:
