@@ -175,7 +175,7 @@ class ValuesConfig(_Section):
     blank_weight: float = Field(0.3, ge=0, le=1)
     """How much a blank cell counts as one without a value, against 1 for a known one: it may be unknown."""
     alone_weight: float = Field(0.3, ge=0)
-    """What choosing by the text alone, and by the photo alone, counts beside choosing by both, where there is a photo."""
+    """What choosing by the text alone, and by the photo alone, counts beside choosing by both. Of rows with photos."""
     dropout: float = Field(0.2, ge=0, lt=1)
     """Dropout of what was found, before it is compared with the options."""
 

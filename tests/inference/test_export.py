@@ -19,6 +19,7 @@ from attrex.config import Config
 from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.evaluation import parity
 from attrex.evaluation.parity import export_checked
+from attrex.evaluation.table import Answer
 from attrex.inference.checkpoint import Model
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
@@ -318,9 +319,11 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
     assert found.lost == 0
     assert not found.kept  # what it lost is not labelled
     assert replace(found, tolerance=0.8).kept
-    assert "agree with the model's by an F1 of 0.2000, 0.7 is least" in parity._refusal(
-        replace(found, tolerance=0.3), True
-    )
+    refusal = parity._refusal(replace(found, tolerance=0.3, cells_agreement=0.9), True)
+    assert "agree with the model's by an F1 of 0.2000, and its values in 90.0% of the cells; 0.7 is least" in refusal
+    agreeing = replace(found, agreement_f1=0.97)
+    assert agreeing.kept
+    assert not replace(agreeing, cells_agreement=0.94).kept
     monkeypatch.setattr(parity, "write_export", lambda model, directory, int8: None)
     monkeypatch.setattr(Extractor, "load", lambda directory: Extractor(build(tiny, schema, {}), device="cpu"))
     monkeypatch.setattr(parity, "_agreement_f1", lambda gold, found: 0.2)
@@ -337,6 +340,14 @@ def test_agreement_is_that_of_spans_where_a_model_finds_none() -> None:
     chosen, said = Value("Color", "Red", 0.9, decided_by="photo"), Value.from_span(Span("Color", 5, 8, "red"), 0.9)
     assert parity._agreement_f1(gold, [Prediction("a", (chosen,))]) == 1.0
     assert parity._agreement_f1(gold, [Prediction("a", (chosen, said))]) == 0.0
+
+
+def test_cells_agree_where_both_give_the_same_value() -> None:
+    red, blue = Answer("Red", 0.9), Answer("Blue", 0.4)
+    reference = [{"Color": red, "Fit": blue}, {"Color": red}, {}]
+    assert parity._cells_agreement(reference, reference) == 1.0
+    assert parity._cells_agreement(reference, [{"Color": Answer("Red", 0.5)}, {"Color": blue}, {}]) == 1 / 3
+    assert parity._cells_agreement([{}], [{}]) == 1.0
 
 
 def test_finds_that_nobody_can_judge_count_as_in_training(tiny: Config, schema: Schema) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from attrex.model.attribute_range import RangeClassifier
 from attrex.model.batch import Batch, Choices

@@ -201,7 +201,9 @@ def export_command(
     )
     against = f", TAG-F1 {parity.model_f1:.4f} -> {parity.export_f1:.4f}" if parity.model_f1 is not None else ""
     console.print(
-        f"{parity.products:,} products: agreement with the model F1 {parity.agreement_f1:.4f}{against}", soft_wrap=True
+        f"{parity.products:,} products: agreement with the model F1 {parity.agreement_f1:.4f}, same value in "
+        f"{parity.cells_agreement:.1%} of the cells{against}",
+        soft_wrap=True,
     )
     note(f"export: {out}\nnext: attrex extract {out} INPUT --out values.jsonl")
 

@@ -1,10 +1,10 @@
-"""An export is only kept if it says what the model says: spans, scores and TAG-F1 on a sample of products."""
+"""An export is only kept if it says what the model says: spans, values, scores and TAG-F1 on a sample of products."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrex.errors import CheckpointError, DataError
 from attrex.evaluation.incomplete import without_unknown
 from attrex.evaluation.metrics import score
+from attrex.evaluation.table import Answer, table_answers
 from attrex.evaluation.threshold import CANDIDATES, best_threshold, threshold_curve
 from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 TOLERANCE = 0.002
 """TAG-F1 that an export may lose: 0.2 points."""
 AGREEMENT = 0.95
-"""F1 of an export's finds against its model's, at least: labels do not tell what it loses where they have none."""
+"""F1 of an export's finds against its model's, at least: labels do not tell what it loses where they have none.
+
+Also the least share of the cells that both give the same value.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Parity:
     export_f1: float | None
     confidence_difference: float  #: the largest, over spans that both found
     tolerance: float
+    cells_agreement: float = 1.0  #: share of the cells that either gives a value in which both give the same
 
     @property
     def lost(self) -> float:
@@ -57,7 +62,8 @@ class Parity:
     @property
     def kept(self) -> bool:
         """Whether the export finds what its model finds."""
-        return self.lost <= self.tolerance and self.agreement_f1 >= self.least_agreement
+        agreement = min(self.agreement_f1, self.cells_agreement)
+        return self.lost <= self.tolerance and agreement >= self.least_agreement
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"lost": self.lost}
@@ -105,14 +111,16 @@ def _compare_runs(model: Model, directory: Path, products: Sequence[Product], to
     found = list(exported.extract(products, evidence=False))
     as_gold = [replace(p, spans=r.spans) for p, r in zip(products, reference, strict=True)]
     agreement, difference = _agreement_f1(as_gold, found), _difference(reference, found)
+    answers = (table_answers(p, model.normalizer) for p in (reference, found))
+    cells = _cells_agreement(*answers)
     if not labelled:
-        return Parity(len(products), agreement, None, None, difference, tolerance)
+        return Parity(len(products), agreement, None, None, difference, tolerance, cells)
     # Compared at the model's own S_thr: one chosen on the sample would flatter the export on it.
     both = (_judged(model, products, p) for p in (reference, found))
     model_f1, export_f1 = (score(products, p, bootstrap=0).tag.f1 for p in both)
     if model.network.predicts_range:
         _recalibrate(exported, products, directory)
-    return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance)
+    return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance, cells)
 
 
 def _judged(
@@ -133,6 +141,16 @@ def _agreement_f1(as_gold: Sequence[Product], found: Sequence[Prediction]) -> fl
     if any(p.spans for p in as_gold):
         return score(as_gold, found, bootstrap=0).tag.f1
     return 0.0 if any(p.spans for p in found) else 1.0
+
+
+def _cells_agreement(reference: Sequence[Mapping[str, Answer]], found: Sequence[Mapping[str, Answer]]) -> float:
+    """Share of the cells that either gives a value in which both give the same; 1 where neither gives any."""
+    same = [
+        attribute in a and attribute in b and a[attribute].value == b[attribute].value
+        for a, b in zip(reference, found, strict=True)
+        for attribute in a.keys() | b.keys()
+    ]
+    return sum(same) / len(same) if same else 1.0
 
 
 def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Path) -> None:
@@ -160,7 +178,8 @@ def _refusal(parity: Parity, int8: bool) -> str:
     loss = f"it loses {parity.lost:.4f} of TAG-F1 {against}, at most {parity.tolerance} is tolerated"
     if parity.lost <= parity.tolerance:
         loss = (
-            f"its finds agree with the model's by an F1 of {parity.agreement_f1:.4f}, {parity.least_agreement} is least"
+            f"its finds agree with the model's by an F1 of {parity.agreement_f1:.4f}, and its values in "
+            f"{parity.cells_agreement:.1%} of the cells; {parity.least_agreement} is least"
         )
     advice = "leave out int8" if int8 else "this should not happen without int8: please report it"
     return f"the export is refused: on {parity.products} products {loss}; {advice}, or allow more by `tolerance`"

@@ -267,7 +267,9 @@ class Network(System):
             return loss
         rows, attributes, options = targets.choices
         found, vectors = self.find_values(encoded, rows, attributes)
-        compared = [(rows.new_ones(len(rows), dtype=torch.float), self.values.combine(vectors, found.text, found.photo))]
+        compared = [
+            (rows.new_ones(len(rows), dtype=torch.float), self.values.combine(vectors, found.text, found.photo))
+        ]
         if settings.alone_weight and encoded.region_mask is not None:
             shown = encoded.region_mask.any(1)[rows] * settings.alone_weight
             nothing = torch.zeros_like(found.text)
