@@ -12,7 +12,19 @@ if TYPE_CHECKING:
     from attrex.config import Config
     from attrex.inference.extractor import Extractor
     from attrex.io.readers import Products, read_products
-    from attrex.pipeline import calibrate, check, evaluate, evaluate_table, export, extract, fill, locate, report, train
+    from attrex.pipeline import (
+        calibrate,
+        check,
+        evaluate,
+        evaluate_table,
+        export,
+        extract,
+        fill,
+        locate,
+        photos,
+        report,
+        train,
+    )
     from attrex.shop.cells import Cells
     from attrex.shop.label_policy import LabelPolicy
     from attrex.shop.mapping import ColumnMapping
@@ -44,6 +56,7 @@ _HOME = {
     "extract": "attrex.pipeline",
     "fill": "attrex.pipeline",
     "locate": "attrex.pipeline",
+    "photos": "attrex.pipeline",
     "read_products": "attrex.io.readers",
     "report": "attrex.pipeline",
     "train": "attrex.pipeline",
@@ -70,6 +83,7 @@ __all__ = [
     "extract",
     "fill",
     "locate",
+    "photos",
     "read_products",
     "report",
     "train",

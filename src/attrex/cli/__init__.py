@@ -17,7 +17,13 @@ from attrex.cli.weights import weights_command
 from attrex.errors import AttrexError
 
 COMMANDS = {
-    "Label and check": (labels.check_command, labels.locate_command, labels.lexicon_command, labels.ocr_command),
+    "Label and check": (
+        labels.photos_command,
+        labels.check_command,
+        labels.locate_command,
+        labels.lexicon_command,
+        labels.ocr_command,
+    ),
     "Train": (training.train_command, training.pretrain_command, training.demo_command),
     "Use": (
         using.extract_command,

@@ -1,4 +1,4 @@
-"""Commands about data and labels: check, locate, lexicon, ocr."""
+"""Commands about data and labels: photos, check, locate, lexicon, ocr."""
 
 from __future__ import annotations
 
@@ -204,3 +204,51 @@ def ocr_command(
         target.append(product_to_row(product, out.parent) for product in read)
     console.print(f"{found['products']:,} products, {found['read']:,} of which have text in their photos")
     note(f"products: {out}")
+
+
+@reads_products("images")
+def photos_command(
+    export: Annotated[str, typer.Argument(metavar="EXPORT", help="Products whose photo columns hold web addresses.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the photos; afterwards give it as --images.")],
+    at_once: Annotated[int, typer.Option(help="So many at a time.", min=1, max=64)] = 8,
+    per_host: Annotated[int, typer.Option(help="So many at a time from one host.", min=1, max=64)] = 4,
+    tries: Annotated[int, typer.Option(help="Tries for a photo whose host does not answer or is busy.", min=1)] = 4,
+    max_bytes: Annotated[int, typer.Option(help="Refuse a photo of more bytes.", min=1)] = 20_000_000,
+    max_pixels: Annotated[int, typer.Option(help="Refuse a photo of more pixels.", min=1)] = 50_000_000,
+    seconds: Annotated[float, typer.Option(help="Time for one try.", min=0.001)] = 60.0,
+    redirects: Annotated[int, typer.Option(help="Follow at most so many redirects.", min=0)] = 5,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Ask hosts of this machine and its own network, too.")
+    ] = False,
+    *,
+    source: SourceOptions,
+) -> None:
+    """Download the photos that an export names by web address.
+
+    Every command finds them with --images DIR. Run it again to continue, or to try again what is missing; what is there
+    is not fetched again. DIR/missing.csv lists what is missing, and why.
+
+    Example: [bold]attrex photos export.csv --out photos[/]
+    """
+    from attrex.io.download import Politeness
+    from attrex.io.fetch import FetchLimits
+    from attrex.pipeline.downloading import MISSING_FILE
+
+    found = pipeline.photos(
+        source.products(export, source.shop_of()),
+        out,
+        allow_private=allow_private,
+        limits=FetchLimits(max_bytes=max_bytes, max_pixels=max_pixels, seconds=seconds, redirects=redirects),
+        politeness=Politeness(at_once=at_once, per_host=per_host, tries=tries),
+        progress=progress,
+    )
+    console.print(
+        f"{found.addresses:,} addresses in {found.products:,} products: {found.downloaded:,} photos downloaded, "
+        f"{found.kept:,} were there, {len(found.missing):,} missing",
+        soft_wrap=True,
+    )
+    if found.missing:
+        for reason, times in Counter(found.missing.values()).most_common(3):
+            note(f"missing, {times:,} times: {reason}")
+        note(f"missing: {out / MISSING_FILE}, of {found.incomplete:,} products; run it again to try these again")
+    note(f"photos: {out}\nnext: attrex check {export} --images {out}")

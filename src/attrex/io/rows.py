@@ -19,6 +19,7 @@ from typing import Any
 
 from attrex.errors import DataError, did_you_mean, kind_of, short
 from attrex.io.html import without_markup
+from attrex.io.photo_addresses import is_address, photo_at, split_addresses
 from attrex.shop.cells import Cells, ColumnCounts, is_missing
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
@@ -353,7 +354,7 @@ def _raw_cells(values: Mapping[str, Any], mapping: ColumnMapping, warnings: list
 def _images(values: Mapping[str, Any], shop: Shop, base: Path, warnings: list[str]) -> tuple[ImageSource, ...]:
     found = []
     for column in shop.columns.images if shop.columns.images is not None else IMAGE_COLUMNS:
-        for item in _items(_decoded(values.get(column))):
+        for item in _photos(_decoded(values.get(column))):
             try:
                 image = _image(item, base, shop.cells)
             except DataError as exc:
@@ -362,6 +363,15 @@ def _images(values: Mapping[str, Any], shop: Shop, base: Path, warnings: list[st
             if image is not None:
                 found.append(image)
     return tuple(found)
+
+
+def _photos(cell: Any) -> Iterator[Any]:
+    """The photos that a cell names; of a text, those whose addresses it has."""
+    for item in _items(cell):
+        if isinstance(item, str) and is_address(item):
+            yield from split_addresses(item)
+        else:
+            yield item
 
 
 def _image(item: Any, base: Path, cells: Cells) -> ImageSource | None:
@@ -378,8 +388,8 @@ def _image(item: Any, base: Path, cells: Cells) -> ImageSource | None:
         return None
     if isinstance(item, bytes | bytearray | memoryview):
         return bytes(item)
-    if isinstance(item, str) and "://" in item:
-        raise DataError(f"expected a file, got the address {short(item)}; download it and give the path")
+    if isinstance(item, str) and is_address(item):
+        return photo_at(base, item)
     if isinstance(item, str | Path):
         return base / item
     raise DataError(f"expected a path or bytes, got {kind_of(item)}")

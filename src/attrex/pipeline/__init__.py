@@ -1,4 +1,4 @@
-"""The whole job as functions: locate, check, train, calibrate, extract, fill, evaluate, report, export.
+"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export.
 
 The commands of the same names parse and print; a notebook, a job or a server calls these. Products are given as a file
 (or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
@@ -6,6 +6,7 @@ of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attr
 :class:`~attrex.errors.AttrexError` and name arguments.
 """
 
+from attrex.pipeline.downloading import PhotoDownload, photos
 from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, locate
 from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
 from attrex.pipeline.training import labelled_by_hand, train
@@ -16,6 +17,7 @@ __all__ = [
     "Extraction",
     "Filling",
     "Labelled",
+    "PhotoDownload",
     "calibrate",
     "check",
     "compare_labels",
@@ -26,6 +28,7 @@ __all__ = [
     "fill",
     "labelled_by_hand",
     "locate",
+    "photos",
     "report",
     "train",
 ]
