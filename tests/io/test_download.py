@@ -7,7 +7,10 @@ import hashlib
 import io
 import ipaddress
 import json
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -407,6 +410,40 @@ def test_what_is_no_photo_is_missing(server: Server, tmp_path: Path) -> None:
 def test_limits_that_no_photo_keeps_are_refused(limits: dict) -> None:
     with pytest.raises(ConfigError, match=f"{next(iter(limits))}`? should be"):
         FetchLimits(**limits)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of `localhost` that nobody else has signed, and its key."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("needs the program openssl, which makes a certificate")
+    file = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    about = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-days", "2", "-nodes"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", str(file), "-out", f"{file}.crt"]
+    subprocess.run([program, "req", "-x509", *key, *about], check=True, capture_output=True)
+    with file.open("a") as both:
+        both.write(Path(f"{file}.crt").read_text())
+    return file
+
+
+def test_https_is_asked_with_its_name_and_refused_without_a_certificate(
+    server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    server.http.socket = tls.wrap_socket(server.http.socket, server_side=True)
+    over = threading.Event()
+    server.pages = {"/a": picture("red"), "/slow": lambda handler: over.wait(5) and None}
+    address = server.address("/a", "localhost").replace("http:", "https:")
+    assert reason(address) == "expected a certificate of localhost, got: self-signed certificate"
+    monkeypatch.setattr(fetching, "_tls", lambda: ssl.create_default_context(cafile=f"{certificate}.crt"))
+    assert fetch(address, LOCAL) == picture("red")
+    other = address.replace("localhost", "127.0.0.1")
+    assert reason(other).startswith("expected a certificate of 127.0.0.1, got: IP address mismatch")
+    slow = FetchLimits(allow_private=True, seconds=0.2)
+    assert reason(address.replace("/a", "/slow"), slow) == "expected an answer of localhost, got nothing in time"
+    over.set()
 
 
 # --- politeness ----------------------------------------------------------------------------------------------------
