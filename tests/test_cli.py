@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
+import os
 import re
 import shlex
 import shutil
+import signal
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -158,6 +162,55 @@ def test_the_entry_point_ends_with_the_exit_code(capsys: pytest.CaptureFixture[s
         main(["settings", "--preset", "smal"])
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith("error: no preset or file 'smal'; presets:")
+
+
+@pytest.mark.parametrize(
+    ("command", "way_on"),
+    [
+        ("locate", "run the same command to start again"),
+        ("ocr", "finished work is kept: run the same command with --resume"),
+        ("photos", "finished work is kept: run the same command to continue"),
+    ],
+)
+def test_sigterm_ends_a_command_like_ctrl_c(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, way_on: str
+) -> None:
+    def terminate(*arguments: Any, **options: Any) -> Iterator[Product]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from ()
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(readers, "row_products", terminate)
+    said = attrex(command, data / "catalog.jsonl", "--out", tmp_path / "o.jsonl", code=143).output
+    assert f"terminated; {way_on}" in said
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_full_disk_names_the_file_and_the_way_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **options: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")  # writing names no file
+
+    out = tmp_path / "o.jsonl"
+    monkeypatch.setattr("attrex.io.products.json", SimpleNamespace(dumps=full))
+    said = error("locate", data / "catalog.jsonl", "--out", out)
+    way_on = "run the same command to start again"
+    assert said.strip() == f"error: No space left on device: {out}; free some space there; {way_on}"
+    monkeypatch.setattr("attrex.io.resumable.json", SimpleNamespace(dumps=full))
+    said = error("ocr", data / "catalog.jsonl", "--out", out)
+    way_on = "finished work is kept: run the same command with --resume to continue"
+    assert said.strip() == f"error: No space left on device: {out}; free some space there; {way_on}"
+
+
+def test_a_full_disk_is_seen_where_torch_and_safetensors_tell_of_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any, **options: Any) -> None:
+        raise RuntimeError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("attrex.pipeline.train", full)
+    said = error("train", "--train", data / "train.jsonl", "--out", tmp_path / "m")
+    assert said.startswith("error: no space left to write a model: I/O error: No space left on device (os error 28); ")
+    assert said.strip().endswith("finished work is kept: run the same command with --resume to continue")
 
 
 # --- check ---------------------------------------------------------------------------------------------------------
@@ -348,7 +401,7 @@ def test_the_cells_of_a_row_whose_text_cannot_be_read_are_kept(tmp_path: Path) -
     cells = {"Color": "Green", "Material": "Suede"}
     table.write_text(json.dumps({"id": "1", "title": "a"}) + "\n" + json.dumps({"id": "2", "attributes": cells}))
     found.write_text("\n".join(json.dumps({"id": i, "values": []}) for i in "12"))
-    said = attrex("fill", table, found, "--out", out).output
+    said = attrex("fill", table, found, "--out", out, "--max-bad-rows", "1").output
     assert "Rows that could not be read: 1; their cells are as they were" in said
     assert out.read_text() == "id,Color,Material\n1,,\n2,Green,Suede\n"
 
@@ -840,7 +893,7 @@ def test_values_can_come_without_evidence_and_only_sure_ones(
 def test_rows_that_cannot_be_read_and_bad_photos_are_marked_in_the_output(model: Path, tmp_path: Path) -> None:
     good = {"id": "good", "title": "A red shoe", "image": "missing.jpg"}
     (tmp_path / "shop.jsonl").write_text(f"{json.dumps(good)}\n{{broken\n" + json.dumps({"id": "bare", "title": 3}))
-    said = attrex("extract", model, tmp_path / "shop.jsonl", "--out", tmp_path / "v.jsonl").output
+    said = attrex("extract", model, tmp_path / "shop.jsonl", "--out", tmp_path / "v.jsonl", code=1).output
     assert "3 products" in said
     assert "1 products with warnings, 2 rows that could not be read (marked in the output)" in said
     first, second, third = rows(tmp_path / "v.jsonl")
@@ -849,6 +902,51 @@ def test_rows_that_cannot_be_read_and_bad_photos_are_marked_in_the_output(model:
     assert (second["id"], second["values"]) == ("row-2", [])
     assert "shop.jsonl line 2: expected one JSON object" in second["error"]
     assert "expected text" in third["error"]
+
+
+def test_every_command_that_reads_products_counts_the_rows_that_it_cannot_read() -> None:
+    options = {name: {p.opts[0] for p in command.params} for name, command in COMMANDS.items()}
+    reading = {name for name, known in options.items() if "--shop" in known}
+    assert reading == {name for name, known in options.items() if "--max-bad-rows" in known}
+    assert {"check", "locate", "train", "extract", "fill", "report", "evaluate", "photos"} <= reading
+    assert error("locate", "t.jsonl", "--out", "o.jsonl", "--max-bad-rows", "many").startswith(
+        "error: --max-bad-rows should be a number of rows such as 20, or a share such as 5%, got 'many'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ((), 1, "error: 4 of 100 rows of {table} could not be read (more than 1 %); correct them, or set"),
+        (("--max-bad-rows", "3"), 1, "error: 4 of 100 rows of {table} could not be read (more than 3); correct them"),
+        (("--max-bad-rows", "4"), 0, "4 of 100 rows of {table} could not be read, which --max-bad-rows allows (4):"),
+        (("--max-bad-rows", "5%"), 0, "4 of 100 rows of {table} could not be read, which --max-bad-rows allows (5 %):"),
+    ],
+)
+def test_too_many_rows_that_cannot_be_read_end_a_command_with_1(
+    tmp_path: Path, options: tuple[str, ...], code: int, said: str
+) -> None:
+    table, out = tmp_path / "t.jsonl", tmp_path / "located.jsonl"
+    table.write_text(
+        "".join("{\n" if n in (5, 6, 7, 8) else f'{{"id": "{n}", "title": "Boots"}}\n' for n in range(100))
+    )
+    shown = attrex("locate", table, "--out", out, *options, code=code).output
+    message = shown[shown.index(said.format(table=table)) :].splitlines()
+    assert [line.split(":")[0] for line in message[1:5]] == [*(f"  t.jsonl line {n}" for n in (6, 7, 8)), "  ..."]
+    assert len(rows(out)) == 100  # what could be read is there
+
+
+def test_check_ends_with_1_where_a_part_of_a_file_is_damaged(data: Path, preset: Path, tmp_path: Path) -> None:
+    packed = gzip.compress((data / "train.jsonl").read_bytes())
+    (tmp_path / "cut.jsonl.gz").write_bytes(packed[:-100])
+    report = tmp_path / "report.json"
+    said = attrex(
+        "check", tmp_path / "cut.jsonl.gz", "--preset", preset, "--no-photos", "--json", report, code=1
+    ).output
+    assert "(a part of the file is damaged); make the file again:" in said
+    found = json.loads(report.read_text())
+    assert found["ok"] is False
+    assert found["findings"][0]["check"] == "too-many-bad-rows"
 
 
 def test_image_paths_start_from_the_data_file_or_from_images(

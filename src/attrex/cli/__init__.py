@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import errno
 import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +20,7 @@ from attrex.cli.console import fail, note, progress
 from attrex.cli.help import Command, Group, name_values
 from attrex.cli.weights import weights_command
 from attrex.errors import AttrexError
+from attrex.io.atomic import NO_SPACE
 
 COMMANDS = {
     "Label and check": (
@@ -41,6 +47,8 @@ COMMANDS = {
     "Look up": (training.systems_command, training.settings_command, weights_command),
 }
 """Heading in --help -> the functions of the commands, each named after its command."""
+FULL = ("No space left on device", "os error 28", "inline_container.cc")
+"""What safetensors and torch say of a full disk, as errors of no kind of their own."""
 RESUMABLE = ("train", "pretrain", "extract", "ocr")
 
 
@@ -66,10 +74,36 @@ def with_options(message: str, command: Any) -> str:
     return re.sub(r"`(\w+)`|\b(\w+)=True\b|\b([a-z]+(?:_[a-z]+)+)\b", option, message)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which a job's scheduler or `docker stop` sends: ends like Ctrl-C, with what is finished kept."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what is tidied up now is not interrupted once more
+    raise Terminated
+
+
+@contextmanager
+def _ending_by_signal() -> Iterator[None]:
+    """SIGTERM raises :class:`Terminated` in the block; only the main thread can ask for that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class Commands(Group):
     """Errors about the user's input are one line, not a traceback, and end with code 2."""
 
     def invoke(self, ctx: Any) -> Any:
+        with _ending_by_signal():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except AttrexError as exc:
@@ -78,13 +112,29 @@ class Commands(Group):
         except OSError as exc:  # disk full, no right to write there ...
             if exc.errno == errno.EPIPE:  # `attrex settings | head`
                 raise
-            fail(f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc))
-        except KeyboardInterrupt:
-            if ctx.invoked_subcommand in RESUMABLE:
-                note("interrupted; finished work is kept: run the same command with --resume to continue")
-            else:
-                note("interrupted; run the same command to start again")
-            raise typer.Exit(130) from None
+            said = f"{exc.strerror}: {exc.filename}" if exc.strerror and exc.filename else str(exc)
+            fail(said + _room_first(ctx.invoked_subcommand) if exc.errno in NO_SPACE else said)
+        except Exception as exc:
+            if not any(words in str(exc) for words in FULL):
+                raise
+            fail(f"no space left to write a model: {str(exc).splitlines()[0]}{_room_first(ctx.invoked_subcommand)}")
+        except KeyboardInterrupt as exc:
+            terminated = isinstance(exc, Terminated)
+            note(f"{'terminated' if terminated else 'interrupted'}; {_way_on(ctx.invoked_subcommand)}")
+            raise typer.Exit(143 if terminated else 130) from None
+
+
+def _room_first(command: str) -> str:
+    return f"; free some space there; {_way_on(command)}"
+
+
+def _way_on(command: str) -> str:
+    """How to continue a command that did not come to its end."""
+    if command in RESUMABLE:
+        return "finished work is kept: run the same command with --resume to continue"
+    if command == "photos":
+        return "finished work is kept: run the same command to continue"
+    return "run the same command to start again"
 
 
 app = typer.Typer(

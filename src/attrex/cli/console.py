@@ -116,12 +116,17 @@ def note(text: str) -> None:
     progress.message(text)
 
 
-def fail(message: str) -> NoReturn:
-    """End the command with an error about what the user gave."""
+def complain(message: str) -> None:
+    """An error, also where only results and errors are wanted; the command goes on."""
     if progress.json_lines:
         notes.file.write(json.dumps({"error": message}, ensure_ascii=False) + "\n")
     else:
         notes.print("[red]error:[/]", escape(message), highlight=False, soft_wrap=True)
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with an error about what the user gave."""
+    complain(message)
     raise typer.Exit(2) from None
 
 

@@ -47,7 +47,14 @@ def check_command(
     splits = {Path(d).name: source.products(d, shop) for d in data}
     if len(splits) < len(data):
         raise DataError(f"the data files need different names to tell the splits apart, got {', '.join(data)}")
-    report = pipeline.check(splits, shop=shop, preset=preset, photos=not no_photos, progress=progress)
+    report = pipeline.check(
+        splits,
+        shop=shop,
+        preset=preset,
+        photos=not no_photos,
+        max_bad_rows=source.max_bad_rows,
+        progress=progress,
+    )
     console.print(check_screen(report, everything))
     save_json(json_file, report.to_json(), "report")
     if not report.ok:
@@ -109,7 +116,9 @@ def locate_command(
     console.print(label_screen(labelled.report, everything))
     found = labelled.report.to_json()
     if compare:
-        references = [product for name in compare for product in Products(name)]
+        by_hand = [Products(name) for name in compare]
+        source.opened.extend(by_hand)
+        references = [product for products in by_hand for product in products]
         found["agreement"] = pipeline.compare_labels(products, references, shop=shop, lexicon=labelled.lexicon)
         console.print(agreement_screen(found["agreement"], everything))
     if mine:
@@ -210,8 +219,8 @@ def ocr_command(
 def photos_command(
     export: Annotated[str, typer.Argument(metavar="EXPORT", help="Products whose photo columns hold web addresses.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the photos; afterwards give it as --images.")],
-    at_once: Annotated[int, typer.Option(help="So many at a time.", min=1, max=64)] = 8,
-    per_host: Annotated[int, typer.Option(help="So many at a time from one host.", min=1, max=64)] = 4,
+    at_once: Annotated[int, typer.Option(help="So many at a time.", min=1)] = 8,
+    per_host: Annotated[int, typer.Option(help="So many at a time from one host.", min=1)] = 4,
     tries: Annotated[int, typer.Option(help="Tries for a photo whose host does not answer or is busy.", min=1)] = 4,
     max_bytes: Annotated[int, typer.Option(help="Refuse a photo of more bytes.", min=1)] = 20_000_000,
     max_pixels: Annotated[int, typer.Option(help="Refuse a photo of more pixels.", min=1)] = 50_000_000,

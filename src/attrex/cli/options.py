@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from attrex.cli.inputs import tell_bad_rows
+from attrex.io.bad_rows import BadRowLimit
 
 if TYPE_CHECKING:
     from attrex.io.readers import Products
@@ -60,6 +63,15 @@ class SourceOptions:
         None
     )
     limit: Annotated[int | None, typer.Option(help="Only the first so many products.", min=1)] = None
+    max_bad_rows: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|N%",
+            help="End with code 1 if more rows cannot be read; default: 1%, and no damaged part of a file.",
+        ),
+    ] = None
+    opened: list[Any] = field(default_factory=list, repr=False)
+    """No option: the :class:`~attrex.io.readers.Products` that the command reads, whose rows are counted."""
 
     def shop_of(self, model: str | None = None) -> Shop:
         """The shop that is asked for; else the model's, if there is one; else one with nothing but defaults."""
@@ -74,7 +86,9 @@ class SourceOptions:
         """Products of a source, marked rows among them; ``split``: in place of the option."""
         from attrex.io.readers import Products
 
-        return Products(data, shop=shop, images=self.images, split=split or self.split, limit=self.limit)
+        found = Products(data, shop=shop, images=self.images, split=split or self.split, limit=self.limit)
+        self.opened.append(found)
+        return found
 
     def whole(self) -> SourceOptions:
         """The same for another file, of which all is read."""
@@ -105,13 +119,19 @@ def reads_products(*without: str, **defaults: Any) -> Callable[[Callable[..., No
                 annotation=hints[f.name],
             )
             for f in fields(SourceOptions)
-            if f.name not in without
+            if f.name not in (*without, "opened")
         ]
 
         @wraps(command)
         def run(**options: Any) -> None:
             source = SourceOptions(**{p.name: options.pop(p.name) for p in shared})
-            command(**options, source=source)
+            limit, code = BadRowLimit.parse(source.max_bad_rows), 0
+            try:
+                command(**options, source=source)
+            except typer.Exit as exc:
+                code = exc.exit_code
+            if tell_bad_rows(source.opened, limit) or code:
+                raise typer.Exit(code or 1)
 
         own = inspect.signature(command, eval_str=True).parameters.values()
         kept = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own if p.name != "source"]

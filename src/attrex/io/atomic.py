@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -14,6 +15,9 @@ from typing import Any, BinaryIO, TextIO, cast
 from filelock import FileLock, Timeout
 
 from attrex.errors import DataError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of writing: the disk, the user's quota or the greatest length of a file is reached."""
 
 
 @contextmanager
@@ -37,6 +41,17 @@ def exclusive_lock(path: Path, lock: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """An error of writing in the block, where there is no space left, names the file; by itself it does not."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in NO_SPACE and exc.filename is None:
+            exc.filename = str(path)
+        raise
+
+
+@contextmanager
 def atomic_path(path: Path, *, suffix: str = ".part", lock: bool = True) -> Iterator[Path]:
     """A path to write to, ``NAME.part``, which becomes ``path`` when the block ends without an error.
 
@@ -52,7 +67,7 @@ def atomic_path(path: Path, *, suffix: str = ".part", lock: bool = True) -> Iter
         raise DataError(f"{path}: expected a file to write, got a directory; name a file in it")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + suffix)
-    with exclusive_lock(path) if lock else nullcontext():
+    with naming_full_disk(path), exclusive_lock(path) if lock else nullcontext():
         try:
             yield part
             os.replace(part, path)

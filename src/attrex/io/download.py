@@ -19,7 +19,7 @@ from time import monotonic
 from PIL import Image
 
 from attrex.errors import ConfigError, DataError
-from attrex.io.atomic import atomic_path, exclusive_lock
+from attrex.io.atomic import atomic_path, exclusive_lock, naming_full_disk
 from attrex.io.fetch import FetchLimits, NotFetchedError, fetch, host_of
 from attrex.io.images import FORMATS, decode
 from attrex.io.photo_addresses import INDEX_FILE, AddressedPhoto, read_index
@@ -107,7 +107,11 @@ class Downloads:
             return False
 
     def _fetch_all(self, addresses: Iterable[str]) -> Iterator[Download]:
-        with _appending(self.index) as note, _fetching(addresses, self.limits, self.politeness) as found:
+        with (
+            naming_full_disk(self.index),
+            _appending(self.index) as note,
+            _fetching(addresses, self.limits, self.politeness) as found,
+        ):
             for address, photo in found:
                 entry = self._store(photo) if isinstance(photo, _Photo) else AddressedPhoto(error=photo)
                 note(address, entry)

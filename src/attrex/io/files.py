@@ -8,6 +8,7 @@ import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
@@ -55,7 +56,7 @@ def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
         if not last:
             raise DataError(f"{path}: expected a readable {path.suffix} file, got: {exc}; make it again") from exc
         error = f"expected more rows, got: {exc}; the file is damaged here and cannot be read further, make it again"
-        yield RawRecord(f"{path.name} after row {last}", last + 1, error=error)
+        yield RawRecord(f"{path.name} after row {last}", last + 1, error=error, damaged=True)
 
 
 def _jsonl_records(path: Path) -> Iterator[RawRecord]:
@@ -73,7 +74,8 @@ def _jsonl_records(path: Path) -> Iterator[RawRecord]:
                 return
         for number, line in enumerate(lines, 1):
             if line.strip():
-                yield _json_row(f"{path.name} line {number}", number, line)
+                row = _json_row(f"{path.name} line {number}", number, line)
+                yield replace(row, damaged=True) if row.error and not line.endswith(b"\n") else row  # it was cut off
 
 
 def _item_rows(path: Path, items: list[Any]) -> Iterator[RawRecord]:
@@ -181,16 +183,37 @@ def _parquet_records(path: Path) -> Iterator[RawRecord]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_names(file.schema_arrow.names, path)
-            yield from arrow_rows(file.iter_batches(batch_size=BATCH), path.name)
+            before = 0
+            for group in range(file.num_row_groups):
+                yield from _row_group(file, group, path.name, before)
+                before += file.metadata.row_group(group).num_rows
     except (pa.ArrowException, UnicodeDecodeError) as exc:
         raise OSError(str(exc)) from exc
 
 
-def arrow_rows(batches: Iterable[Any], name: str) -> Iterator[RawRecord]:
-    """The rows of Arrow tables. A cell that Python cannot hold (a date after the year 9999) is a warning."""
-    number = 0
+def _row_group(file: Any, group: int, name: str, before: int) -> Iterator[RawRecord]:
+    """The rows of a row group; where it is damaged, a marked one stands for those that are lost."""
+    import pyarrow as pa
+
+    wanted, read, why = file.metadata.row_group(group).num_rows, 0, "the end"
+    try:
+        for row in arrow_rows(file.iter_batches(batch_size=BATCH, row_groups=[group]), name, before):
+            read += 1
+            yield row
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
+        if not read and file.num_row_groups == 1:
+            raise
+        why = " ".join(str(exc).split())
+    if read < wanted:
+        first, last = before + read + 1, before + wanted
+        error = f"expected rows up to {last}, got: {why}; the file is damaged here, make it again"
+        yield RawRecord(f"{name} row {first}", first, error=error, rows=wanted - read, damaged=True)
+
+
+def arrow_rows(batches: Iterable[Any], name: str, number: int = 0) -> Iterator[RawRecord]:
+    """The rows of Arrow tables, after so many. A cell that Python cannot hold (a date after 9999) is a warning."""
     for batch in batches:
         names, bad = batch.schema.names, set[int]()
         columns = [_arrow_cells(column, bad) for column in batch.columns]

@@ -7,13 +7,14 @@ dropped. Offsets and texts are exactly the file's: nothing is trimmed, normalise
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError, did_you_mean
 from attrex.io import importers
+from attrex.io.bad_rows import RowTally
 from attrex.io.files import BATCH, arrow_rows, file_rows
 from attrex.io.products import write_products, write_rows
 from attrex.io.rows import RawRecord, record, row_products, shortlist
@@ -35,6 +36,7 @@ def read_products(
     split: str | None = None,
     limit: int | None = None,
     counts: ColumnCounts | None = None,
+    tally: RowTally | None = None,
 ) -> Iterator[Product]:
     """Stream products from a file, a directory or a dataset.
 
@@ -43,17 +45,20 @@ def read_products(
     ``shop``: what columns and cells mean, or the file `shop.yaml` or model directory that says so.
     ``images``: the directory that relative image paths start from (default: the one of the data file).
     ``split``: which part of a directory or dataset. Lists of texts (bullets) are joined with a newline, and offsets
-    count in the joined text. ``counts``: gets what became of the table's columns. Ids are kept in memory to notice
-    those that come twice.
+    count in the joined text. ``counts``: gets what became of the table's columns. ``tally``: counts the rows, and
+    those that cannot be read. Ids are kept in memory to notice those that come twice.
 
     Raises :class:`DataError` for a source that is missing, empty, of an unknown kind, or without a mapped column.
     """
     if not isinstance(shop, Shop):
         shop = Shop.load(shop)
+    tally = RowTally() if tally is None else tally
     products = _layout_products(source, shop, images, split, counts)
     if products is None:
         rows, name, base = _open_source(source, split)
-        products = row_products(rows, name, shop, Path(images) if images is not None else base, counts)
+        products = row_products(rows, name, shop, Path(images) if images is not None else base, counts, tally)
+    else:
+        products = map(tally.add, products)
     return islice(_warn_of_duplicates(products), limit)
 
 
@@ -69,15 +74,29 @@ class Products:
     images: str | Path | None = None
     split: str | None = None
     limit: int | None = None
+    passes: list[RowTally] = field(default_factory=list, init=False, compare=False, repr=False)
+    """A count of the rows for each time that they were read."""
 
     def __iter__(self) -> Iterator[Product]:
         return self.counted(None)
 
     def counted(self, counts: ColumnCounts | None) -> Iterator[Product]:
         """The same; ``counts`` gets what became of the table's columns."""
+        self.passes.append(RowTally())
         return read_products(
-            self.source, shop=self.shop, images=self.images, split=self.split, limit=self.limit, counts=counts
+            self.source,
+            shop=self.shop,
+            images=self.images,
+            split=self.split,
+            limit=self.limit,
+            counts=counts,
+            tally=self.passes[-1],
         )
+
+    @property
+    def tally(self) -> RowTally:
+        """How many rows there are, and how many of them cannot be read, as far as they have been read by now."""
+        return max(self.passes, key=lambda tally: tally.rows, default=RowTally())
 
 
 def _warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.io.atomic import atomic_path, exclusive_lock, write_text
+from attrex.io.atomic import atomic_path, exclusive_lock, naming_full_disk, write_text
 from attrex.types import Product
 
 
@@ -66,7 +66,7 @@ class ResumableWriter:
 
         An error before the first row leaves nothing behind. Raises :class:`DataError` where another process writes it.
         """
-        with exclusive_lock(self.path):
+        with naming_full_disk(self.path), exclusive_lock(self.path):
             self._begin()
             try:
                 yield

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError, did_you_mean, kind_of, short
+from attrex.io.bad_rows import RowTally
 from attrex.io.html import without_markup
 from attrex.io.photo_addresses import is_address, photo_at, split_addresses
 from attrex.shop.cells import Cells, ColumnCounts, is_missing
@@ -43,6 +44,8 @@ class RawRecord:
     values: Mapping[str, Any] | None = None
     error: str = ""  #: why there are no values
     warnings: tuple[str, ...] = ()
+    rows: int = 1  #: rows of the source that it stands for, of a damaged part as many as are known to be lost
+    damaged: bool = False  #: a part of the source cannot be read, and this stands for it
 
 
 def record(where: str, number: int, values: Any, check: bool = True) -> RawRecord:
@@ -107,8 +110,14 @@ def _plain(value: Any, lone_surrogates: list[str]) -> Any:
 
 
 def row_products(
-    rows: Iterator[RawRecord], name: str, shop: Shop, base: Path, counts: ColumnCounts | None = None
+    rows: Iterator[RawRecord],
+    name: str,
+    shop: Shop,
+    base: Path,
+    counts: ColumnCounts | None = None,
+    tally: RowTally | None = None,
 ) -> Iterator[Product]:
+    tally = RowTally() if tally is None else tally
     head = list(islice(rows, _HEAD))
     if not head:
         raise DataError(f"{name}: expected at least one product, got an empty file or dataset; check its source")
@@ -131,7 +140,7 @@ def row_products(
         table = {mapping.attributes} if isinstance(mapping.attributes, str) else {*(mapping.attributes or ())}
         columns = dict.fromkeys(column for row in head for column in row.values or ())
         counts.unread = () if "*" in table else tuple(c for c in columns if c not in read | table)
-    return (to_product(row, shop, base, counts) for row in chain(head, rows))
+    return (tally.add(to_product(row, shop, base, counts), row.rows, row.damaged) for row in chain(head, rows))
 
 
 def _known_columns(head: Sequence[RawRecord]) -> dict[str, None]:

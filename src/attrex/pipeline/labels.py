@@ -108,6 +108,7 @@ def check(
     shop: Shop | str | Path | None = None,
     preset: str | Path = "small",
     photos: bool = True,
+    max_bad_rows: str | int | None = None,
     progress: Progress = silent,
 ) -> CheckReport:
     """What to know of a data set before training: fill rates, lengths, photos, leaks between splits, and advice.
@@ -115,13 +116,17 @@ def check(
     :param splits: the data by name, such as ``{"train": ..., "valid": ...}``, or a single source.
     :param preset: the text encoder and window size to measure lengths with.
     :param photos: decode every photo.
+    :param max_bad_rows: more rows that cannot be read are an error: so many, such as 20, or a share, such as "5%";
+        None: more than 1 %, and any damaged part of a file.
     """
     from attrex.config import Config
     from attrex.encoding.units import whole_texts
     from attrex.inference.checkpoint import load_tokenizer
+    from attrex.io.bad_rows import BadRowLimit
     from attrex.labels.mentions import UnlabelledMentions
     from attrex.model.text_encoder import resolve_text_model
     from attrex.quality import check_splits
+    from attrex.quality.rows import bad_row_findings
     from attrex.vocabulary.word_lists import WordLists
 
     shop, config = shop_of(shop), Config.load(preset)
@@ -132,7 +137,7 @@ def check(
         texts, shop.learn(texts).schema, min_share=config.range.mention_share, words=WordLists.of(shop)
     )
     backend = whole_texts(load_tokenizer(resolve_text_model(config.text.model)))
-    return check_splits(
+    report = check_splits(
         {name: track(products, f"checking {name}", progress) for name, products in sources.items()},
         count_tokens=lambda text: len(backend.encode(text, add_special_tokens=False).ids),
         max_tokens=config.text.max_tokens,
@@ -141,3 +146,6 @@ def check(
         image_size=config.image.size,
         mentions=mentions,
     )
+    read = {name: source.tally for name, source in sources.items() if isinstance(source, Products)}
+    too_many = bad_row_findings(read, BadRowLimit.parse(max_bad_rows))
+    return replace(report, findings=(*too_many, *report.findings))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from attrex.io.bad_rows import BadRowLimit, RowTally
 from attrex.quality.report import SHOWN, Finding, Severity, finding
 from attrex.types import Product
 
@@ -63,3 +64,20 @@ class Rows:
             examples = self.examples[kind]
             what = f"{n[kind]} of {n['products']} {what}, such as: {examples[0]}"
             yield finding(kind.replace("_", "-"), severity, what, advice, rows=n[kind], examples=examples)
+
+
+def bad_row_findings(tallies: Mapping[str, RowTally], limit: BadRowLimit) -> Iterator[Finding]:
+    """The splits of which too many rows cannot be read."""
+    for split, tally in tallies.items():
+        if limit.is_exceeded(tally):
+            why = "a part of it is damaged" if tally.damaged else f"more than {limit}"
+            yield finding(
+                "too-many-bad-rows",
+                "error",
+                f"{tally.unreadable:,} of {tally.rows:,} rows of {split} could not be read ({why}), such as: "
+                f"{tally.reasons[0]}",
+                "make the file again" if tally.damaged else "correct them, or allow more with max_bad_rows",
+                split=split,
+                rows=tally.unreadable,
+                examples=tally.reasons,
+            )
