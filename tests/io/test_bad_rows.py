@@ -122,6 +122,25 @@ def test_a_page_of_parquet_whose_checksum_is_wrong_is_damaged(tmp_path: Path) ->
     assert (found.rows, found.unreadable, found.damaged) == (1000, 500, 1)
 
 
+@pytest.mark.parametrize(
+    ("rows", "unreadable", "ids"),
+    [
+        (['1,"Boots,red', '2,Hat 10",blue', "3,Cap,green"], 2, ["row-2", "3"]),  # a quote left open, and an inch
+        (['1,"Boots,red', "2,Hat,blue", "3,Cap,green"], 3, ["row-2"]),  # never closed
+        (['1,Boots,"soft, warm', 'and dry"', "2,Hat,blue"], 0, ["1", "2"]),  # a text with a line break
+        (['1,Boots,"soft, warm', 'light, cheap, dry"', "2,Hat,blue"], 0, ["1", "2"]),
+    ],
+)
+def test_the_rows_that_a_stray_quote_swallows_are_counted(
+    tmp_path: Path, rows: list[str], unreadable: int, ids: list[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["id,title,text", *rows]) + "\n")
+    products = Products(path)
+    assert [p.id for p in products] == ids
+    assert products.tally.unreadable == unreadable
+
+
 # --- the limit -----------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from attrex.errors import DataError
 from attrex.io.rows import HALF_CHARACTER, RawRecord, kind_of, not_utf8, parse_json, record, short
+from attrex.io.stray_quotes import swallowed_rows
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
@@ -133,11 +134,13 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
             above, first = above + 1, file.readline()
         if not delimiter:  # the most frequent of the usual ones outside quotes
             delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", first).count)
-        reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
+        lines: list[str] = []
+        reader = csv.reader(_noted(chain([first], file), lines), delimiter=delimiter, strict=True)
         header = _csv_header(reader, path)
         while True:
             number = above + reader.line_num + 1
             where = f"{path.name} line {number}"
+            lines.clear()
             try:
                 cells = next(reader)
             except StopIteration:
@@ -145,9 +148,17 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
             except csv.Error as exc:
                 last = above + reader.line_num
                 error = f'expected cells with closed quotes, got a row to line {last} ({exc}); write " as ""'
-                yield RawRecord(where, number, error=error)
+                yield RawRecord(where, number, error=error, rows=last - number + 1)
                 continue
             if not cells:
+                continue
+            swallowed = swallowed_rows(lines, delimiter, len(header))
+            if swallowed:
+                error = (
+                    f"expected one row, got {swallowed} lines that each look like one, in which a quote was left open; "
+                    'write " as "" or take it out'
+                )
+                yield RawRecord(where, number, error=error, rows=swallowed)
                 continue
             if len(cells) != len(header):
                 error = (
@@ -159,6 +170,13 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
                 yield RawRecord(where, number, error=not_utf8(ord(bad[0]) & 0xFF))
             else:
                 yield RawRecord(where, number, dict(zip(header, cells, strict=True)))
+
+
+def _noted(lines: Iterable[str], notes: list[str]) -> Iterator[str]:
+    """The lines, each put into the notes when it is taken."""
+    for line in lines:
+        notes.append(line)
+        yield line
 
 
 def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
