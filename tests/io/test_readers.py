@@ -461,8 +461,8 @@ def test_spans_in_fields_that_are_not_asked_for_are_no_fault():
         ),
         (
             {"image": "https://shop/1.jpg"},
-            "image: expected a file, got the address 'https://shop/1.jpg'; download it with attrex photos, and name the "
-            "directory of its photos with --images; the product goes on without this photo",
+            "image: expected a file, got the address 'https://shop/1.jpg'; download it with attrex photos, and name "
+            "the directory of its photos with --images; the product goes on without this photo",
         ),
         ({"category": ["Shoes"]}, "column 'category': expected text or a number, got a list ['Shoes']; left out"),
         (

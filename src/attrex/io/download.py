@@ -128,7 +128,7 @@ class Downloads:
 @contextmanager
 def _appending(index: Path) -> Iterator[Callable[[str, AddressedPhoto], None]]:
     """What adds a line to the index; half a line that a kill left at its end is ended, and so counts for nothing."""
-    with index.open("ab+", buffering=0) as file:
+    with index.open("ab+") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 1))
         if size and file.read(1) != b"\n":
@@ -138,6 +138,7 @@ def _appending(index: Path) -> Iterator[Callable[[str, AddressedPhoto], None]]:
             about = {"error": photo.error} if photo.error else {"file": photo.file, "bytes": photo.length}
             row = json.dumps({"address": address, **about}, ensure_ascii=False) + "\n"
             file.write(row.encode("utf-8", "backslashreplace"))
+            file.flush()
 
         yield note
 
