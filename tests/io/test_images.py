@@ -210,15 +210,13 @@ def test_damaged_bytes_give_pixels_or_a_data_error_never_anything_else(data: st.
 
 
 def test_bomb_whose_header_claims_3600_million_pixels() -> None:
-    with pytest.raises(
-        DataError, match=r"expected at most 50,000,000 pixels, came too many: .*3600000000.*save it small"
-    ):
+    with pytest.raises(DataError, match=r"expected at most 50,000,000 pixels, came far more; save it small"):
         decode(png_claiming(60_000, 60_000), 8)
 
 
 @pytest.mark.filterwarnings("error")  # Pillow warns of such sizes, a shop may have turned warnings into errors
 def test_bomb_that_pillow_only_warns_of() -> None:
-    with pytest.raises(DataError, match=r"expected at most 50,000,000 pixels, came too many: .*100000000 pixels"):
+    with pytest.raises(DataError, match=r"expected at most 50,000,000 pixels, came far more"):
         decode(png_claiming(10_000, 10_000), 8)
 
 
@@ -267,9 +265,7 @@ def test_empty(tmp_path: Path) -> None:
 
 def test_text_named_jpg(tmp_path: Path) -> None:
     (tmp_path / "page.jpg").write_text("<html>404 not found</html>")
-    with pytest.raises(
-        DataError, match=r"page.jpg': expected one of JPEG, PNG.*begins with b'<html>404.*save it as JPEG"
-    ):
+    with pytest.raises(DataError, match=r"page.jpg': expected one of JPEG, PNG.*none of these.*save it as JPEG"):
         decode(tmp_path / "page.jpg", 8)
 
 
@@ -315,7 +311,7 @@ def test_pipe_does_not_hang(tmp_path: Path) -> None:
 
 def test_impossible_paths() -> None:
     for path in ("nul\0byte.jpg", "x" * 5000):
-        with pytest.raises(DataError, match=r"expected a readable file, came .*; check the path and its permissions"):
+        with pytest.raises(DataError, match=r"expected a readable file, came: .*; check the path and its permissions"):
             decode(path, 8)
 
 
@@ -325,7 +321,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     (tmp_path / "a.png").write_bytes(encoded(flat("RGB", RED)))
     monkeypatch.setattr("builtins.open", refuse)
-    with pytest.raises(DataError, match=r"expected a readable file, came .*Permission denied; check the path"):
+    with pytest.raises(DataError, match=r"expected a readable file, came: Permission denied; check the path"):
         decode(tmp_path / "a.png", 8)
 
 
@@ -353,7 +349,7 @@ def test_transform_says_what_is_wrong_with_it() -> None:
         ImageTransform.from_json({**row, "sise": 3})
     with pytest.raises(ConfigError, match="key 'std' is missing, found"):
         ImageTransform.from_json({"size": 8, "mean": [0, 0, 0]})
-    with pytest.raises(ConfigError, match="size should be a whole number above 0, found 0"):
+    with pytest.raises(ConfigError, match="size should be a whole number from 1 to 4,096, found 0"):
         ImageTransform.from_json({**row, "size": 0})
     with pytest.raises(ConfigError, match=r"std should be three numbers \(red, green, blue\), each above 0, found"):
         ImageTransform.from_json({**row, "std": [1, 0, 1]})

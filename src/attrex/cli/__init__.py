@@ -16,10 +16,10 @@ import typer
 
 from attrex import __version__
 from attrex.cli import inputs, labels, measuring, training, using
-from attrex.cli.console import fail, note, progress
+from attrex.cli.console import fail, guard_terminal, note, progress
 from attrex.cli.help import Command, Group, name_values
 from attrex.cli.weights import weights_command
-from attrex.errors import AttrexError
+from attrex.errors import AttrexError, printable
 from attrex.io.atomic import NO_SPACE
 
 COMMANDS = {
@@ -96,6 +96,10 @@ def _ending_by_signal() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+_USAGE_ERRORS: tuple[Any, ...] = typer.BadParameter.__bases__
+"""Of arguments and options; typer prints them itself."""
+
+
 class Commands(Group):
     """Errors about the user's input are one line, not a traceback, and end with code 2."""
 
@@ -106,6 +110,9 @@ class Commands(Group):
     def _invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except _USAGE_ERRORS as exc:  # they quote arguments, and a shell makes arguments of names of files
+            exc.message = printable(exc.message)
+            raise
         except AttrexError as exc:
             command = self.commands.get(ctx.invoked_subcommand)
             fail(with_options(str(exc), command) if command else str(exc))
@@ -186,4 +193,5 @@ def options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point; ends the process with the command's exit code."""
+    guard_terminal()
     app(arguments)

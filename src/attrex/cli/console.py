@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator
-from typing import NoReturn, TypeVar
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.segment import Segment
 
+from attrex.errors import printable
 from attrex.progress import ProgressEvent, duration, track
 
 T = TypeVar("T")
+
+
+class Console(RichConsole):
+    """A terminal whose every text passes :func:`~attrex.errors.printable`: a name cannot move its cursor."""
+
+    def render(self, *arguments: Any, **options: Any) -> Iterator[Segment]:
+        for segment in super().render(*arguments, **options):
+            text, style, control = segment
+            yield segment if control else Segment(printable(text), style)
+
+
 console = Console()
 notes = Console(stderr=True)
 LINES = 20
@@ -104,11 +121,35 @@ class ConsoleProgress:
             self.bar, self.tasks = None, {}
 
     def _write(self, **fields: object) -> None:
-        self.out.file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self.out.file.write(json_line(fields))
 
 
 progress = ConsoleProgress(notes)
 """What the commands report to; ``--quiet`` and ``--log-format`` set it."""
+
+
+def json_line(fields: dict[str, Any]) -> str:
+    """An object as a line of a log."""
+    return printable(json.dumps(fields, ensure_ascii=False)) + "\n"
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def guard_terminal() -> None:
+    """Let nothing reach the terminal raw that is not printed by a command: logs, warnings, tracebacks."""
+    if not logging.root.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_Printable())
+        logging.root.addHandler(handler)
+    logging.captureWarnings(True)
+    sys.excepthook = _show_traceback
+
+
+def _show_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace))))
 
 
 def note(text: str) -> None:
@@ -119,7 +160,7 @@ def note(text: str) -> None:
 def complain(message: str) -> None:
     """An error, also where only results and errors are wanted; the command goes on."""
     if progress.json_lines:
-        notes.file.write(json.dumps({"error": message}, ensure_ascii=False) + "\n")
+        notes.file.write(json_line({"error": message}))
     else:
         notes.print("[red]error:[/]", escape(message), highlight=False, soft_wrap=True)
 

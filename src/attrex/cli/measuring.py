@@ -17,7 +17,7 @@ from attrex.cli.screens.figures import ROWS
 from attrex.cli.screens.scores import comparison_screen, score_screen
 from attrex.cli.screens.speed import speed_screen
 from attrex.cli.screens.table import table_screen
-from attrex.errors import ConfigError, did_you_mean
+from attrex.errors import ConfigError, did_you_mean, printable
 from attrex.io.outputs import check_out
 from attrex.pipeline.given import directory_of
 
@@ -146,7 +146,7 @@ def compare_command(
     from attrex.evaluation.comparison import compare as side_by_side
     from attrex.evaluation.comparison import plot as draw
     from attrex.evaluation.runs import COMPARED, RUN_PARTS, read_runs, split_source
-    from attrex.io.atomic import write_text
+    from attrex.io.atomic import atomic_path, write_text
 
     for value, known, option in ((part, RUN_PARTS, "--part"), (metric, COMPARED, "--metric")):
         if value not in known:
@@ -163,9 +163,9 @@ def compare_command(
     if console.is_terminal:
         console.print(comparison_screen(table_cells(rows, figures), everything))
     elif everything:
-        print(markdown(rows), end="")
+        print(printable(markdown(rows)), end="")
     else:
-        print(markdown(rows[:ROWS], figures), end="")
+        print(printable(markdown(rows[:ROWS], figures)), end="")
         if len(rows) > ROWS:
             note(f"the {ROWS} best of {len(rows)} rows; --all shows every row, and all figures")
     for remark in comparison_remarks(rows):
@@ -174,7 +174,8 @@ def compare_command(
         write_text(csv_file, csv_text(rows))
         note(f"runs: {csv_file}")
     if plot:
-        draw(rows, plot, figure_of(part, metric))
+        with atomic_path(plot, suffix=f".part{plot.suffix}") as whole:  # matplotlib goes by the suffix
+            draw(rows, whole, figure_of(part, metric))
         note(f"plot: {plot}")
 
 

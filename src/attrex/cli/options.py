@@ -56,9 +56,12 @@ class SourceOptions:
             metavar="DIR",
             exists=True,
             file_okay=False,
-            help="Directory where relative image paths start; default: the data file's.",
+            help="Directory of the photos, where relative paths start; default: the data file's.",
         ),
     ] = None
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Read photos that the data names anywhere, not only in --images.")
+    ] = False
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a directory or data set, e.g. train.")] = (
         None
     )
@@ -86,7 +89,14 @@ class SourceOptions:
         """Products of a source, marked rows among them; ``split``: in place of the option."""
         from attrex.io.readers import Products
 
-        found = Products(data, shop=shop, images=self.images, split=split or self.split, limit=self.limit)
+        found = Products(
+            data,
+            shop=shop,
+            images=self.images,
+            split=split or self.split,
+            limit=self.limit,
+            allow_outside=self.allow_outside,
+        )
         self.opened.append(found)
         return found
 
@@ -94,10 +104,11 @@ class SourceOptions:
         """The same for another file, of which all is read."""
         return replace(self, split=None, limit=None)
 
-    def record(self) -> dict[str, str | None]:
+    def record(self) -> dict[str, str | bool | None]:
         """What the products depend on, by the name of the option: a resumed run has to say the same."""
         return {
             "--images": str(self.images.resolve()) if self.images else None,
+            "--allow-outside": self.allow_outside,
             "--texts": self.texts,
             "--shop": str(self.shop) if self.shop else None,
         }
@@ -119,12 +130,13 @@ def reads_products(*without: str, **defaults: Any) -> Callable[[Callable[..., No
                 annotation=hints[f.name],
             )
             for f in fields(SourceOptions)
-            if f.name not in (*without, "opened")
+            if f.name not in (*without, "opened") and not (f.name == "allow_outside" and "images" in without)
         ]
 
         @wraps(command)
         def run(**options: Any) -> None:
-            source = SourceOptions(**{p.name: options.pop(p.name) for p in shared})
+            unopened = {"allow_outside": True} if "images" in without else {}  # it opens no photos
+            source = SourceOptions(**unopened | {p.name: options.pop(p.name) for p in shared})
             limit, code = BadRowLimit.parse(source.max_bad_rows), 0
             try:
                 command(**options, source=source)

@@ -18,6 +18,7 @@ from attrex.errors import ConfigError, DataError, did_you_mean
 from attrex.evaluation.metrics import f1, resample
 from attrex.evaluation.runs import RUN_PARTS, RunResult
 from attrex.evaluation.significance import PairedResult, paired_result
+from attrex.io.spreadsheet import spreadsheet_text
 
 FIGURES: dict[str, tuple[str, ...]] = {
     "TAG-F1": ("test", "tag", "f1"),
@@ -166,7 +167,8 @@ def csv_text(rows: Sequence[ComparisonRow]) -> str:
         compared = [found.difference, *found.ci95, found.p_value] if found else [""] * 4
         for run in row.runs:
             figures = [run.value(*keys) for keys in FIGURES.values()]
-            table.writerow([row.name, run.source, run.measured.get("seed", ""), *figures, *compared])
+            cells = [row.name, run.source, run.measured.get("seed", ""), *figures, *compared]
+            table.writerow(map(spreadsheet_text, cells))
     return out.getvalue()
 
 

@@ -1,12 +1,14 @@
 """Photos in: any file a shop may have, safely decoded to small RGB squares, and cached by what is in the file.
 
 ``decode`` turns one photo into uint8 (size, size, 3); ``ImageLoader`` does so once per distinct photo. Every fault of
-a photo is a :class:`DataError`.
+a photo is a :class:`DataError`. No message quotes what is in a file, nor what Pillow says, which quotes it: a photo is
+a file that data names, and need not be one.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import stat
@@ -25,12 +27,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from attrex.errors import ConfigError, DataError, did_you_mean
+from attrex.errors import ConfigError, DataError, did_you_mean, short, short_path
 from attrex.types import ImageSource
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 """What is read: raster formats that Pillow decodes itself, without running another program."""
 
+MAX_SIZE = 4096
+"""Pixels a side that photos are brought to: more is no encoder's, but a directory that wants the memory."""
 MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 65_535
@@ -67,16 +71,19 @@ class ImageTransform:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        for name in ("size", "max_bytes", "max_pixels"):
+        for name, most in (("size", MAX_SIZE), ("max_bytes", 10 * MAX_BYTES), ("max_pixels", 10 * MAX_PIXELS)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"image transform: {name} should be a whole number above 0, found {value!r}")
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise ConfigError(
+                    f"image transform: {name} should be a whole number from 1 to {most:,}, found {short(value)}"
+                )
         for name in ("mean", "std"):
             value = getattr(self, name)
-            if len(value) != 3 or (name == "std" and min(value) <= 0):
+            numbers = isinstance(value, tuple) and all(type(v) in (int, float) and math.isfinite(v) for v in value)
+            if not numbers or len(value) != 3 or (name == "std" and min(value) <= 0):
                 above = ", each above 0" if name == "std" else ""
                 raise ConfigError(
-                    f"image transform: {name} should be three numbers (red, green, blue){above}, found {value!r}"
+                    f"image transform: {name} should be three numbers (red, green, blue){above}, found {short(value)}"
                 )
 
     def to_json(self) -> dict[str, Any]:
@@ -88,11 +95,14 @@ class ImageTransform:
         known = [f.name for f in fields(cls)]
         for key in row:
             if key not in known:
-                raise ConfigError(f"image transform: unknown key {key!r}{did_you_mean(key, known)}; known: {known}")
+                raise ConfigError(
+                    f"image transform: unknown key {short(key)}{did_you_mean(key, known)}; known: {known}"
+                )
         for key in ("size", "mean", "std"):
             if key not in row:
                 raise ConfigError(f"image transform: key {key!r} is missing, found {sorted(row)}")
-        return cls(**{**row, "mean": tuple(row["mean"]), "std": tuple(row["std"])})
+        lists = {key: tuple(row[key]) if isinstance(row[key], list | tuple) else row[key] for key in ("mean", "std")}
+        return cls(**{**row, **lists})
 
 
 def decode(source: ImageSource | str, size: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Pixels:
@@ -208,7 +218,7 @@ class ImageLoader:
             save_array(pixels, self._file(directory, digest))
         except OSError as exc:
             warnings.warn(
-                f"photos cannot be cached under {directory}: {exc}; going on without, decoding takes longer. "
+                f"photos cannot be cached under {directory}: {exc.strerror}; going on without, decoding takes longer. "
                 "Free some space there or choose another cache_dir",
                 stacklevel=2,
             )
@@ -258,7 +268,9 @@ def _naming(source: object) -> Iterator[None]:
     try:
         yield
     except DataError as exc:
-        name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else f"image {str(source)!r}"
+        path = isinstance(source, Path | str)
+        name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else "image"
+        name += f" '{short_path(source)}'" if path else ""  # type: ignore[arg-type]
         raise DataError(f"{name}: {exc}") from exc.__cause__
 
 
@@ -280,13 +292,18 @@ def _check_file(source: ImageSource | str, max_bytes: int) -> os.stat_result:
             "expected a file, but there is none; check the path, and the directory that relative paths start from"
         ) from None
     except (OSError, ValueError) as exc:
-        raise DataError(f"expected a readable file, came {exc}; check the path and its permissions") from exc
+        raise _unreadable(exc) from exc
     if stat.S_ISDIR(status.st_mode):
         raise DataError("expected a file, but this is a directory; name a file in it")
     if not stat.S_ISREG(status.st_mode):
         raise DataError("expected a regular file, but this is a device or a pipe; copy the photo into a file")
     _check_length(status.st_size, max_bytes)
     return status
+
+
+def _unreadable(exc: OSError | ValueError) -> DataError:
+    why = (isinstance(exc, OSError) and exc.strerror) or "a path that no file can have"
+    return DataError(f"expected a readable file, came: {why}; check the path and its permissions")
 
 
 def _check_length(length: int, max_bytes: int) -> None:
@@ -307,7 +324,7 @@ def _read_image(source: ImageSource | str, max_bytes: int) -> bytes:
             with open(source, "rb") as file:
                 data = file.read(max_bytes + 1)  # it may have grown since it was checked
         except OSError as exc:
-            raise DataError(f"expected a readable file, came {exc}; check the path and its permissions") from exc
+            raise _unreadable(exc) from exc
     _check_length(len(data), max_bytes)
     return data
 
@@ -325,8 +342,7 @@ def _decode_bytes(data: bytes, fit: Callable[[tuple[int, int]], tuple[int, int]]
             raise
         except Exception as exc:  # hostile bytes make Pillow raise nearly anything
             raise DataError(
-                f"expected a whole {image.format} image, but it is damaged or cut off ({exc}); "
-                "download or export it again"
+                f"expected a whole {image.format} image, but it is damaged or cut off; download or export it again"
             ) from exc
         try:  # asked after loading: a PNG may end with it, and Pillow has turned a TIFF by then
             orientation = image.getexif().get(_ORIENTATION_TAG)
@@ -345,13 +361,13 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise DataError(
-            f"expected one of {', '.join(FORMATS)}, but the content is none of these (it begins with {data[:16]!r}) "
-            "or its header is damaged; save it as JPEG or PNG"
+            f"expected one of {', '.join(FORMATS)}, but the content is none of these or its header is damaged; "
+            "save it as JPEG or PNG"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
-        raise DataError(f"expected at most {max_pixels:,} pixels, came too many: {exc}; save it smaller") from exc
+        raise DataError(f"expected at most {max_pixels:,} pixels, came far more; save it smaller") from exc
     except Exception as exc:  # as in _decode_bytes
-        raise DataError(f"expected an image, but its header is damaged ({exc}); download or export it again") from exc
+        raise DataError("expected an image, but its header is damaged; download or export it again") from exc
     width, height = image.size
     if width * height > max_pixels:
         raise DataError(

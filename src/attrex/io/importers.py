@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from attrex.errors import DataError
+from attrex.errors import DataError, short_path
+from attrex.io.confinement import OutsideError, PhotoFolders
 from attrex.io.files import load_json_list, open_binary
 from attrex.io.rows import record, to_product
 from attrex.io.splitting import choose_split
 from attrex.shop.cells import ColumnCounts
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import DEFAULT_SHOP, Shop
-from attrex.types import Product, Span
+from attrex.types import ImageSource, Product, Span
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ def read_mepave(
     keep_spaces: bool = False,
     lower: bool = True,
     report: ImportReport | None = None,
+    confined: bool = True,
 ) -> Iterator[Product]:
     """Sentences of MEPAVE as products: one field ``text``, complete spans per character, grouped by the shop's product.
 
@@ -98,7 +100,8 @@ def read_mepave(
             f"got {columns} in the first line; use read_products for other formats"
         )
     folder = Path(images) if images is not None else path.parent / "product_images"
-    return _mepave_products(path, folder, keep_spaces, lower, ImportReport() if report is None else report)
+    photos = PhotoFolders([folder], confined, path.name) if folder.is_dir() else None
+    return _mepave_products(path, photos, keep_spaces, lower, ImportReport() if report is None else report)
 
 
 def _mepave_files(folder: Path) -> dict[str, Path]:
@@ -107,9 +110,8 @@ def _mepave_files(folder: Path) -> dict[str, Path]:
 
 
 def _mepave_products(
-    path: Path, folder: Path, keep_spaces: bool, lower: bool, report: ImportReport
+    path: Path, photos: PhotoFolders | None, keep_spaces: bool, lower: bool, report: ImportReport
 ) -> Iterator[Product]:
-    photos = folder if folder.is_dir() else None
     with open_binary(path) as file:
         for number, line in enumerate(file, 1):
             found = _mepave_product(line, photos, keep_spaces, lower)
@@ -122,7 +124,7 @@ def _mepave_products(
         log.warning("MEPAVE %s: %s", path.name, report)
 
 
-def _mepave_product(line: bytes, photos: Path | None, keep_spaces: bool, lower: bool) -> Product | str:
+def _mepave_product(line: bytes, photos: PhotoFolders | None, keep_spaces: bool, lower: bool) -> Product | str:
     """The product of a line, or the reason to leave the line out."""
     try:
         columns = line.decode().rstrip("\r\n").split("\t")
@@ -140,16 +142,24 @@ def _mepave_product(line: bytes, photos: Path | None, keep_spaces: bool, lower: 
         return "malformed tags"
     if untagged != text:
         return "a tagged sentence that differs"
-    image = photos / f"{name.removeprefix('c_')}.jpg" if photos else None
-    there = image is not None and image.is_file()
+    image: Path | None = None
+    warnings = []
+    if photos:
+        try:
+            image = photos.find(f"{name.removeprefix('c_')}.jpg")
+        except DataError as exc:
+            warnings.append(f"{exc}; the product goes on without this photo")
+    if image is not None and not image.is_file():
+        warnings.append(f"photo {short_path(image.name)} is not in {short_path(image.parent)}; goes on without it")
+        image = None
     return Product(
         id=sentence,
         fields={"text": text},
-        images=(image,) if image is not None and there else (),
+        images=() if image is None else (image,),
         spans=tuple(spans),
         complete=True,
         group=name,
-        warnings=() if image is None or there else (f"photo {image.name} is not in {photos}; goes on without it",),
+        warnings=tuple(warnings),
     )
 
 
@@ -174,6 +184,7 @@ def read_mae(
     images: str | Path | None = None,
     shop: Shop = DEFAULT_SHOP,
     counts: ColumnCounts | None = None,
+    confined: bool = True,
 ) -> Iterator[Product]:
     """Products of the MAE release: fields ``title`` and ``description`` (the key ``text``), the table from ``specs``.
 
@@ -188,7 +199,8 @@ def read_mae(
     if images is not None and not Path(images).is_dir():
         raise DataError(f"{images}: expected the directory of MAE's photos, found none; check the path")
     folders = [top / "mumie-img", top / "images", top.parent / "images"] if images is None else [Path(images)]
-    return _mae_products(files, folders, replace(shop, columns=_MAE_COLUMNS), counts)
+    photos = PhotoFolders(folders, confined, root.name)
+    return _mae_products(files, photos, replace(shop, columns=_MAE_COLUMNS), counts)
 
 
 def _mae_files(root: Path, split: str | None) -> tuple[list[Path], Path]:
@@ -225,7 +237,10 @@ def _looks_like_mae(path: Path) -> bool:
     return start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and b'"diffbotUri"' in start
 
 
-def _mae_products(files: list[Path], folders: list[Path], shop: Shop, counts: ColumnCounts | None) -> Iterator[Product]:
+def _mae_products(
+    files: list[Path], photos: PhotoFolders, shop: Shop, counts: ColumnCounts | None
+) -> Iterator[Product]:
+    names_only = PhotoFolders([Path()], confined=False)  # which folder they are in is looked up afterwards
     number = 0
     for path in files:
         name = f"{path.parent.name}/{path.name}"
@@ -239,16 +254,36 @@ def _mae_products(files: list[Path], folders: list[Path], shop: Shop, counts: Co
             row = record(f"{name} item {place}", number, item)
             if row.values is not None:
                 row = replace(row, values={**row.values, "description": row.values.get("text")})
-            yield _with_photos(to_product(row, shop, Path(), counts), folders)
+            yield _with_photos(to_product(row, shop, names_only, counts), photos)
 
 
-def _with_photos(product: Product, folders: list[Path]) -> Product:
-    """The product with the photos that exist, and a warning for each that does not."""
-    names = [i for i in product.images if isinstance(i, Path)]
-    places = {name: next((f / name for f in folders if (f / name).is_file()), None) for name in names}
-    missing = [str(name) for name, place in places.items() if place is None]
+def _with_photos(product: Product, photos: PhotoFolders) -> Product:
+    """The product with the photos that exist, and a warning for each that does not or leads out of their folders."""
+    found: list[ImageSource] = []
+    warnings = list(product.warnings)
+    missing = []
+    for image in product.images:
+        if isinstance(image, bytes):
+            found.append(image)
+            continue
+        try:
+            place = _placed(image, photos)
+        except OutsideError as exc:
+            warnings.append(f"{exc}; the product goes on without this photo")
+            continue
+        if place is None:
+            missing.append(short_path(image))
+        else:
+            found.append(place)
     if missing:
-        known = ", ".join(str(f) for f in folders)
-        warning = f"photo {', '.join(missing)} is not in {known}; the product goes on without it"
-        product = replace(product, warnings=(*product.warnings, warning))
-    return replace(product, images=tuple(p for p in places.values() if p is not None))
+        known = ", ".join(map(short_path, photos.folders))
+        warnings.append(f"photo {', '.join(missing)} is not in {known}; the product goes on without it")
+    return replace(product, images=tuple(found), warnings=tuple(warnings))
+
+
+def _placed(name: Path, photos: PhotoFolders) -> Path | None:
+    """The file of that name in the first of the folders that has one."""
+    places = [folder / name for folder in photos.folders]
+    for place in places:
+        photos.check(place, str(name))
+    return next((place for place in places if place.is_file()), None)

@@ -6,6 +6,7 @@ dropped. Offsets and texts are exactly the file's: nothing is trimmed, normalise
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -15,6 +16,7 @@ from typing import Any
 from attrex.errors import DataError, did_you_mean
 from attrex.io import importers
 from attrex.io.bad_rows import RowTally
+from attrex.io.confinement import PhotoFolders
 from attrex.io.files import BATCH, arrow_rows, file_rows
 from attrex.io.products import write_products, write_rows
 from attrex.io.rows import RawRecord, record, row_products, shortlist
@@ -37,13 +39,15 @@ def read_products(
     limit: int | None = None,
     counts: ColumnCounts | None = None,
     tally: RowTally | None = None,
+    allow_outside: bool = False,
 ) -> Iterator[Product]:
     """Stream products from a file, a directory or a dataset.
 
     ``source``: .jsonl, .ndjson, .json, .csv, .tsv (each also .gz) or .parquet; a directory in MEPAVE or MAE layout or a
     Hugging Face dataset saved on disk; ``hf:NAME`` of one on the hub; or a loaded one, or any iterable of dicts.
     ``shop``: what columns and cells mean, or the file `shop.yaml` or model directory that says so.
-    ``images``: the directory that relative image paths start from (default: the one of the data file).
+    ``images``: the directory that photos are in, where relative paths start (default: the one of the data file); what
+    leads out of it, or through a link, is a warning, unless ``allow_outside`` trusts the data to name any file.
     ``split``: which part of a directory or dataset. Lists of texts (bullets) are joined with a newline, and offsets
     count in the joined text. ``counts``: gets what became of the table's columns. ``tally``: counts the rows, and
     those that cannot be read. Ids are kept in memory to notice those that come twice.
@@ -53,10 +57,11 @@ def read_products(
     if not isinstance(shop, Shop):
         shop = Shop.load(shop)
     tally = RowTally() if tally is None else tally
-    products = _layout_products(source, shop, images, split, counts)
+    products = _layout_products(source, shop, images, split, counts, not allow_outside)
     if products is None:
-        rows, name, base = _open_source(source, split)
-        products = row_products(rows, name, shop, Path(images) if images is not None else base, counts, tally)
+        rows, name, folders = _open_source(source, split)
+        folders = folders if images is None else [Path(images)]
+        products = row_products(rows, name, shop, PhotoFolders(folders, not allow_outside, name), counts, tally)
     else:
         products = map(tally.add, products)
     return islice(_warn_of_duplicates(products), limit)
@@ -74,6 +79,7 @@ class Products:
     images: str | Path | None = None
     split: str | None = None
     limit: int | None = None
+    allow_outside: bool = False
     passes: list[RowTally] = field(default_factory=list, init=False, compare=False, repr=False)
     """A count of the rows for each time that they were read."""
 
@@ -91,6 +97,7 @@ class Products:
             limit=self.limit,
             counts=counts,
             tally=self.passes[-1],
+            allow_outside=self.allow_outside,
         )
 
     @property
@@ -113,7 +120,12 @@ def _warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:
 
 
 def _layout_products(
-    source: Source, shop: Shop, images: str | Path | None, split: str | None, counts: ColumnCounts | None
+    source: Source,
+    shop: Shop,
+    images: str | Path | None,
+    split: str | None,
+    counts: ColumnCounts | None,
+    confined: bool,
 ) -> Iterator[Product] | None:
     """Products of a source in the original layout of MEPAVE or MAE; None for all other sources."""
     if not isinstance(source, str | Path) or str(source).startswith("hf:"):
@@ -128,12 +140,12 @@ def _layout_products(
             "known, got some; leave them out, or read the files one by one"
         )
     if layout == "MEPAVE":
-        return importers.read_mepave(path, split, images=images)
-    return importers.read_mae(path, split, images=images, shop=shop, counts=counts)
+        return importers.read_mepave(path, split, images=images, confined=confined)
+    return importers.read_mae(path, split, images=images, shop=shop, counts=counts, confined=confined)
 
 
-def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, Path]:
-    """The rows of a source, its name for messages, and the directory its image paths start from."""
+def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, list[Path]]:
+    """The rows of a source, its name for messages, and the folders its photos are in."""
     if isinstance(source, str) and source.startswith("hf:"):
         datasets = _import_datasets(source)
         try:
@@ -142,24 +154,31 @@ def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord]
             raise DataError(
                 f"{source}: expected a dataset on the Hugging Face hub, got: {exc}; check the name"
             ) from exc
-        return _dataset_rows(choose_split(found, split, source), source), source, Path()
+        return _dataset_rows(choose_split(found, split, source), source), source, [Path(), *_fetched()]
     if not isinstance(source, str | Path):
         if isinstance(source, Mapping):
             source = choose_split(source, split, "the dataset")
-        return _dataset_rows(source, "dataset"), "the dataset", Path()
+        return _dataset_rows(source, "dataset"), "the dataset", [Path()]
     path = Path(source)
     if not path.exists():
         near = did_you_mean(path.name, (p.name for p in path.parent.glob("*")))
         raise DataError(f"{path}: expected a file or directory, found nothing there{near}; check the path")
     if path.is_dir():
-        return _dataset_rows(_load_saved(path, split), path.name), path.name, path
+        return _dataset_rows(_load_saved(path, split), path.name), path.name, [path]
     rows = file_rows(path)
     if split is not None:
         raise DataError(
             f"{path}: expected no split for a single file, got split={split!r}; "
             "name the file of that split, or read the directory"
         )
-    return rows, path.name, path.parent
+    return rows, path.name, [path.parent]
+
+
+def _fetched() -> list[Path]:
+    """Where the package datasets puts the photos that it fetches from the hub."""
+    from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
+
+    return [Path(os.environ.get("HF_DATASETS_CACHE") or Path(HF_HOME, "datasets")), Path(HF_HUB_CACHE)]
 
 
 def _dataset_rows(dataset: Any, name: str) -> Iterator[RawRecord]:

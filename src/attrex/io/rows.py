@@ -17,8 +17,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError, did_you_mean, kind_of, short
+from attrex.errors import DataError, did_you_mean, kind_of, printable, short
 from attrex.io.bad_rows import RowTally
+from attrex.io.confinement import PhotoFolders
 from attrex.io.html import without_markup
 from attrex.io.photo_addresses import is_address, photo_at, split_addresses
 from attrex.shop.cells import Cells, ColumnCounts, is_missing
@@ -32,6 +33,7 @@ TEXT_COLUMNS = ("title", "description", "bullets", "text")
 IMAGE_COLUMNS = ("image", "images")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half of a surrogate pair: not text, and no tokenizer takes it
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+LONGEST_WARNING = 2000  #: characters
 _HEAD = 100  # rows looked at to know a source's columns; JSON rows may each leave some out
 
 
@@ -113,7 +115,7 @@ def row_products(
     rows: Iterator[RawRecord],
     name: str,
     shop: Shop,
-    base: Path,
+    photos: PhotoFolders,
     counts: ColumnCounts | None = None,
     tally: RowTally | None = None,
 ) -> Iterator[Product]:
@@ -140,7 +142,7 @@ def row_products(
         table = {mapping.attributes} if isinstance(mapping.attributes, str) else {*(mapping.attributes or ())}
         columns = dict.fromkeys(column for row in head for column in row.values or ())
         counts.unread = () if "*" in table else tuple(c for c in columns if c not in read | table)
-    return (tally.add(to_product(row, shop, base, counts), row.rows, row.damaged) for row in chain(head, rows))
+    return (tally.add(to_product(row, shop, photos, counts), row.rows, row.damaged) for row in chain(head, rows))
 
 
 def _known_columns(head: Sequence[RawRecord]) -> dict[str, None]:
@@ -209,12 +211,14 @@ def _as_product(number: int, item: Product | Mapping[str, Any] | str, shop: Shop
     if isinstance(item, str):
         return Product(f"row-{number}", {"text": item})
     if isinstance(item, Mapping):
-        return to_product(record(f"products row {number}", number, item), shop, Path())
+        return to_product(
+            record(f"products row {number}", number, item), shop, PhotoFolders([Path()], source="products")
+        )
     raise DataError(f"products row {number}: expected a product, a dict or a text, got {kind_of(item)} {short(item)}")
 
 
-def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | None = None) -> Product:
-    """The product of a row; one that cannot be read is marked with ``error``. Image paths start from ``base``."""
+def to_product(row: RawRecord, shop: Shop, photos: PhotoFolders, counts: ColumnCounts | None = None) -> Product:
+    """The product of a row; one that cannot be read is marked with ``error``."""
     values, mapping = row.values or {}, shop.columns
     warnings = list(row.warnings)
     try:
@@ -236,7 +240,7 @@ def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | No
         return Product(
             id=name,
             fields=texts,
-            images=_images(values, shop, base, warnings),
+            images=_images(values, shop, photos, warnings),
             category=None if shop.cells.is_blank(category) else category,
             table=table,
             spans=spans,
@@ -244,11 +248,16 @@ def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | No
             complete=_flag(values.get("complete"), shop, warnings) and all_fit,
             group=_optional_name(values, mapping.group, warnings),
             error=None if _own_fields(values) is None else _optional_name(values, "error", warnings),
-            warnings=tuple(warnings),  # when all have been told
+            warnings=_told(warnings),  # when all have been told
         )
     except DataError as exc:
         # The cells are the shop's, also where the texts cannot be read: `attrex fill` gives them back.
-        return Product(name, {}, table=table, error=f"{row.where}: {exc}", warnings=tuple(warnings))
+        return Product(name, {}, table=table, error=_told([f"{row.where}: {exc}"])[0], warnings=_told(warnings))
+
+
+def _told(messages: Iterable[str]) -> tuple[str, ...]:
+    """What is said of a row, which may be shown on a terminal or be written beside every product."""
+    return tuple(printable(message, LONGEST_WARNING) for message in messages)
 
 
 def _own_fields(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -360,12 +369,14 @@ def _raw_cells(values: Mapping[str, Any], mapping: ColumnMapping, warnings: list
             warnings.append(f"column {column!r}: expected an object or pairs, got {got}; left out")
 
 
-def _images(values: Mapping[str, Any], shop: Shop, base: Path, warnings: list[str]) -> tuple[ImageSource, ...]:
+def _images(
+    values: Mapping[str, Any], shop: Shop, photos: PhotoFolders, warnings: list[str]
+) -> tuple[ImageSource, ...]:
     found = []
     for column in shop.columns.images if shop.columns.images is not None else IMAGE_COLUMNS:
         for item in _photos(_decoded(values.get(column))):
             try:
-                image = _image(item, base, shop.cells)
+                image = _image(item, photos, shop.cells)
             except DataError as exc:
                 warnings.append(f"{column}: {exc}; the product goes on without this photo")
                 continue
@@ -383,8 +394,11 @@ def _photos(cell: Any) -> Iterator[Any]:
             yield item
 
 
-def _image(item: Any, base: Path, cells: Cells) -> ImageSource | None:
-    """A path, bytes, or ``{"bytes": ..., "path": ...}`` as datasets store it (in JSON the bytes are base64)."""
+def _image(item: Any, photos: PhotoFolders, cells: Cells) -> ImageSource | None:
+    """A path, bytes, or ``{"bytes": ..., "path": ...}`` as datasets store it (in JSON the bytes are base64).
+
+    A ``Path`` comes from code, and not from a file, so that it may lead anywhere.
+    """
     if isinstance(item, Mapping):
         content = item.get("bytes")
         if isinstance(content, str):
@@ -392,15 +406,19 @@ def _image(item: Any, base: Path, cells: Cells) -> ImageSource | None:
                 return base64.b64decode(content, validate=True)
             except ValueError as exc:  # also binascii.Error
                 raise DataError(f"expected base64 bytes of a photo, got {short(content)} ({exc})") from exc
-        return _image(item.get("path") if content is None else content, base, cells)
+        return _image(item.get("path") if content is None else content, photos, cells)
     if cells.is_blank(item):
         return None
     if isinstance(item, bytes | bytearray | memoryview):
         return bytes(item)
     if isinstance(item, str) and is_address(item):
-        return photo_at(base, item)
-    if isinstance(item, str | Path):
-        return base / item
+        path = photo_at(photos.folders[0], item)
+        photos.check(path, item)  # the index of photos is a file of the folder, too
+        return path
+    if isinstance(item, Path):
+        return photos.folders[0] / item
+    if isinstance(item, str):
+        return photos.find(item)
     raise DataError(f"expected a path or bytes, got {kind_of(item)}")
 
 

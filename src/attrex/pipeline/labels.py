@@ -73,7 +73,7 @@ def locate(
         kept: Iterable[Product] = list(labelled)
     else:
         write_products(out, labelled)
-        kept = Products(out)
+        kept = Products(out, allow_outside=True)  # it names the photos of the table, which were looked at
     return Labelled(kept, labeler.report, words, tuple(shop.unused(columns.columns)))
 
 

@@ -17,11 +17,11 @@ from attrex.types import ImageSource, Product, RegionWeights, Value
 
 def _jpeg(source: ImageSource, size: int) -> bytes:
     """The photo in its own proportions, at most ``size`` pixels a side. Raises :class:`DataError`."""
-    from attrex.io.images import decode
+    from attrex.io.images import FORMATS, decode
 
     pixels = decode(source, size)
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
             image.draft("RGB", (size, size))  # only the ratio of width and height is meant
             image.load()  # a PNG may say at its end how it is turned, and Pillow turns a TIFF by itself
             width, height = image.size
