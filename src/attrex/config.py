@@ -18,7 +18,8 @@ from typing import Any, Literal, Self, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from attrex.errors import ConfigError, did_you_mean
+from attrex.errors import ConfigError, did_you_mean, short
+from attrex.plain_yaml import load_plain
 from attrex.systems import known_systems, names_code, system_info
 
 FUSIONS = {
@@ -399,7 +400,7 @@ def _check_kind(setting: str, kind: str, built_in: Iterable[str], info: Validati
         return kind
     if not names_code(kind):
         raise ValueError(
-            f"{setting} should be one of {', '.join(built_in)}, or a class as package.module:Class, got {kind!r}"
+            f"{setting} should be one of {', '.join(built_in)}, or a class as package.module:Class, got {short(kind)}"
             f"{did_you_mean(kind, built_in)}"
         )
     _check_allowed(setting, kind, info)
@@ -412,7 +413,7 @@ def _check_allowed(setting: str, name: str, info: ValidationInfo) -> None:
     if names_code(name) and allowed is not None and name not in allowed:
         raise ValueError(
             f"{setting}={name} names code, which is not run unless you allow it; if you trust it, pass "
-            f"allow_code=[{name!r}], or register it under a name (docs/extending.md)"
+            f"allow_code=[{short(name)}], or register it under a name (docs/extending.md)"
         )
 
 
@@ -477,10 +478,12 @@ def _read_preset(preset: str | Path, above: tuple[str, ...] = ()) -> dict[str, A
         except (OSError, UnicodeDecodeError) as exc:
             raise ConfigError(f"{name} is not YAML: {exc}") from exc
     else:
-        raise ConfigError(f"no preset or file {name!r}; presets: {', '.join(presets())}{did_you_mean(name, presets())}")
+        raise ConfigError(
+            f"no preset or file {short(name)}; presets: {', '.join(presets())}{did_you_mean(name, presets())}"
+        )
     try:
-        raw = yaml.safe_load(text) or {}
-    except (yaml.YAMLError, ValueError) as exc:  # ValueError: a date that is none
+        raw = load_plain(text) or {}
+    except yaml.YAMLError as exc:
         raise ConfigError(f"{name} is not YAML: {exc}") from exc
     if not isinstance(raw, dict):
         raise ConfigError(
@@ -512,10 +515,10 @@ def _apply(raw: dict[str, Any], item: str) -> str | None:
     path, sign, value = item.partition("=")
     *sections, key = path.strip().split(".")
     if not sign or not key:
-        return f"--set takes section.key=value, e.g. training.epochs=2; got {item!r}"
+        return f"--set takes section.key=value, e.g. training.epochs=2; got {short(item)}"
     try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
+        parsed = load_plain(value)
+    except yaml.YAMLError:
         parsed = value
     # YAML reads 1e-4 as a string, and a person means a number.
     if isinstance(parsed, str):
@@ -525,7 +528,7 @@ def _apply(raw: dict[str, Any], item: str) -> str | None:
     for section in sections:
         node = node.setdefault(section, {})
         if not isinstance(node, dict):
-            return f"{item!r}: {section} is a value, not a section"
+            return f"{short(item)}: {section} is a value, not a section"
     node[key] = parsed
     return None
 
@@ -545,4 +548,4 @@ def _explain(error: Mapping[str, Any]) -> str:
         return message
     came = error.get("input")
     choices = re.findall(r"'([^']+)'", error["ctx"]["expected"]) if error["type"] == "literal_error" else []
-    return f"{'.'.join(where)}: {message}, got {came!r}{did_you_mean(str(came), choices)}"
+    return f"{'.'.join(where)}: {message}, got {short(came)}{did_you_mean(str(came), choices)}"

@@ -115,7 +115,7 @@ class _Bounded(reprlib.Repr):
         return ", ".join(told)
 
 
-def short(value: Any, most: int = 40) -> str:
+def short(value: Any, most: int = 80) -> str:
     """What came, as Python writes it, without control characters and cut to so many characters."""
     bounded = _Bounded(most)
     try:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError
+from attrex.errors import DataError, short
 
 ImageSource = Path | bytes
 """A photo: the path of a file, or the bytes of one."""
@@ -85,14 +85,16 @@ class Product:
         for span in self.spans or ():
             if span.field not in self.fields:
                 raise DataError(
-                    f"product {self.id!r}: a span of {span.attribute!r} is in field {span.field!r}, "
+                    f"product {short(self.id)}: a span of {short(span.attribute)} is in field {short(span.field)}, "
                     f"but the product has {list(self.fields)}"
                 )
             said = self.fields[span.field][span.start : span.end]
             if not 0 <= span.start < span.end or said != span.text:
                 raise DataError(
-                    f"product {self.id!r}: span {span.attribute!r} {span.start}:{span.end} of {span.field!r} should be "
-                    f"{span.text!r} but the text says {said!r}; offsets are characters (not bytes), end exclusive"
+                    f"product {short(self.id)}: span {short(span.attribute)} {span.start}:{span.end} of "
+                    f"{short(span.field)} should be "
+                    f"{short(span.text)} but the text says {short(said)}; offsets are characters (not "
+                    "bytes), end exclusive"
                 )
 
     def cell_state(self, attribute: str) -> CellState:
@@ -160,8 +162,9 @@ class Value:
     def __post_init__(self) -> None:
         if self.source is not None and self.source.attribute != self.attribute:
             raise DataError(
-                f"expected the source of a value of {self.attribute!r} to be a span of {self.attribute!r}, got one of "
-                f"{self.source.attribute!r}; change the attribute of both"
+                f"expected the source of a value of {short(self.attribute)} to be a span of "
+                f"{short(self.attribute)}, got one of "
+                f"{short(self.source.attribute)}; change the attribute of both"
             )
 
     @classmethod
@@ -267,11 +270,11 @@ def _parse_value(row: Any) -> Value:
     for grid in _require(row, "regions", list, []):
         image, weights = _require(grid, "image", int), _require(grid, "weights", list)
         if not all(isinstance(line, list) for line in weights):
-            raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {weights!r:.80}")
+            raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {short(weights)}")
         regions.append(RegionWeights(image, tuple(tuple(line) for line in weights)))
     decided_by = row.get("decided_by")
     if decided_by is not None and decided_by not in DECIDED_BY:
-        raise DataError(f"not a prediction row: 'decided_by' should be text, photo or both, got {decided_by!r:.80}")
+        raise DataError(f"not a prediction row: 'decided_by' should be text, photo or both, got {short(decided_by)}")
     words = () if row.get("words") is None else _require(row, "words", list)  # None: an empty column of Parquet
     return Value(attribute, word, confidence, source, tuple(regions), decided_by, tuple(map(_parse_word, words)))
 
@@ -285,10 +288,10 @@ def _parse_word(row: Any) -> WordWeight:
 def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
     """What a part of a prediction row has under ``key``; without a default it must be there."""
     if not isinstance(row, Mapping):
-        raise DataError(f"not a prediction row: expected an object with {key!r}, got {row!r:.80}")
+        raise DataError(f"not a prediction row: expected an object with {short(key)}, got {short(row)}")
     if key not in row and default is None:
-        raise DataError(f"not a prediction row: key {key!r} is missing, found {sorted(row)}")
+        raise DataError(f"not a prediction row: key {short(key)} is missing, found {sorted(row)}")
     found = row.get(key, default)
     if not isinstance(found, (int, float) if kind is float else kind):
-        raise DataError(f"not a prediction row: {key!r} should be {_JSON_KINDS[kind]}, got {found!r:.80}")
+        raise DataError(f"not a prediction row: {short(key)} should be {_JSON_KINDS[kind]}, got {short(found)}")
     return found

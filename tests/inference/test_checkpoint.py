@@ -292,7 +292,7 @@ def more_attributes(path: Path) -> None:
         ),
         ("normalizer.json", truncate, r"normalizer\.json is not JSON: .*; copy the model again"),
         ("image.json", lambda p: p.write_text("{}"), r"image transform: key 'size' is missing"),
-        ("image.json", lambda p: edit_json(p, size=-1), r"size should be a whole number above 0, found -1"),
+        ("image.json", lambda p: edit_json(p, size=-1), r"size should be a whole number from 1 to 4,096, found -1"),
         ("model.safetensors", truncate, r"model\.safetensors is damaged: .*; copy the model again"),
         ("model.safetensors", lambda p: p.write_bytes(b""), r"model\.safetensors is damaged"),
         ("tokenizer/tokenizer.json", lambda p: p.unlink(), r"is damaged: tokenizer/tokenizer\.json missing; copy the"),

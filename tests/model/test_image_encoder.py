@@ -194,7 +194,7 @@ def test_a_model_that_is_not_there_is_an_error(tmp_path: Path):
 
 def test_a_text_model_is_an_error():
     spec = {"kind": "hf", "config": BertConfig(**SMALL, vocab_size=10).to_diff_dict() | {"model_type": "bert"}}
-    with pytest.raises(ConfigError, match="'bert', which does not read photos; name a vision model"):
+    with pytest.raises(ConfigError, match=r"model_type should be one of aimv2_vision_model, .*, found 'bert'"):
         build_image_encoder(spec)
 
 

@@ -11,19 +11,20 @@ calibration.json    of a value head: how sure is how right
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from attrex.config import Config
-from attrex.errors import CheckpointError, ConfigError
+from attrex.errors import CheckpointError, ConfigError, short
 from attrex.inference.calibration import Calibration, read_calibration
 from attrex.inference.directory import (
     MODEL_FORMAT,
@@ -38,9 +39,11 @@ from attrex.inference.selection import CALIBRATION_FILE
 from attrex.io.atomic import atomic_path, write_json, write_text
 from attrex.io.images import ImageTransform
 from attrex.model.build import build_system, pretrained_text, read_names
+from attrex.model.described import sealed
 from attrex.model.network import Network
 from attrex.model.system import System
 from attrex.model.text_encoder import MINILM
+from attrex.plain_yaml import load_plain
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
 from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
@@ -114,27 +117,33 @@ def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> 
     check_complete(directory, MODEL_FILES)
     thresholds = read_thresholds(directory)
     architecture = read_json(directory / "architecture.json")
-    metrics = directory / "metrics.json"
-    with named_after(directory):
-        raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+    metrics, weights = directory / "metrics.json", directory / "model.safetensors"
+    elements = _count_elements(weights)
+    with named_after(directory), sealed():
+        raw = load_plain((directory / "config.yaml").read_text(encoding="utf-8"))
         config = Config.parse(raw, allow_code=allow_code)
         shop = Shop.load(directory / SHOP_FILE)
-        tokenizer = _quiet_tokenizer(directory / "tokenizer")
-        network = build_system(config, _trained_schema(shop.schema, architecture), tokenizer, architecture)
+        tokenizer = _saved_tokenizer(directory / "tokenizer")
+        schema = _trained_schema(shop.schema, architecture)
+        network = build_system(config, schema, tokenizer, architecture, most=elements)
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
         words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
         normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
         calibration = read_calibration(directory)
-    _load_weights(network, directory / "model.safetensors")
+    _load_weights(network, weights)
     found = read_json(metrics) if metrics.exists() else {}
     model = Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer, calibration)
-    _take_edited_options(model, architecture)
+    with sealed():
+        _take_edited_options(model, architecture)
     return model
 
 
 def _trained_schema(schema: Schema, architecture: Mapping[str, Any]) -> Schema:
     """The schema with the options that the network was trained on, whatever was edited since."""
     trained = architecture.get("options")
+    lists = isinstance(trained, list) and all(isinstance(options, list) for options in trained)
+    if trained is not None and not (lists and all(isinstance(o, str) for options in trained for o in options)):
+        raise ConfigError(f"architecture.json: options should be lists of words, found {short(trained)}")
     if trained is None or len(trained) != len(schema.attributes):  # of another number of attributes the weights say
         return schema
     attributes = (replace(a, options=tuple(o)) for a, o in zip(schema.attributes, trained, strict=True))
@@ -204,14 +213,57 @@ def load_tokenizer(name: str | Path) -> Any:
         ) from exc
 
 
+_SPECIAL_TOKENS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_MORE_TOKENS = ("additional_special_tokens", "extra_special_tokens")
+
+
+def _saved_tokenizer(directory: Path) -> Any:
+    """The tokenizer of a model directory: ``tokenizer.json``, and which of its tokens are special.
+
+    No class of transformers reads the directory: what such a class does depends on files, and some of them name code.
+    """
+    told: dict[str, Any] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        told |= read_json(directory / name) if (directory / name).is_file() else {}
+    special = {key: _token(told[key], key) for key in _SPECIAL_TOKENS if told.get(key) is not None}
+    more = [t for key in _MORE_TOKENS if isinstance(told.get(key), list) for t in told[key]]
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_file(str(directory / "tokenizer.json")),
+        extra_special_tokens=[_token(token, _MORE_TOKENS[1]) for token in more],
+        **special,
+    )
+    for key in ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id"):
+        if getattr(tokenizer, key) is None:
+            raise ConfigError(f"tokenizer/tokenizer_config.json names no {key.removesuffix('_id')}")
+    return tokenizer
+
+
+def _token(given: Any, key: str) -> str:
+    """A special token: a word, or an object that says how it is matched, which ``tokenizer.json`` knows, too."""
+    token = given.get("content") if isinstance(given, dict) else given
+    if not isinstance(token, str):
+        raise ConfigError(f"tokenizer: {key} should be a word, found {short(given)}")
+    return token
+
+
 def _quiet_tokenizer(name: str | Path) -> Any:
     """A tokenizer without its warning about long texts: windows take care of those."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        return AutoTokenizer.from_pretrained(str(name), use_fast=True, trust_remote_code=False)
+        with sealed(offline=Path(name).is_dir()):
+            return AutoTokenizer.from_pretrained(str(name), use_fast=True, trust_remote_code=False)
     finally:
         transformers_logging.set_verbosity(verbosity)
+
+
+def _count_elements(path: Path) -> int:
+    """How many numbers a file of weights has, of which only its header is read."""
+    try:
+        with safe_open(path, "pt") as weights:
+            return sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    except (SafetensorError, OSError) as exc:
+        raise CheckpointError(f"{path} is damaged: {exc}; copy the model again") from exc
 
 
 def _load_weights(network: System, path: Path) -> None:

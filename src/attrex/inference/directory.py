@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import AttrexError, CheckpointError
+from attrex.errors import AttrexError, CheckpointError, printable, short
 from attrex.shop.shop import SHOP_FILE, Shop
 
 MODEL_FORMAT, EXPORT_FORMAT = 2, 2
@@ -43,7 +43,7 @@ def locate_model(source: str | Path) -> Path:
 
 def check_complete(directory: Path, required: Iterable[str]) -> None:
     """Raise :class:`CheckpointError` naming what a model directory lacks."""
-    missing = [name for name in required if not (directory / name).exists()]
+    missing = [name for name in required if not (directory / name).is_file()]  # a pipe would be waited for
     if missing:
         if (directory / "attrex.json").exists():  # the last file that training writes
             raise CheckpointError(f"{directory} is damaged: {', '.join(missing)} missing; copy the model again")
@@ -66,7 +66,8 @@ def check_format(directory: Path, file: str, expected: int) -> None:
         )
     if found != expected:
         raise CheckpointError(
-            f"{directory} has format {found!r}, this version reads {expected}; train or export it again, or upgrade"
+            f"{directory} has format {short(found)}, this version reads {expected}; train or export it again, "
+            "or upgrade"
         )
 
 
@@ -85,10 +86,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; :class:`CheckpointError` where there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise CheckpointError(f"{path} is damaged: {exc}; copy the model again") from exc
     if not isinstance(found, dict):
-        raise CheckpointError(f"{path} is damaged: it should hold a JSON object, found {found!r}; copy the model again")
+        raise CheckpointError(
+            f"{path} is damaged: it should hold a JSON object, found {short(found)}; copy the model again"
+        )
     return found
 
 
@@ -97,8 +100,10 @@ def read_thresholds(directory: Path) -> dict[str, float]:
     path = directory / "thresholds.json"
     found = read_json(path)
     for name, value in found.items():
-        if not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise CheckpointError(f"{path}: {name} should be a number between 0 and 1, found {value!r}; correct it")
+        if type(value) not in (int, float) or not 0 <= value <= 1:
+            raise CheckpointError(
+                f"{path}: {name} should be a number between 0 and 1, found {short(value)}; correct it"
+            )
     return found
 
 
@@ -111,8 +116,10 @@ def named_after(directory: Path) -> Iterator[None]:
         raise
     except AttrexError as exc:
         raise CheckpointError(f"{directory}: {exc}") from exc
-    except Exception as exc:  # damaged descriptions make transformers raise nearly anything
+    except BaseException as exc:  # damaged descriptions make transformers raise nearly anything
+        if not isinstance(exc, Exception) and type(exc).__name__ != "PanicException":  # of tokenizers, in Rust
+            raise
         raise CheckpointError(
             f"{directory} is damaged: its network cannot be built from config.yaml, architecture.json and tokenizer/ "
-            f"({type(exc).__name__}: {exc}); copy the model again"
+            f"({type(exc).__name__}: {printable(str(exc), 300)}); copy the model again"
         ) from exc

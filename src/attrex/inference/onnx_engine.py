@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
@@ -40,6 +39,7 @@ from attrex.inference.directory import (
 from attrex.inference.engine import EngineOutput
 from attrex.inference.onnx_values import OPTIONS_FILE, VALUES_FILE, ValueGraph
 from attrex.io.images import ImageTransform
+from attrex.plain_yaml import load_plain
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
 from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
@@ -223,7 +223,7 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
     with named_after(directory):
         from tokenizers import Tokenizer
 
-        raw = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+        raw = load_plain((directory / "config.yaml").read_text(encoding="utf-8"))
         config = Config.parse(raw, allow_code=allow_code)
         if config.values.head and config.range.kind == "predicted":
             check_complete(directory, (VALUES_FILE, OPTIONS_FILE))

@@ -160,14 +160,14 @@ class HeldOut:
 
 
 def _parse_finds(attribute: str, columns: Any) -> Finds:
-    where = f"held_out, {attribute!r}"
+    where = f"held_out, {short(attribute)}"
     if not isinstance(columns, Mapping):
         raise DataError(f"{where}: expected an object with 'confidence' and 'right', got {kind_of(columns)}")
     for key in ("confidence", "right"):
         if key not in columns:
-            raise DataError(f"{where}: {key!r} is missing, found {sorted(columns)}{did_you_mean(key, columns)}")
+            raise DataError(f"{where}: {short(key)} is missing, found {sorted(columns)}{did_you_mean(key, columns)}")
         if not isinstance(columns[key], list):
-            raise DataError(f"{where}: {key!r} should be a list of numbers, got {kind_of(columns[key])}")
+            raise DataError(f"{where}: {short(key)} should be a list of numbers, got {kind_of(columns[key])}")
     for value in columns["confidence"]:
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
             raise DataError(f"{where}: 'confidence' should be numbers between 0 and 1, got {short(value)}")
@@ -188,7 +188,7 @@ def load_held_out(model: str | Path) -> HeldOut:
     path = directory / CALIBRATION_FILE
     content = read_json(path) if path.exists() else {}
     if not content.get(HELD_OUT):
-        lacks = f"{CALIBRATION_FILE} has no {HELD_OUT!r}" if content else f"there is no {CALIBRATION_FILE}"
+        lacks = f"{CALIBRATION_FILE} has no {short(HELD_OUT)}" if content else f"there is no {CALIBRATION_FILE}"
         raise CheckpointError(
             f"{directory} has no held-out cells to choose limits on ({lacks}): train again, or "
             f"attrex calibrate {model} DATA"

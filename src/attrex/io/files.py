@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
+import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
+
+import numpy as np
 
 from attrex.errors import DataError
-from attrex.io.rows import HALF_CHARACTER, RawRecord, kind_of, not_utf8, parse_json, record, short
+from attrex.io.bounded import (
+    MAX_ROW,
+    MAX_WHOLE,
+    BoundedLines,
+    TooLongError,
+    check_pages,
+    check_parts,
+    row_bytes,
+    text_leaves,
+    too_long,
+)
+from attrex.io.rows import HALF_CHARACTER, RawRecord, json_object, kind_of, not_utf8, parse_json, record, short
 from attrex.io.stray_quotes import swallowed_rows
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
 _OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
+_CHUNK = 2**20
+_BETWEEN_ITEMS = re.compile(r"[\s,]*")
 _ABOVE_HEADER = re.compile(r'\s*|"?sep=([^"\r\n])"?\s*', re.IGNORECASE)  # Excel names the delimiter there
 
 
@@ -63,20 +81,37 @@ def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
 def _jsonl_records(path: Path) -> Iterator[RawRecord]:
     """JSON lines; in place of them one list of objects, or one object over several lines, is read, too."""
     with open_binary(path) as file:
-        lines: Iterable[bytes] = file
         if _OVER_LINES.match(file.peek(1)):
-            content = file.read()
+            content = file.read(MAX_ROW + 1)
+            if len(content) > MAX_ROW and content.removeprefix(_BOM).lstrip().startswith(b"["):
+                file.seek(0)
+                yield from _streamed_items(path, file)
+                return
             try:
                 found = parse_json(content.removeprefix(_BOM).decode())
             except (ValueError, RecursionError):  # as a whole it is not JSON
-                lines = io.BytesIO(content)
+                file.seek(0)
             else:
                 yield from _item_rows(path, found if isinstance(found, list) else [found])
                 return
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                row = _json_row(f"{path.name} line {number}", number, line)
-                yield replace(row, damaged=True) if row.error and not line.endswith(b"\n") else row  # it was cut off
+        yield from _json_lines(path, BoundedLines(file))
+
+
+def _json_lines(path: Path, lines: BoundedLines[bytes]) -> Iterator[RawRecord]:
+    for number in count(1):
+        where = f"{path.name} line {number}"
+        lines.begin_row()
+        try:
+            line = next(lines)
+            check_parts(line)
+        except StopIteration:
+            return
+        except TooLongError as exc:
+            yield RawRecord(where, number, error=str(exc))
+            continue
+        if line.strip():
+            row = _json_row(where, number, line)
+            yield replace(row, damaged=True) if row.error and not line.endswith(b"\n") else row  # it was cut off
 
 
 def _item_rows(path: Path, items: list[Any]) -> Iterator[RawRecord]:
@@ -101,17 +136,59 @@ def _json_records(path: Path) -> Iterator[RawRecord]:
     """A JSON list, or JSON lines in a file that is called .json."""
     with open_binary(path) as file:
         start = file.read(4096).removeprefix(_BOM).lstrip()
-    if not start.startswith(b"["):
-        yield from _jsonl_records(path)
+        if not start.startswith(b"["):
+            yield from _jsonl_records(path)
+            return
+        content = file.read(MAX_ROW)
+    if len(content) < MAX_ROW:
+        yield from _item_rows(path, load_json_list(path, path.name))
         return
-    yield from _item_rows(path, load_json_list(path, path.name))
+    with open_binary(path) as file:
+        yield from _streamed_items(path, file)
+
+
+def _streamed_items(path: Path, file: IO[bytes]) -> Iterator[RawRecord]:
+    """The objects of a long JSON list, one by one; where it is broken, or one is too long, a marked row ends it."""
+    text = codecs.getreader("utf-8-sig")(file)
+    buffer, ended, number = text.read(_CHUNK), False, 0
+    at = buffer.index("[") + 1
+    decoder = json.JSONDecoder(object_pairs_hook=json_object)
+    try:
+        while True:
+            gap = _BETWEEN_ITEMS.match(buffer, at)
+            at, end = gap.end() if gap else at, 0
+            fault: Exception = ValueError("the list does not end")
+            try:
+                item, end = decoder.raw_decode(buffer, at)
+            except (ValueError, RecursionError) as exc:
+                fault = exc
+            if at < end and (end < len(buffer) or ended):  # 12 may be the beginning of 123
+                number, at = number + 1, end
+                yield record(f"{path.name} item {number}", number, item)
+            elif buffer.startswith("]", at):
+                return
+            elif ended:
+                raise fault
+            elif len(buffer) - at > MAX_ROW:
+                raise TooLongError(too_long("more"))
+            else:
+                more = text.read(max(_CHUNK, len(buffer) - at))
+                buffer, at, ended = buffer[at:] + more, 0, not more
+    except (ValueError, RecursionError, TooLongError) as exc:
+        error = f"expected a JSON list of products, got broken JSON ({exc}); correct the file"
+        yield RawRecord(f"{path.name} item {number + 1}", number + 1, error=error)
 
 
 def load_json_list(path: Path, name: str) -> list[Any]:
     """The list in a JSON file; raises :class:`DataError` that begins with ``name`` and tells where it is broken."""
     try:
         with open_binary(path) as file:
-            items = parse_json(file.read().removeprefix(_BOM).decode())
+            content = file.read(MAX_WHOLE + 1)
+        if len(content) > MAX_WHOLE:
+            raise DataError(
+                f"{name}: expected a JSON list of at most {MAX_WHOLE:,} bytes, got more; write an object a line (JSONL)"
+            )
+        items = parse_json(content.removeprefix(_BOM).decode())
     except UnicodeDecodeError as exc:
         raise DataError(f"{name}: {not_utf8(exc.object[exc.start], exc.start)}") from exc
     except (ValueError, RecursionError, OSError, EOFError, zlib.error) as exc:
@@ -124,27 +201,30 @@ def load_json_list(path: Path, name: str) -> list[Any]:
 
 
 def _csv_records(path: Path) -> Iterator[RawRecord]:
-    csv.field_size_limit(2**31 - 1)  # the default refuses texts over 131,072 characters
+    csv.field_size_limit(MAX_ROW)  # the default refuses texts over 131,072 characters
     # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
     with io.TextIOWrapper(open_binary(path), "utf-8-sig", errors="surrogateescape", newline="") as file:
-        above, first = 0, file.readline()
+        above, first = 0, file.readline(MAX_ROW)
         delimiter = "\t" if _suffix(path) == ".tsv" else ""
         while first and (line := _ABOVE_HEADER.fullmatch(first)):
             delimiter = line[1] or delimiter
-            above, first = above + 1, file.readline()
+            above, first = above + 1, file.readline(MAX_ROW)
         if not delimiter:  # the most frequent of the usual ones outside quotes
             delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", first).count)
-        lines: list[str] = []
-        reader = csv.reader(_noted(chain([first], file), lines), delimiter=delimiter, strict=True)
+        lines = BoundedLines(file, first)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         header = _csv_header(reader, path)
         while True:
-            number = above + reader.line_num + 1
+            number = above + reader.line_num + lines.passed_over + 1
             where = f"{path.name} line {number}"
-            lines.clear()
+            lines.begin_row()
             try:
                 cells = next(reader)
             except StopIteration:
                 return
+            except TooLongError as exc:
+                yield RawRecord(where, number, error=str(exc))
+                continue
             except csv.Error as exc:
                 last = above + reader.line_num
                 error = f'expected cells with closed quotes, got a row to line {last} ({exc}); write " as ""'
@@ -152,7 +232,7 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
                 continue
             if not cells:
                 continue
-            swallowed = swallowed_rows(lines, delimiter, len(header))
+            swallowed = swallowed_rows(lines.of_row, delimiter, len(header))
             if swallowed:
                 error = (
                     f"expected one row, got {swallowed} lines that each look like one, in which a quote was left open; "
@@ -172,13 +252,6 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
                 yield RawRecord(where, number, dict(zip(header, cells, strict=True)))
 
 
-def _noted(lines: Iterable[str], notes: list[str]) -> Iterator[str]:
-    """The lines, each put into the notes when it is taken."""
-    for line in lines:
-        notes.append(line)
-        yield line
-
-
 def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
     try:
         header = next(reader, [])
@@ -191,7 +264,7 @@ def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
 
 
 def _check_names(columns: list[str], path: Path) -> None:
-    twice = {name for name in columns if name and columns.count(name) > 1}
+    twice = [name for name, times in Counter(columns).items() if name and times > 1]
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
 
@@ -201,25 +274,31 @@ def _parquet_records(path: Path) -> Iterator[RawRecord]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with pq.ParquetFile(path) as file:
             _check_names(file.schema_arrow.names, path)
-            before = 0
+            leaves = text_leaves(file.metadata.schema)
+        before = 0
+        with pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=leaves) as file:
             for group in range(file.num_row_groups):
-                yield from _row_group(file, group, path.name, before)
+                yield from _row_group(path, file, group, before)
                 before += file.metadata.row_group(group).num_rows
     except (pa.ArrowException, UnicodeDecodeError) as exc:
         raise OSError(str(exc)) from exc
 
 
-def _row_group(file: Any, group: int, name: str, before: int) -> Iterator[RawRecord]:
+def _row_group(path: Path, file: Any, group: int, before: int) -> Iterator[RawRecord]:
     """The rows of a row group; where it is damaged, a marked one stands for those that are lost."""
     import pyarrow as pa
 
-    wanted, read, why = file.metadata.row_group(group).num_rows, 0, "the end"
+    name, wanted, read, why = path.name, file.metadata.row_group(group).num_rows, 0, "the end"
     try:
+        check_pages(path, file.metadata, group)
         for row in arrow_rows(file.iter_batches(batch_size=BATCH, row_groups=[group]), name, before):
             read += 1
             yield row
+    except TooLongError as exc:
+        yield RawRecord(f"{name} rows {before + 1} to {before + wanted}", before + 1, error=str(exc), rows=wanted)
+        return
     except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
         if not read and file.num_row_groups == 1:
             raise
@@ -232,13 +311,40 @@ def _row_group(file: Any, group: int, name: str, before: int) -> Iterator[RawRec
 
 def arrow_rows(batches: Iterable[Any], name: str, number: int = 0) -> Iterator[RawRecord]:
     """The rows of Arrow tables, after so many. A cell that Python cannot hold (a date after 9999) is a warning."""
-    for batch in batches:
+    for batch in chain.from_iterable(map(_portions, batches)):
+        if isinstance(batch, str):
+            number += 1
+            yield RawRecord(f"{name} row {number}", number, error=batch)
+            continue
         names, bad = batch.schema.names, set[int]()
         columns = [_arrow_cells(column, bad) for column in batch.columns]
         for place, cells in enumerate(zip(*columns, strict=True)):
             number += 1
             where, values = f"{name} row {number}", dict(zip(names, cells, strict=True))
             yield _readable(where, number, values) if place in bad else RawRecord(where, number, values)
+
+
+def _portions(batch: Any) -> Iterator[Any]:
+    """A batch in portions of at most :data:`MAX_ROW` bytes; in place of a row that is longer stands its error."""
+    rows = batch.num_rows
+    sizes = sum(map(row_bytes, map(_one_chunk, batch.columns)), np.zeros(rows, np.int64))
+    if sizes.sum() <= MAX_ROW:
+        yield batch
+        return
+    first = used = 0
+    for place, size in enumerate([*sizes.tolist(), 0]):
+        if place > first and (used + size > MAX_ROW or place == rows):
+            yield batch.slice(first, place - first)
+            first, used = place, 0
+        if size > MAX_ROW:
+            yield too_long(f"{size:,}")
+            first, used = place + 1, 0
+        else:
+            used += size
+
+
+def _one_chunk(column: Any) -> Any:
+    return column.combine_chunks() if hasattr(column, "combine_chunks") else column
 
 
 def _arrow_cells(column: Any, bad: set[int]) -> list[Any]:

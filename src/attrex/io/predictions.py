@@ -97,7 +97,7 @@ def _read_json(path: Path) -> Iterator[Any]:
             except UnicodeDecodeError as exc:
                 byte = f"0x{line[exc.start]:02x}"
                 raise DataError(f"{path} line {number} is not UTF-8: it has the byte {byte}; {_ADVICE}") from exc
-            except json.JSONDecodeError as exc:
+            except (ValueError, RecursionError) as exc:  # also a number of 5,000 digits
                 raise DataError(f"{path} line {number} is not JSON: {exc}; {_ADVICE}") from exc
             yield row
 

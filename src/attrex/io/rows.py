@@ -79,10 +79,10 @@ class _Repeating(dict[str, Any]):
 
 def parse_json(text: str) -> Any:
     """As ``json.loads``; that a key comes twice in an object is remembered, for :func:`record` to warn of."""
-    return json.loads(text, object_pairs_hook=_object)
+    return json.loads(text, object_pairs_hook=json_object)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     return found if len(found) == len(pairs) else _Repeating(pairs)
 

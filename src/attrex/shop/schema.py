@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from attrex.errors import SchemaError, did_you_mean
+from attrex.errors import SchemaError, did_you_mean, short
 from attrex.types import CellState, Product
 
 
@@ -41,14 +41,16 @@ class Schema:
             for column in attribute.columns:
                 if owner.setdefault(column, attribute.name) != attribute.name:
                     raise SchemaError(
-                        f"the column {column!r} of the attribute {attribute.name!r} belongs to {owner[column]!r} "
+                        f"the column {short(column)} of the attribute {short(attribute.name)} belongs to "
+                        f"{short(owner[column])} "
                         "already; name it once"
                     )
         for category, members in self.categories.items():
             for name in members:
                 if name not in names:
                     raise SchemaError(
-                        f"category {category!r} lists the attribute {name!r}, which the schema does not define"
+                        f"category {short(category)} lists the attribute {short(name)}, which the schema "
+                        "does not define"
                         f"{did_you_mean(name, names)}"
                     )
 
@@ -61,7 +63,7 @@ class Schema:
         try:
             return self.names.index(name)
         except ValueError:
-            raise SchemaError(f"no attribute {name!r} in the schema{did_you_mean(name, self.names)}") from None
+            raise SchemaError(f"no attribute {short(name)} in the schema{did_you_mean(name, self.names)}") from None
 
     def column_mapping(self) -> dict[str, str]:
         """Table column -> attribute, for every column the schema knows."""
@@ -134,11 +136,11 @@ class Schema:
         """The inverse of :meth:`to_plain`; raises :class:`SchemaError` that names the entry at fault."""
         if attributes and not isinstance(attributes, dict):
             raise SchemaError(
-                f"attributes should be a mapping such as {{name: {{options: [a]}}}}, found {attributes!r}"
+                f"attributes should be a mapping such as {{name: {{options: [a]}}}}, found {short(attributes)}"
             )
         return cls(
             tuple(_attribute(name, entry) for name, entry in (attributes or {}).items()),
-            {c: _words(f"category {c!r}", members) for c, members in _mapping("categories", categories)},
+            {c: _words(f"category {short(c)}", members) for c, members in _mapping("categories", categories)},
         )
 
 
@@ -146,29 +148,29 @@ _KEYS = ("columns", "options", "aliases")
 
 
 def _attribute(name: str, entry: Any) -> Attribute:
-    where = f"attribute {name!r}"
+    where = f"attribute {short(name)}"
     if entry and not isinstance(entry, dict):
         raise SchemaError(f"{where} should be a mapping with any of {', '.join(_KEYS)}")
     entry = entry or {}
     for key in entry:
         if key not in _KEYS:
-            raise SchemaError(f"{where} has an unknown key {key!r}{did_you_mean(key, _KEYS)}")
+            raise SchemaError(f"{where} has an unknown key {short(key)}{did_you_mean(key, _KEYS)}")
     aliases = _mapping(f"aliases of {where}", entry.get("aliases"))
     return Attribute(
         name,
         _words(f"columns of {where}", entry.get("columns")),
         _words(f"options of {where}", entry.get("options")),
-        {value: _words(f"aliases of {value!r}, {where},", forms) for value, forms in aliases},
+        {value: _words(f"aliases of {short(value)}, {where},", forms) for value, forms in aliases},
     )
 
 
 def _mapping(where: str, given: Any) -> Iterable[tuple[str, Any]]:
     if given and not isinstance(given, dict):
-        raise SchemaError(f"{where} should be a mapping such as {{name: [a, b]}}, found {given!r}")
+        raise SchemaError(f"{where} should be a mapping such as {{name: [a, b]}}, found {short(given)}")
     return (given or {}).items()
 
 
 def _words(where: str, given: Any) -> tuple[str, ...]:
     if given and not (isinstance(given, list) and all(isinstance(word, str) for word in given)):
-        raise SchemaError(f"{where} should be a list such as [a, b], found {given!r}")
+        raise SchemaError(f"{where} should be a list such as [a, b], found {short(given)}")
     return tuple(given or ())

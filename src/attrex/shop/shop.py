@@ -9,9 +9,9 @@ from typing import Any, Self, TypeVar
 
 import yaml
 
-from attrex.errors import ConfigError, SchemaError, did_you_mean
+from attrex.errors import ConfigError, SchemaError, did_you_mean, short
 from attrex.io.atomic import write_text
-from attrex.plain_yaml import load_words
+from attrex.plain_yaml import load_plain, load_words
 from attrex.shop.cells import Cells
 from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.shop.mapping import ColumnMapping
@@ -81,7 +81,7 @@ class Shop:
             if gone := [name for name in names if name not in there]:
                 near = next(filter(None, (did_you_mean(name, there) for name in gone)), "")
                 what = f"{len(gone)} of {len(names)} names under `{key}` are in no product's table"
-                yield f"{what}, such as {gone[0]!r}{near}"
+                yield f"{what}, such as {short(gone[0])}{near}"
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -116,7 +116,7 @@ class Shop:
             if key not in _SHOP_KEYS:
                 home = next((s for s, kind in _SHOP_SECTIONS.items() if key in _types(kind)), None)
                 raise ConfigError(
-                    f"unknown key {key!r}"
+                    f"unknown key {short(key)}"
                     + (f"; it belongs under `{home}:`" if home else did_you_mean(key, _SHOP_KEYS))
                     + f" (known: {', '.join(_SHOP_KEYS)})"
                 )
@@ -157,10 +157,10 @@ def _plain_value(value: Any) -> Any:
 def _section(name: str, kind: type[_ShopSection], body: Any) -> _ShopSection:
     types = _types(kind)
     if body and not isinstance(body, dict):
-        raise ConfigError(f"{name} should be a mapping with any of {', '.join(types)}, not {body!r}")
+        raise ConfigError(f"{name} should be a mapping with any of {', '.join(types)}, not {short(body)}")
     for key in body or {}:
         if key not in types:
-            raise ConfigError(f"{name}: unknown key {key!r}{did_you_mean(key, types)} (known: {', '.join(types)})")
+            raise ConfigError(f"{name}: unknown key {short(key)}{did_you_mean(key, types)} (known: {', '.join(types)})")
     return kind(**{key: _value(types[key], value, f"{name}: {key}") for key, value in (body or {}).items()})
 
 
@@ -184,7 +184,10 @@ def _value(kind: str, value: Any, where: str) -> Any:
             return value
         if kind.startswith("tuple"):
             return (value,)
-        typed = yaml.safe_load(value)
+        try:
+            typed = load_plain(value)
+        except yaml.YAMLError:
+            typed = value
         if type(typed).__name__ == kind or (kind == "float" and type(typed) is int):
             return float(typed) if kind == "float" else typed
     elif isinstance(value, list) and kind.endswith("tuple[str, ...]") and all(isinstance(item, str) for item in value):
@@ -192,4 +195,4 @@ def _value(kind: str, value: Any, where: str) -> Any:
     elif isinstance(value, dict) and kind.startswith("Mapping"):
         inner = kind.removeprefix("Mapping[str, ").removesuffix("]")
         return {word: _value(inner, content, f"{where}: {word}") for word, content in value.items()}
-    raise ConfigError(f"{where} should be {_YAML_KINDS.get(kind, 'a list of words')}, not {value!r}")
+    raise ConfigError(f"{where} should be {_YAML_KINDS.get(kind, 'a list of words')}, not {short(value)}")

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
 from attrex.config import Config
@@ -25,7 +24,7 @@ from attrex.inference.directory import (
     read_json,
 )
 from attrex.io.atomic import write_json, write_text
-from attrex.plain_yaml import load_words
+from attrex.plain_yaml import load_plain, load_words
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
 
@@ -91,7 +90,7 @@ def convert(directory: str | Path) -> bool:
 
 def _config(text: str) -> Config:
     """The configuration without the settings that are gone."""
-    raw = yaml.safe_load(text)
+    raw = load_plain(text)
     for section, field in Config.model_fields.items():
         kind, values = field.annotation, raw.get(section)
         if not (isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(values, dict)):

@@ -299,7 +299,7 @@ def guess_hidden_words(
 
 def save_encoder(text: TextEncoder, tokenizer: Any, directory: Path) -> None:
     """Write an encoder and its tokenizer as a directory that `text.model` accepts."""
-    backbone = AutoModel.from_config(text.hf_config, dtype=torch.float32)
+    backbone = AutoModel.from_config(text.hf_config, dtype=torch.float32, trust_remote_code=False)
     backbone.embeddings.load_state_dict(text.embeddings.state_dict())
     backbone.encoder.layer.load_state_dict(text.layers.state_dict())
     if text.project is not None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from attrex.errors import DataError, did_you_mean
+from attrex.errors import DataError, did_you_mean, short
 from attrex.io.atomic import write_text
 from attrex.plain_yaml import load_words
 
@@ -47,7 +47,9 @@ class FormStats(NamedTuple):
             support, precision, *more = given
             return cls(int(support), float(precision), *(None if s == "null" else float(s) for s in more))
         except (TypeError, ValueError):
-            raise DataError(f"{where} should be [support, precision] such as [12, 0.95], found {given!r}") from None
+            raise DataError(
+                f"{where} should be [support, precision] such as [12, 0.95], found {short(given)}"
+            ) from None
 
 
 StatsByForm = Mapping[str, FormStats]
@@ -121,26 +123,26 @@ def _vocabulary(name: str, body: Any) -> Vocabulary:
     sections = _parse_mapping(name, body)
     for section in sections:
         if section not in _SECTIONS:
-            raise DataError(f"{name} has an unknown section {section!r}{did_you_mean(str(section), _SECTIONS)}")
+            raise DataError(f"{name} has an unknown section {short(section)}{did_you_mean(str(section), _SECTIONS)}")
     read: dict[str, Any] = {}
     for section in set(_BY_VALUE) & sections.keys():
         values = _parse_mapping(f"{section} of {name}", sections[section])
-        read[section] = {str(v): _parse_forms(f"{section} of {name}, {v!r}", forms) for v, forms in values.items()}
+        read[section] = {str(v): _parse_forms(f"{section} of {name}, {short(v)}", forms) for v, forms in values.items()}
     for section in set(_PLAIN) & sections.keys():
         read[section] = _parse_forms(f"{section} of {name}", sections[section])
     categories = sections.get("categories") or []
     if not isinstance(categories, list):
-        raise DataError(f"categories of {name} should be a list such as [Shoes, Bags], found {categories!r}")
+        raise DataError(f"categories of {name} should be a list such as [Shoes, Bags], found {short(categories)}")
     return Vocabulary(**read, categories=tuple(map(str, categories)))
 
 
 def _parse_forms(where: str, body: Any) -> dict[str, FormStats]:
-    return {str(f): FormStats.read(e, f"{where}: {f!r}") for f, e in _parse_mapping(where, body).items()}
+    return {str(f): FormStats.read(e, f"{where}: {short(f)}") for f, e in _parse_mapping(where, body).items()}
 
 
 def _parse_mapping(where: str, body: Any) -> dict[Any, Any]:
     if body and not isinstance(body, dict):
-        raise DataError(f"{where} should be a mapping such as {{name: ...}}, found {body!r}")
+        raise DataError(f"{where} should be a mapping such as {{name: ...}}, found {short(body)}")
     return body or {}
 
 

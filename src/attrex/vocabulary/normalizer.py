@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError
+from attrex.errors import DataError, short
+from attrex.io.atomic import write_text
 from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Prediction, Product, paired
 from attrex.vocabulary.folding import BoundedCache, Folder
@@ -195,7 +196,7 @@ class ValueNormalizer:
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        Path(path).write_text(json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(Path(path), json.dumps(self.to_json(), indent=1, ensure_ascii=False) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> ValueNormalizer:
@@ -211,7 +212,7 @@ class ValueNormalizer:
                 f"no normaliser {path}; training writes one since format 2: train again, or fill without the model and "
                 "give the catalogue and the lexicon that it was trained with"
             ) from None
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:
             raise DataError(f"{path} is not JSON: {exc}; copy the model again") from exc
         try:
             return cls._parse(body)
@@ -222,14 +223,14 @@ class ValueNormalizer:
     def _parse(cls, body: Any) -> ValueNormalizer:
         version = _require_entry(body, "format", int)
         if version != NORMALIZER_FORMAT:
-            raise DataError(f"format should be {NORMALIZER_FORMAT}, found {version!r}")
+            raise DataError(f"format should be {NORMALIZER_FORMAT}, found {short(version)}")
         _require_keys(body, ("format", "folding", "aliases", "attributes"), "the normaliser")
         folding = _require_entry(body, "folding", dict)
         _require_keys(folding, tuple(Folder().settings), "folding")
         normalizer = cls(Folder(**folding), _parse_form_counts(body, "aliases"))
         normalizer._of_model = True
         for name, row in _require_entry(body, "attributes", dict).items():
-            _require_keys(row, tuple(AttributeForms().to_json()), f"attribute {name!r}")
+            _require_keys(row, tuple(AttributeForms().to_json()), f"attribute {short(name)}")
             normalizer._attributes[name] = AttributeForms(
                 values=_parse_words(row, "values"),
                 forms=_parse_form_counts(row, "forms"),
@@ -262,19 +263,19 @@ _ENTRY_KINDS = {int: "a whole number", list: "a list", dict: "an object"}
 def _require_entry(body: Any, key: str, kind: type) -> Any:
     if not isinstance(body, dict) or type(body.get(key)) is not kind:
         found = body.get(key) if isinstance(body, dict) else body
-        raise DataError(f"{key!r} should be {_ENTRY_KINDS[kind]}, found {found!r:.80}")
+        raise DataError(f"{short(key)} should be {_ENTRY_KINDS[kind]}, found {short(found)}")
     return body[key]
 
 
 def _require_keys(body: Any, keys: tuple[str, ...], where: str) -> None:
     if not isinstance(body, dict) or set(body) != set(keys):
-        raise DataError(f"{where} should have {', '.join(keys)}, found {body!r:.80}")
+        raise DataError(f"{where} should have {', '.join(keys)}, found {short(body)}")
 
 
 def _parse_words(body: Any, key: str) -> list[str]:
     words: list[str] = _require_entry(body, key, list)
     if not all(isinstance(word, str) for word in words):
-        raise DataError(f"{key!r} should be a list of words, found {words!r:.80}")
+        raise DataError(f"{short(key)} should be a list of words, found {short(words)}")
     return words
 
 
