@@ -203,6 +203,7 @@ class Prediction:
     coverage: float = 1.0  #: share of the text's non-space characters that the model has read
     warnings: tuple[str, ...] = ()
     error: str | None = None
+    content: str | None = field(default=None, compare=False)  #: a hash of what it was made of, for ``--resume``
 
     @property
     def spans(self) -> tuple[Span, ...]:
@@ -217,6 +218,7 @@ class Prediction:
             "coverage": round(self.coverage, 4),
             "warnings": list(self.warnings),
             "error": self.error,
+            **({} if self.content is None else {"content": self.content}),
         }
 
     @classmethod
@@ -230,6 +232,7 @@ class Prediction:
             coverage=float(_require(row, "coverage", float, 1.0)),
             warnings=tuple(_require(row, "warnings", list, [])),
             error=None if row.get("error") is None else _require(row, "error", str),
+            content=None if row.get("content") is None else _require(row, "content", str),
         )
 
     def _repr_html_(self) -> str:

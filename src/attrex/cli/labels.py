@@ -18,6 +18,7 @@ from attrex.cli.screens.labels import agreement_screen, label_screen
 from attrex.cli.screens.lexicon import lexicon_screen
 from attrex.errors import ConfigError, DataError
 from attrex.io.outputs import check_out
+from attrex.types import Product
 
 
 @reads_products()
@@ -187,6 +188,7 @@ def ocr_command(
 
     Example: [bold]attrex ocr demo/data/catalog.jsonl --out with-photo-text.jsonl[/]
     """
+    from attrex.io.content import product_hash
     from attrex.io.ocr import FIELD, PhotoReader
     from attrex.io.products import product_to_row
     from attrex.io.readers import read_products
@@ -198,13 +200,24 @@ def ocr_command(
     def count(row: Mapping[str, Any]) -> None:
         found.update(products=1, read=FIELD in row.get("fields", ()))
 
+    def texts_of(product: Product) -> str:
+        return product_hash(product, FIELD)
+
     depends_on = {"--min-score": min_score, "--photos": photos, **source.record()}
     target = ResumableWriter(
-        out, what="reading of photos", key="attributes", resume=resume, options=depends_on, count=count
+        out,
+        what="reading of photos",
+        key="attributes",
+        resume=resume,
+        options=depends_on,
+        count=count,
+        hash_of=texts_of,
+        content_of=lambda row: texts_of(next(read_products([row], allow_outside=True))),
     )
     products = source.products(data, source.shop_of())
     if target.finished:
-        target.check_same(products, (product.id for product in read_products(out)))
+        finished = read_products(out, allow_outside=True)
+        target.check_same(products, ((product.id, texts_of(product)) for product in finished))
         note(f"{out} is finished already: nothing left to do; delete it to read the photos again")
         return
     with target.open():

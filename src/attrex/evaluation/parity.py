@@ -18,7 +18,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
-from attrex.io.atomic import write_json
+from attrex.io.atomic import exclusive_lock, write_json
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product
 from attrex.vocabulary.word_lists import WordLists
@@ -89,17 +89,19 @@ def export_checked(
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "export.json").exists())):
         raise CheckpointError(f"{out} is not empty and holds no export; choose another directory")
     draft = out.with_name(out.name + ".part")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        write_export(model, draft, int8=int8)
-        parity = _compare_runs(model, draft, products, tolerance)
-        if not parity.kept:
-            raise CheckpointError(_refusal(parity, int8))
-        write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
-        shutil.rmtree(out, ignore_errors=True)
-        os.replace(draft, out)
-    finally:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive_lock(out):
         shutil.rmtree(draft, ignore_errors=True)
+        try:
+            write_export(model, draft, int8=int8)
+            parity = _compare_runs(model, draft, products, tolerance)
+            if not parity.kept:
+                raise CheckpointError(_refusal(parity, int8))
+            write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
+            shutil.rmtree(out, ignore_errors=True)
+            os.replace(draft, out)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
     return parity
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from attrex.errors import short
 from attrex.io.rows import HALF_CHARACTER
 from attrex.types import Prediction, Product, Value, paired
 from attrex.vocabulary.normalizer import ValueNormalizer
@@ -77,7 +78,7 @@ class FilledRow:
     id: str
     table: dict[str, tuple[str, ...]]  #: attribute -> values; no key: still blank; an empty tuple: known to be absent
     entries: tuple[Entry, ...] = ()
-    error: str | None = None  #: of the product or of the reading: its cells are as they were
+    error: str | None = None  #: of product, reading, or a text that was changed: its cells are as they were
 
 
 def fill_table(
@@ -88,6 +89,7 @@ def fill_table(
     min_confidence: float = MIN_CONFIDENCE,
     cutoffs: Mapping[str, Cutoff] | None = None,
     known_only: bool = False,
+    check_places: bool = False,
 ) -> Iterator[FilledRow]:
     """Every product's table with its blank cells filled from what was found in it, in the order of the products.
 
@@ -95,6 +97,7 @@ def fill_table(
     compared. ``cutoffs``: in place of it a limit for each attribute; one that cannot be reached, or an attribute
     without any, fills nothing. ``known_only``: fill with values that the table has, nothing else. The same value found
     twice counts once, as its surest find. Rows with an error keep what they have.
+    ``check_places``: so does a row whose text no longer says what was found in it.
 
     Raises :class:`DataError` where the predictions are of other products.
     """
@@ -106,7 +109,7 @@ def fill_table(
 
     for product, prediction in paired(products, predictions):
         table = dict(product.table)
-        error = product.error or prediction.error
+        error = product.error or prediction.error or (_stale(product, prediction) if check_places else None)
         entries: list[Entry] = []
         for attribute, finds in _by_attribute(() if error else prediction.values).items():
             of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, counts, normalizer, known_only))
@@ -114,6 +117,21 @@ def fill_table(
             entries += of_cell
             table |= {attribute: filled} if filled else {}
         yield FilledRow(product.id, table, tuple(entries), error)
+
+
+def _stale(product: Product, prediction: Prediction) -> str | None:
+    """Why finds are of another text than the product has now; None where every place says what was found there.
+
+    Of a field that was not read this time, such as the text in photos, nothing is known.
+    """
+    for span in prediction.spans:
+        text = product.fields.get(span.field)
+        if text is not None and text[span.start : span.end] != span.text:
+            return (
+                f"expected {short(span.text)} at {span.start}:{span.end} of {short(span.field)}, where it was found, "
+                f"got {short(text[span.start : span.end])}: the text was changed since; extract again"
+            )
+    return None
 
 
 def _by_attribute(values: Iterable[Value]) -> dict[str, list[Value]]:

@@ -20,6 +20,7 @@ from attrex.inference.calibration import Calibration
 from attrex.inference.candidates import Candidate, Choice, Mention, candidates_of, rank
 from attrex.inference.engine import EngineChoices, EngineOutput
 from attrex.inference.evidence import RegionScores, heatmaps
+from attrex.io.content import product_hash
 from attrex.io.images import ImageLoader
 from attrex.types import Prediction, Product, Span, Value, WordWeight
 
@@ -94,7 +95,13 @@ class Draft:
         """
         product, encoded, names = self.product, self.encoded, naming.attributes
         if product.error is not None:
-            return Prediction(product.id, coverage=0.0, warnings=product.warnings, error=product.error)
+            return Prediction(
+                product.id,
+                coverage=0.0,
+                warnings=product.warnings,
+                error=product.error,
+                content=product_hash(product),
+            )
         said = [value for decoded in self.spans for value in self._span_values(names[decoded.attribute], decoded)]
         named = [
             Value(names[attribute], word, self._confidence(attribute, probability))
@@ -118,6 +125,7 @@ class Draft:
             {names[a]: s for a, s in sorted(self.range.items(), key=lambda item: -item[1])},
             encoded.coverage,
             tuple(self.warnings),
+            content=product_hash(product),
         )
 
     def cells(self, naming: Naming) -> dict[int, list[Candidate]]:

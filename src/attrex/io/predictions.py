@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
+from attrex.io.content import row_hash
 from attrex.io.parquet import ROWS_AT_ONCE, write_parquet
 from attrex.io.resumable import ResumableWriter
 from attrex.types import Prediction
@@ -50,8 +51,12 @@ class PredictionFile(ResumableWriter):
 
     def write(self, predictions: Iterable[Prediction]) -> int:
         """Append predictions, then finish the file; returns how many rows it holds."""
-        self.append(prediction.to_json() for prediction in predictions)
+        self.append(self._row(prediction) for prediction in predictions)
         return self.counts.rows
+
+    def _row(self, prediction: Prediction) -> dict[str, Any]:
+        row = prediction.to_json()
+        return row if prediction.content is None else row | {"content": row_hash(prediction.content, self.options)}
 
     def _finished_rows(self) -> Iterator[dict[str, Any]]:
         for number, row in enumerate(super()._finished_rows(), 1):
@@ -146,5 +151,6 @@ def _schema() -> Any:
         ("coverage", pa.float64()),
         ("warnings", pa.list_(pa.string())),
         ("error", pa.string()),
+        ("content", pa.string()),
     ]
     return pa.schema(columns)

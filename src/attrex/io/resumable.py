@@ -12,8 +12,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError
+from attrex.errors import DataError, short
 from attrex.io.atomic import atomic_path, exclusive_lock, naming_full_disk, write_text
+from attrex.io.content import product_hash, row_hash
 from attrex.types import Product
 
 
@@ -27,6 +28,8 @@ class ResumableWriter:
     :param resume: keep the complete rows of an unfinished file; ``finished`` is then True where nothing is left to do.
     :param options: what the rows depend on, JSON by the name of the option; resuming with other options is refused.
     :param count: called with each row, also with those that were kept.
+    :param hash_of: what of a product the rows are made of.
+    :param content_of: the same as a row has it; None where it does not say.
 
     Raises :class:`DataError` for a directory, for other options, and for an unfinished file without ``resume``.
     """
@@ -40,6 +43,8 @@ class ResumableWriter:
         resume: bool = False,
         options: Mapping[str, Any] | None = None,
         count: Callable[[Mapping[str, Any]], None] = lambda row: None,
+        hash_of: Callable[[Product], str] = product_hash,
+        content_of: Callable[[Mapping[str, Any]], str | None] = lambda row: row.get("content"),
     ) -> None:
         self.path = Path(path).resolve()  # a link stays a link
         self.suffix = Path(path).suffix.lower()  # the link's, whatever it points to is called
@@ -50,6 +55,7 @@ class ResumableWriter:
             raise DataError(f"{self.part} is an unfinished {what}; resume it, or delete it")
         self.finished = resume and self.path.exists() and not self.part.exists()
         self.what, self.key, self.count_row = what, key, count
+        self.hash_of, self.content_of = hash_of, content_of
         self.options, self.record = dict(options or {}), self.path.with_name(self.path.name + ".part.options")
         if self.part.exists():
             self._check_options()
@@ -76,9 +82,15 @@ class ResumableWriter:
                     self.record.unlink(missing_ok=True)
                 raise
 
-    def check_same(self, products: Iterable[Product], ids: Iterable[str]) -> None:
-        """Raise :class:`DataError` where the finished file, whose rows have these ids, is of other products."""
-        for number, (product, name) in enumerate(zip_longest(products, ids), 1):
+    def check_same(self, products: Iterable[Product], rows: Iterable[tuple[str, str | None]]) -> None:
+        """Raise :class:`DataError` where the finished file is of other products.
+
+        :param rows: id and content of its rows; without a content only the id is compared.
+        """
+        for number, (product, row) in enumerate(zip_longest(products, rows), 1):
+            name, content = row or (None, None)
+            if product is not None and product.id == name and not self._is_of(content, product):
+                raise DataError(f"{self.path} is finished, but {self._changed(number, product)}")
             if product is None or product.id != name:
                 has, wanted = name or "missing", repr(product.id) if product else "the end"
                 raise DataError(
@@ -104,20 +116,32 @@ class ResumableWriter:
                     f"{self.part} was made from other products: its row {number} is {row.get('id')!r}, but the "
                     f"input has {here} there; resume with the same input, or delete the file to start again"
                 )
+            if not self._is_of(self.content_of(row), product):
+                raise DataError(f"{self.part}: {self._changed(number, product)}")
             self.count_row(row)
         return remaining
+
+    def _is_of(self, content: str | None, product: Product) -> bool:
+        """Whether a row was made of a product as it is now; one that does not say what of is taken to be."""
+        return content is None or content in (self.hash_of(product), row_hash(self.hash_of(product), self.options))
+
+    def _changed(self, number: int, product: Product) -> str:
+        return (
+            f"its row {number} was made when product {short(product.id)} had other texts or photos, or with another "
+            "model or other options; go on with the same, choose another name, or delete the file to start again"
+        )
 
     def _finished_rows(self) -> Iterator[dict[str, Any]]:
         with self.part.open("rb") as file:
             for number, line in enumerate(file, 1):
                 try:
                     row = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if not isinstance(row, dict) or self.key not in row:
                     raise DataError(
                         f"{self.part} line {number}: expected a row of an unfinished {self.what}, with the key "
-                        f"{self.key!r}, got {line[:40]!r}; delete the file to start again"
+                        f"{self.key!r}, got {short(line)}; delete the file to start again"
                     )
                 yield row
 

@@ -85,7 +85,9 @@ def extract(
     :param options: what else the rows depend on, e.g. how the products were read; resuming with other ones is refused.
     :param allow_code: classes that the model may name as its own (docs/extending.md).
     """
+    from attrex.inference.directory import locate_model
     from attrex.inference.extractor import CHUNK
+    from attrex.io.content import model_hash
     from attrex.io.predictions import PredictionCounts, PredictionFile, read_predictions
 
     check_out(out, (), products, shop)
@@ -113,11 +115,13 @@ def extract(
         return Extraction(counts, predictions=found)
     name = str(model) if isinstance(model, str | Path) else type(model).__name__
     depends_on = {"model": str(Path(name).resolve()) if Path(name).exists() else name, "precision": precision}
+    if isinstance(model, str | Path):
+        depends_on["model's content"] = model_hash(locate_model(model))
     depends_on |= {key: value for key, value in how.items() if not callable(value)} | dict(options or {})
     target = PredictionFile(out, resume=resume, options=depends_on)
     source = products_of(products, shop_of(shop, model))
     if target.finished:
-        target.check_same(source, _ids_counted(read_predictions(out), target.counts))
+        target.check_same(source, _rows_counted(read_predictions(out), target.counts))
         note(progress, f"{out} is finished already: nothing left to do; delete it to extract again")
     else:
         with target.open():
@@ -128,10 +132,10 @@ def extract(
     return Extraction(target.counts, Path(out))
 
 
-def _ids_counted(predictions: Iterable[Prediction], counts: PredictionCounts) -> Iterator[str]:
+def _rows_counted(predictions: Iterable[Prediction], counts: PredictionCounts) -> Iterator[tuple[str, str | None]]:
     for prediction in predictions:
         counts.add(prediction.to_json())
-        yield prediction.id
+        yield prediction.id, prediction.content
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,7 @@ def fill(
         min_confidence=limit_of_all,
         cutoffs=cutoffs,
         known_only=known_only,
+        check_places=True,
     )
     contradicted: list[Conflict] = []
     if out is None or conflicts is not None:

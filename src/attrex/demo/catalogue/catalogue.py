@@ -15,6 +15,7 @@ from attrex.demo.catalogue.facts import AMBIGUOUS_SHARE, draw_facts
 from attrex.demo.catalogue.texts import write_texts
 from attrex.demo.catalogue.vocabulary import ATTRIBUTES, Language
 from attrex.errors import ConfigError, did_you_mean
+from attrex.io.atomic import atomic_write
 from attrex.shop.shop import DEFAULT_SHOP, SHOP_FILE
 from attrex.types import Product
 
@@ -120,7 +121,7 @@ def write_catalogue(
     (directory / "images").mkdir(parents=True, exist_ok=True)
     SHOPS[language].save(directory / SHOP_FILE)
     start = 0
-    with (directory / "catalog.jsonl").open("w", encoding="utf-8") as catalog:
+    with atomic_write(directory / "catalog.jsonl") as catalog:
         for split, count in (("test", test), ("valid", valid), ("train", train)):
             drawn = draw_catalogue(
                 count,
@@ -134,7 +135,7 @@ def write_catalogue(
                 images=images,
             )
             start += count
-            with (directory / f"{split}.jsonl").open("w", encoding="utf-8") as rows:
+            with atomic_write(directory / f"{split}.jsonl") as rows:
                 for one in drawn:
                     row = _labelled_row(one, _write_image(directory, one.product))
                     _write_row(rows, row)

@@ -1,0 +1,125 @@
+"""Tries by the hundred, outside of the fast suite: ``pytest -m robustness tests/robustness``.
+
+``ATTREX_TRIES`` is the share of the tries that are made (1: all), ``ATTREX_TABLE`` a file that gets the table of what
+became of them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from attrex.errors import AttrexError
+
+_tables: dict[str, Counter[str]] = {}
+_opened: list[str] | None = None
+_CONNECTING = ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.exec", "os.system")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("robustness")
+
+
+def tries(most: int) -> int:
+    """How many tries of a kind are made."""
+    return max(1, round(most * float(os.environ.get("ATTREX_TRIES", "1"))))
+
+
+class Tally:
+    """What became of the tries of one kind: read, marked or refused is survived; anything else is lost."""
+
+    def __init__(self, kind: str) -> None:
+        self.counts = _tables.setdefault(kind, Counter())
+        self.faults: list[str] = []
+
+    def try_one(self, name: str, run: Callable[[], Any]) -> None:
+        """``run`` may give a result or raise an :class:`AttrexError` of a length that a person reads."""
+        self.counts["tried"] += 1
+        try:
+            run()
+        except AttrexError as exc:
+            if len(str(exc)) > 8100:
+                self.lose(f"{name}: a message of {len(str(exc)):,} characters")
+                return
+            self.counts["refused"] += 1
+        except Exception as exc:
+            self.lose(f"{name}: {type(exc).__name__}: {str(exc)[:200]}")
+            return
+        self.counts["survived"] += 1
+
+    def lose(self, what: str) -> None:
+        self.counts["lost"] += 1
+        self.faults.append(what)
+
+    def check(self) -> None:
+        assert not self.faults, "\n".join(self.faults[:20])
+
+
+@pytest.fixture
+def tally(request: pytest.FixtureRequest) -> Tally:
+    """Of the kind that the test's marker or name says."""
+    return Tally(request.node.name.removeprefix("test_").replace("_", " "))
+
+
+@pytest.fixture
+def random(request: pytest.FixtureRequest) -> Random:
+    return Random(request.node.name)
+
+
+def _watch(event: str, arguments: Any) -> None:
+    if _opened is None:
+        return
+    if event in _CONNECTING:
+        _opened.append(f"{event} {str(arguments)[:100]}")
+    elif event == "open" and "canary" in str(arguments[0]):
+        _opened.append(f"open {arguments[0]}")
+
+
+@pytest.fixture(scope="session")
+def _hook() -> None:
+    sys.addaudithook(_watch)
+
+
+@pytest.fixture
+def canary(_hook: None, tmp_path: Path) -> Iterator[Path]:
+    """A file outside of the folder of the data, which no try may open; none may connect or start a process either."""
+    with _watched() as seen:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        path = outside / "canary.png"
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY))
+        seen.clear()
+        yield path
+    assert seen == []
+
+
+@contextmanager
+def _watched() -> Iterator[list[str]]:
+    global _opened  # noqa: PLW0603
+    _opened = seen = []
+    try:
+        yield seen
+    finally:
+        _opened = None
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not _tables:
+        return
+    columns = ("tried", "survived", "refused", "lost")
+    lines = ["| kind | tried | survived | of them refused with a message | lost |", "|---|---|---|---|---|"]
+    lines += [f"| {kind} | {' | '.join(f'{counts[c]:,}' for c in columns)} |" for kind, counts in _tables.items()]
+    for line in lines:
+        terminalreporter.write_line(line)
+    if out := os.environ.get("ATTREX_TABLE"):
+        Path(out).write_text("\n".join(lines) + "\n", encoding="utf-8")
