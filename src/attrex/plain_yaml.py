@@ -55,7 +55,7 @@ def _check_levels(text: str, loader: Any) -> None:
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.CollectionStartEvent):
             parts.append((event.anchor, [1, 0]))
-            if len(parts) > _LEVELS:
+            if len(parts) - 1 > _LEVELS:
                 raise yaml.YAMLError(f"expected at most {_LEVELS} levels, got more in line {_line(event)}")
         elif isinstance(event, yaml.CollectionEndEvent):
             name, (values, levels) = parts.pop()
@@ -71,7 +71,7 @@ def _check_levels(text: str, loader: Any) -> None:
                 raise yaml.YAMLError(f"*{event.anchor} in line {_line(event)} stands for what it is in itself")
             values, levels = sizes.get(str(event.anchor), (1, 0))
             repeated += values
-            if repeated > _REPEATED or len(parts) + levels > _LEVELS:
+            if repeated > _REPEATED or len(parts) - 1 + levels > _LEVELS:
                 raise yaml.YAMLError(
                     f"*{event.anchor} in line {_line(event)} makes more than {_REPEATED:,} values of the file, or more "
                     f"than {_LEVELS} levels; write what is meant"
