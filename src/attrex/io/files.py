@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from attrex.errors import DataError
+from attrex.io.csv_cells import CsvFile
+from attrex.io.packed import kind_of_file, open_binary
 from attrex.io.rows import HALF_CHARACTER, RawRecord, kind_of, not_utf8, parse_json, record, short
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
 _OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
-_ABOVE_HEADER = re.compile(r'\s*|"?sep=([^"\r\n])"?\s*', re.IGNORECASE)  # Excel names the delimiter there
 
 
 def file_rows(path: Path) -> Iterator[RawRecord]:
@@ -26,22 +24,13 @@ def file_rows(path: Path) -> Iterator[RawRecord]:
 
     Raises :class:`DataError` for an unknown kind of file, and on the first row for one that cannot be read at all.
     """
-    kind = _suffix(path)
+    kind = kind_of_file(path)
     if kind not in _FILE_ROWS or (kind == ".parquet" and path.suffix.lower() == ".gz"):
         raise DataError(
             f"{path}: expected a file ending in {', '.join(_FILE_ROWS)} (or .gz of the text ones), got {path.name!r}; "
             "rename it to what it is, or convert it"
         )
     return _until_damage(_FILE_ROWS[kind](path), path)
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
-
-
-def open_binary(path: Path) -> io.BufferedReader:
-    """A file to read bytes from, unpacked where its name ends in .gz."""
-    return cast(io.BufferedReader, (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb"))
 
 
 def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
@@ -121,53 +110,31 @@ def load_json_list(path: Path, name: str) -> list[Any]:
 
 
 def _csv_records(path: Path) -> Iterator[RawRecord]:
-    csv.field_size_limit(2**31 - 1)  # the default refuses texts over 131,072 characters
-    # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
-    with io.TextIOWrapper(open_binary(path), "utf-8-sig", errors="surrogateescape", newline="") as file:
-        above, first = 0, file.readline()
-        delimiter = "\t" if _suffix(path) == ".tsv" else ""
-        while first and (line := _ABOVE_HEADER.fullmatch(first)):
-            delimiter = line[1] or delimiter
-            above, first = above + 1, file.readline()
-        if not delimiter:  # the most frequent of the usual ones outside quotes
-            delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", first).count)
-        reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
-        header = _csv_header(reader, path)
-        while True:
-            number = above + reader.line_num + 1
-            where = f"{path.name} line {number}"
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as exc:
-                last = above + reader.line_num
-                error = f'expected cells with closed quotes, got a row to line {last} ({exc}); write " as ""'
-                yield RawRecord(where, number, error=error)
-                continue
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                error = (
-                    f"expected {len(header)} cells as in the header, got {len(cells)}; "
-                    "quote cells that hold a delimiter or a line break"
-                )
-                yield RawRecord(where, number, error=error)
-            elif bad := HALF_CHARACTER.search("".join(cells)):
-                yield RawRecord(where, number, error=not_utf8(ord(bad[0]) & 0xFF))
-            else:
-                yield RawRecord(where, number, dict(zip(header, cells, strict=True)))
-
-
-def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
-    try:
-        header = next(reader, [])
-    except csv.Error as exc:
-        raise DataError(f"{path}: expected a first line with column names, got a broken one ({exc})") from exc
+    file = CsvFile(path)
+    header, encoding = file.layout.header, file.layout.encoding
     if bad := HALF_CHARACTER.search("".join(header)):
         raise DataError(f"{path}: {not_utf8(ord(bad[0]) & 0xFF)}")
-    _check_names(header, path)
-    return header
+    _check_names(list(header), path)
+    for row in file.rows():
+        where = f"{path.name} line {row.number}"
+        if row.error:
+            yield RawRecord(where, row.number, error=row.error)
+            continue
+        cells = row.texts
+        warnings: tuple[str, ...] = ()
+        if len(cells) < len(header):
+            lack = (
+                f"expected {len(header)} cells as in the header, got {len(cells)}; the missing ones are read as blank"
+            )
+            warnings = (f"{where}: {lack}",)
+        # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
+        if bad := HALF_CHARACTER.search("".join(cells)):
+            if encoding.name == "utf-8":
+                yield RawRecord(where, row.number, error=not_utf8(ord(bad[0]) & 0xFF))
+                continue
+            cells = [HALF_CHARACTER.sub("\ufffd", cell) for cell in cells]
+            warnings += (f"{where}: what {encoding.name} has no character for was replaced by U+FFFD",)
+        yield RawRecord(where, row.number, dict(zip(header, cells, strict=False)), warnings=warnings)
 
 
 def _check_names(columns: list[str], path: Path) -> None:
@@ -234,5 +201,6 @@ _FILE_ROWS = {
     ".json": _json_records,
     ".csv": _csv_records,
     ".tsv": _csv_records,
+    ".txt": _csv_records,
     ".parquet": _parquet_records,
 }
