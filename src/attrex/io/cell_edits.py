@@ -68,14 +68,12 @@ class EditableFile(Protocol):
     def holds_lists(self, column: Column) -> bool:
         """Whether cells of the column are lists, where the file has such."""
 
-    def write(self, out: Path, change: Change, new: Sequence[str] = ()) -> None:
+    def write(self, out: Path, change: Change, new: Sequence[str] = (), drop: Sequence[Column] = ()) -> None:
         """Copy the file to ``out``, which may be the file itself, with these changes.
 
         :param new: names of columns to be put at the end; :meth:`new_column` says which column each becomes.
+        :param drop: columns that the copy does not have, the last ones; of JSON none, for their cells are edits.
         """
 
     def new_column(self, name: str, place: int) -> Column:
         """The column that the new one at ``place`` (from 0) among all new ones becomes."""
-
-    def without(self, out: Path, columns: Sequence[Column]) -> None:
-        """Copy the file without these columns, its last ones."""

@@ -210,7 +210,8 @@ class CsvFile:
         sep = next((m[1] for line in head if (m := _SEP_LINE.fullmatch(line.lstrip("\ufeff")))), "")
         delimiter = sep or _delimiter(head, self.path)
         records = list(CsvReader(head, delimiter))
-        above = _records_above_header(records)
+        known = next((i for i, r in enumerate(records) if r.error), len(records))
+        above = rows_above_header([[] if _is_sep(r) else r.texts for r in records[:known]])
         if above == len(records):
             return CsvLayout(encoding, delimiter, above, ())
         if records[above].error:
@@ -263,30 +264,24 @@ class CsvFile:
     def new_column(self, name: str, place: int) -> int:
         return len(self.layout.header) + place
 
-    def write(self, out: Path, change: Change, new: Sequence[str] = ()) -> None:
+    def write(self, out: Path, change: Change, new: Sequence[str] = (), drop: Sequence[Column] = ()) -> None:
         """As :meth:`EditableFile.write`. Raises :class:`DataError` where new columns would meet cells of long rows."""
         width = len(self.layout.header)
         with self._written(out) as write:
             for kind, record in self.records():
                 edits: Edits = {}
-                if kind == "row" and not record.error:
-                    edits = change(record)
-                elif kind == "header":
+                if kind == "header":
                     edits = {width + place: name for place, name in enumerate(new)}
+                elif kind == "row" and not record.error:
+                    edits = change(record)
                 elif kind == "row" and new and len(record) > width:
                     raise DataError(
                         f"{self.path.name} line {record.number}: expected {width} cells as in the header, got "
                         f"{len(record)}, so that new columns would meet them; correct the row"
                     )
-                whole = new and kind == "row" and len(record) == width
-                write(self._changed(record, edits, width + len(new) if whole else 0) if edits or whole else record.raw)
-
-    def without(self, out: Path, columns: Sequence[Column]) -> None:
-        left = len(self.layout.header) - len(columns)
-        with self._written(out) as write:
-            for kind, record in self.records():
-                cut = kind in ("header", "row") and len(record) > left
-                write(record.raw[: record.places[left - 1][1]] + _line_end(record) if cut else record.raw)
+                resize = width + len(new) - len(drop) if kind in ("header", "row") and len(record) == width else 0
+                changed = edits or (resize and resize != width)
+                write(self._changed(record, edits, resize) if changed else record.raw)
 
     @contextmanager
     def _written(self, out: Path) -> Iterator[Callable[[str], int]]:
@@ -301,14 +296,14 @@ class CsvFile:
         except (EOFError, zlib.error) as exc:
             raise DataError(f"{self.path}: expected a whole file, got a damaged one ({exc}); make it again") from exc
 
-    def _changed(self, record: Record, edits: Edits, width: int) -> str:
-        """The row with its edits, and with so many cells at least."""
+    def _changed(self, record: Record, edits: Edits, resize: int) -> str:
+        """The row with its edits. ``resize``: so many cells it has to have; 0: as many as it takes."""
         tokens = [record.raw[start:end] for start, end in record.places]
         all_quoted = all(token[0] == '"' for token in tokens if token)
         shorten = 0
         for column, value in edits.items():
             assert isinstance(column, int)
-            tokens += [""] * (max(column + 1, width) - len(tokens))
+            tokens += [""] * (column + 1 - len(tokens))
             if isinstance(value, Source):
                 short = _SHORT_ROW.fullmatch(value.text)
                 shorten = int(short[1]) if short else shorten
@@ -316,20 +311,18 @@ class CsvFile:
             else:
                 text = value if isinstance(value, str) else self.layout.delimiter.join(value)
                 tokens[column] = self._token(text, quoted=all_quoted or tokens[column][:1] == '"')
-        tokens += [""] * (width - len(tokens))
-        if shorten and not any(tokens[shorten:]):
+        if resize:
+            tokens = [*tokens, *[""] * (resize - len(tokens))][:resize]
+        elif shorten and not any(tokens[shorten:]):
             del tokens[shorten:]
-        return record.raw[: record.places[0][0]] + self.layout.delimiter.join(tokens) + _line_end(record)
+        line_end = record.raw[record.places[-1][1] :]
+        return record.raw[: record.places[0][0]] + self.layout.delimiter.join(tokens) + line_end
 
     def _token(self, text: str, quoted: bool) -> str:
         special = f'{self.layout.delimiter}"\r\n'
         if quoted or text != text.strip() or any(c in text for c in special):
             return '"' + text.replace('"', '""') + '"'
         return text
-
-
-def _line_end(record: Record) -> str:
-    return record.raw[record.places[-1][1] :]
 
 
 def _delimiter(lines: Sequence[str], path: Path) -> str:
@@ -347,26 +340,22 @@ def _delimiter(lines: Sequence[str], path: Path) -> str:
     return max("\t,;|" if kind == ".txt" else DELIMITERS, key=fit)
 
 
-def _records_above_header(records: Sequence[Record]) -> int:
-    """How many records stand above the header: blank ones, ``sep=``, and titles.
+def _is_sep(record: Record) -> bool:
+    return len(record.raw) < 12 and _SEP_LINE.fullmatch(record.raw.lstrip("\ufeff")) is not None
+
+
+def rows_above_header(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows stand above the header, of a table's first rows: blank ones and titles.
 
     A title has one cell, or half as many as the row below it at most, and that row is one of names.
     """
-    filled = [[text for text in r.texts if text.strip("\ufeff \t")] for r in records]
+    filled = [[text for text in row if text.strip("\ufeff \t\r\n")] for row in rows]
     place = 0
-    while place < len(records) and not records[place].error:
-        below = next((i for i in range(place + 1, len(records)) if filled[i] or records[i].error), None)
-        is_sep = len(records[place].raw.rstrip()) < 8 and _SEP_LINE.fullmatch(records[place].raw.lstrip("\ufeff"))
-        is_title = (
-            below is not None
-            and len(filled[place]) * 2 <= len(filled[below])
-            and _are_names(filled[below])
-            and place + 1 < len(records)
-        )
-        if filled[place] and not is_sep and not is_title:
-            break
-        place += 1
-    return place
+    for place, texts in enumerate(filled):
+        below = next((row for row in filled[place + 1 :] if row), [])
+        if texts and not (len(texts) * 2 <= len(below) and _are_names(below)):
+            return place
+    return len(filled)
 
 
 def _are_names(texts: Sequence[str]) -> bool:

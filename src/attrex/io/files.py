@@ -1,4 +1,4 @@
-"""Data files of each kind as rows: JSONL, JSON, CSV, TSV and Parquet, the text ones also packed with gzip."""
+"""Data files of each kind as rows: JSONL, JSON, CSV, TSV, TXT, XLSX and Parquet, the text ones also packed with gzip."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from attrex.errors import DataError
 from attrex.io.csv_cells import CsvFile
 from attrex.io.packed import kind_of_file, open_binary
 from attrex.io.rows import HALF_CHARACTER, RawRecord, kind_of, not_utf8, parse_json, record, short
+from attrex.io.sheet_xml import SheetFile
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
@@ -25,7 +26,7 @@ def file_rows(path: Path) -> Iterator[RawRecord]:
     Raises :class:`DataError` for an unknown kind of file, and on the first row for one that cannot be read at all.
     """
     kind = kind_of_file(path)
-    if kind not in _FILE_ROWS or (kind == ".parquet" and path.suffix.lower() == ".gz"):
+    if kind not in _FILE_ROWS or (kind in (".parquet", ".xlsx") and path.suffix.lower() == ".gz"):
         raise DataError(
             f"{path}: expected a file ending in {', '.join(_FILE_ROWS)} (or .gz of the text ones), got {path.name!r}; "
             "rename it to what it is, or convert it"
@@ -137,6 +138,15 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
         yield RawRecord(where, row.number, dict(zip(header, cells, strict=False)), warnings=warnings)
 
 
+def _sheet_records(path: Path) -> Iterator[RawRecord]:
+    file = SheetFile(path)
+    names = list(file.columns.values())
+    _check_names(names, path)
+    for row in file.rows():
+        values = dict(zip(names, map(row.content, range(len(names))), strict=True))
+        yield record(f"{path.name} row {row.number}", row.number, values)
+
+
 def _check_names(columns: list[str], path: Path) -> None:
     twice = {name for name in columns if name and columns.count(name) > 1}
     if twice:
@@ -202,5 +212,6 @@ _FILE_ROWS = {
     ".csv": _csv_records,
     ".tsv": _csv_records,
     ".txt": _csv_records,
+    ".xlsx": _sheet_records,
     ".parquet": _parquet_records,
 }
