@@ -569,7 +569,7 @@ def test_a_missing_file_names_a_near_one(tmp_path):
         read_products(tmp_path / "trian.jsonl")
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.parquet.gz"])
+@pytest.mark.parametrize("name", ["a.xls", "a", "a.parquet.gz"])
 def test_an_unknown_kind_of_file(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
     with pytest.raises(DataError, match=rf"expected a file ending in .jsonl, .* got '{name}'; rename it"):

@@ -1,9 +1,8 @@
-"""Data files of each kind as rows: JSONL, JSON, CSV, TSV, TXT, XLSX and Parquet, the text ones also packed with gzip."""
+"""Data files of each kind as rows: JSONL, JSON, CSV, TSV, TXT, XLSX and Parquet; text also packed with gzip."""
 
 from __future__ import annotations
 
 import io
-import re
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 
 from attrex.errors import DataError
 from attrex.io.csv_cells import CsvFile
+from attrex.io.json_cells import OVER_LINES
 from attrex.io.packed import kind_of_file, open_binary
 from attrex.io.rows import HALF_CHARACTER, RawRecord, kind_of, not_utf8, parse_json, record, short
 from attrex.io.sheet_xml import SheetFile
+from attrex.shop.cells import Occupied
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
-_OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
 
 
 def file_rows(path: Path) -> Iterator[RawRecord]:
@@ -52,7 +52,7 @@ def _jsonl_records(path: Path) -> Iterator[RawRecord]:
     """JSON lines; in place of them one list of objects, or one object over several lines, is read, too."""
     with open_binary(path) as file:
         lines: Iterable[bytes] = file
-        if _OVER_LINES.match(file.peek(1)):
+        if OVER_LINES.match(file.peek(1)):
             content = file.read()
             try:
                 found = parse_json(content.removeprefix(_BOM).decode())
@@ -170,14 +170,14 @@ def arrow_rows(batches: Iterable[Any], name: str) -> Iterator[RawRecord]:
     number = 0
     for batch in batches:
         names, bad = batch.schema.names, set[int]()
-        columns = [_arrow_cells(column, bad) for column in batch.columns]
+        columns = [arrow_cells(column, bad) for column in batch.columns]
         for place, cells in enumerate(zip(*columns, strict=True)):
             number += 1
             where, values = f"{name} row {number}", dict(zip(names, cells, strict=True))
             yield _readable(where, number, values) if place in bad else RawRecord(where, number, values)
 
 
-def _arrow_cells(column: Any, bad: set[int]) -> list[Any]:
+def arrow_cells(column: Any, bad: set[int]) -> list[Any]:
     """The cells of a column; in place of one that cannot be read stands why, and ``bad`` gets its place."""
     import pyarrow as pa
 
@@ -202,7 +202,7 @@ def _readable(where: str, number: int, values: dict[str, Any]) -> RawRecord:
         if isinstance(exc, UnicodeDecodeError):
             return RawRecord(where, number, error=f"column {column!r}: {not_utf8(exc.object[exc.start], exc.start)}")
     warnings = [f"column {c!r}: expected a value that can be read, got: {exc}; left out" for c, exc in lost.items()]
-    return RawRecord(where, number, values | dict.fromkeys(lost), warnings=tuple(warnings))
+    return RawRecord(where, number, values | dict.fromkeys(lost, Occupied()), warnings=tuple(warnings))
 
 
 _FILE_ROWS = {
