@@ -63,7 +63,11 @@ def test_filled_cells_in_columns_that_nobody_mapped_are_not_taken_for_blank(
     else:
         attrex.fill(table, predictions, tmp_path / "filled.csv", shop=shop)
         rows = (tmp_path / "filled.csv").read_text().splitlines()
-        assert rows == ["id,Color,Material", "1,Navy,wool", "2,red,Silk"]
+        assert rows == [
+            "id,title,description,Color,Material",
+            "1,Cap,A blue cap of wool,Navy,wool",
+            "2,Scarf,A red scarf,red,Silk",
+        ]
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         photos,
         report,
         train,
+        undo_fill,
     )
     from attrex.shop.cells import Cells
     from attrex.shop.label_policy import LabelPolicy
@@ -55,6 +56,7 @@ _HOME = {
     "export": "attrex.pipeline",
     "extract": "attrex.pipeline",
     "fill": "attrex.pipeline",
+    "undo_fill": "attrex.pipeline",
     "locate": "attrex.pipeline",
     "photos": "attrex.pipeline",
     "read_products": "attrex.io.readers",
@@ -87,6 +89,7 @@ __all__ = [
     "read_products",
     "report",
     "train",
+    "undo_fill",
 ]
 
 

@@ -50,6 +50,7 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
         (product(3, {"Size": ("XL",)}), {"blue": 0.9, "red": 0.6}),
         (product(4, {}, error="broken"), {}),
     )
+    in_files = {"kept": 0, "no_column": 0, "unwritable": 0}
     assert report.to_json() == {
         "products": 5,
         "errors": 1,
@@ -62,10 +63,12 @@ def test_the_report_counts_cells_and_how_often_the_surest_find_agrees() -> None:
         "attributes": {
             "Color": {"before": 3, "after": 4, "filled": 1, "agrees": 2, "differs": 1, "further": 3, "unknown": 0}
             | {"below": 0, "agreement": 1 / 3, "conflicts": 1, "blank": 1}
-            | {"left": 0, "does_not_apply": 0, "no_evidence": 0},
+            | {"left": 0, "does_not_apply": 0, "no_evidence": 0}
+            | in_files,
             "Size": {"before": 1, "after": 1, "filled": 0, "agrees": 0, "differs": 0, "further": 0, "unknown": 0}
             | {"below": 0, "agreement": None, "conflicts": 0, "blank": 3}
-            | {"left": 0, "does_not_apply": 0, "no_evidence": 3},
+            | {"left": 0, "does_not_apply": 0, "no_evidence": 3}
+            | in_files,
         },
         "unknown_words": [{"attribute": "Color", "value": "blue", "cells": 1}],
     }
@@ -130,7 +133,7 @@ def test_of_each_blank_cell_it_is_told_what_became_of_it() -> None:
         (product(7, {}, error="broken"), {}),
     ]
     how = {"min_confidence": 0.7, "known_only": True}
-    color = {"filled": 1, "unknown": 1, "left": 1}
+    color = {"filled": 1, "unknown": 1, "left": 1, "no_column": 0}
     report = report_of(*rows, **how)
     assert report.blank("Color") == 5
     assert report.blank_cells("Color") == color | {"does_not_apply": 0, "no_evidence": 2}

@@ -126,7 +126,7 @@ def test_a_page_of_parquet_whose_checksum_is_wrong_is_damaged(tmp_path: Path) ->
     ("rows", "unreadable", "ids"),
     [
         (['1,"Boots,red', '2,Hat 10",blue', "3,Cap,green"], 2, ["row-2", "3"]),  # a quote left open, and an inch
-        (['1,"Boots,red', "2,Hat,blue", "3,Cap,green"], 3, ["row-2"]),  # never closed
+        (['1,"Boots,red', "2,Hat,blue", "3,Cap,green"], 1, ["row-2", "2", "3"]),  # never closed: its line is lost
         (['1,Boots,"soft, warm', 'and dry"', "2,Hat,blue"], 0, ["1", "2"]),  # a text with a line break
         (['1,Boots,"soft, warm', 'light, cheap, dry"', "2,Hat,blue"], 0, ["1", "2"]),
     ],

@@ -12,8 +12,10 @@ from typing import Any
 from attrex.filling.conflicts import CONFLICT_COLUMNS, Conflict
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow
 from attrex.filling.report import FillReport
+from attrex.filling.writing import UNDO_COLUMNS, Destination, fill_file, safe_for_spreadsheets
 from attrex.io.atomic import atomic_write
 from attrex.io.tables import SEPARATOR, TableCells, write_sheet
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 
 CHANGES_SUFFIXES = (".csv", ".jsonl")
 
@@ -23,9 +25,8 @@ def write_filled(
     out: Path,
     changes: Path | None = None,
     *,
-    id_column: str = "id",
+    shop: Shop = DEFAULT_SHOP,
     order: Sequence[str] = (),
-    separator: str = SEPARATOR,
     report: FillReport | None = None,
 ) -> FillReport:
     """Rows as a table (:func:`write_sheet`), their entries as changes (:func:`changes_file`); what became of them.
@@ -33,15 +34,17 @@ def write_filled(
     ``report``: one that knows which limits were asked for; None: the usual one.
     """
     report = report or FillReport()
+    separator = shop.cells.separator or SEPARATOR
     with changes_file(changes, separator) as write:
 
         def tables() -> Iterator[tuple[str, TableCells]]:
             for row in rows:
                 report.add(row)
                 write(row.entries)
-                yield row.id, row.table
+                held = {a: (text,) for a, text in row.held.items() if text}
+                yield row.id, {**row.table, **held}
 
-        write_sheet(out, tables(), id_column=id_column, order=order, separator=separator)
+        write_sheet(out, tables(), id_column=shop.columns.id, order=order, separator=separator)
     return report
 
 
@@ -55,15 +58,38 @@ def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Call
         yield lambda entries: write(entry.to_json() for entry in entries)
 
 
-def write_conflicts(path: Path, conflicts: Iterable[Conflict], separator: str = SEPARATOR) -> None:
-    """A row for each conflict, in their order, CSV or JSONL."""
-    with _rows_file(path, CONFLICT_COLUMNS, separator) as write:
+def fill_listed(
+    rows: Iterable[FilledRow],
+    out: Path,
+    destination: Destination,
+    report: FillReport,
+    changes: Path | None = None,
+    *,
+    safe: bool = False,
+) -> None:
+    """A user's file filled (:func:`~attrex.filling.writing.fill_file`), its entries as changes that can be undone.
+
+    ``safe``: in CSV, what a spreadsheet program would take for a formula gets an apostrophe.
+    """
+    if changes is None:
+        fill_file(rows, out, destination, report.add, lambda rows: None, out.parent)
+        return
+    columns = (*CHANGE_COLUMNS, *UNDO_COLUMNS)
+    with _rows_file(changes, columns, destination.separator, safe=safe) as write:
+        fill_file(rows, out, destination, report.add, write, changes.parent)
+
+
+def write_conflicts(
+    path: Path, conflicts: Iterable[Conflict], separator: str = SEPARATOR, *, safe: bool = False
+) -> None:
+    """A row for each conflict, in their order, CSV or JSONL. ``safe``: as of :func:`fill_listed`."""
+    with _rows_file(path, CONFLICT_COLUMNS, separator, safe=safe) as write:
         write(conflict.to_json() for conflict in conflicts)
 
 
 @contextmanager
 def _rows_file(
-    path: Path, columns: Sequence[str], separator: str
+    path: Path, columns: Sequence[str], separator: str, *, safe: bool = False
 ) -> Iterator[Callable[[Iterable[Mapping[str, Any]]], None]]:
     """Somewhere to write rows with these columns to, CSV or JSONL; in CSV a list is joined by ``separator``."""
     as_table = path.suffix.lower() == ".csv"
@@ -72,10 +98,14 @@ def _rows_file(
         if as_table:
             table.writerow(columns)
 
+        def cell(value: Any) -> Any:
+            value = separator.join(value) if isinstance(value, list) else value
+            return safe_for_spreadsheets(value) if safe and isinstance(value, str) else value
+
         def write(rows: Iterable[Mapping[str, Any]]) -> None:
             for row in rows:
                 if as_table:
-                    table.writerow(separator.join(v) if isinstance(v, list) else v for v in row.values())
+                    table.writerow(map(cell, row.values()))
                 else:
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

@@ -1,20 +1,17 @@
-"""Data files of each kind as rows: JSONL, JSON, CSV, TSV and Parquet, the text ones also packed with gzip."""
+"""Data files of each kind as rows: JSONL, JSON, CSV, TSV, TXT, XLSX and Parquet; text also packed with gzip."""
 
 from __future__ import annotations
 
 import codecs
-import csv
-import gzip
-import io
 import json
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, count
+from itertools import chain, count, zip_longest
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 
@@ -30,15 +27,17 @@ from attrex.io.bounded import (
     text_leaves,
     too_long,
 )
+from attrex.io.csv_cells import CsvFile
+from attrex.io.json_cells import OVER_LINES
+from attrex.io.packed import kind_of_file, open_binary
 from attrex.io.rows import HALF_CHARACTER, RawRecord, json_object, kind_of, not_utf8, parse_json, record, short
-from attrex.io.stray_quotes import swallowed_rows
+from attrex.io.sheet_xml import SheetFile
+from attrex.shop.cells import Occupied
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
-_OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
 _CHUNK = 2**20
 _BETWEEN_ITEMS = re.compile(r"[\s,]*")
-_ABOVE_HEADER = re.compile(r'\s*|"?sep=([^"\r\n])"?\s*', re.IGNORECASE)  # Excel names the delimiter there
 
 
 def file_rows(path: Path) -> Iterator[RawRecord]:
@@ -46,22 +45,13 @@ def file_rows(path: Path) -> Iterator[RawRecord]:
 
     Raises :class:`DataError` for an unknown kind of file, and on the first row for one that cannot be read at all.
     """
-    kind = _suffix(path)
-    if kind not in _FILE_ROWS or (kind == ".parquet" and path.suffix.lower() == ".gz"):
+    kind = kind_of_file(path)
+    if kind not in _FILE_ROWS or (kind in (".parquet", ".xlsx") and path.suffix.lower() == ".gz"):
         raise DataError(
             f"{path}: expected a file ending in {', '.join(_FILE_ROWS)} (or .gz of the text ones), got {path.name!r}; "
             "rename it to what it is, or convert it"
         )
     return _until_damage(_FILE_ROWS[kind](path), path)
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
-
-
-def open_binary(path: Path) -> io.BufferedReader:
-    """A file to read bytes from, unpacked where its name ends in .gz."""
-    return cast(io.BufferedReader, (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb"))
 
 
 def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
@@ -81,7 +71,7 @@ def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
 def _jsonl_records(path: Path) -> Iterator[RawRecord]:
     """JSON lines; in place of them one list of objects, or one object over several lines, is read, too."""
     with open_binary(path) as file:
-        if _OVER_LINES.match(file.peek(1)):
+        if OVER_LINES.match(file.peek(1)):
             content = file.read(MAX_ROW + 1)
             if len(content) > MAX_ROW and content.removeprefix(_BOM).lstrip().startswith(b"["):
                 file.seek(0)
@@ -201,66 +191,40 @@ def load_json_list(path: Path, name: str) -> list[Any]:
 
 
 def _csv_records(path: Path) -> Iterator[RawRecord]:
-    csv.field_size_limit(MAX_ROW)  # the default refuses texts over 131,072 characters
-    # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
-    with io.TextIOWrapper(open_binary(path), "utf-8-sig", errors="surrogateescape", newline="") as file:
-        above, first = 0, file.readline(MAX_ROW)
-        delimiter = "\t" if _suffix(path) == ".tsv" else ""
-        while first and (line := _ABOVE_HEADER.fullmatch(first)):
-            delimiter = line[1] or delimiter
-            above, first = above + 1, file.readline(MAX_ROW)
-        if not delimiter:  # the most frequent of the usual ones outside quotes
-            delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", first).count)
-        lines = BoundedLines(file, first)
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        header = _csv_header(reader, path)
-        while True:
-            number = above + reader.line_num + lines.passed_over + 1
-            where = f"{path.name} line {number}"
-            lines.begin_row()
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except TooLongError as exc:
-                yield RawRecord(where, number, error=str(exc))
-                continue
-            except csv.Error as exc:
-                last = above + reader.line_num
-                error = f'expected cells with closed quotes, got a row to line {last} ({exc}); write " as ""'
-                yield RawRecord(where, number, error=error, rows=last - number + 1)
-                continue
-            if not cells:
-                continue
-            swallowed = swallowed_rows(lines.of_row, delimiter, len(header))
-            if swallowed:
-                error = (
-                    f"expected one row, got {swallowed} lines that each look like one, in which a quote was left open; "
-                    'write " as "" or take it out'
-                )
-                yield RawRecord(where, number, error=error, rows=swallowed)
-                continue
-            if len(cells) != len(header):
-                error = (
-                    f"expected {len(header)} cells as in the header, got {len(cells)}; "
-                    "quote cells that hold a delimiter or a line break"
-                )
-                yield RawRecord(where, number, error=error)
-            elif bad := HALF_CHARACTER.search("".join(cells)):
-                yield RawRecord(where, number, error=not_utf8(ord(bad[0]) & 0xFF))
-            else:
-                yield RawRecord(where, number, dict(zip(header, cells, strict=True)))
-
-
-def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
-    try:
-        header = next(reader, [])
-    except csv.Error as exc:
-        raise DataError(f"{path}: expected a first line with column names, got a broken one ({exc})") from exc
+    file = CsvFile(path)
+    header, encoding = file.layout.header, file.layout.encoding
     if bad := HALF_CHARACTER.search("".join(header)):
         raise DataError(f"{path}: {not_utf8(ord(bad[0]) & 0xFF)}")
-    _check_names(header, path)
-    return header
+    _check_names(list(header), path)
+    for row in file.rows():
+        where = f"{path.name} line {row.number}"
+        if row.error:
+            yield RawRecord(where, row.number, error=row.error, rows=row.lines)
+            continue
+        cells = row.texts
+        warnings: tuple[str, ...] = ()
+        if len(cells) < len(header):
+            lack = (
+                f"expected {len(header)} cells as in the header, got {len(cells)}; the missing ones are read as blank"
+            )
+            warnings = (f"{where}: {lack}",)
+        # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
+        if bad := HALF_CHARACTER.search("".join(cells)):
+            if encoding.name == "utf-8":
+                yield RawRecord(where, row.number, error=not_utf8(ord(bad[0]) & 0xFF))
+                continue
+            cells = [HALF_CHARACTER.sub("\ufffd", cell) for cell in cells]
+            warnings += (f"{where}: what {encoding.name} has no character for was replaced by U+FFFD",)
+        yield RawRecord(where, row.number, dict(zip_longest(header, cells)), warnings=warnings)
+
+
+def _sheet_records(path: Path) -> Iterator[RawRecord]:
+    file = SheetFile(path)
+    names = list(file.columns.values())
+    _check_names(names, path)
+    for row in file.rows():
+        values = dict(zip(names, map(row.content, range(len(names))), strict=True))
+        yield record(f"{path.name} row {row.number}", row.number, values)
 
 
 def _check_names(columns: list[str], path: Path) -> None:
@@ -317,7 +281,7 @@ def arrow_rows(batches: Iterable[Any], name: str, number: int = 0) -> Iterator[R
             yield RawRecord(f"{name} row {number}", number, error=batch)
             continue
         names, bad = batch.schema.names, set[int]()
-        columns = [_arrow_cells(column, bad) for column in batch.columns]
+        columns = [arrow_cells(column, bad) for column in batch.columns]
         for place, cells in enumerate(zip(*columns, strict=True)):
             number += 1
             where, values = f"{name} row {number}", dict(zip(names, cells, strict=True))
@@ -347,7 +311,7 @@ def _one_chunk(column: Any) -> Any:
     return column.combine_chunks() if hasattr(column, "combine_chunks") else column
 
 
-def _arrow_cells(column: Any, bad: set[int]) -> list[Any]:
+def arrow_cells(column: Any, bad: set[int]) -> list[Any]:
     """The cells of a column; in place of one that cannot be read stands why, and ``bad`` gets its place."""
     import pyarrow as pa
 
@@ -372,7 +336,7 @@ def _readable(where: str, number: int, values: dict[str, Any]) -> RawRecord:
         if isinstance(exc, UnicodeDecodeError):
             return RawRecord(where, number, error=f"column {column!r}: {not_utf8(exc.object[exc.start], exc.start)}")
     warnings = [f"column {c!r}: expected a value that can be read, got: {exc}; left out" for c, exc in lost.items()]
-    return RawRecord(where, number, values | dict.fromkeys(lost), warnings=tuple(warnings))
+    return RawRecord(where, number, values | dict.fromkeys(lost, Occupied()), warnings=tuple(warnings))
 
 
 _FILE_ROWS = {
@@ -381,5 +345,7 @@ _FILE_ROWS = {
     ".json": _json_records,
     ".csv": _csv_records,
     ".tsv": _csv_records,
+    ".txt": _csv_records,
+    ".xlsx": _sheet_records,
     ".parquet": _parquet_records,
 }

@@ -12,7 +12,8 @@ from typing import Literal
 
 from attrex.errors import DataError, short_path
 from attrex.io.confinement import OutsideError, PhotoFolders
-from attrex.io.files import load_json_list, open_binary
+from attrex.io.files import load_json_list
+from attrex.io.packed import open_binary
 from attrex.io.rows import record, to_product
 from attrex.io.splitting import choose_split
 from attrex.shop.cells import ColumnCounts

@@ -10,7 +10,7 @@ from attrex.pipeline.downloading import PhotoDownload, photos
 from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, locate
 from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
 from attrex.pipeline.training import labelled_by_hand, train
-from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report
+from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
 
 __all__ = [
     "MINE",
@@ -31,4 +31,5 @@ __all__ = [
     "photos",
     "report",
     "train",
+    "undo_fill",
 ]

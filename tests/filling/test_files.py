@@ -1,0 +1,198 @@
+"""A user's file, filled: nothing but empty cells changes, and it can be taken back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import attrex
+from attrex.errors import DataError
+from attrex.filling.fill import cell_text
+from attrex.io.readers import read_products
+from attrex.shop.mapping import ColumnMapping
+from attrex.shop.shop import Shop
+from attrex.types import Prediction, Span, Value
+
+WORDS = {"Color": ("blue", "red"), "Material": ("wool", "silk")}
+
+
+def found(table: Path, shop: Shop) -> list[Prediction]:
+    """What the texts say of colours and materials."""
+    predictions = []
+    for product in read_products(table, shop=shop):
+        places = [
+            Span(a, text.index(w), text.index(w) + len(w), w, field)
+            for field, text in product.fields.items()
+            for a, words in WORDS.items()
+            for w in words
+            if w in text
+        ]
+        values = tuple(Value.from_span(place, 0.9) for place in places)
+        predictions.append(Prediction(product.id, () if product.error else values, error=product.error))
+    return predictions
+
+
+def fill(table: Path, *attributes: str, **how: Any) -> tuple[Path, attrex.Filling]:
+    shop = Shop(ColumnMapping(attributes=attributes)) if attributes else Shop()
+    out = table.with_name(f"filled{''.join(table.suffixes)}")
+    changes = table.with_name("changes.csv")
+    return out, attrex.fill(table, found(table, shop), out, shop=shop, changes=changes, **how)
+
+
+def text_table(folder: Path, text: str) -> Path:
+    path = folder / "shop.csv"
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+README = "id,title,description,Color,Material\n1,Cap,A blue cap of wool,Navy,\n2,Scarf,A red scarf of silk,,Silk\n"
+
+
+def test_the_cells_of_columns_that_nobody_mapped_are_left_alone_with_a_mapping_proposed(tmp_path: Path) -> None:
+    for how in ({}, {"new_columns": True}):
+        with pytest.raises(DataError, match=r"does not read, Color, Material: .* \{attributes: \[Color, Material\]\}"):
+            fill(text_table(tmp_path, README), **how)
+    with pytest.raises(DataError, match=r"expected columns that are attributes, got none.* nothing reads: Weight"):
+        fill(text_table(tmp_path, "id,title,Weight\n1,A blue cap,5\n"))
+    assert not (tmp_path / "filled.csv").exists()
+
+
+def test_the_file_comes_back_with_its_blank_cells_filled_and_can_be_taken_back(tmp_path: Path) -> None:
+    table = text_table(tmp_path, README)
+    out, filling = fill(table, "Color", "Material")
+    assert out.read_text() == README.replace("Navy,", "Navy,wool").replace("silk,,", "silk,red,")
+    assert filling.report.filled == 2
+    undone = attrex.undo_fill(tmp_path / "changes.csv")
+    assert (undone.cells, undone.changed, undone.missing) == (2, 0, 0)
+    assert out.read_bytes() == table.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "cell", ["None", "n/a", " ", "-", "No", '"{""de"": ""Leinen""}"', "[null]", '"[[""a""]]"', "[]", "{}", "[1]", "[1"]
+)
+def test_a_cell_that_holds_anything_is_not_blank(tmp_path: Path, cell: str) -> None:
+    text = f"id,title,Material\n1,A cap of wool,{cell}\n2,x,Wool\n"
+    out, filling = fill(text_table(tmp_path, text), "Material")
+    assert out.read_bytes() == text.encode()
+    assert filling.report.filled == 0
+
+
+@pytest.mark.parametrize("cell", ["[null]", '{"de": "Leinen"}', '["N/A"]', "[[1]]", "{}", '" "', '"none"', "[]"])
+@pytest.mark.parametrize("form", ['"Material": {}', '"attributes": {{"Material": {}}}'])
+def test_a_json_cell_that_holds_anything_is_not_blank(tmp_path: Path, cell: str, form: str) -> None:
+    table = tmp_path / "t.jsonl"
+    held = '{"id": 1, "title": "A cap of wool", ' + form.format(cell) + "}\n"
+    table.write_text(held + '{"id": 2, "title": "silk", ' + form.format("null") + "}\n")
+    whole = "attributes" in form
+    out, filling = fill(table, *([] if whole else ["Material"]))
+    assert out.read_text().startswith(held)
+    is_table = cell == '{"de": "Leinen"}' and not whole  # the column holds tables, so that no text goes there
+    assert filling.report.filled == (0 if is_table else 1)
+
+
+def test_the_file_decides_how_a_column_is_spelt_and_nothing_is_added_unasked(tmp_path: Path) -> None:
+    text = "id,title,color,Gift Box,empty\n1,A blue cap of wool,,yes,\n2,A red cap,Red,no,\n"
+    table = text_table(tmp_path, text)
+    out, filling = fill(table, "color", "Gift Box", "empty")
+    assert out.read_text() == text.replace("wool,,", "wool,blue,")
+    assert filling.report.blank_cells("Material") == {
+        **dict.fromkeys(["filled", "unknown", "left", "does_not_apply"], 0),
+        **{"no_column": 1, "no_evidence": 1},
+    }
+    out, _ = fill(table, "color", "Gift Box", "empty", new_columns=True)
+    first, one, two = out.read_text().splitlines()
+    assert (first, one, two) == (
+        "id,title,color,Gift Box,empty,Material",
+        "1,A blue cap of wool,blue,yes,,wool",
+        "2,A red cap,Red,no,,",
+    )
+    assert attrex.undo_fill(tmp_path / "changes.csv").columns == ["Material"]
+    assert out.read_text() == text
+
+
+def test_what_somebody_changed_since_is_not_taken_back(tmp_path: Path) -> None:
+    text = "id,title,Color,Material\n1,A blue cap of wool,,\n2,A red cap of silk,,\n3,A red hat of wool,,\n"
+    out, _ = fill(text_table(tmp_path, text), "Color", "Material")
+    header, first, second, _ = out.read_text().splitlines(keepends=True)
+    out.write_text(header + second.replace("red,silk", "Dark red,silk") + first)  # edited, sorted, one row gone
+    undone = attrex.undo_fill(tmp_path / "changes.csv", out=tmp_path / "again.csv")
+    assert (undone.cells, undone.changed, undone.missing) == (3, 1, 2)
+    assert (tmp_path / "again.csv").read_text() == (
+        "id,title,Color,Material\n2,A red cap of silk,Dark red,\n1,A blue cap of wool,,\n"
+    )
+    (tmp_path / "other.csv").write_text("id,outcome\n1,filled\n")
+    with pytest.raises(DataError, match="without them nothing can be taken back"):
+        attrex.undo_fill(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_sheets_json_and_parquet_come_back_filled_and_go_back(tmp_path: Path, whole: bool) -> None:
+    cells: dict[str, Any] = {"Color": None, "Material": "Silk"}
+    row = {"id": "1", "title": "A blue cap of wool", **({"attributes": cells} if whole else cells)}
+    (tmp_path / "t.json").write_text(json.dumps([row]))
+    pq.write_table(pa.Table.from_pylist([row], _schema(whole)), tmp_path / "t.parquet")
+    names = ["t.json", "t.parquet"]
+    if not whole:
+        book = openpyxl.Workbook()
+        book.active.append(list(row))
+        book.active.append(list(row.values()))
+        book.save(tmp_path / "t.xlsx")
+        names.append("t.xlsx")
+    mapping = ColumnMapping(attributes="attributes" if whole else ("Color", "Material"))
+    for name in names:
+        out, _ = fill(tmp_path / name, *([] if whole else ["Color", "Material"]))
+        (product,) = read_products(out, shop=Shop(mapping))
+        assert product.table == {"Color": ("blue",), "Material": ("Silk",)}
+        attrex.undo_fill(tmp_path / "changes.csv")
+        (product,) = read_products(out, shop=Shop(mapping))
+        assert product.table == {"Material": ("Silk",)}
+
+
+def _schema(whole: bool) -> pa.Schema:
+    cells = [("Color", pa.string()), ("Material", pa.string())]
+    table = [("attributes", pa.struct(cells))] if whole else cells
+    return pa.schema([("id", pa.string()), ("title", pa.string()), *table])
+
+
+def test_what_the_file_cannot_hold_is_told_and_not_written(tmp_path: Path) -> None:
+    schema = pa.schema([("id", pa.string()), ("title", pa.string()), ("Color", pa.int8())])
+    rows = [{"id": "1", "title": "A blue cap", "Color": None}]
+    pq.write_table(pa.Table.from_pylist(rows, schema), tmp_path / "t.parquet")
+    out, filling = fill(tmp_path / "t.parquet", "Color")
+    assert pq.read_table(out).to_pylist() == rows
+    assert filling.report.to_json()["attributes"]["Color"]["unwritable"] == 1
+
+
+@pytest.mark.parametrize(("safe", "written"), [(True, "'=1+1"), (False, "=1+1")])
+def test_formulas_are_defused_where_that_is_asked_for(tmp_path: Path, safe: bool, written: str) -> None:
+    table = text_table(tmp_path, "id,title,Color\n-1,=1+1,\n")
+    predictions = [Prediction("-1", (Value.from_span(Span("Color", 0, 4, "=1+1", "title"), 0.9),))]
+    out, changes = tmp_path / "o.csv", tmp_path / "c.csv"
+    shop = Shop(ColumnMapping(attributes=("Color",)))
+    attrex.fill(table, predictions, out, shop=shop, changes=changes, spreadsheet_safe=safe)
+    assert out.read_text() == f"id,title,Color\n-1,=1+1,{written}\n"
+    assert (",=1+1" in changes.read_text()) != safe
+    attrex.undo_fill(changes)
+    assert out.read_bytes() == table.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("Wo\u200bol\u00ad", "Wool"),
+        ("\u202eRed\u202c\ufeff", "Red"),
+        ("Dark\r\n\x07red\x00", "Dark  red"),
+        ("\U000e0041Tag\ufe0f", "Tag"),
+        ("10\u00a0cm", "10\u00a0cm"),
+        ("a\ud83d", "a\ufffd"),
+        ("\u200b", ""),
+    ],
+)
+def test_no_cell_gets_what_nobody_sees(said: str, written: str) -> None:
+    assert cell_text(said) == written
