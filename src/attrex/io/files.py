@@ -120,6 +120,17 @@ def load_json_list(path: Path, name: str) -> list[Any]:
     return items
 
 
+def table_columns(path: Path) -> tuple[str, ...] | None:
+    """The header of a table in a text file; None for a file of another kind, or one without any.
+
+    Raises as :func:`file_rows` does.
+    """
+    if _FILE_ROWS.get(_suffix(path)) is not _csv_records:
+        return None
+    first = next(file_rows(path), None)
+    return None if first is None else tuple(first.values or ())
+
+
 def _csv_records(path: Path) -> Iterator[RawRecord]:
     csv.field_size_limit(2**31 - 1)  # the default refuses texts over 131,072 characters
     # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.

@@ -14,9 +14,10 @@ from typing import Any
 
 from attrex.errors import DataError, did_you_mean
 from attrex.io import importers
+from attrex.io.dialects import Dialect, dialect_records, open_dialect
 from attrex.io.files import BATCH, arrow_rows, file_rows
 from attrex.io.products import write_products, write_rows
-from attrex.io.rows import RawRecord, record, row_products, shortlist
+from attrex.io.rows import RawRecord, mapped_columns, record, row_products, shortlist
 from attrex.io.splitting import choose_split
 from attrex.shop.cells import ColumnCounts
 from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
@@ -35,6 +36,7 @@ def read_products(
     split: str | None = None,
     limit: int | None = None,
     counts: ColumnCounts | None = None,
+    dialect: str | None = None,
 ) -> Iterator[Product]:
     """Stream products from a file, a directory or a dataset.
 
@@ -44,7 +46,8 @@ def read_products(
     ``images``: the directory that relative image paths start from (default: the one of the data file).
     ``split``: which part of a directory or dataset. Lists of texts (bullets) are joined with a newline, and offsets
     count in the joined text. ``counts``: gets what became of the table's columns. Ids are kept in memory to notice
-    those that come twice.
+    those that come twice. ``dialect``: the platform whose export a file is (:data:`~attrex.io.dialects.DIALECTS`), or
+    "none"; default: the one that its header shows, unless the shop names columns that the file has.
 
     Raises :class:`DataError` for a source that is missing, empty, of an unknown kind, or without a mapped column.
     """
@@ -53,6 +56,9 @@ def read_products(
     products = _layout_products(source, shop, images, split, counts)
     if products is None:
         rows, name, base = _open_source(source, split)
+        export = _export(source, shop, dialect)
+        if export is not None:
+            rows, shop = dialect_records(export), replace(shop, columns=shop.columns.of_labelled_rows())
         products = row_products(rows, name, shop, Path(images) if images is not None else base, counts)
     return islice(_warn_of_duplicates(products), limit)
 
@@ -69,6 +75,7 @@ class Products:
     images: str | Path | None = None
     split: str | None = None
     limit: int | None = None
+    dialect: str | None = None
 
     def __iter__(self) -> Iterator[Product]:
         return self.counted(None)
@@ -76,7 +83,13 @@ class Products:
     def counted(self, counts: ColumnCounts | None) -> Iterator[Product]:
         """The same; ``counts`` gets what became of the table's columns."""
         return read_products(
-            self.source, shop=self.shop, images=self.images, split=self.split, limit=self.limit, counts=counts
+            self.source,
+            shop=self.shop,
+            images=self.images,
+            split=self.split,
+            limit=self.limit,
+            counts=counts,
+            dialect=self.dialect,
         )
 
 
@@ -111,6 +124,17 @@ def _layout_products(
     if layout == "MEPAVE":
         return importers.read_mepave(path, split, images=images)
     return importers.read_mae(path, split, images=images, shop=shop, counts=counts)
+
+
+def _export(source: Source, shop: Shop, name: str | None) -> Dialect | None:
+    """The export of a platform that a source is; None for others, and where the shop's own columns are there."""
+    if not isinstance(source, str | Path) or not Path(source).is_file():
+        return None
+    found = open_dialect(Path(source), name)
+    if found is None or name is not None:
+        return found
+    named = set(mapped_columns(shop.columns))
+    return None if named and named <= set(found.sample.columns) else found
 
 
 def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, Path]:

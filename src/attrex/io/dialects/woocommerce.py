@@ -1,0 +1,167 @@
+"""WooCommerce: the CSV of its own exporter and importer, and products as its REST interface gives them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, cell, find_name, marked, name_key
+from attrex.io.rows import RawRecord
+
+_ATTRIBUTE = re.compile(r"attribute (\d+) (name|value\(s\)|visible|global|default)", re.IGNORECASE)
+_TRIGGERS = ("'=", "'+", "'-", "'@")
+Slot = dict[str, str]
+"""What belongs to one number: part (name, value(s), visible, global, default) -> column."""
+
+
+class WooCommerceCsv(Dialect):
+    r"""WooCommerce's product CSV.
+
+    Stands on ``includes/import/class-wc-product-csv-importer.php`` and ``abstract-wc-product-importer.php`` of
+    WooCommerce 11.1 (commit 01ea6f1), read there:
+
+    - ``Attribute N name`` and the other columns of number N are one attribute; numbers differ by row; one without a
+      name is skipped (``expand_data``).
+    - Values are separated by commas; ``\,`` is a comma inside of one; each is trimmed (``explode_values``). Before
+      that one apostrophe before ``= + - @`` is taken off the cell (``unescape_data``).
+    - In both descriptions ``\n`` written as two characters is a line break, unless a backslash stands before it
+      (``parse_description_field``, since 3.5.4).
+    - ``parent`` is a SKU or ``id:N``. A variation may only have attributes that its parent has; otherwise 11.1 refuses
+      the row, and earlier ones make it "any value" (``set_variation_data``).
+    """
+
+    name = "woocommerce"
+    title = "a WooCommerce product CSV"
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        if not sample.has("Name"):
+            return False
+        slots = _slots(sample.columns)
+        named = any({"name", "value(s)"} <= slot.keys() for slot in slots.values())
+        return named or sample.has("Type", "SKU", "Short description", "Parent")
+
+    def __init__(self, sample: Sample) -> None:
+        super().__init__(sample)
+        self.slots = _slots(sample.columns)
+        self.columns = {name_key(c): c for c in sample.columns}
+        self.settings: dict[str, Counter[tuple[str, str, str]]] = {}
+        """Attribute -> (name, visible, global) of the rows that have it: what a new cell of it says, too."""
+
+    def items(self) -> Iterator[Item]:
+        parents = self._parents()
+        for row in self.records():
+            if row.error:
+                yield marked(row)
+                continue
+            parent = parents.get(self._cell(row, "parent"))
+            yield self._item(row, parent)
+
+    def _parents(self) -> dict[str, RawRecord]:
+        """The rows that others name as their parent, and what all rows say of each attribute beside its values."""
+        wanted = {self._cell(row, "parent") for row in self.records()}
+        found: dict[str, RawRecord] = {}
+        for row in self.records():
+            for key in self._names(row) & wanted:
+                found[key] = row
+            for slot in self.slots.values():
+                if name := self._part(row, slot, "name"):
+                    said = (name, self._part(row, slot, "visible"), self._part(row, slot, "global"))
+                    self.settings.setdefault(name_key(name), Counter())[said] += 1
+        return found
+
+    def _names(self, row: RawRecord) -> set[str]:
+        sku, number = self._cell(row, "sku"), self._cell(row, "id")
+        return {*([sku] if sku else []), *([f"id:{number}"] if number else [])}
+
+    def _item(self, row: RawRecord, parent: RawRecord | None) -> Item:
+        texts = {}
+        for name, column in (
+            ("title", "name"),
+            ("short_description", "short description"),
+            ("description", "description"),
+        ):
+            text = self._text(row, column) or (self._text(parent, column) if parent else "")
+            texts[name] = text if name == "title" else _with_line_breaks(text)
+        attributes: dict[str, list[str]] = {}
+        for source in (row, *([parent] if parent else [])):
+            for name, values in self._attributes(source).items():
+                if find_name(name, attributes) is None:  # a variation's own value is the one that it has
+                    attributes[name] = values
+        images = self._cell(row, "images") or (self._cell(parent, "images") if parent else "")
+        categories = self._cell(row, "categories") or (self._cell(parent, "categories") if parent else "")
+        own = self._cell(row, "sku") or self._cell(row, "id") or None
+        head = parent or row
+        return Item(
+            (row,),
+            id=own,
+            texts=texts,
+            html=frozenset(texts),
+            attributes=attributes,
+            images=split_values(images),
+            category=next(iter(split_values(categories)), None),
+            group=self._cell(head, "sku") or self._cell(head, "id") or None,
+        )
+
+    def _attributes(self, row: RawRecord) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for slot in self.slots.values():
+            if name := self._part(row, slot, "name"):
+                values = split_values(without_apostrophe(self._part(row, slot, "value(s)")))
+                found.setdefault(name, []).extend(v for v in values if v not in found.get(name, ()))
+        return found
+
+    def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
+        """The values of a number whose name is there, else a number that is free in this row, else the next one."""
+        (row,) = item.rows
+        if "variation" in self._cell(row, "type").lower():
+            raise NoPlace("a variation may only have what its parent is varied by; fill the parent's row")
+        text = ", ".join(value.replace(",", r"\,") for value in values)
+        for slot in self.slots.values():
+            if name_key(self._part(row, slot, "name")) == name_key(attribute) and "value(s)" in slot:
+                if self._part(row, slot, "value(s)"):
+                    raise NoPlace(f"column {slot['value(s)']!r} is filled")
+                return [Edit(row.number, (slot["value(s)"],), text)]
+        free = [s for s in self.slots.values() if {"name", "value(s)"} <= s.keys() and not self._holds(row, s)]
+        number = max(self.slots, default=0) + 1
+        slot = free[0] if free else {p: f"Attribute {number} {p}" for p in ("name", "value(s)", "visible", "global")}
+        seen = self.settings.get(name_key(attribute))
+        name, visible, is_global = seen.most_common(1)[0][0] if seen else (attribute, "1", "0")
+        said = {"name": name, "value(s)": text, "visible": visible or "1", "global": is_global}
+        return [Edit(row.number, (slot[part],), value) for part, value in said.items() if part in slot and value]
+
+    def _holds(self, row: RawRecord, slot: Slot) -> bool:
+        return any(self._part(row, slot, part) for part in slot)
+
+    def _part(self, row: RawRecord, slot: Slot, part: str) -> str:
+        return cell(row, slot[part]).strip() if part in slot else ""
+
+    def _cell(self, row: RawRecord, column: str) -> str:
+        return self._text(row, column).strip()
+
+    def _text(self, row: RawRecord, column: str) -> str:
+        return cell(row, self.columns[column]) if column in self.columns else ""
+
+
+def split_values(text: str) -> list[str]:
+    r"""A cell's values: separated by commas, ``\,`` is one inside of a value."""
+    values = (part.replace("\0", ",").strip() for part in text.replace(r"\,", "\0").split(","))
+    return [value for value in values if value]
+
+
+def without_apostrophe(text: str) -> str:
+    """A cell without the apostrophe that the exporter puts before what a spreadsheet would take for a formula."""
+    return text[1:] if text.startswith(_TRIGGERS) else text
+
+
+def _with_line_breaks(text: str) -> str:
+    return "\\\\n".join(part.replace("\\n", "\n") for part in text.split("\\\\n"))
+
+
+def _slots(columns: Sequence[str]) -> dict[int, Slot]:
+    slots: dict[int, Slot] = {}
+    for column in columns:
+        if match := _ATTRIBUTE.fullmatch(column.strip()):
+            slots.setdefault(int(match[1]), {})[match[2].lower()] = column
+    return dict(sorted(slots.items()))
