@@ -1,47 +1,39 @@
-"""Data files of each kind as rows: JSONL, JSON, CSV, TSV and Parquet, the text ones also packed with gzip."""
+"""Data files of each kind as rows: JSONL, JSON, CSV, TSV, TXT, XLSX and Parquet, the text ones also with gzip."""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from attrex.errors import DataError
-from attrex.io.rows import HALF_CHARACTER, RawRecord, kind_of, not_utf8, parse_json, record, short
+from attrex.io.delimited import TEXT_TABLES, TableForm, delimited_records
+from attrex.io.delimited import table_form as text_form
+from attrex.io.packed import kind_of_file, open_binary
+from attrex.io.rows import RawRecord, kind_of, not_utf8, parse_json, record, short
+from attrex.io.workbooks import SheetForm, sheet_form, sheet_records
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
 _OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
-_ABOVE_HEADER = re.compile(r'\s*|"?sep=([^"\r\n])"?\s*', re.IGNORECASE)  # Excel names the delimiter there
 
 
-def file_rows(path: Path) -> Iterator[RawRecord]:
+def file_rows(path: Path, *, repeated_names: bool = False) -> Iterator[RawRecord]:
     """The rows of a data file; where it is damaged, a marked one ends them.
 
+    ``repeated_names``: a table's columns may have one name; the second one is then read as ``name (2)``.
     Raises :class:`DataError` for an unknown kind of file, and on the first row for one that cannot be read at all.
     """
-    kind = _suffix(path)
-    if kind not in _FILE_ROWS or (kind == ".parquet" and path.suffix.lower() == ".gz"):
+    kind = kind_of_file(path)
+    if kind not in _FILE_ROWS or (kind in (".parquet", ".xlsx") and path.suffix.lower() == ".gz"):
         raise DataError(
             f"{path}: expected a file ending in {', '.join(_FILE_ROWS)} (or .gz of the text ones), got {path.name!r}; "
             "rename it to what it is, or convert it"
         )
-    return _until_damage(_FILE_ROWS[kind](path), path)
-
-
-def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
-
-
-def open_binary(path: Path) -> io.BufferedReader:
-    """A file to read bytes from, unpacked where its name ends in .gz."""
-    return cast(io.BufferedReader, (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb"))
+    return _until_damage(_table_records(path, repeated_names) if kind in _TABLES else _FILE_ROWS[kind](path), path)
 
 
 def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
@@ -56,6 +48,15 @@ def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
             raise DataError(f"{path}: expected a readable {path.suffix} file, got: {exc}; make it again") from exc
         error = f"expected more rows, got: {exc}; the file is damaged here and cannot be read further, make it again"
         yield RawRecord(f"{path.name} after row {last}", last + 1, error=error)
+
+
+def _table_records(path: Path, repeated_names: bool) -> Iterator[RawRecord]:
+    form = table_form(path)
+    if form is not None and form.repeated and not repeated_names:
+        raise DataError(
+            f"{path}: expected column names that differ, got {list(form.repeated)} more than once; rename one"
+        )
+    yield from sheet_records(path, form) if isinstance(form, SheetForm) else delimited_records(path, form)
 
 
 def _jsonl_records(path: Path) -> Iterator[RawRecord]:
@@ -120,68 +121,17 @@ def load_json_list(path: Path, name: str) -> list[Any]:
     return items
 
 
-def table_columns(path: Path) -> tuple[str, ...] | None:
-    """The header of a table in a text file; None for a file of another kind, or one without any.
+def table_form(path: Path) -> TableForm | SheetForm | None:
+    """How a text or XLSX table is written; None for a file of another kind.
 
-    Raises as :func:`file_rows` does.
+    Raises :class:`DataError` for a header that cannot be read, ``OSError`` and the like for a file that cannot.
     """
-    if _FILE_ROWS.get(_suffix(path)) is not _csv_records:
-        return None
-    first = next(file_rows(path), None)
-    return None if first is None else tuple(first.values or ())
+    kind = kind_of_file(path)
+    return text_form(path) if kind in TEXT_TABLES else sheet_form(path) if kind == ".xlsx" else None
 
 
-def _csv_records(path: Path) -> Iterator[RawRecord]:
-    csv.field_size_limit(2**31 - 1)  # the default refuses texts over 131,072 characters
-    # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
-    with io.TextIOWrapper(open_binary(path), "utf-8-sig", errors="surrogateescape", newline="") as file:
-        above, first = 0, file.readline()
-        delimiter = "\t" if _suffix(path) == ".tsv" else ""
-        while first and (line := _ABOVE_HEADER.fullmatch(first)):
-            delimiter = line[1] or delimiter
-            above, first = above + 1, file.readline()
-        if not delimiter:  # the most frequent of the usual ones outside quotes
-            delimiter = max(",;\t|", key=re.sub(r'"[^"]*"', "", first).count)
-        reader = csv.reader(chain([first], file), delimiter=delimiter, strict=True)
-        header = _csv_header(reader, path)
-        while True:
-            number = above + reader.line_num + 1
-            where = f"{path.name} line {number}"
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as exc:
-                last = above + reader.line_num
-                error = f'expected cells with closed quotes, got a row to line {last} ({exc}); write " as ""'
-                yield RawRecord(where, number, error=error)
-                continue
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                error = (
-                    f"expected {len(header)} cells as in the header, got {len(cells)}; "
-                    "quote cells that hold a delimiter or a line break"
-                )
-                yield RawRecord(where, number, error=error)
-            elif bad := HALF_CHARACTER.search("".join(cells)):
-                yield RawRecord(where, number, error=not_utf8(ord(bad[0]) & 0xFF))
-            else:
-                yield RawRecord(where, number, dict(zip(header, cells, strict=True)))
-
-
-def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
-    try:
-        header = next(reader, [])
-    except csv.Error as exc:
-        raise DataError(f"{path}: expected a first line with column names, got a broken one ({exc})") from exc
-    if bad := HALF_CHARACTER.search("".join(header)):
-        raise DataError(f"{path}: {not_utf8(ord(bad[0]) & 0xFF)}")
-    _check_names(header, path)
-    return header
-
-
-def _check_names(columns: list[str], path: Path) -> None:
+def _check_names(columns: Iterable[str], path: Path) -> None:
+    columns = list(columns)
     twice = {name for name in columns if name and columns.count(name) > 1}
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
@@ -239,11 +189,12 @@ def _readable(where: str, number: int, values: dict[str, Any]) -> RawRecord:
     return RawRecord(where, number, values | dict.fromkeys(lost), warnings=tuple(warnings))
 
 
+_TABLES = (*TEXT_TABLES, ".xlsx")
 _FILE_ROWS = {
     ".jsonl": _jsonl_records,
     ".ndjson": _jsonl_records,
     ".json": _json_records,
-    ".csv": _csv_records,
-    ".tsv": _csv_records,
+    **dict.fromkeys(TEXT_TABLES, delimited_records),
+    ".xlsx": sheet_records,
     ".parquet": _parquet_records,
 }

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from attrex.errors import DataError
-from attrex.io.files import load_json_list, open_binary
+from attrex.io.files import load_json_list
+from attrex.io.packed import open_binary
 from attrex.io.rows import record, to_product
 from attrex.io.splitting import choose_split
 from attrex.shop.cells import ColumnCounts

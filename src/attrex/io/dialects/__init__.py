@@ -9,7 +9,8 @@ from pathlib import Path
 from attrex.errors import ConfigError, DataError, did_you_mean
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, first_object
 from attrex.io.dialects.woocommerce import WooCommerceCsv
-from attrex.io.files import open_binary, table_columns
+from attrex.io.files import table_form
+from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord
 
 __all__ = ["DIALECTS", "Dialect", "Edit", "Item", "NoPlace", "Sample", "dialect_records", "open_dialect"]
@@ -42,9 +43,9 @@ def open_dialect(path: Path, name: str | None = None) -> Dialect | None:
 def sample_of(path: Path) -> Sample:
     """How a file begins; one that cannot be read begins with nothing, and its reader says why."""
     try:
-        columns = table_columns(path)
-        if columns is not None:
-            return Sample(path, columns)
+        form = table_form(path)
+        if form is not None:
+            return Sample(path, form.header)
         with open_binary(path) as file:
             text = file.read(_START).decode("utf-8-sig", errors="replace")
     except (DataError, OSError, EOFError, ValueError, zlib.error):

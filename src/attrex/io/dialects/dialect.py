@@ -109,7 +109,7 @@ class Dialect(ABC):
 
     def records(self) -> Iterator[RawRecord]:
         """The file's rows, read anew at each call; damaged ones are marked."""
-        return file_rows(self.sample.path)
+        return file_rows(self.sample.path, repeated_names=True)
 
     @abstractmethod
     def items(self) -> Iterator[Item]:
