@@ -18,7 +18,8 @@ from attrex.io.workbooks import SheetForm, sheet_form, sheet_records
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
-_OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
+_OVER_LINES = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*(?:"[^"\\\n]*"\s*:\s*[\[{]\s*)?\n)')
+"""How a list begins, and an object over several lines."""
 
 
 def file_rows(path: Path, *, repeated_names: bool = False) -> Iterator[RawRecord]:

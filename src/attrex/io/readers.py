@@ -15,6 +15,7 @@ from typing import Any
 from attrex.errors import DataError, did_you_mean
 from attrex.io import importers
 from attrex.io.dialects import Dialect, dialect_records, open_dialect
+from attrex.io.dialects.plain import PlainTable
 from attrex.io.files import BATCH, arrow_rows, file_rows
 from attrex.io.products import write_products, write_rows
 from attrex.io.rows import RawRecord, mapped_columns, record, row_products, shortlist
@@ -55,10 +56,14 @@ def read_products(
         shop = Shop.load(shop)
     products = _layout_products(source, shop, images, split, counts)
     if products is None:
-        rows, name, base = _open_source(source, split)
-        export = _export(source, shop, dialect)
-        if export is not None:
-            rows, shop = dialect_records(export), replace(shop, columns=shop.columns.of_labelled_rows())
+        export = export_of(source, shop, dialect)
+        if export is None:
+            rows, name, base = _open_source(source, split)
+        else:
+            path = export.sample.path
+            _check_no_split(path, split)
+            rows, name, base = dialect_records(export, shop), path.name, path.parent
+            shop = replace(shop, columns=shop.columns.of_export())
         products = row_products(rows, name, shop, Path(images) if images is not None else base, counts)
     return islice(_warn_of_duplicates(products), limit)
 
@@ -126,15 +131,20 @@ def _layout_products(
     return importers.read_mae(path, split, images=images, shop=shop, counts=counts)
 
 
-def _export(source: Source, shop: Shop, name: str | None) -> Dialect | None:
-    """The export of a platform that a source is; None for others, and where the shop's own columns are there."""
+def export_of(source: Source, shop: Shop = DEFAULT_SHOP, name: str | None = None) -> Dialect | None:
+    """The export of a platform that a source is; None for others, and where the shop's own columns are there.
+
+    Raises :class:`ConfigError` for a name that no dialect has.
+    """
     if not isinstance(source, str | Path) or not Path(source).is_file():
         return None
     found = open_dialect(Path(source), name)
     if found is None or name is not None:
         return found
     named = set(mapped_columns(shop.columns))
-    return None if named and named <= set(found.sample.columns) else found
+    if named and (isinstance(found, PlainTable) or named <= set(found.sample.columns)):
+        return None
+    return found
 
 
 def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, Path]:
@@ -159,12 +169,16 @@ def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord]
     if path.is_dir():
         return _dataset_rows(_load_saved(path, split), path.name), path.name, path
     rows = file_rows(path)
+    _check_no_split(path, split)
+    return rows, path.name, path.parent
+
+
+def _check_no_split(path: Path, split: str | None) -> None:
     if split is not None:
         raise DataError(
             f"{path}: expected no split for a single file, got split={split!r}; "
             "name the file of that split, or read the directory"
         )
-    return rows, path.name, path.parent
 
 
 def _dataset_rows(dataset: Any, name: str) -> Iterator[RawRecord]:

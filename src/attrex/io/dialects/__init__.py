@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from attrex.errors import ConfigError, DataError, did_you_mean
-from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, first_object
-from attrex.io.dialects.woocommerce import WooCommerceCsv
+from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, first_object, name_key
+from attrex.io.dialects.google import GoogleTsv
+from attrex.io.dialects.magento import MagentoCsv
+from attrex.io.dialects.plain import PlainTable
+from attrex.io.dialects.prestashop import PrestaShopCsv
+from attrex.io.dialects.shopify import ShopifyCsv, ShopifyJson
+from attrex.io.dialects.woocommerce import WooCommerceCsv, WooCommerceJson
 from attrex.io.files import table_form
 from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord
+from attrex.shop.shop import DEFAULT_SHOP, Shop
 
 __all__ = ["DIALECTS", "Dialect", "Edit", "Item", "NoPlace", "Sample", "dialect_records", "open_dialect"]
 
-DIALECTS: tuple[type[Dialect], ...] = (WooCommerceCsv,)
+DIALECTS: tuple[type[Dialect], ...] = (
+    ShopifyCsv,
+    ShopifyJson,
+    WooCommerceCsv,
+    WooCommerceJson,
+    MagentoCsv,
+    PrestaShopCsv,
+    GoogleTsv,
+    PlainTable,
+)
 """All dialects; the first one that recognises a file reads it."""
 NONE = "none"
 """In place of a dialect's name: read by the shop's columns alone."""
@@ -45,7 +61,7 @@ def sample_of(path: Path) -> Sample:
     try:
         form = table_form(path)
         if form is not None:
-            return Sample(path, form.header)
+            return Sample(path, form.header, form.repeated)
         with open_binary(path) as file:
             text = file.read(_START).decode("utf-8-sig", errors="replace")
     except (DataError, OSError, EOFError, ValueError, zlib.error):
@@ -53,6 +69,17 @@ def sample_of(path: Path) -> Sample:
     return Sample(path, text=text, first=first_object(text))
 
 
-def dialect_records(dialect: Dialect) -> Iterator[RawRecord]:
-    """The products of an export as rows in the form that Attrex writes itself."""
-    return (item.to_record() for item in dialect.items())
+def dialect_records(dialect: Dialect, shop: Shop = DEFAULT_SHOP) -> Iterator[RawRecord]:
+    """The products of an export as rows in the form that Attrex writes itself.
+
+    An attribute that the shop knows in another spelling (``shoe_size`` for `Shoe size`) goes by the shop's.
+    """
+    known = {name_key(name): name for name in (*shop.cells.columns, *shop.schema.names)}
+    spelt = {*shop.cells.columns, *shop.schema.names}
+    for item in dialect.items():
+        row = item.to_record()
+        if known and row.values is not None:
+            cells = row.values["attributes"].items()
+            names = {n: n if n in spelt else known.get(name_key(n), n) for n, _ in cells}
+            row = replace(row, values={**row.values, "attributes": {names[n]: content for n, content in cells}})
+        yield row

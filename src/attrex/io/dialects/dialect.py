@@ -10,6 +10,7 @@ platform's importer reads it; it never names a cell that holds anything.
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from typing import Any, ClassVar
 from attrex.errors import DataError
 from attrex.io.files import file_rows
 from attrex.io.html import without_markup
-from attrex.io.rows import RawRecord
+from attrex.io.rows import RawRecord, record
 
 Key = tuple[str | int, ...]
 """Where a value stands in a row: ``("Color",)``, a table's column; ``("attributes", 0, "options")``, keys of JSON."""
@@ -35,7 +36,8 @@ class Sample:
     """How a file begins: what a dialect is recognised by."""
 
     path: Path
-    columns: tuple[str, ...] = ()  #: the header of a table, else none
+    columns: tuple[str, ...] = ()  #: the header of a table, else none; the second of a name is ``name (2)``
+    repeated: tuple[str, ...] = ()  #: names in it that come more than once
     text: str = ""  #: the first characters of a file that is no table (64 KiB)
     first: Any = None  #: of JSON: the first object of a list or of lines, or the one object that the file is
 
@@ -69,7 +71,7 @@ class Item:
         values = {
             "id": self.id,
             "fields": texts,
-            "attributes": {name: _unescaped(cell) for name, cell in self.attributes.items()},
+            "attributes": {name: _unescaped(cell) for name, cell in self.attributes.items() if cell},
             "images": list(self.images),
             "category": self.category,
             "group": self.group,
@@ -111,6 +113,10 @@ class Dialect(ABC):
         """The file's rows, read anew at each call; damaged ones are marked."""
         return file_rows(self.sample.path, repeated_names=True)
 
+    def told(self) -> str:
+        """What a person is told of how the file is read, in one line."""
+        return f"{self.sample.path.name} is read as {self.title}"
+
     @abstractmethod
     def items(self) -> Iterator[Item]:
         """The products in the order of the file; rows that cannot be read come out as items with ``error``."""
@@ -146,6 +152,46 @@ def cell(row: RawRecord, column: str) -> str:
     """A cell of a table as text; an empty one where there is none."""
     value = (row.values or {}).get(column)
     return "" if value is None else str(value)
+
+
+def is_object(value: Any, *keys: str, any_of: bool = False) -> bool:
+    """Whether a value is a JSON object with these keys, or with any of them."""
+    return isinstance(value, Mapping) and (any if any_of else all)(key in value for key in keys)
+
+
+def json_items(path: Path, *keys: str) -> Iterator[RawRecord]:
+    """The objects of a JSON file: of a list, of JSON lines, or of the list under one of ``keys`` in one object."""
+    number = 0
+    for row in file_rows(path):
+        inner = next((v for k in keys if isinstance(v := (row.values or {}).get(k), list)), None)
+        if inner is None:
+            number += 1
+            yield row
+            continue
+        for item in inner:
+            number += 1
+            yield record(f"{path.name} item {number}", number, item)
+
+
+_PHOTO = re.compile(r"(?:https?://\S+|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|ppm))(?:\?.*)?", re.IGNORECASE)
+
+
+def split_photos(text: str) -> list[str]:
+    """The photos of a cell: separated by any of ``, | ;`` or lines, where each part is one; else the cell is one."""
+    text = text.strip()
+    if text.startswith("["):
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, list):
+            return [part for part in found if isinstance(part, str) and part.strip()]
+    for separator in "\n|;,":
+        parts = [part.strip() for part in text.split(separator) if part.strip()]
+        addresses = sum("://" in part for part in parts)
+        if len(parts) > 1 and all(_PHOTO.fullmatch(p) for p in parts) and addresses in (0, len(parts)):
+            return parts
+    return [text] if text else []
 
 
 def first_object(text: str) -> Any:

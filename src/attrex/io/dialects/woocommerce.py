@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from html import unescape
+from typing import Any
 
-from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, cell, find_name, marked, name_key
+from attrex.io.dialects.dialect import (
+    Dialect,
+    Edit,
+    Item,
+    NoPlace,
+    Sample,
+    cell,
+    find_name,
+    is_object,
+    marked,
+    name_key,
+)
 from attrex.io.rows import RawRecord
 
 _ATTRIBUTE = re.compile(r"attribute (\d+) (name|value\(s\)|visible|global|default)", re.IGNORECASE)
@@ -92,7 +105,7 @@ class WooCommerceCsv(Dialect):
         images = self._cell(row, "images") or (self._cell(parent, "images") if parent else "")
         categories = self._cell(row, "categories") or (self._cell(parent, "categories") if parent else "")
         own = self._cell(row, "sku") or self._cell(row, "id") or None
-        head = parent or row
+        head, varied = parent or row, parent is not None or "variable" in self._cell(row, "type").lower()
         return Item(
             (row,),
             id=own,
@@ -101,7 +114,7 @@ class WooCommerceCsv(Dialect):
             attributes=attributes,
             images=split_values(images),
             category=next(iter(split_values(categories)), None),
-            group=self._cell(head, "sku") or self._cell(head, "id") or None,
+            group=(self._cell(head, "sku") or self._cell(head, "id") or None) if varied else None,
         )
 
     def _attributes(self, row: RawRecord) -> dict[str, list[str]]:
@@ -142,6 +155,79 @@ class WooCommerceCsv(Dialect):
 
     def _text(self, row: RawRecord, column: str) -> str:
         return cell(row, self.columns[column]) if column in self.columns else ""
+
+
+class WooCommerceJson(Dialect):
+    """Products as WooCommerce's REST interface gives them (``GET /wp-json/wc/v3/products``), a list or one a line.
+
+    Stands on its documentation, version 3: ``attributes`` with ``name`` and ``options``, of variations with ``option``;
+    ``images`` with ``src``; both descriptions are HTML. An update replaces all attributes of a product, so that a file
+    goes back as a whole.
+    """
+
+    name = "woocommerce-json"
+    title = "products of WooCommerce as JSON"
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        first = sample.first
+        if not is_object(first, "name", "attributes") or "body_html" in first:
+            return False
+        attributes = first["attributes"] if isinstance(first["attributes"], list) else [None]
+        named = all(is_object(a, "name") and is_object(a, "options", "option", any_of=True) for a in attributes)
+        return named and (bool(attributes) or is_object(first, "permalink", "short_description", "sku", any_of=True))
+
+    def items(self) -> Iterator[Item]:
+        for row in self.records():
+            yield marked(row) if row.error else self._item(row, row.values or {})
+
+    def _item(self, row: RawRecord, product: Mapping[str, Any]) -> Item:
+        attributes: dict[str, list[str]] = {}
+        for attribute in _objects(product.get("attributes")):
+            options = attribute.get("options", attribute.get("option"))
+            values = [str(o) for o in (options if isinstance(options, list) else [options]) if o not in (None, "")]
+            attributes.setdefault(str(attribute.get("name") or ""), []).extend(values)
+        attributes.pop("", None)
+        images = _objects(product.get("images")) or _objects([product.get("image")])
+        categories = [str(c["name"]) for c in _objects(product.get("categories")) if c.get("name")]
+        texts = {
+            name: str(product.get(key) or "")
+            for name, key in (
+                ("title", "name"),
+                ("short_description", "short_description"),
+                ("description", "description"),
+            )
+        }
+        parent, own = product.get("parent_id"), product.get("id")
+        return Item(
+            (row,),
+            id=str(product.get("sku") or own or "") or None,
+            texts=texts,
+            html=frozenset(texts),
+            attributes=attributes,
+            images=[i["src"] for i in images if isinstance(i.get("src"), str) and i["src"]],
+            category=unescape(categories[0]) if categories else None,
+            group=str(parent or own) if parent or product.get("variations") else None,
+        )
+
+    def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
+        """The options of an attribute that is there without any, else one more attribute."""
+        (row,) = item.rows
+        product = row.values or {}
+        if product.get("parent_id"):
+            raise NoPlace("a variation may only have what its parent is varied by; fill the parent")
+        attributes = product.get("attributes") or []
+        for place, own in enumerate(attributes):
+            if name_key(str(own.get("name"))) == name_key(attribute):
+                if own.get("options"):
+                    raise NoPlace(f"attribute {own.get('name')!r} has options")
+                return [Edit(row.number, ("attributes", place, "options"), list(values))]
+        added = {"name": attribute, "visible": True, "variation": False, "options": list(values)}
+        return [Edit(row.number, ("attributes", len(attributes)), added)]
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
 
 
 def split_values(text: str) -> list[str]:
