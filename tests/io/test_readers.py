@@ -98,7 +98,10 @@ def test_csv_below_blank_lines(tmp_path):
     path.write_text("\n \r\n\nid,title\n1,red boots\n2\n", encoding="utf-8")
     good, bad = read_products(path)
     assert good == Product("1", {"title": "red boots"})
-    assert bad.warnings[0].startswith("a.csv line 6: expected 2 cells as in the header, got 1; the others are read as")
+    assert bad.warnings == (
+        "a.csv line 6: expected 2 cells as in the header, got 1; the missing ones are read as blank",
+    )
+    assert bad.error.startswith("a.csv line 6: expected text in")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
@@ -508,15 +511,15 @@ def test_a_word_that_does_not_say_whether_a_row_is_complete_leaves_it_to_the_map
 
 def test_bad_csv_rows_are_marked(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_bytes('id,title\n1,é\n2,b,c\n3,"d"e\n4,'.encode() + b'\xe9\n5,f\n6,"open\n7,g\n')
+    path.write_bytes(b'id,title\n1,\xc3\xa4\xc3\xb6\n2,b,c\n3,"d"e\n4,\xe9\n5,f\n6,"open\n7,g\n')
     products = list(read_products(path))
     assert [p.id for p in products] == ["1", "row-3", "row-4", "row-5", "5", "row-7", "7"]
     assert [p.error for p in products if p.error] == [
         "a.csv line 3: expected 2 cells as in the header, got 3; quote cells that hold a delimiter or a line break",
-        "a.csv line 4: expected cells with closed quotes, got a row to line 4 (',' expected after '\"'); "
+        "a.csv line 4: expected cells with closed quotes, got 'e' behind the closing quote of a cell in line 4; "
         'write " as ""',
         "a.csv line 5: expected UTF-8 text, got the byte 0xe9; save the file as UTF-8",
-        'a.csv line 7: expected cells with closed quotes, got a row to line 7 (unexpected end of data); write " as ""',
+        'a.csv line 7: expected cells with closed quotes, got a quote that is never closed in line 7; write " as ""',
     ]
 
 
@@ -582,7 +585,7 @@ def test_an_empty_file(tmp_path, name, content):
         read_products(tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.xlsx", "a.jsonl.gz"])
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl.gz"])
 def test_a_file_that_is_not_what_its_name_says(tmp_path, name):
     (tmp_path / name).write_bytes(b"plainly something else")
     with pytest.raises(DataError, match=rf"{name}: expected a readable .* file, got: .*; make it again"):
@@ -606,8 +609,8 @@ def test_csv_headers_that_cannot_be_used(tmp_path):
         DataError, match=r"expected column names that differ, got \['title'\] more than once; rename one"
     ):
         read_products(path)
-    path.write_bytes(b"id,title,\xff\n1,a,\xc3\xa9\n")
-    with pytest.raises(DataError, match="expected UTF-8 text, got the byte 0xff; save the file as UTF-8"):
+    path.write_bytes("id,größer\n".encode()[:-1] + b"\xe9\n1,a\n")
+    with pytest.raises(DataError, match="expected UTF-8 text, got the byte 0xe9; save the file as UTF-8"):
         read_products(path)
     path.write_text('id,"title\n1,a\n', encoding="utf-8")
     with pytest.raises(DataError, match="expected a first line with column names, got a broken one"):

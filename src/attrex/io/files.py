@@ -1,31 +1,30 @@
-"""Data files of each kind as rows: JSONL, JSON, CSV, TSV, TXT, XLSX and Parquet, the text ones also with gzip."""
+"""Data files of each kind as rows: JSONL, JSON, CSV, TSV, TXT, XLSX and Parquet; text also packed with gzip."""
 
 from __future__ import annotations
 
 import io
-import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.io.delimited import TEXT_TABLES, TableForm, delimited_records
-from attrex.io.delimited import table_form as text_form
+from attrex.io.csv_cells import CsvFile
+from attrex.io.json_cells import OVER_LINES
 from attrex.io.packed import kind_of_file, open_binary
-from attrex.io.rows import RawRecord, kind_of, not_utf8, parse_json, record, short
-from attrex.io.workbooks import SheetForm, sheet_form, sheet_records
+from attrex.io.rows import HALF_CHARACTER, RawRecord, kind_of, not_utf8, parse_json, record, short
+from attrex.io.sheet_xml import SheetFile
+from attrex.shop.cells import Occupied
 
 BATCH = 256  #: rows of a table in memory at once; they may hold photos
 _BOM = b"\xef\xbb\xbf"
-_OVER_LINES = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*(?:"[^"\\\n]*"\s*:\s*[\[{]\s*)?\n)')
-"""How a list begins, and an object over several lines."""
 
 
 def file_rows(path: Path, *, repeated_names: bool = False) -> Iterator[RawRecord]:
     """The rows of a data file; where it is damaged, a marked one ends them.
 
-    ``repeated_names``: a table's columns may have one name; the second one is then read as ``name (2)``.
+    ``repeated_names``: columns of a table may have one name; the second one is then read as ``name (2)``.
     Raises :class:`DataError` for an unknown kind of file, and on the first row for one that cannot be read at all.
     """
     kind = kind_of_file(path)
@@ -34,7 +33,29 @@ def file_rows(path: Path, *, repeated_names: bool = False) -> Iterator[RawRecord
             f"{path}: expected a file ending in {', '.join(_FILE_ROWS)} (or .gz of the text ones), got {path.name!r}; "
             "rename it to what it is, or convert it"
         )
-    return _until_damage(_table_records(path, repeated_names) if kind in _TABLES else _FILE_ROWS[kind](path), path)
+    rows = _TABLE_ROWS[kind](path, repeated_names) if kind in _TABLE_ROWS else _FILE_ROWS[kind](path)
+    return _until_damage(rows, path)
+
+
+def table_columns(path: Path) -> tuple[str, ...] | None:
+    """The header of a table in a text or XLSX file; None for a file of another kind.
+
+    Raises :class:`DataError` and ``OSError`` for a file that cannot be read.
+    """
+    kind = kind_of_file(path)
+    if kind == ".xlsx":
+        return tuple(SheetFile(path).columns.values())
+    return CsvFile(path).layout.header if kind in _TABLE_ROWS else None
+
+
+def distinct_names(header: Iterable[str]) -> list[str]:
+    """The names of columns, each once: the second of a name is ``name (2)``; columns without a name have none."""
+    seen: Counter[str] = Counter()
+    names = []
+    for name in header:
+        seen[name] += 1
+        names.append(f"{name} ({seen[name]})" if name and seen[name] > 1 else name)
+    return names
 
 
 def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
@@ -51,20 +72,11 @@ def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
         yield RawRecord(f"{path.name} after row {last}", last + 1, error=error)
 
 
-def _table_records(path: Path, repeated_names: bool) -> Iterator[RawRecord]:
-    form = table_form(path)
-    if form is not None and form.repeated and not repeated_names:
-        raise DataError(
-            f"{path}: expected column names that differ, got {list(form.repeated)} more than once; rename one"
-        )
-    yield from sheet_records(path, form) if isinstance(form, SheetForm) else delimited_records(path, form)
-
-
 def _jsonl_records(path: Path) -> Iterator[RawRecord]:
     """JSON lines; in place of them one list of objects, or one object over several lines, is read, too."""
     with open_binary(path) as file:
         lines: Iterable[bytes] = file
-        if _OVER_LINES.match(file.peek(1)):
+        if OVER_LINES.match(file.peek(1)):
             content = file.read()
             try:
                 found = parse_json(content.removeprefix(_BOM).decode())
@@ -122,17 +134,52 @@ def load_json_list(path: Path, name: str) -> list[Any]:
     return items
 
 
-def table_form(path: Path) -> TableForm | SheetForm | None:
-    """How a text or XLSX table is written; None for a file of another kind.
+def _csv_records(path: Path, repeated_names: bool = False) -> Iterator[RawRecord]:
+    file = CsvFile(path)
+    encoding = file.layout.encoding
+    if bad := HALF_CHARACTER.search("".join(file.layout.header)):
+        raise DataError(f"{path}: {not_utf8(ord(bad[0]) & 0xFF)}")
+    header = _names(file.layout.header, path, repeated_names)
+    for row in file.rows():
+        where = f"{path.name} line {row.number}"
+        if row.error:
+            yield RawRecord(where, row.number, error=row.error)
+            continue
+        cells = row.texts
+        warnings: tuple[str, ...] = ()
+        if len(cells) < len(header):
+            lack = (
+                f"expected {len(header)} cells as in the header, got {len(cells)}; the missing ones are read as blank"
+            )
+            warnings = (f"{where}: {lack}",)
+        if row.literal and row.raw.count('"') % 2:
+            warnings += (f"{where}: expected cells with closed quotes, got one that is open; it is read as it stands",)
+        # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
+        if bad := HALF_CHARACTER.search("".join(cells)):
+            if encoding.name == "utf-8":
+                yield RawRecord(where, row.number, error=not_utf8(ord(bad[0]) & 0xFF))
+                continue
+            cells = [HALF_CHARACTER.sub("\ufffd", cell) for cell in cells]
+            warnings += (f"{where}: what {encoding.name} has no character for was replaced by U+FFFD",)
+        yield RawRecord(where, row.number, dict(zip(header, cells, strict=False)), warnings=warnings)
 
-    Raises :class:`DataError` for a header that cannot be read, ``OSError`` and the like for a file that cannot.
-    """
-    kind = kind_of_file(path)
-    return text_form(path) if kind in TEXT_TABLES else sheet_form(path) if kind == ".xlsx" else None
+
+def _sheet_records(path: Path, repeated_names: bool = False) -> Iterator[RawRecord]:
+    file = SheetFile(path)
+    names = _names(file.columns.values(), path, repeated_names)
+    for row in file.rows():
+        values = dict(zip(names, map(row.content, range(len(names))), strict=True))
+        yield record(f"{path.name} row {row.number}", row.number, values)
 
 
-def _check_names(columns: Iterable[str], path: Path) -> None:
-    columns = list(columns)
+def _names(header: Iterable[str], path: Path, repeated_names: bool) -> list[str]:
+    if repeated_names:
+        return distinct_names(header)
+    _check_names(list(header), path)
+    return list(header)
+
+
+def _check_names(columns: list[str], path: Path) -> None:
     twice = {name for name in columns if name and columns.count(name) > 1}
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
@@ -155,14 +202,14 @@ def arrow_rows(batches: Iterable[Any], name: str) -> Iterator[RawRecord]:
     number = 0
     for batch in batches:
         names, bad = batch.schema.names, set[int]()
-        columns = [_arrow_cells(column, bad) for column in batch.columns]
+        columns = [arrow_cells(column, bad) for column in batch.columns]
         for place, cells in enumerate(zip(*columns, strict=True)):
             number += 1
             where, values = f"{name} row {number}", dict(zip(names, cells, strict=True))
             yield _readable(where, number, values) if place in bad else RawRecord(where, number, values)
 
 
-def _arrow_cells(column: Any, bad: set[int]) -> list[Any]:
+def arrow_cells(column: Any, bad: set[int]) -> list[Any]:
     """The cells of a column; in place of one that cannot be read stands why, and ``bad`` gets its place."""
     import pyarrow as pa
 
@@ -187,15 +234,14 @@ def _readable(where: str, number: int, values: dict[str, Any]) -> RawRecord:
         if isinstance(exc, UnicodeDecodeError):
             return RawRecord(where, number, error=f"column {column!r}: {not_utf8(exc.object[exc.start], exc.start)}")
     warnings = [f"column {c!r}: expected a value that can be read, got: {exc}; left out" for c, exc in lost.items()]
-    return RawRecord(where, number, values | dict.fromkeys(lost), warnings=tuple(warnings))
+    return RawRecord(where, number, values | dict.fromkeys(lost, Occupied()), warnings=tuple(warnings))
 
 
-_TABLES = (*TEXT_TABLES, ".xlsx")
+_TABLE_ROWS = {".csv": _csv_records, ".tsv": _csv_records, ".txt": _csv_records, ".xlsx": _sheet_records}
 _FILE_ROWS = {
     ".jsonl": _jsonl_records,
     ".ndjson": _jsonl_records,
     ".json": _json_records,
-    **dict.fromkeys(TEXT_TABLES, delimited_records),
-    ".xlsx": sheet_records,
+    **_TABLE_ROWS,
     ".parquet": _parquet_records,
 }

@@ -125,6 +125,23 @@ class Cells:
         return merged
 
 
+class Occupied(str):
+    """The text of a cell that holds more than its text: a formula without a result, or what cannot be read.
+
+    It is read as its text, blank where that is empty, and nothing is ever written into its cell.
+    """
+
+    __slots__ = ()
+
+
+def is_empty(cell: Any) -> bool:
+    """Whether there is nothing in a cell at all: the only cells that are filled.
+
+    What says nothing (``N/A``, spaces, ``[null]``) is blank to a reader, but somebody wrote it.
+    """
+    return cell is None or (cell == "" and isinstance(cell, str) and not isinstance(cell, Occupied))
+
+
 def is_missing(value: Any) -> bool:
     """Whether a value is none, in any of the ways of JSON and pandas."""
     nan = isinstance(value, float) and math.isnan(value)

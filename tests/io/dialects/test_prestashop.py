@@ -11,7 +11,7 @@ from attrex.io.readers import read_products
 EXPORT = (
     "Product ID;Active (0/1);Name *;Categories (x,y,z...);Reference #;Summary;Description;Image URLs (x,y,z...);"
     "Feature (Name:Value:Position:Customized)\n"
-    "1;1;Shirt;Home/Clothes,Home/Sale;REF1;Cotton shirt;"<p>Slim &amp; <b>red</b>.</p>";a.jpg,b.jpg;"
+    '1;1;Shirt;Home/Clothes,Home/Sale;REF1;Cotton shirt;"<p>Slim &amp; <b>red</b>.</p>";a.jpg,b.jpg;'
     "Composition:Cotton:1:0,Fit:Slim:2\n"
     "2;1;Mug;Home/Kitchen;REF2;;White mug;;\n"
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from attrex.io.dialects.plain import PlainTable
 from attrex.io.dialects.prestashop import PrestaShopCsv
 from attrex.io.dialects.shopify import ShopifyCsv, ShopifyJson
 from attrex.io.dialects.woocommerce import WooCommerceCsv, WooCommerceJson
-from attrex.io.files import table_form
+from attrex.io.files import distinct_names, table_columns
 from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord
 from attrex.shop.shop import DEFAULT_SHOP, Shop
@@ -59,9 +60,10 @@ def open_dialect(path: Path, name: str | None = None) -> Dialect | None:
 def sample_of(path: Path) -> Sample:
     """How a file begins; one that cannot be read begins with nothing, and its reader says why."""
     try:
-        form = table_form(path)
-        if form is not None:
-            return Sample(path, form.header, form.repeated)
+        columns = table_columns(path)
+        if columns is not None:
+            repeated = tuple(name for name, times in Counter(columns).items() if name and times > 1)
+            return Sample(path, tuple(distinct_names(columns)), repeated)
         with open_binary(path) as file:
             text = file.read(_START).decode("utf-8-sig", errors="replace")
     except (DataError, OSError, EOFError, ValueError, zlib.error):

@@ -22,6 +22,7 @@ from attrex.errors import DataError
 from attrex.io.files import file_rows
 from attrex.io.html import without_markup
 from attrex.io.rows import RawRecord, record
+from attrex.shop.cells import is_empty
 
 Key = tuple[str | int, ...]
 """Where a value stands in a row: ``("Color",)``, a table's column; ``("attributes", 0, "options")``, keys of JSON."""
@@ -79,7 +80,7 @@ class Item:
         warnings = tuple(dict.fromkeys((*(w for r in self.rows for w in r.warnings), *self.warnings)))
         error = self.error or row.error
         if not error and not texts and not self.images:
-            error = "expected a product with a title, a description or a photo, got none of them; fill one in"
+            error = "expected text in a title or a description, or a photo, got none of them; fill one in"
         return RawRecord(row.where, row.number, values, error, warnings)
 
 
@@ -152,6 +153,11 @@ def cell(row: RawRecord, column: str) -> str:
     """A cell of a table as text; an empty one where there is none."""
     value = (row.values or {}).get(column)
     return "" if value is None else str(value)
+
+
+def is_filled(row: RawRecord, column: str) -> bool:
+    """Whether a cell of a table holds anything, be it a space or a marker that says nothing: it is never changed."""
+    return not is_empty((row.values or {}).get(column))
 
 
 def is_object(value: Any, *keys: str, any_of: bool = False) -> bool:

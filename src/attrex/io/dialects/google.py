@@ -14,6 +14,7 @@ from attrex.io.dialects.dialect import (
     Sample,
     cell,
     find_name,
+    is_filled,
     marked,
     name_key,
     split_photos,
@@ -90,11 +91,11 @@ class GoogleTsv(Dialect):
         if own := find_name(attribute, _ATTRIBUTES):
             text = google_text(own, values)
             columns = self.columns.get(own, [own])
-            if any(cell(row, c).strip() for c in columns):
+            if any(is_filled(row, c) for c in columns):
                 raise NoPlace(f"column {columns[0]!r} is filled")
             return [Edit(row.number, (columns[0],), text)]
         name = find_name(attribute, self.details)
-        free = [c for c in self.columns.get("product_detail", ()) if not cell(row, c).strip()]
+        free = [c for c in self.columns.get("product_detail", ()) if not is_filled(row, c)]
         if name is None or not free:
             why = "its cell of details is filled" if name else "Google has no such attribute, nor has this file"
             raise NoPlace(f"{attribute!r}: {why}")

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, cell, find_name, marked, name_key
+from attrex.io.dialects.dialect import (
+    Dialect,
+    Edit,
+    Item,
+    NoPlace,
+    Sample,
+    cell,
+    find_name,
+    is_filled,
+    marked,
+    name_key,
+)
 from attrex.io.rows import RawRecord
 
 MULTIPLE = "|"
@@ -167,7 +178,7 @@ class MagentoCsv(Dialect):
             raise NoPlace(f"{MULTIPLE!r} separates values")
         text = MULTIPLE.join(values)
         if column := find_name(attribute, self.columns):
-            if cell(row, column).strip():
+            if is_filled(row, column):
                 raise NoPlace(f"column {column!r} is filled")
             return [Edit(row.number, (column,), text)]
         code = find_name(attribute, self.codes)
@@ -175,7 +186,7 @@ class MagentoCsv(Dialect):
             raise NoPlace(f"no product of the file has an attribute {attribute!r}, and the shop may have none")
         if code in attribute_pairs(cell(row, "additional_attributes")):
             raise NoPlace(f"{code!r} is in additional_attributes")
-        if "additional_attributes" in self.sample.columns and not cell(row, "additional_attributes").strip():
+        if "additional_attributes" in self.sample.columns and not is_filled(row, "additional_attributes"):
             if re.search(r",[^,]*=", text):
                 raise NoPlace("a comma and an equals sign in a value would begin another attribute")
             return [Edit(row.number, ("additional_attributes",), f"{code}={text}")]

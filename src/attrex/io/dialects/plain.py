@@ -15,6 +15,7 @@ from attrex.io.dialects.dialect import (
     Sample,
     cell,
     find_name,
+    is_filled,
     marked,
     name_key,
     split_photos,
@@ -165,7 +166,7 @@ class PlainTable(Dialect):
         column = find_name(attribute, self.attributes)
         if column is None and find_name(attribute, self.sample.columns) is not None:
             raise NoPlace(f"column {find_name(attribute, self.sample.columns)!r} is not read as an attribute")
-        if column is not None and cell(row, column).strip():
+        if column is not None and is_filled(row, column):
             raise NoPlace(f"column {column!r} is filled")
         return [Edit(row.number, (column or attribute,), self.separator.join(values))]
 

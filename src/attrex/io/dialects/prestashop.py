@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, cell, find_name, marked, name_key
+from attrex.io.dialects.dialect import (
+    Dialect,
+    Edit,
+    Item,
+    NoPlace,
+    Sample,
+    cell,
+    find_name,
+    is_filled,
+    marked,
+    name_key,
+)
 from attrex.io.rows import RawRecord
 
 _FEATURES = re.compile(r"features?|[^()]*\(\s*\w+\s*:\s*\w+\s*:\s*position.*", re.IGNORECASE)
@@ -73,7 +84,7 @@ class PrestaShopCsv(Dialect):
         (row,) = item.rows
         if not self.features:
             raise NoPlace("the file has no column of features")
-        if cell(row, self.features).strip():
+        if is_filled(row, self.features):
             raise NoPlace(f"column {self.features!r} holds other features, and a filled cell is not changed")
         if len(values) > 1:
             raise NoPlace("a feature takes one value in every version")

@@ -15,6 +15,7 @@ from attrex.io.dialects.dialect import (
     Sample,
     cell,
     find_name,
+    is_filled,
     is_object,
     json_items,
     marked,
@@ -129,7 +130,7 @@ class ShopifyCsv(Dialect):
         row = item.rows[0]
         for column, match in self.metafields.items():
             if name_key(match[1]) == name_key(attribute) and match[2] == "product":
-                if any(cell(r, column).strip() for r in item.rows):
+                if any(is_filled(r, column) for r in item.rows):
                     raise NoPlace(f"column {column!r} is filled")
                 if match[3] != "shopify" and len(values) > 1:
                     raise NoPlace(f"column {column!r} may take one value, got {len(values)}")
@@ -138,7 +139,7 @@ class ShopifyCsv(Dialect):
             if name_key(column) in map(name_key, _GOOGLE) and name_key(column.rpartition("/")[2]) == name_key(
                 attribute
             ):
-                if cell(row, column).strip() or len(values) > 1:
+                if is_filled(row, column) or len(values) > 1:
                     raise NoPlace(f"column {column!r} is filled, or takes one value")
                 return [Edit(row.number, (column,), values[0])]
         if name_key(attribute) in self.option_names:

@@ -16,6 +16,7 @@ from attrex.io.dialects.dialect import (
     Sample,
     cell,
     find_name,
+    is_filled,
     is_object,
     marked,
     name_key,
@@ -133,7 +134,7 @@ class WooCommerceCsv(Dialect):
         text = ", ".join(value.replace(",", r"\,") for value in values)
         for slot in self.slots.values():
             if name_key(self._part(row, slot, "name")) == name_key(attribute) and "value(s)" in slot:
-                if self._part(row, slot, "value(s)"):
+                if is_filled(row, slot["value(s)"]):
                     raise NoPlace(f"column {slot['value(s)']!r} is filled")
                 return [Edit(row.number, (slot["value(s)"],), text)]
         free = [s for s in self.slots.values() if {"name", "value(s)"} <= s.keys() and not self._holds(row, s)]
@@ -145,7 +146,7 @@ class WooCommerceCsv(Dialect):
         return [Edit(row.number, (slot[part],), value) for part, value in said.items() if part in slot and value]
 
     def _holds(self, row: RawRecord, slot: Slot) -> bool:
-        return any(self._part(row, slot, part) for part in slot)
+        return any(is_filled(row, column) for column in slot.values())
 
     def _part(self, row: RawRecord, slot: Slot, part: str) -> str:
         return cell(row, slot[part]).strip() if part in slot else ""

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from attrex.io.delimited import table_form
+from attrex.io.csv_cells import CsvFile
 from attrex.io.files import file_rows
 
 
@@ -42,13 +42,12 @@ def test_one_wrong_byte_among_utf_8_marks_its_row_only(tmp_path):
 )
 def test_the_delimiter_is_the_one_that_the_rows_fit(tmp_path, content, delimiter):
     (tmp_path / "a.csv").write_text(content, encoding="utf-8")
-    assert table_form(tmp_path / "a.csv").delimiter == delimiter
+    assert CsvFile(tmp_path / "a.csv").layout.delimiter == delimiter
 
 
 def test_the_header_is_found_below_a_title(tmp_path):
     (tmp_path / "a.csv").write_text("Products of 2026,,,\n,,,\nid,title,text,Color\n1,Cap,Blue,\n", encoding="utf-8")
-    form = table_form(tmp_path / "a.csv")
-    assert (form.above, form.passed) == (2, "Products of 2026")
+    assert CsvFile(tmp_path / "a.csv").layout.above == 2
     (row,) = file_rows(tmp_path / "a.csv")
     assert (row.number, row.values) == (4, {"id": "1", "title": "Cap", "text": "Blue", "Color": ""})
 
@@ -56,15 +55,27 @@ def test_the_header_is_found_below_a_title(tmp_path):
 def test_short_rows_are_read_and_told_and_long_ones_marked_unless_what_is_over_is_blank(tmp_path):
     (tmp_path / "a.csv").write_text("id,title,Color\n1,Cap\n2,Hat,Red,\n3,Mug,White,Round\n", encoding="utf-8")
     short, padded, long = file_rows(tmp_path / "a.csv")
-    assert short.values == {"id": "1", "title": "Cap", "Color": ""}
-    assert short.warnings == ("a.csv line 2: expected 3 cells as in the header, got 2; the others are read as blank",)
+    assert short.values == {"id": "1", "title": "Cap"}
+    assert short.warnings == (
+        "a.csv line 2: expected 3 cells as in the header, got 2; the missing ones are read as blank",
+    )
     assert (padded.values, padded.warnings) == ({"id": "2", "title": "Hat", "Color": "Red"}, ())
     assert long.error.startswith("expected 3 cells as in the header, got 4; quote cells")
 
 
 def test_a_quote_that_is_never_closed_damages_its_own_row_only(tmp_path):
-    (tmp_path / "a.tsv").write_text('id\ttitle\n1\t"White mug\n2\tRed mug\n3\t"Blue\ncap"\n', encoding="utf-8")
-    damaged, red, blue = file_rows(tmp_path / "a.tsv")
-    assert damaged.error.startswith("expected cells with closed quotes, got a row to line 2")
+    (tmp_path / "a.csv").write_text('id,title\n1,"White mug\n2,Red mug\n3,"Blue\ncap"\n', encoding="utf-8")
+    damaged, red, blue = file_rows(tmp_path / "a.csv")
+    assert damaged.error.startswith("expected cells with closed quotes, got ")
     assert (red.values["title"], blue.values["title"]) == ("Red mug", "Blue\ncap")
     assert [r.number for r in (damaged, red, blue)] == [2, 3, 4]
+
+
+def test_between_tabs_a_quote_that_encloses_no_cell_is_a_character(tmp_path):
+    (tmp_path / "a.tsv").write_text('id\ttitle\n1\t"White mug\n2\t"Light, soft",Warm\n3\t"Hat"\n', encoding="utf-8")
+    first, second, third = file_rows(tmp_path / "a.tsv")
+    assert [r.values["title"] for r in (first, second, third)] == ['"White mug', '"Light, soft",Warm', "Hat"]
+    assert first.warnings == (
+        "a.tsv line 2: expected cells with closed quotes, got one that is open; it is read as it stands",
+    )
+    assert second.warnings == ()
