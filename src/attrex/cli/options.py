@@ -60,6 +60,13 @@ class SourceOptions:
         None
     )
     limit: Annotated[int | None, typer.Option(help="Only the first so many products.", min=1)] = None
+    dialect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Platform whose export the file is (docs/shops.md), or none; default: the one its header shows.",
+        ),
+    ] = None
 
     def shop_of(self, model: str | None = None) -> Shop:
         """The shop that is asked for; else the model's, if there is one; else one with nothing but defaults."""
@@ -71,10 +78,23 @@ class SourceOptions:
         return replace(shop, columns=replace(shop.columns, texts=texts))
 
     def products(self, data: str, shop: Shop, *, split: str | None = None) -> Products:
-        """Products of a source, marked rows among them; ``split``: in place of the option."""
-        from attrex.io.readers import Products
+        """Products of a source, marked rows among them; ``split``: in place of the option.
 
-        return Products(data, shop=shop, images=self.images, split=split or self.split, limit=self.limit)
+        Of a platform's export a person is told how it is read.
+        """
+        from attrex.cli.console import note
+        from attrex.io.readers import Products, export_of
+
+        if (export := export_of(data, shop, self.dialect)) is not None:
+            note(export.told())
+        return Products(
+            data,
+            shop=shop,
+            images=self.images,
+            split=split or self.split,
+            limit=self.limit,
+            dialect=self.dialect,
+        )
 
     def whole(self) -> SourceOptions:
         """The same for another file, of which all is read."""
@@ -86,6 +106,7 @@ class SourceOptions:
             "--images": str(self.images.resolve()) if self.images else None,
             "--texts": self.texts,
             "--shop": str(self.shop) if self.shop else None,
+            "--dialect": self.dialect,
         }
 
 

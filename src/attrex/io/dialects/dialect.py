@@ -104,6 +104,8 @@ class Dialect(ABC):
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
+        self.joints: dict[str, str] = {}
+        """Column whose cells hold several attributes -> what stands between them (:mod:`placing`)."""
 
     @classmethod
     @abstractmethod

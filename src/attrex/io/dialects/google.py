@@ -67,6 +67,7 @@ class GoogleTsv(Dialect):
             self.columns.setdefault(_plain(column), []).append(column)
             match = _NAME.fullmatch(column.strip())
             self.order[column] = match[2].split(":") if match and match[2] and ":" in match[2] else _DETAIL
+        self.joints = dict.fromkeys(self.columns.get("product_detail", ()), ",")
         self.details: dict[str, str] = {}  #: name of a detail -> its section, as the file spells them
 
     def items(self) -> Iterator[Item]:

@@ -106,6 +106,7 @@ class MagentoCsv(Dialect):
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
         self.columns = [c for c in sample.columns if c and not _is_own(c)]
+        self.joints = {"additional_attributes": ","}
         self.codes: dict[str, None] = {}  #: codes that some product has in `additional_attributes`
 
     def items(self) -> Iterator[Item]:

@@ -58,6 +58,7 @@ class PrestaShopCsv(Dialect):
         own = {name_key(c): c for c in sample.columns}
         self.columns = {part: next((own[n] for n in names if n in own), "") for part, names in _COLUMNS.items()}
         self.features = next((c for c in sample.columns if _FEATURES.fullmatch(c.strip())), "")
+        self.joints = {self.features: ","}
         self.names: dict[str, None] = {}  #: of features, as the file spells them
 
     def items(self) -> Iterator[Item]:

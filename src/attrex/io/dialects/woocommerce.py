@@ -138,7 +138,8 @@ class WooCommerceCsv(Dialect):
                     raise NoPlace(f"column {slot['value(s)']!r} is filled")
                 return [Edit(row.number, (slot["value(s)"],), text)]
         free = [s for s in self.slots.values() if {"name", "value(s)"} <= s.keys() and not self._holds(row, s)]
-        number = max(self.slots, default=0) + 1
+        written = [int(m[1]) for c in row.values or () if (m := _ATTRIBUTE.fullmatch(c.strip()))]
+        number = max(written, default=0) + 1
         slot = free[0] if free else {p: f"Attribute {number} {p}" for p in ("name", "value(s)", "visible", "global")}
         seen = self.settings.get(name_key(attribute))
         name, visible, is_global = seen.most_common(1)[0][0] if seen else (attribute, "1", "0")
