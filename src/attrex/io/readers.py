@@ -55,10 +55,14 @@ def read_products(
         shop = Shop.load(shop)
     products = _layout_products(source, shop, images, split, counts)
     if products is None:
-        rows, name, base = _open_source(source, split)
         export = _export(source, shop, dialect)
-        if export is not None:
-            rows, shop = dialect_records(export), replace(shop, columns=shop.columns.of_labelled_rows())
+        if export is None:
+            rows, name, base = _open_source(source, split)
+        else:
+            path = export.sample.path
+            _refuse_split(path, split)
+            rows, name, base = dialect_records(export), path.name, path.parent
+            shop = replace(shop, columns=shop.columns.of_labelled_rows())
         products = row_products(rows, name, shop, Path(images) if images is not None else base, counts)
     return islice(_warn_of_duplicates(products), limit)
 
@@ -159,12 +163,16 @@ def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord]
     if path.is_dir():
         return _dataset_rows(_load_saved(path, split), path.name), path.name, path
     rows = file_rows(path)
+    _refuse_split(path, split)
+    return rows, path.name, path.parent
+
+
+def _refuse_split(path: Path, split: str | None) -> None:
     if split is not None:
         raise DataError(
             f"{path}: expected no split for a single file, got split={split!r}; "
             "name the file of that split, or read the directory"
         )
-    return rows, path.name, path.parent
 
 
 def _dataset_rows(dataset: Any, name: str) -> Iterator[RawRecord]:

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attrex.errors import ConfigError, DataError, did_you_mean
+from attrex.io.dialects.akeneo import Akeneo
+from attrex.io.dialects.amazon_berkeley import AmazonBerkeley
+from attrex.io.dialects.bmecat import BMEcat
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, first_object
+from attrex.io.dialects.icecat import IcecatJson, IcecatXml
+from attrex.io.dialects.json_ld import JsonLd
+from attrex.io.dialects.open_food_facts import OpenFoodFacts
 from attrex.io.dialects.woocommerce import WooCommerceCsv
 from attrex.io.files import table_form
 from attrex.io.packed import open_binary
@@ -15,7 +21,16 @@ from attrex.io.rows import RawRecord
 
 __all__ = ["DIALECTS", "Dialect", "Edit", "Item", "NoPlace", "Sample", "dialect_records", "open_dialect"]
 
-DIALECTS: tuple[type[Dialect], ...] = (WooCommerceCsv,)
+DIALECTS: tuple[type[Dialect], ...] = (
+    WooCommerceCsv,
+    Akeneo,
+    OpenFoodFacts,
+    AmazonBerkeley,
+    IcecatXml,
+    IcecatJson,
+    BMEcat,
+    JsonLd,
+)
 """All dialects; the first one that recognises a file reads it."""
 NONE = "none"
 """In place of a dialect's name: read by the shop's columns alone."""
