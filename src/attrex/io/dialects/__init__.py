@@ -9,9 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from attrex.errors import ConfigError, DataError, did_you_mean
+from attrex.io.dialects.akeneo import Akeneo
+from attrex.io.dialects.amazon_berkeley import AmazonBerkeley
+from attrex.io.dialects.bmecat import BMEcat
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, first_object, name_key
 from attrex.io.dialects.google import GoogleTsv
+from attrex.io.dialects.icecat import IcecatJson, IcecatXml
+from attrex.io.dialects.json_ld import JsonLd
 from attrex.io.dialects.magento import MagentoCsv
+from attrex.io.dialects.open_food_facts import OpenFoodFacts
 from attrex.io.dialects.plain import PlainTable
 from attrex.io.dialects.prestashop import PrestaShopCsv
 from attrex.io.dialects.shopify import ShopifyCsv, ShopifyJson
@@ -31,6 +37,13 @@ DIALECTS: tuple[type[Dialect], ...] = (
     MagentoCsv,
     PrestaShopCsv,
     GoogleTsv,
+    Akeneo,
+    OpenFoodFacts,
+    AmazonBerkeley,
+    IcecatXml,
+    IcecatJson,
+    BMEcat,
+    JsonLd,
     PlainTable,
 )
 """All dialects; the first one that recognises a file reads it."""

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from attrex.io.dialects.akeneo_units import amount_in, measure
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, cell, find_name, marked
-from attrex.io.dialects.languages import in_language, texts_in_languages
+from attrex.io.dialects.languages import in_language, main_tag, texts_in_languages
 from attrex.io.rows import RawRecord
 
 _LOCALE = re.compile(r"[a-z]{2,3}(?:_[A-Z][a-z]{3})?_(?:[A-Z]{2}|\d{3})")  # en_US, zh_Hans_CN
@@ -129,7 +129,7 @@ class Akeneo(Dialect):
         filled: Counter[str] = Counter({c.locale: 0 for c in self.columns if c.locale})
         for survey in self.surveys.values():
             filled.update(survey.locales)
-        return max(filled, key=lambda name: filled[name], default="")
+        return main_tag(filled)
 
     @cached_property
     def texts(self) -> dict[str, list[Column]]:

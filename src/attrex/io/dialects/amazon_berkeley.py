@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, find_name, marked
-from attrex.io.dialects.languages import by_language, in_language, texts_in_languages
-from attrex.io.files import open_binary
+from attrex.io.dialects.languages import by_language, in_language, main_tag, texts_in_languages
+from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord
 
 _TEXTS = {"title": "item_name", "bullets": "bullet_point", "description": "product_description"}
@@ -51,8 +51,8 @@ class AmazonBerkeley(Dialect):
         """The language tag that most titles are written in: what is read where there are several."""
         tags: Counter[str] = Counter()
         for row in self.records():
-            tags.update(dict.fromkeys(tag for tag, _ in _said((row.values or {}).get("item_name"))))
-        return max(tags, key=lambda tag: tags[tag], default="")
+            tags.update(by_language(_said((row.values or {}).get("item_name"))).keys())
+        return main_tag(tags)
 
     @cached_property
     def repeated(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace, Sample, find_name, marked, name_key
-from attrex.io.dialects.languages import by_language, in_language, texts_in_languages
+from attrex.io.dialects.languages import by_language, in_language, main_tag, texts_in_languages
 from attrex.io.dialects.units import with_unit
 from attrex.io.rows import RawRecord
 
@@ -91,8 +91,7 @@ class JsonLd(Dialect):
     @property
     def language(self) -> str:
         """The language that most names are in, where they say it."""
-        languages = self.survey.languages
-        return max(languages, key=lambda tag: languages[tag], default="")
+        return main_tag(self.survey.languages)
 
     @cached_property
     def named(self) -> dict[str, Mapping[str, Any]]:

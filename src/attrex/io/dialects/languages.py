@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -19,6 +20,18 @@ def language(tag: str) -> str:
     """The language of a tag: ``en_US``, ``en-GB``, ``EN`` and ``eng`` are one."""
     primary = tag.replace("_", "-").split("-")[0].casefold()
     return _ONE_NAME.get(primary, primary)
+
+
+def main_tag(counts: Mapping[str, int]) -> str:
+    """The tag that is read: the most frequent one of the most frequent language, of equals the first.
+
+    ``counts``: tag -> how often something is said in it. Empty where there is none.
+    """
+    languages: Counter[str] = Counter()
+    for tag, times in counts.items():
+        languages[language(tag)] += times
+    most = max(languages, key=lambda name: languages[name], default="")
+    return max((t for t in counts if language(t) == most), key=lambda tag: counts[tag], default="")
 
 
 def in_language(said: Mapping[str, Said], main: str) -> str | None:

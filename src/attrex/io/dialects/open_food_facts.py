@@ -8,7 +8,7 @@ from typing import Any
 
 from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace, Sample, find_name, marked
 from attrex.io.dialects.languages import texts_in_languages
-from attrex.io.files import open_binary
+from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord, not_utf8
 
 _TEXTS = {
