@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, find_name, marked
+from attrex.io.dialects.json_records import list_of, refuse_filled, text_of
 from attrex.io.dialects.languages import by_language, in_language, main_tag, texts_in_languages
 from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord
@@ -76,13 +77,13 @@ class AmazonBerkeley(Dialect):
             yield marked(row) if row.error else self._item(row, row.values or {})
 
     def _item(self, row: RawRecord, values: Mapping[str, Any]) -> Item:
-        own = _text(values.get("item_id"))
-        shop = _text(values.get("domain_name"))
+        own = text_of(values.get("item_id"))
+        shop = text_of(values.get("domain_name"))
         texts = texts_in_languages(
             ((name, _joined(values.get(key))) for name, key in _TEXTS.items()),
             self.language,
         )
-        ids = [_text(values.get("main_image_id")), *map(_text, _list(values.get("other_image_id")))]
+        ids = [text_of(values.get("main_image_id")), *map(text_of, list_of(values.get("other_image_id")))]
         return Item(
             (row,),
             id=(f"{own}@{shop}" if own in self.repeated and shop else own) or None,
@@ -90,7 +91,8 @@ class AmazonBerkeley(Dialect):
             html=frozenset(texts),
             attributes=self._attributes(values),
             images=[self.image_paths.get(i, f"{i}.jpg") for i in dict.fromkeys(ids) if i],
-            category=next((v for _, v in _said(values.get("product_type"))), None) or _text(values.get("product_type")),
+            category=next((v for _, v in _said(values.get("product_type"))), None)
+            or text_of(values.get("product_type")),
             group=own or None,
         )
 
@@ -100,7 +102,7 @@ class AmazonBerkeley(Dialect):
             if key not in _NO_ATTRIBUTES and (said := by_language(_said(value))):
                 tag = in_language(said, self.language)
                 found[key] = list(dict.fromkeys(said[tag or ""]))
-        weights = [_measure(weight) for weight in _list(values.get("item_weight"))]
+        weights = [_measure(weight) for weight in list_of(values.get("item_weight"))]
         found |= {"item_weight": weights[:1]} if any(weights) else {}
         for side, value in _mapping(values.get("item_dimensions")).items():
             found |= {f"item_{side}": [size]} if (size := _measure(value)) else {}
@@ -113,10 +115,15 @@ class AmazonBerkeley(Dialect):
         key = find_name(attribute, listing) or attribute
         if key in _NO_ATTRIBUTES or (key.startswith("item_") and key != "item_shape"):
             raise NoPlace(f"{key!r} is a measure or no attribute of a listing; enter it by hand")
-        if _said(listing.get(key)):
-            raise NoPlace(f"{key!r} is filled")
         tags = {tag: tag for tag, _ in _said(listing.get("item_name"))}
         tag = in_language(tags, self.language) or self.language
+        own = list_of(listing.get(key))
+        if len(own) == len(values) == 1 and _is_said(own[0]) and text_of(own[0].get("language_tag")) in (tag, ""):
+            refuse_filled(item, key, [own[0]["value"]])
+            return [
+                Edit(row.number, (key, 0, "value") if isinstance(listing[key], list) else (key, "value"), values[0])
+            ]
+        refuse_filled(item, key, own)
         said = [{"language_tag": tag, "value": value} if tag else {"value": value} for value in values]
         return [Edit(row.number, (key,), said)]
 
@@ -127,8 +134,8 @@ def _is_said(value: Any) -> bool:
 
 def _said(value: Any) -> list[tuple[str, str]]:
     """(language tag, text) of the entries that hold something."""
-    entries = (v for v in _list(value) if _is_said(v) and "unit" not in v)
-    return [(_text(v.get("language_tag")), text) for v in entries if (text := _text(v["value"]))]
+    entries = (v for v in list_of(value) if _is_said(v) and "unit" not in v)
+    return [(text_of(v.get("language_tag")), text) for v in entries if (text := text_of(v["value"]))]
 
 
 def _joined(value: Any) -> dict[str, str]:
@@ -137,19 +144,11 @@ def _joined(value: Any) -> dict[str, str]:
 
 def _measure(value: Any) -> str:
     found = _mapping(value)
-    number, unit = found.get("value"), _text(found.get("unit"))
+    number, unit = found.get("value"), text_of(found.get("unit"))
     if isinstance(number, bool) or not isinstance(number, int | float | str):
         return ""
     return f"{number:g} {unit}".strip() if not isinstance(number, str) else f"{number} {unit}".strip()
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, bool | list | Mapping) else str(value).strip()

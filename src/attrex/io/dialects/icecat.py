@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrex.io.dialects.dialect import Dialect, Item, Sample, marked
+from attrex.io.dialects.json_records import list_of, part_of, text_of
 from attrex.io.dialects.xml_records import element_rows
 from attrex.io.rows import RawRecord
 from attrex.io.xml_stream import Element
@@ -138,27 +139,27 @@ def _json_item(row: RawRecord, data: Mapping[str, Any]) -> Item:
     attributes: dict[str, list[str]] = {}
     for group in _objects(data.get("FeaturesGroups")):
         for feature in _objects(group.get("Features")):
-            name = _said(_part(feature.get("Feature"), "Name"))
+            name = _said(part_of(feature.get("Feature"), "Name"))
             values = _json_values(feature)
             if name and values:
                 found = attributes.setdefault(name, [])
                 found += [v for v in values if v not in found]
     if brand := _said(general.get("Brand")):
         attributes.setdefault("Brand", [brand])
-    pictures = [_said(_part(data.get("Image"), "HighPic"))]
+    pictures = [_said(part_of(data.get("Image"), "HighPic"))]
     pictures += [_said(picture.get("Pic")) for picture in _objects(data.get("Gallery"))]
     described = general.get("Description")
-    bullets = _part(general.get("BulletPoints"), "Values")
+    bullets = part_of(general.get("BulletPoints"), "Values")
     return _item(
         row,
         _said(general.get("IcecatId")) or _said(general.get("BrandPartCode")),
-        _said(general.get("Title")) or _said(_part(general.get("TitleInfo"), "GeneratedLocalTitle")),
-        _said(_part(described, "MiddleDesc")),
-        _said(_part(described, "LongDesc")),
+        _said(general.get("Title")) or _said(part_of(general.get("TitleInfo"), "GeneratedLocalTitle")),
+        _said(part_of(described, "MiddleDesc")),
+        _said(part_of(described, "LongDesc")),
         [_said(bullet) for bullet in bullets] if isinstance(bullets, list) else [],
         attributes,
         pictures,
-        _said(_part(general.get("Category"), "Name")),
+        _said(part_of(general.get("Category"), "Name")),
     )
 
 
@@ -168,9 +169,9 @@ def _json_values(feature: Mapping[str, Any]) -> list[str]:
         several = feature.get("Type") == "multi_dropdown"
         return [part.strip() for part in presented.split(",") if part.strip()] if several else [presented]
     local = feature.get("LocalValue")
-    signs = _part(_part(local, "Measure") or _part(feature.get("Feature"), "Measure"), "Signs")
+    signs = part_of(part_of(local, "Measure") or part_of(feature.get("Feature"), "Measure"), "Signs")
     value = _said(local) or _said(feature.get("Value")) or _said(feature.get("RawValue"))
-    return [f"{value} {_said(_part(signs, '_'))}".strip()] if value else []
+    return [f"{value} {_said(part_of(signs, '_'))}".strip()] if value else []
 
 
 def _item(
@@ -195,14 +196,9 @@ def _item(
 
 
 def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (v for v in (value if isinstance(value, list) else [value]) if isinstance(v, Mapping))
-
-
-def _part(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, Mapping) else None
+    return (v for v in list_of(value) if isinstance(v, Mapping))
 
 
 def _said(value: Any) -> str:
     """A text, or the one in ``{"Value": ..., "Language": ...}``."""
-    value = _part(value, "Value") if isinstance(value, Mapping) else value
-    return "" if value is None or isinstance(value, bool | list | Mapping) else str(value).strip()
+    return text_of(part_of(value, "Value") if isinstance(value, Mapping) else value)

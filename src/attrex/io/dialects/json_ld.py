@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace, Sample, find_name, marked, name_key
+from attrex.io.dialects.json_records import Node, holds_nothing, list_of, refuse_filled, text_of
 from attrex.io.dialects.languages import by_language, in_language, main_tag, texts_in_languages
 from attrex.io.dialects.units import with_unit
 from attrex.io.rows import RawRecord
@@ -32,14 +33,6 @@ _OTHER_PRODUCTS = {
 }
 _IDS = ("sku", "productID", "gtin", "gtin13", "gtin14", "gtin12", "gtin8", "mpn", "productGroupID", "@id", "url")
 _DEPTH, _WORDS_DEPTH = 40, 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Node(Item):
-    """A product and the object that it stands in."""
-
-    path: Key = ()
-    node: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -125,7 +118,7 @@ class JsonLd(Dialect):
         for node in nodes:
             for variant in _variants(node):
                 groups[_own_id(variant) or id(variant)] = node
-            for group in map(self._whole, _list(_get(node, "isVariantOf"))):
+            for group in map(self._whole, list_of(_get(node, "isVariantOf"))):
                 if isinstance(group, Mapping):
                     groups[id(node)] = group
         return groups
@@ -150,10 +143,10 @@ class JsonLd(Dialect):
         attributes |= {k: v for k, v in varied.items() if find_name(k, attributes) is None}
         images: list[str] = []
         for source in sources:
-            images = images or [a for image in _list(_get(source, "image")) if (a := self._address(image))]
+            images = images or [a for image in list_of(_get(source, "image")) if (a := self._address(image))]
         category = next((c for s in sources for c in self._words(_get(s, "category"))), None)
         head = group if group is not None else node if _get(node, "hasVariant") else None
-        return _Node(
+        return Node(
             (row,),
             id=_first_id(node),
             texts=texts,
@@ -161,7 +154,7 @@ class JsonLd(Dialect):
             attributes=attributes,
             images=list(dict.fromkeys(images)),
             category=category,
-            group=(_text(_get(head, "productGroupID")) or _first_id(head)) if head is not None else None,
+            group=(text_of(_get(head, "productGroupID")) or _first_id(head)) if head is not None else None,
             path=path,
             node=node,
         )
@@ -180,9 +173,9 @@ class JsonLd(Dialect):
 
     def _measures(self, entry: Mapping[str, Any], depth: int = 0) -> list[str]:
         """A PropertyValue's or a QuantitativeValue's values, with their unit."""
-        unit = _text(_get(entry, "unitText")) or _text(_get(entry, "unitCode"))
+        unit = text_of(_get(entry, "unitText")) or text_of(_get(entry, "unitCode"))
         values = self._words(_get(entry, "value"), depth)
-        low, high = _text(_get(entry, "minValue")), _text(_get(entry, "maxValue"))
+        low, high = text_of(_get(entry, "minValue")), text_of(_get(entry, "maxValue"))
         if not values and (low or high):
             values = [f"{low}-{high}" if low and high else low or high]
         return [with_unit(value, unit) for value in values]
@@ -192,11 +185,11 @@ class JsonLd(Dialect):
         tagged: list[tuple[str, str]] = []
         if depth > _WORDS_DEPTH:  # objects may point to each other in a circle
             return []
-        for part in map(self._whole, _list(value)):
+        for part in map(self._whole, list_of(value)):
             if not isinstance(part, Mapping):
-                tagged.append(("", _text(part)))
+                tagged.append(("", text_of(part)))
             elif "@value" in part:
-                tagged.append((_text(part.get("@language")), _text(part["@value"])))
+                tagged.append((text_of(part.get("@language")), text_of(part["@value"])))
             elif _get(part, "value") is not None or _get(part, "minValue") is not None:
                 tagged += [("", text) for text in self._measures(part, depth + 1)]
             else:
@@ -209,37 +202,38 @@ class JsonLd(Dialect):
     def _address(self, value: Any) -> str:
         value = self._whole(value)
         if not isinstance(value, Mapping):
-            return _text(value)
-        return _text(_get(value, "contentUrl")) or _text(_get(value, "url")) or _text(value.get("@id"))
+            return text_of(value)
+        return text_of(_get(value, "contentUrl")) or text_of(_get(value, "url")) or text_of(value.get("@id"))
 
     def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
         """A PropertyValue whose value is blank, else the property of this name, else a new PropertyValue.
 
         Where the file has the name under additionalProperty it goes there.
         """
-        if not isinstance(item, _Node) or item.node is None:
+        if not isinstance(item, Node):
             raise NoPlace("not an item of this file")
         number, node, path = item.rows[0].number, item.node, item.path
         written: Any = values[0] if len(values) == 1 else list(values)
         for keys, name, entry in _property_values(node):
             if name_key(name) == name_key(attribute):
-                if self._measures(entry) or _text(_get(entry, "unitText")) or _text(_get(entry, "unitCode")):
-                    raise NoPlace(f"the property {name!r} is filled, or has a unit and no value; enter it by hand")
+                refuse_filled(item, name, (_get(entry, key) for key in ("value", "minValue", "maxValue")))
+                if not (holds_nothing(_get(entry, "unitText")) and holds_nothing(_get(entry, "unitCode"))):
+                    raise NoPlace(f"the property {name!r} has a unit and no value; enter it by hand")
                 return [Edit(number, (*path, *keys, _key(entry, "value")), written)]
         if name_key(attribute) not in self.survey.property_names:
             if (key := find_name(attribute, _WRITTEN)) is not None:
-                if self._words(_get(node, key)):
-                    raise NoPlace(f"{key!r} is filled")
+                refuse_filled(item, key, [_get(node, key)])
                 brands: list[Any] = [{"@type": "Brand", "name": value} for value in values]
                 brand = brands[0] if len(brands) == 1 else brands
                 return [Edit(number, (*path, _key(node, key)), brand if key == "brand" else written)]
             if find_name(attribute, _PROPERTIES) is not None:
                 raise NoPlace(f"{attribute!r} is an object of its own in schema.org; enter it by hand")
+        refuse_filled(item, attribute)
         entry = {"@type": "PropertyValue", "name": attribute, "value": written}
         key, own = _key(node, "additionalProperty"), _get(node, "additionalProperty")
         if isinstance(own, list) and own:
             return [Edit(number, (*path, key, len(own)), entry)]
-        if own:
+        if not holds_nothing(own):
             raise NoPlace("additionalProperty holds one object and no list; make a list of it")
         return [Edit(number, (*path, key), [entry])]
 
@@ -270,7 +264,7 @@ def _objects(value: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
 
 
 def _variants(group: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    return (v for v in _list(_get(group, "hasVariant")) if isinstance(v, Mapping))
+    return (v for v in list_of(_get(group, "hasVariant")) if isinstance(v, Mapping))
 
 
 def _own_id(node: Mapping[str, Any]) -> str:
@@ -288,7 +282,7 @@ def _is_product(node: Mapping[str, Any]) -> bool:
 
 
 def _types(node: Mapping[str, Any]) -> set[str]:
-    return {_local(kind) for kind in _list(node.get("@type")) if isinstance(kind, str)}
+    return {_local(kind) for kind in list_of(node.get("@type")) if isinstance(kind, str)}
 
 
 def _local(name: str) -> str:
@@ -308,10 +302,10 @@ def _get(node: Mapping[str, Any], name: str) -> Any:
 def _property_values(node: Mapping[str, Any]) -> Iterator[tuple[Key, str, Mapping[str, Any]]]:
     """(where in the object, name, object) of its additional properties."""
     key, own = _key(node, "additionalProperty"), _get(node, "additionalProperty")
-    for n, entry in enumerate(_list(own)):
+    for n, entry in enumerate(list_of(own)):
         if isinstance(entry, Mapping):
             names = [text for _, text in _tagged(_get(entry, "name"))]
-            name = names[0] if names else _local(_text(_get(entry, "propertyID")))
+            name = names[0] if names else _local(text_of(_get(entry, "propertyID")))
             if name:
                 yield ((key, n) if isinstance(own, list) else (key,)), name, entry
 
@@ -323,19 +317,11 @@ def _in_tags(value: Any) -> dict[str, str]:
 
 def _tagged(value: Any) -> list[tuple[str, str]]:
     parts = [
-        (_text(p.get("@language")), _text(p.get("@value"))) if isinstance(p, Mapping) else ("", _text(p))
-        for p in _list(value)
+        (text_of(p.get("@language")), text_of(p.get("@value"))) if isinstance(p, Mapping) else ("", text_of(p))
+        for p in list_of(value)
     ]
     return [(tag, text) for tag, text in parts if text]
 
 
 def _first_id(node: Mapping[str, Any]) -> str | None:
-    return next((text for key in _IDS if (text := _text(_get(node, key)))), None)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, list | Mapping) else str(value).strip()
+    return next((text for key in _IDS if (text := text_of(_get(node, key)))), None)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace, Sample, find_name, marked
+from attrex.io.dialects.json_records import Node, refuse_filled, text_of
 from attrex.io.dialects.languages import texts_in_languages
 from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord, not_utf8
@@ -64,24 +65,24 @@ class OpenFoodFacts(Dialect):
                 continue
             found = list(_products(row.values))
             for path, product in found:
-                yield _item(row, path, product, many=len(found) > 1)
+                yield _item(row, path, product)
             if not found:
                 yield Item((row,), error="expected a product, got an answer without one; look at its status")
 
     def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
         """The field that people write; its tags are the server's."""
-        row = item.rows[0]
-        path, product = next((p, v) for p, v in _products(row.values) if _text(v.get("code")) == item.id)
+        if not isinstance(item, Node):
+            raise NoPlace("not an item of this file")
+        number, product = item.rows[0].number, item.node
         key = find_name(attribute, (*_TAGGED, *_PLAIN))
         if key is None:
             raise NoPlace(f"Open Food Facts has no field {attribute!r} of this kind; enter it by hand")
-        if _values(product, key) or _text(product.get(key)):
-            raise NoPlace(f"{key!r} is filled")
+        refuse_filled(item, key, [product.get(key), product.get(f"{key}_tags")])
         if key in _PLAIN and len(values) > 1:
             raise NoPlace(f"{key!r} holds one text, got {len(values)} values")
         if any("," in value for value in values) and key in _TAGGED:
             raise NoPlace(f"{key!r} has its values apart by commas, got one with a comma inside")
-        return [Edit(row.number, (*path, key), ", ".join(values))]
+        return [Edit(number, (*item.path, key), ", ".join(values))]
 
 
 def _unquoted(dialect: OpenFoodFacts) -> Iterator[RawRecord]:
@@ -114,31 +115,33 @@ def _products(values: Any) -> Iterator[tuple[Key, Mapping[str, Any]]]:
         yield (), values
 
 
-def _item(row: RawRecord, path: Key, product: Mapping[str, Any], many: bool) -> Item:
-    main = _text(product.get("lc")) or _text(product.get("lang"))
+def _item(row: RawRecord, path: Key, product: Mapping[str, Any]) -> Item:
+    main = text_of(product.get("lc")) or text_of(product.get("lang"))
     texts = texts_in_languages(((name, _languages(product, key, main)) for name, key in _TEXTS.items()), main)
     attributes = {key: values for key in _TAGGED if (values := _values(product, key))}
-    attributes |= {key: [text] for key in _PLAIN if (text := _text(product.get(key)))}
+    attributes |= {key: [text] for key in _PLAIN if (text := text_of(product.get(key)))}
     tags = _tags(product.get("categories_tags"))
-    category = _text(product.get("main_category_en")) or (_word(tags[-1]) if tags else "")
-    return Item(
+    category = text_of(product.get("main_category_en")) or (_word(tags[-1]) if tags else "")
+    return Node(
         (row,),
-        id=_text(product.get("code")) or _text(product.get("_id")) or None,
+        id=text_of(product.get("code")) or text_of(product.get("_id")) or None,
         texts=texts,
         attributes=attributes,
         images=_photos(product, main),
         category=category or None,
+        path=path,
+        node=product,
     )
 
 
 def _languages(product: Mapping[str, Any], key: str, main: str) -> dict[str, str]:
-    said = {main: _text(product.get(key))}
+    said = {main: text_of(product.get(key))}
     for name, value in product.items():
         tag = name.removeprefix(f"{key}_") if name.startswith(f"{key}_") else ""
-        if len(tag) == 2 and tag != main and _text(value):
-            said[tag] = _text(value)
+        if len(tag) == 2 and tag != main and text_of(value):
+            said[tag] = text_of(value)
         elif tag == main and not said[main]:
-            said[main] = _text(value)
+            said[main] = text_of(value)
     return {tag: text for tag, text in said.items() if text}
 
 
@@ -152,8 +155,8 @@ def _values(product: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _tags(value: Any) -> list[str]:
-    parts = value if isinstance(value, list) else _text(value).split(",")
-    return [text for part in parts if (text := _text(part))]
+    parts = value if isinstance(value, list) else text_of(value).split(",")
+    return [text for part in parts if (text := text_of(part))]
 
 
 def _word(tag: str) -> str:
@@ -163,16 +166,16 @@ def _word(tag: str) -> str:
 
 
 def _photos(product: Mapping[str, Any], main: str) -> list[str]:
-    found = [_text(product.get(key)) for key in _PHOTOS]
+    found = [text_of(product.get(key)) for key in _PHOTOS]
     if not any(found):
         images = product.get("images")
         selected = images if isinstance(images, Mapping) else {}
         for kind in ("front", "ingredients", "nutrition"):
             keys = (f"{kind}_{main}", *(k for k in selected if str(k).startswith(f"{kind}_")), kind)
             key = next((k for k in keys if isinstance(selected.get(k), Mapping)), None)
-            revision = _text(selected[key].get("rev")) if key else ""
+            revision = text_of(selected[key].get("rev")) if key else ""
             if key and revision:
-                found.append(f"{_IMAGES}/{_folder(_text(product.get('code')))}/{key}.{revision}.400.jpg")
+                found.append(f"{_IMAGES}/{_folder(text_of(product.get('code')))}/{key}.{revision}.400.jpg")
     return list(dict.fromkeys(address for address in found if address))
 
 
@@ -180,7 +183,3 @@ def _folder(code: str) -> str:
     """Where the photos of a product lie: ``301/762/042/5035`` of 3017620425035."""
     match = re.fullmatch(r"(...)(...)(...)(.+)", code.zfill(13) if len(code) > 8 else code)
     return "/".join(match.groups()) if match and len(code) > 8 else code
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or isinstance(value, bool | list | Mapping) else str(value).strip()
