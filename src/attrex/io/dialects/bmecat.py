@@ -159,8 +159,8 @@ def _edits(number: int, feature: Element, values: Sequence[str], main: str) -> I
     tag = f"{prefix}FVALUE" + (f" lang={quoteattr(lang)}" if lang else "")
     before = (c.start for c in feature.children if c.name not in ("FNAME", "FT_IDREF", "FTEMPLATE", "FVALUE"))
     at = next(before, feature.end)
-    for text in texts[len(own) :]:
-        yield Edit(number, (tag, at, at), text)
+    for n, text in enumerate(texts[len(own) :]):
+        yield Edit(number, (tag, at, at, n), text)
 
 
 def _lang_of_name(feature: Element, main: str) -> str:
