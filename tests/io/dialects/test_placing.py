@@ -59,7 +59,7 @@ def test_new_entries_of_one_list_in_json_each_have_their_place(tmp_path):
     path.write_text(json.dumps([product, {"@type": "Product", "sku": "B", "name": "Cup"}]), encoding="utf-8")
     dialect = open_dialect(path)
     mug, cup = dialect.items()
-    values = {"Shape": ["Round"], "Height": ["9 cm"]}
+    values = {"Shape": ["Round"], "Capacity": ["0.3 l"]}
     entries = [{"@type": "PropertyValue", "name": name, "value": said[0]} for name, said in values.items()]
     assert list(place_values(dialect, mug, values).edits.values()) == [
         Edit(1, ("additionalProperty", 1), entries[0]),

@@ -47,7 +47,7 @@ def place_values(
 
 
 def _beside(edits: Mapping[tuple[int, Key], Edit], edit: Edit, joint: str) -> Edit:
-    """The edit with what another attribute has in the same cell before it; of a list's new entries each has its place."""
+    """The edit with what another attribute has in its cell before it; each of a list's new entries has its place."""
     while before := edits.get((edit.number, edit.key)):
         *path, last = edit.key
         if isinstance(edit.value, Mapping) and isinstance(last, int):
