@@ -12,7 +12,19 @@ if TYPE_CHECKING:
     from attrex.config import Config
     from attrex.inference.extractor import Extractor
     from attrex.io.readers import Products, read_products
-    from attrex.pipeline import calibrate, check, evaluate, evaluate_table, export, extract, fill, locate, report, train
+    from attrex.pipeline import (
+        calibrate,
+        check,
+        evaluate,
+        evaluate_table,
+        export,
+        extract,
+        fill,
+        locate,
+        report,
+        train,
+        undo_fill,
+    )
     from attrex.shop.cells import Cells
     from attrex.shop.label_policy import LabelPolicy
     from attrex.shop.mapping import ColumnMapping
@@ -43,6 +55,7 @@ _HOME = {
     "export": "attrex.pipeline",
     "extract": "attrex.pipeline",
     "fill": "attrex.pipeline",
+    "undo_fill": "attrex.pipeline",
     "locate": "attrex.pipeline",
     "read_products": "attrex.io.readers",
     "report": "attrex.pipeline",
@@ -73,6 +86,7 @@ __all__ = [
     "read_products",
     "report",
     "train",
+    "undo_fill",
 ]
 
 

@@ -80,6 +80,11 @@ class Product:
     group: str | None = None  #: products of one group (same text or photo) must not be split over train and test
     warnings: tuple[str, ...] = ()
     error: str | None = None  #: set on a row that could not be read; such a product passes through, marked
+    held: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Attribute -> what its cell holds where that is no value: a marker such as N/A, spaces, what cannot be read. It is
+    not in ``table``, and yet nothing is ever written into it."""
+    number: int | None = field(default=None, compare=False)
+    """Where its row is in its file, from 1: the line, the sheet's row, the item."""
 
     def __post_init__(self) -> None:
         for span in self.spans or ():

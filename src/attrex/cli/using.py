@@ -12,7 +12,7 @@ from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed, part_of
 from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
 from attrex.cli.outputs import save_json
-from attrex.cli.screens.filling import fill_screen
+from attrex.cli.screens.filling import fill_screen, undo_screen
 from attrex.errors import ConfigError
 from attrex.io.outputs import check_out
 
@@ -82,12 +82,22 @@ def extract_command(
 
 @reads_products("images")
 def fill_command(
-    table: Annotated[str, typer.Argument(metavar="TABLE", help="The products that were read, with their table.")],
+    table: Annotated[
+        str | None, typer.Argument(metavar="TABLE", help="The products that were read, with their table.")
+    ] = None,
     found: Annotated[
-        Path, typer.Argument(metavar="VALUES", help="What `attrex extract` found in them: .jsonl or .parquet.")
-    ],
-    out: Annotated[Path, typer.Option(help="The filled table: .csv, .jsonl or .parquet, a row per product.")],
-    changes: Annotated[Path | None, typer.Option(help="Every value and what became of it, .csv or .jsonl.")] = None,
+        Path | None, typer.Argument(metavar="VALUES", help="What `attrex extract` found in them: .jsonl or .parquet.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The filled table: TABLE with its blank cells filled where the names end alike; else a row per "
+            "product, .csv, .jsonl or .parquet."
+        ),
+    ] = None,
+    changes: Annotated[
+        Path | None, typer.Option(help="Every value and what became of it, .csv or .jsonl; --undo reads it.")
+    ] = None,
     conflicts: Annotated[
         Path | None, typer.Option(help="Filled cells that are probably wrong, most probably first, .csv or .jsonl.")
     ] = None,
@@ -126,6 +136,23 @@ def fill_command(
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Fill only words that the table, shop or lexicon has.")
     ] = False,
+    new_columns: Annotated[
+        bool, typer.Option("--new-columns", help="Add columns at the end for attributes that TABLE has none for.")
+    ] = False,
+    spreadsheet_safe: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet-safe", help="Put an apostrophe before what is written and begins with =, +, - or @."
+        ),
+    ] = False,
+    undo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CHANGES",
+            help="Take back the fills of the run with these --changes, but not in cells changed since; in place of the "
+            "filled table, or to --out.",
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report as JSON too.")] = None,
     everything: All = False,
     *,
@@ -133,15 +160,24 @@ def fill_command(
 ) -> None:
     """Fill the blank cells of a table with extracted values.
 
-    Values are written in the shop's own words. Filled cells are never changed.
+    Values are written in the shop's own words. Filled cells are never changed, and neither is anything else in the
+    file.
 
-    Example: [bold]attrex fill catalog.jsonl values.jsonl --out filled.csv --changes changes.csv[/]
+    Example: [bold]attrex fill catalog.jsonl values.jsonl --out filled.jsonl --changes changes.csv[/]
     """
     from attrex.filling.changes import CHANGES_SUFFIXES
-    from attrex.io.tables import TABLE_SUFFIXES
 
+    if undo is not None:
+        if found is not None:
+            raise ConfigError("--undo takes the filled table at most, not VALUES; leave it out")
+        undone = pipeline.undo_fill(undo, table, out, progress=progress)
+        console.print(undo_screen(undone))
+        note(f"table: {undone.path}" if undone.path else f"{undo}: nothing was filled in that run")
+        return
+    if table is None or found is None or out is None:
+        raise ConfigError("attrex fill takes TABLE, VALUES and --out, or --undo CHANGES; name what is missing")
     read = (table, found, lexicon, source.shop, *(catalog or ()))
-    check_out(out, TABLE_SUFFIXES, *read, option="--out")
+    check_out(out, (), *read, option="--out")
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(conflicts, CHANGES_SUFFIXES, *read, out, changes, option="--conflicts")
     check_out(report, (), *read, out, changes, conflicts, option="--report")
@@ -160,6 +196,8 @@ def fill_command(
         precision=precision,
         pool=pool,
         known_only=known_only,
+        new_columns=new_columns,
+        spreadsheet_safe=spreadsheet_safe,
         limit=source.limit,
         progress=progress,
     )

@@ -12,6 +12,7 @@ from typing import Any
 from attrex.filling.conflicts import CONFLICT_COLUMNS, Conflict
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow
 from attrex.filling.report import FillReport
+from attrex.filling.writing import UNDO_COLUMNS, safe_for_spreadsheets
 from attrex.io.atomic import atomic_write
 from attrex.io.tables import SEPARATOR, TableCells, write_sheet
 
@@ -39,7 +40,8 @@ def write_filled(
             for row in rows:
                 report.add(row)
                 write(row.entries)
-                yield row.id, row.table
+                held = {a: (text,) for a, text in row.held.items() if text}
+                yield row.id, {**row.table, **held}
 
         write_sheet(out, tables(), id_column=id_column, order=order, separator=separator)
     return report
@@ -55,15 +57,32 @@ def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Call
         yield lambda entries: write(entry.to_json() for entry in entries)
 
 
-def write_conflicts(path: Path, conflicts: Iterable[Conflict], separator: str = SEPARATOR) -> None:
-    """A row for each conflict, in their order, CSV or JSONL."""
-    with _rows_file(path, CONFLICT_COLUMNS, separator) as write:
+@contextmanager
+def undo_file(
+    path: Path | None, separator: str = SEPARATOR, *, safe: bool = False
+) -> Iterator[Callable[[Iterable[Mapping[str, Any]]], None]]:
+    """As :func:`changes_file`, for rows that say how each is taken back (:class:`~attrex.filling.writing.Change`).
+
+    ``safe``: in CSV, what a spreadsheet program would take for a formula gets an apostrophe.
+    """
+    if path is None:
+        yield lambda rows: None
+        return
+    with _rows_file(path, (*CHANGE_COLUMNS, *UNDO_COLUMNS), separator, safe=safe) as write:
+        yield write
+
+
+def write_conflicts(
+    path: Path, conflicts: Iterable[Conflict], separator: str = SEPARATOR, *, safe: bool = False
+) -> None:
+    """A row for each conflict, in their order, CSV or JSONL. ``safe``: as of :func:`undo_file`."""
+    with _rows_file(path, CONFLICT_COLUMNS, separator, safe=safe) as write:
         write(conflict.to_json() for conflict in conflicts)
 
 
 @contextmanager
 def _rows_file(
-    path: Path, columns: Sequence[str], separator: str
+    path: Path, columns: Sequence[str], separator: str, *, safe: bool = False
 ) -> Iterator[Callable[[Iterable[Mapping[str, Any]]], None]]:
     """Somewhere to write rows with these columns to, CSV or JSONL; in CSV a list is joined by ``separator``."""
     as_table = path.suffix.lower() == ".csv"
@@ -72,10 +91,14 @@ def _rows_file(
         if as_table:
             table.writerow(columns)
 
+        def cell(value: Any) -> Any:
+            value = separator.join(value) if isinstance(value, list) else value
+            return safe_for_spreadsheets(value) if safe and isinstance(value, str) else value
+
         def write(rows: Iterable[Mapping[str, Any]]) -> None:
             for row in rows:
                 if as_table:
-                    table.writerow(separator.join(v) if isinstance(v, list) else v for v in row.values())
+                    table.writerow(map(cell, row.values()))
                 else:
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

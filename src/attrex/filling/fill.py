@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,6 +29,9 @@ class Outcome(StrEnum):
     FURTHER = "further"  #: named beside a value that the cell has, or that was filled into a cell that takes one
     UNKNOWN = "unknown"  #: not filled in: the table has no word for it, and only known ones were asked for
     BELOW = "below"  #: not filled in, nor compared: its confidence does not reach the limit
+    KEPT = "kept"  #: not filled in: the cell holds something that is no value, such as N/A, or that cannot be read
+    NO_COLUMN = "no_column"  #: not filled in: the file has no column for it
+    UNWRITABLE = "unwritable"  #: not filled in: the file cannot hold it, in its encoding or the column's type
 
 
 PLACE_COLUMNS = ("text", "field", "start", "end", "decided_by")
@@ -78,6 +82,8 @@ class FilledRow:
     table: dict[str, tuple[str, ...]]  #: attribute -> values; no key: still blank; an empty tuple: known to be absent
     entries: tuple[Entry, ...] = ()
     error: str | None = None  #: of the product or of the reading: its cells are as they were
+    held: Mapping[str, str] = field(default_factory=dict)  #: attribute -> what its cell holds that is no value
+    number: int | None = None  #: where its row is in its file, from 1
 
 
 def fill_table(
@@ -88,13 +94,17 @@ def fill_table(
     min_confidence: float = MIN_CONFIDENCE,
     cutoffs: Mapping[str, Cutoff] | None = None,
     known_only: bool = False,
+    columns: Collection[str] | None = None,
+    can_hold: Callable[[str, str], bool] | None = None,
 ) -> Iterator[FilledRow]:
     """Every product's table with its blank cells filled from what was found in it, in the order of the products.
 
     ``min_confidence``: the limit, 0..1; finds below it are told of (:attr:`Outcome.BELOW`), and neither filled in nor
     compared. ``cutoffs``: in place of it a limit for each attribute; one that cannot be reached, or an attribute
-    without any, fills nothing. ``known_only``: fill with values that the table has, nothing else. The same value found
-    twice counts once, as its surest find. Rows with an error keep what they have.
+    without any, fills nothing. ``known_only``: fill with values that the table has, nothing else. ``columns``: the
+    attributes that the table's file has a column for; None: any. ``can_hold``: whether the file can hold a text in an
+    attribute's column. The same value found twice counts once, as its surest find. Rows with an error keep what they
+    have.
 
     Raises :class:`DataError` where the predictions are of other products.
     """
@@ -104,16 +114,22 @@ def fill_table(
             return found.confidence >= min_confidence
         return found.attribute in cutoffs and cutoffs[found.attribute].keeps(found.confidence)
 
+    def obstacle(attribute: str, value: str) -> Outcome | None:
+        if columns is not None and attribute not in columns:
+            return Outcome.NO_COLUMN
+        return None if can_hold is None or can_hold(attribute, value) else Outcome.UNWRITABLE
+
     for product, prediction in paired(products, predictions):
         table = dict(product.table)
         error = product.error or prediction.error
         entries: list[Entry] = []
         for attribute, finds in _by_attribute(() if error else prediction.values).items():
-            of_cell = list(_entries(product.id, attribute, table.get(attribute), finds, counts, normalizer, known_only))
-            filled = tuple(e.value for e in of_cell if e.outcome == Outcome.FILLED)
+            cell, held = table.get(attribute), product.held.get(attribute)
+            of_cell = list(_entries(product.id, attribute, cell, held, finds, counts, normalizer, known_only, obstacle))
+            filled = tuple(cell_text(e.value) for e in of_cell if e.outcome == Outcome.FILLED)
             entries += of_cell
             table |= {attribute: filled} if filled else {}
-        yield FilledRow(product.id, table, tuple(entries), error)
+        yield FilledRow(product.id, table, tuple(entries), error, product.held, product.number)
 
 
 def _by_attribute(values: Iterable[Value]) -> dict[str, list[Value]]:
@@ -128,16 +144,23 @@ def _entries(
     product: str,
     attribute: str,
     cell: tuple[str, ...] | None,
+    held: str | None,
     finds: Iterable[Value],
     counts: Callable[[Value], bool],
     normalizer: ValueNormalizer,
     known_only: bool,
+    obstacle: Callable[[str, str], Outcome | None],
 ) -> Iterator[Entry]:
-    """What the finds of one cell name, each value once; ``cell``: None where it is blank."""
+    """What the finds of one cell name, each value once.
+
+    ``cell``: None where it is blank. ``held``: what it holds then that is no value; None: nothing.
+    """
     named: dict[str, NamedValue] = {}  # by folded value
     for found in finds:
         known = normalizer.normalize(attribute, found.value, cell or ())
         value = _written(found.value) if known is None else known
+        if not cell_text(value):
+            continue
         named.setdefault(normalizer.folded[value], NamedValue(value, known is not None, found))
     own = {normalizer.folded[value] for value in cell or ()}
     agrees, full = any(key in own and counts(found) for key, (_, _, found) in named.items()), False
@@ -146,14 +169,45 @@ def _entries(
             outcome = Outcome.BELOW
         elif cell is not None:
             outcome = Outcome.AGREES if key in own else Outcome.FURTHER if agrees else Outcome.DIFFERS
+        elif held is not None:
+            outcome = Outcome.KEPT
+        elif in_the_way := obstacle(attribute, cell_text(value)):
+            outcome = in_the_way
         elif known_only and not is_known:
             outcome = Outcome.UNKNOWN
         else:
             outcome = Outcome.FURTHER if full else Outcome.FILLED
             full = full or normalizer.is_single_valued(attribute)
-        yield Entry(product, attribute, outcome, cell or (), value, is_known, found, in_cell=key in own)
+        there = (held,) if cell is None and held else cell or ()
+        yield Entry(product, attribute, outcome, there, value, is_known, found, in_cell=key in own)
 
 
 def _written(text: str) -> str:
-    """A text's words as a cell has them: on one line, without soft hyphens or what no file can hold."""
-    return HALF_CHARACTER.sub("\ufffd", " ".join(text.replace("\u00ad", "").split()))
+    """A text's words as a cell has them: on one line, without what nobody sees."""
+    return " ".join(cell_text(text).split())
+
+
+def cell_text(text: str) -> str:
+    """A value as it is written into a cell: no control, zero-width or bidirectional characters, half ones as U+FFFD."""
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    text = HALF_CHARACTER.sub("\ufffd", text)
+    shown = (" " if c in _LINE_BREAKS else c for c in text if c in _LINE_BREAKS or not _is_invisible(c))
+    return "".join(shown).strip()
+
+
+_LINE_BREAKS = "\t\n\v\f\r\x85\u2028\u2029"
+_PREPENDED = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+"""Format characters that are seen, in front of a number (Unicode's Prepended_Concatenation_Mark)."""
+_IGNORABLE = (
+    *((0x34F, 0x34F), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x2060, 0x206F), (0x3164, 0x3164)),
+    *((0xFE00, 0xFE0F), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0xE0000, 0xE0FFF)),
+)
+"""What is not seen beside control and format characters (Unicode's Default_Ignorable_Code_Point)."""
+
+
+def _is_invisible(character: str) -> bool:
+    if unicodedata.category(character) in ("Cc", "Cf"):
+        return character not in _PREPENDED
+    point = ord(character)
+    return any(first <= point <= last for first, last in _IGNORABLE) or point & 0xFFFE == 0xFFFE

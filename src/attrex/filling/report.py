@@ -38,6 +38,8 @@ class FillReport:
     below: Counter[str] = field(default_factory=Counter)  #: attribute -> of them, those below the limit
     left: Counter[str] = field(default_factory=Counter)
     """attribute -> blank cells left to people: something was found, and even the surest find is below the limit"""
+    no_column: Counter[str] = field(default_factory=Counter)
+    """attribute -> cells with a find that would be filled, had the file a column for it"""
     found_in: Counter[str] = field(default_factory=Counter)  #: attribute -> blank cells with any find
     conflicts: Counter[str] = field(default_factory=Counter)
     """attribute -> filled cells that are probably wrong (:mod:`attrex.filling.conflicts`)"""
@@ -53,19 +55,26 @@ class FillReport:
         for attribute, outcome in {(e.attribute, e.outcome) for e in row.entries}:
             self.outcomes[attribute][outcome] += 1
         if row.error is None:
-            self.given.update(row.table.keys() - filled)
+            self.given.update((row.table.keys() | row.held.keys()) - filled)
         self.finds.update(e.attribute for e in row.entries)
         self.below.update(e.attribute for e in row.entries if e.outcome == Outcome.BELOW)
         for entry in {e.attribute: e for e in reversed(row.entries)}.values():  # the surest of each cell
-            is_blank = entry.attribute in filled or entry.attribute not in row.table
+            is_blank = entry.attribute in filled or entry.attribute not in {**row.table, **row.held}
             self.found_in[entry.attribute] += is_blank
             if entry.outcome == Outcome.BELOW:
                 self.left[entry.attribute] += is_blank
-            elif entry.cell:
+            elif entry.outcome == Outcome.NO_COLUMN:
+                self.no_column[entry.attribute] += 1
+            elif entry.cell and entry.outcome != Outcome.KEPT:
                 self.surest[entry.attribute][entry.outcome == Outcome.AGREES] += 1
                 self.conflicts[entry.attribute] += entry.outcome == Outcome.DIFFERS
         blank = (Outcome.FILLED, Outcome.UNKNOWN)
         self.unknown.update({(e.attribute, e.value) for e in row.entries if not e.known and e.outcome in blank})
+
+    def added(self, row: FilledRow) -> FilledRow:
+        """The row, once it is counted."""
+        self.add(row)
+        return row
 
     def agreement(self, attribute: str) -> float | None:
         """Share of the filled cells with a find whose surest one says the same, 0..1; None: there are none."""
@@ -100,8 +109,10 @@ class FillReport:
         """What became of the attribute's blank cells; each counts once.
 
         - ``filled``: it has a value now.
-        - ``unknown``: the table has no word for what was found, and only known ones were asked for.
+        - ``unknown``: the table has no word for what was found, and only known ones were asked for; or the file cannot
+          hold it.
         - ``left``: what was found is below the limit.
+        - ``no_column``: the file has no column for it.
         - ``does_not_apply``: a value head was asked, and found the product to have no value of the attribute.
         - ``no_evidence``: nothing was found, and no value head was asked.
         """
@@ -109,8 +120,9 @@ class FillReport:
         silent, asked = self.blank(attribute) - found, attribute in self.asked
         return {
             "filled": filled,
-            "unknown": found - filled - left,
+            "unknown": found - filled - left - self.no_column[attribute],
             "left": left,
+            "no_column": self.no_column[attribute],
             "does_not_apply": silent if asked else 0,
             "no_evidence": 0 if asked else silent,
         }

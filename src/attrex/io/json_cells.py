@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from attrex.errors import DataError, kind_of, short
 from attrex.io.cell_edits import Change, Column, Edits, Source
 from attrex.io.packed import open_binary, rewritten
 from attrex.io.rows import HALF_CHARACTER, parse_json
+from attrex.shop.cells import Occupied
 
 OVER_LINES = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*(?:"[^"\\\n]*"\s*:\s*[\[{]\s*)?\n)')
 """How a list begins, and an object over several lines."""
@@ -60,7 +62,7 @@ class JsonRow:
         found: Any = self.values
         for key in column if isinstance(column, tuple) else ():
             found = found.get(key) if isinstance(found, Mapping) else None
-        return found
+        return Occupied() if isinstance(found, float) and math.isnan(found) else found  # it is spelt out
 
     def source(self, column: Column) -> str:
         """The value as it is spelt, or :data:`ABSENT`, :data:`IN_NULL`, :data:`IN_NOTHING`."""

@@ -68,6 +68,14 @@ def read_products(
     return islice(_warn_of_duplicates(products), limit)
 
 
+def file_of(source: Source, shop: Shop) -> Path | None:
+    """The file whose rows are the products of a source, one by one; None where it is no such file."""
+    if not isinstance(source, str | Path) or not Path(source).is_file():
+        return None
+    path = Path(source)
+    return None if importers.layout_of(path) and shop.columns == DEFAULT_COLUMNS else path
+
+
 @dataclass(frozen=True)
 class Products:
     """Products of a source that can be iterated again and again; each time they are read anew, as they stream.

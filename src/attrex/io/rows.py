@@ -19,7 +19,7 @@ from typing import Any
 
 from attrex.errors import DataError, did_you_mean, kind_of, short
 from attrex.io.html import without_markup
-from attrex.shop.cells import Cells, ColumnCounts, is_missing
+from attrex.shop.cells import Cells, ColumnCounts, HeldCell, Occupied, is_empty, is_missing
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
 from attrex.types import ImageSource, Product, Span
@@ -30,7 +30,7 @@ TEXT_COLUMNS = ("title", "description", "bullets", "text")
 IMAGE_COLUMNS = ("image", "images")
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # half of a surrogate pair: not text, and no tokenizer takes it
 _FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
-_HEAD = 100  # rows looked at to know a source's columns; JSON rows may each leave some out
+HEAD = 100  # rows looked at to know a source's columns; JSON rows may each leave some out
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,9 @@ class _Repeating(dict[str, Any]):
     def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
         super().__init__(pairs)
         self.duplicate_keys = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+        for key in self.duplicate_keys:
+            if is_empty(self[key]):  # another one may hold something
+                self[key] = Occupied()
 
 
 def parse_json(text: str) -> Any:
@@ -108,19 +111,17 @@ def _plain(value: Any, lone_surrogates: list[str]) -> Any:
 def row_products(
     rows: Iterator[RawRecord], name: str, shop: Shop, base: Path, counts: ColumnCounts | None = None
 ) -> Iterator[Product]:
-    head = list(islice(rows, _HEAD))
+    head = list(islice(rows, HEAD))
     if not head:
         raise DataError(f"{name}: expected at least one product, got an empty file or dataset; check its source")
-    keys = [row.values.keys() for row in head if row.values]
-    own = all({"id", "attributes"} <= k and k & {"fields", "text"} for k in keys)  # as `write_products` writes them
-    lacking = _lacking(head, shop.columns) if own else []
-    if lacking:  # may be a typo, so it is told
+    fitting = fitting_shop(head, shop)
+    if fitting is not shop:  # may be a typo, so it is told
         log.warning(
             "%s lacks the columns %s, which the shop names: it is read as a file that Attrex wrote, by its own keys",
             name,
-            shortlist(lacking),
+            shortlist(_lacking(head, shop.columns)),
         )
-        shop = replace(shop, columns=shop.columns.of_labelled_rows())
+        shop = fitting
     _check_columns(head, name, shop.columns)
     if counts is not None:
         mapping = shop.columns
@@ -131,6 +132,15 @@ def row_products(
         columns = dict.fromkeys(column for row in head for column in row.values or ())
         counts.unread = () if "*" in table else tuple(c for c in columns if c not in read | table)
     return (to_product(row, shop, base, counts) for row in chain(head, rows))
+
+
+def fitting_shop(head: Sequence[RawRecord], shop: Shop) -> Shop:
+    """The shop as it reads these rows: those that Attrex wrote by their own keys, where they lack the shop's."""
+    keys = [row.values.keys() for row in head if row.values]
+    own = all({"id", "attributes"} <= k and k & {"fields", "text"} for k in keys)  # as `write_products` writes them
+    if not own or not _lacking(head, shop.columns):
+        return shop
+    return replace(shop, columns=shop.columns.of_labelled_rows())
 
 
 def _known_columns(head: Sequence[RawRecord]) -> dict[str, None]:
@@ -220,7 +230,9 @@ def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | No
         name = f"row-{row.number}"
         if not row.error:
             warnings.append(f"{row.where}: {lack}; the row number stands in for it")
-    table = shop.cells.merge(_table_cells(values, shop, warnings), counts)
+    cells, others = _table_cells(values, shop, warnings)
+    table = shop.cells.merge(cells, counts)
+    held = shop.cells.held(others, table)
     try:
         if row.error:
             raise DataError(row.error)
@@ -240,10 +252,13 @@ def to_product(row: RawRecord, shop: Shop, base: Path, counts: ColumnCounts | No
             group=_optional_name(values, mapping.group, warnings),
             error=None if _own_fields(values) is None else _optional_name(values, "error", warnings),
             warnings=tuple(warnings),  # when all have been told
+            held=held,
+            number=row.number,
         )
     except DataError as exc:
         # The cells are the shop's, also where the texts cannot be read: `attrex fill` gives them back.
-        return Product(name, {}, table=table, error=f"{row.where}: {exc}", warnings=tuple(warnings))
+        error = f"{row.where}: {exc}"
+        return Product(name, {}, table=table, error=error, warnings=tuple(warnings), held=held, number=row.number)
 
 
 def _own_fields(values: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -319,33 +334,52 @@ def _parse_span(item: Any, texts: Mapping[str, str]) -> Span:
     return Span(attribute, start, end, text, field, None if value is None else str(value))
 
 
-def _table_cells(values: Mapping[str, Any], shop: Shop, warnings: list[str]) -> dict[str, tuple[str, ...]]:
-    """Column -> values; no key where blank, an empty tuple where known to be absent."""
+def _table_cells(
+    values: Mapping[str, Any], shop: Shop, warnings: list[str]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, HeldCell]]:
+    """Column -> values (no key where blank, an empty tuple where known to be absent), and what the others hold."""
     table: dict[str, tuple[str, ...]] = {}
+    held: dict[str, HeldCell] = {}
     for name, cell in _raw_cells(values, shop.columns, warnings):
         try:
             found = shop.cells.read(cell)
         except DataError as exc:
             warnings.append(f"attribute {name!r}: {exc}; the cell is left out")
+            held[name] = HeldCell(_shown(cell), unread=True)
             continue
         if found is not None:
             table[name] = tuple(dict.fromkeys(table.get(name, ()) + found))
-    return table
+        else:
+            held[name] = HeldCell("" if is_empty(cell) else _shown(cell), empty=is_empty(cell))
+    return table, held
+
+
+def _shown(cell: Any) -> str:
+    """A cell as a person is told of it."""
+    return cell if isinstance(cell, str) else short(cell, 200)
+
+
+def attribute_columns(columns: Iterable[str], mapping: ColumnMapping) -> list[str]:
+    """Which of a file's columns hold attributes, one each, or a table of them."""
+    if isinstance(mapping.attributes, str):
+        return [mapping.attributes]
+    if "*" not in mapping.attributes:
+        return list(mapping.attributes)
+    used = {mapping.id, mapping.category, mapping.spans, mapping.group, ""}
+    used |= {*(mapping.texts or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
+    used |= {"complete", "fields", "warnings", "error"}
+    return [c for c in columns if c not in used]
 
 
 def _raw_cells(values: Mapping[str, Any], mapping: ColumnMapping, warnings: list[str]) -> Iterator[tuple[str, Any]]:
     """(attribute, cell) of the table's columns, as they are in the file."""
     whole = isinstance(mapping.attributes, str)
-    columns: Iterable[str] = (mapping.attributes,) if isinstance(mapping.attributes, str) else mapping.attributes
-    if "*" in columns:
-        used = {mapping.id, mapping.category, mapping.spans, mapping.group, ""}
-        used |= {*(mapping.texts or TEXT_COLUMNS), *(mapping.images or IMAGE_COLUMNS)}
-        used |= {"complete", "fields", "warnings", "error"}
-        columns = [c for c in values if c not in used]
-    for column in columns:
+    for column in attribute_columns(values, mapping):
         content = _decoded(values.get(column))
         if isinstance(content, Mapping):
             yield from ((str(k), _decoded(v)) for k, v in content.items())
+            if not whole:
+                yield column, Occupied()
         elif not whole:
             yield column, content
         elif isinstance(content, list | tuple) and all(isinstance(p, list | tuple) and len(p) == 2 for p in content):

@@ -9,7 +9,7 @@ of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attr
 from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, locate
 from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
 from attrex.pipeline.training import labelled_by_hand, train
-from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report
+from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
 
 __all__ = [
     "MINE",
@@ -28,4 +28,5 @@ __all__ = [
     "locate",
     "report",
     "train",
+    "undo_fill",
 ]

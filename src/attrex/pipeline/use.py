@@ -9,20 +9,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrex.errors import ConfigError, DataError
+from attrex.io.files import file_rows
 from attrex.io.outputs import check_out
-from attrex.io.readers import Products
+from attrex.io.readers import Products, file_of
+from attrex.io.rows import HEAD, fitting_shop
 from attrex.pipeline.given import ProductSource, counted, extractor_of, lexicon_of, products_of, shop_of
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
-from attrex.types import Prediction
+from attrex.types import Prediction, Product
 
 if TYPE_CHECKING:
     from attrex.evaluation.parity import Parity
     from attrex.filling.conflicts import Conflict
     from attrex.filling.fill import FilledRow
     from attrex.filling.report import FillReport
+    from attrex.filling.undo import Undone
+    from attrex.filling.writing import Destination
     from attrex.inference.extractor import Attributes
     from attrex.inference.selection import Cutoff
+    from attrex.io.cell_edits import EditableFile
     from attrex.io.predictions import PredictionCounts
     from attrex.pipeline.given import ModelSource
     from attrex.vocabulary.lexicon import Lexicon
@@ -161,15 +166,21 @@ def fill(
     pool: bool = False,
     cutoffs: Mapping[str, Cutoff] | None = None,
     known_only: bool = False,
+    new_columns: bool = False,
+    spreadsheet_safe: bool = False,
     limit: int | None = None,
     progress: Progress = silent,
 ) -> Filling:
     """Fill the blank cells of a table with what was extracted, in the shop's own words. Filled cells never change.
 
+    Where the table is a file and ``out`` of its kind, ``out`` is that file with blank cells filled, and nothing else
+    changed; of another table it has a row per product, with its id and a column per attribute.
+
     :param table: the products that were read, with their table.
     :param predictions: what :func:`extract` returned or wrote for them.
-    :param out: the filled table, .csv, .jsonl or .parquet; None: rows are kept in memory.
-    :param changes: where every value and what became of it goes, .csv or .jsonl.
+    :param out: the filled table; where it is not of the table's kind, .csv, .jsonl or .parquet; None: rows are kept in
+        memory.
+    :param changes: where every value and what became of it goes, .csv or .jsonl; :func:`undo_fill` reads it.
     :param conflicts: where filled cells that are probably wrong go, most probably first, .csv or .jsonl.
     :param model: the model that read the products: it knows the shop's words from its training, and the shop.
     :param catalog: more products with their table to learn the shop's words from.
@@ -181,28 +192,29 @@ def fill(
     :param pool: attributes with too few held-out cells get one limit together; the precision is then theirs as one.
     :param cutoffs: attribute -> its limit, chosen on held-out cells of yours.
     :param known_only: fill with values that the table, shop or lexicon has, and no others.
+    :param new_columns: add columns at the end for attributes that the file has none for; else they are not filled.
+    :param spreadsheet_safe: put an apostrophe before what is written and begins with ``=``, ``+``, ``-`` or ``@``.
     :param limit: only the first so many predictions, where ``table`` is read so far.
     """
-    from attrex.filling.changes import CHANGES_SUFFIXES, write_conflicts, write_filled
+    from attrex.filling.changes import undo_file, write_conflicts, write_filled
+    from attrex.filling.columns import check_columns, check_destination
     from attrex.filling.conflicts import most_probable_first
     from attrex.filling.fill import MIN_CONFIDENCE, fill_table
     from attrex.filling.report import FillReport, attributes_asked, found_kinds
+    from attrex.filling.writing import fill_file
     from attrex.inference.selection import load_held_out
     from attrex.io.predictions import read_predictions
     from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
     from attrex.shop.cells import ColumnCounts
 
-    if model is not None and lexicon is not None:
-        raise ConfigError("a model knows the words of its lexicon from its training; give model or lexicon")
     if isinstance(catalog, str | Path | Products):
         raise ConfigError("catalog should be a list of sources, got a single one; put it into a list")
-    sources = (table, predictions, shop, lexicon, *catalog)
-    check_out(out, TABLE_SUFFIXES, *sources)
-    check_out(changes, CHANGES_SUFFIXES, *sources, out, option="changes")
-    check_out(conflicts, CHANGES_SUFFIXES, *sources, out, changes, option="conflicts")
-    _check_fill(out, {"changes": changes, "conflicts": conflicts}, limit, model)
-    _check_limits(min_confidence, precision, pool, cutoffs, model)
+    sources = (getattr(table, "source", table), predictions, shop, lexicon, *catalog)
     shop = shop_of(shop, model)
+    file = _file_to_fill(table, out, shop)
+    check_out(out, () if file else TABLE_SUFFIXES, *sources)
+    _check_fill(out, {"changes": changes, "conflicts": conflicts}, sources, limit, model, lexicon)
+    _check_limits(min_confidence, precision, pool, cutoffs, model)
     if model is not None and precision is not None:
         cutoffs = load_held_out(model).cutoffs(precision, pool=pool)
     limit_of_all = MIN_CONFIDENCE if min_confidence is None else min_confidence
@@ -218,40 +230,96 @@ def fill(
         return islice(rows, limit)
 
     counts = ColumnCounts()
-    normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
     kinds = found_kinds(value for prediction in read() for value in prediction.values)
-    _check_all_cells_read(counts.unread, [*normalizer.attributes, *(kind.attribute for kind in kinds)])
+    known = {*normalizer.attributes, *(kind.attribute for kind in kinds)}
+    if file is not None:
+        products, shop = _spelt_as_known(table, file, shop, known)
+    normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
     report.asked = attributes_asked(kinds, (shop if model is None else shop_of(None, model)).schema)
-    rows = fill_table(
-        track(products, "filling", progress),
-        read(),
-        normalizer,
-        min_confidence=limit_of_all,
-        cutoffs=cutoffs,
-        known_only=known_only,
-    )
+    how: dict[str, Any] = {"min_confidence": limit_of_all, "cutoffs": cutoffs, "known_only": known_only}
+    check_columns(file.path.name if file else "the table", counts.unread, known)
+    destination = None
+    if file is not None:
+        fillable = _fillable(fill_table(products, read(), normalizer, **how)) if new_columns else ()
+        destination = _destination(file, shop, fillable, spreadsheet_safe)
+        check_destination(file.path.name, destination, counts.unread, bool(kinds))
+        how |= {"columns": destination.columns, "can_hold": destination.can_hold}
+    rows = fill_table(track(products, "filling", progress), read(), normalizer, **how)
     contradicted: list[Conflict] = []
-    if out is None or conflicts is not None:
-        rows = _noting_conflicts(rows, contradicted)
+    rows = rows if out is not None and conflicts is None else _noting_conflicts(rows, contradicted)
     if out is None:
-        kept = list(rows)
-        for row in kept:
-            report.add(row)
+        kept = list(map(report.added, rows))
         return Filling(report, rows=kept, conflicts=most_probable_first(contradicted))
-    separator = shop.cells.separator or SEPARATOR
-    write_filled(
-        rows,
-        Path(out),
-        Path(changes) if changes else None,
-        id_column=shop.columns.id,
-        order=normalizer.attributes,
-        separator=separator,
-        report=report,
-    )
+    separator, listing = shop.cells.separator or SEPARATOR, Path(changes) if changes else None
+    if destination is None:
+        named, order = shop.columns.id, normalizer.attributes
+        write_filled(rows, Path(out), listing, id_column=named, order=order, separator=separator, report=report)
+    else:
+        with undo_file(listing, separator, safe=spreadsheet_safe) as write:
+            fill_file(rows, Path(out), destination, report.add, write, (listing or Path(out)).parent)
     listed = most_probable_first(contradicted)
     if conflicts is not None:
-        write_conflicts(Path(conflicts), listed, separator)
+        write_conflicts(Path(conflicts), listed, separator, safe=spreadsheet_safe)
     return Filling(report, Path(out), conflicts=listed)
+
+
+def undo_fill(
+    changes: str | Path, table: str | Path | None = None, out: str | Path | None = None, *, progress: Progress = silent
+) -> Undone:
+    """Take back what a run of :func:`fill` filled into a file, but not in cells that somebody has changed since.
+
+    :param changes: the run's changes.
+    :param table: the filled table; None: where the run wrote it.
+    :param out: where the result goes; None: in place of the table.
+    """
+    from attrex.filling.undo import undo_fills
+
+    check_out(out, (), changes, option="out")
+    note(progress, f"taking back the fills of {changes}")
+    return undo_fills(Path(changes), Path(table) if table else None, Path(out) if out else None)
+
+
+def _file_to_fill(table: ProductSource, out: str | Path | None, shop: Shop) -> EditableFile | None:
+    """The table's file, where ``out`` is to be that file with blank cells filled; None: a table made anew."""
+    from attrex.io.editable import editable_file, same_kind
+
+    source = table.source if isinstance(table, Products) else table
+    path = file_of(source, shop) if isinstance(source, str | Path) else None
+    return editable_file(path) if path and out is not None and same_kind(path, Path(out)) else None
+
+
+def _spelt_as_known(
+    table: ProductSource, file: EditableFile, shop: Shop, known: Iterable[str]
+) -> tuple[Iterable[Product], Shop]:
+    """The products, and the shop that reads them: a column is the known attribute's that it is another spelling of."""
+    from attrex.filling.columns import with_spellings
+
+    of_table = table if isinstance(table, Products) else Products(table, shop=shop)  # type: ignore[arg-type]
+    own = of_table.shop if isinstance(of_table.shop, Shop) else Shop.load(of_table.shop)
+    shop = with_spellings(fitting_shop(list(islice(file_rows(file.path), HEAD)), own), file, known)
+    return replace(of_table, shop=shop), shop
+
+
+def _fillable(rows: Iterable[FilledRow]) -> list[str]:
+    """The attributes of which any cell is filled."""
+    return list(dict.fromkeys(e.attribute for row in rows for e in row.entries if e.outcome == "filled"))
+
+
+def _destination(file: EditableFile, shop: Shop, fillable: Iterable[str], safe: bool) -> Destination:
+    """Where in the file the values go; of ``fillable`` attributes also where the file has no column yet."""
+    from attrex.filling.columns import columns_of_attributes, new_column
+    from attrex.filling.writing import Destination, safe_for_spreadsheets
+    from attrex.io.editable import TEXT_TABLES
+    from attrex.io.packed import kind_of_file
+    from attrex.io.tables import SEPARATOR
+
+    columns, new = columns_of_attributes(file, shop), dict[str, str]()
+    for attribute in sorted(set(fillable) - set(columns)):
+        column, name = new_column(file, shop, attribute, len(new))
+        columns[attribute], new[attribute] = [column], name
+    named = shop.columns.id if shop.columns.id in file.columns.values() else None
+    guard = safe_for_spreadsheets if safe and kind_of_file(file.path) in TEXT_TABLES else str
+    return Destination(file, columns, new, named, shop.cells.separator or SEPARATOR, guard)
 
 
 def _normalizer_of(model: str | Path | None, shop: Shop, lexicon: Lexicon | str | Path | None) -> ValueNormalizer:
@@ -274,9 +342,22 @@ def _noting_conflicts(rows: Iterable[FilledRow], conflicts: list[Conflict]) -> I
 
 
 def _check_fill(
-    out: str | Path | None, beside: Mapping[str, str | Path | None], limit: int | None, model: str | Path | None
+    out: str | Path | None,
+    beside: Mapping[str, str | Path | None],
+    sources: Iterable[Any],
+    limit: int | None,
+    model: str | Path | None,
+    lexicon: Any,
 ) -> None:
     """Raise :class:`ConfigError` for what a filling cannot do; ``beside``: further files, by the argument's name."""
+    from attrex.filling.changes import CHANGES_SUFFIXES
+
+    if model is not None and lexicon is not None:
+        raise ConfigError("a model knows the words of its lexicon from its training; give model or lexicon")
+    written = [out]
+    for name, path in beside.items():
+        check_out(path, CHANGES_SUFFIXES, *sources, *written, option=name)
+        written.append(path)
     for name, path in beside.items():
         if path is not None and out is None:
             raise ConfigError(f"{name} are written beside the table; give out, too, or read them in what is returned")
@@ -322,18 +403,6 @@ def _predictions_in(given: Iterable[Prediction]) -> list[Prediction]:
             "with Prediction.from_json"
         )
     return found
-
-
-def _check_all_cells_read(unread: Sequence[str], attributes: Iterable[str]) -> None:
-    """Raise where a column of an attribute is not read: its filled cells would be taken for blank."""
-    known = {attribute.casefold() for attribute in attributes}
-    columns = [column for column in unread if column.casefold() in known]
-    if columns:
-        named = ", ".join(columns)
-        raise DataError(
-            f"the table has columns of attributes that the shop does not read, {named}: their filled cells would be "
-            f"taken for blank; name them in the shop file, columns: {{attributes: [{named}]}}"
-        )
 
 
 def report(

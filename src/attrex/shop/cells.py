@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from attrex.errors import ConfigError, DataError, kind_of, short
 
@@ -96,6 +96,22 @@ class Cells:
                 values[word] = None
         return tuple(values) if values or known_absent else None
 
+    def held(self, columns: Mapping[str, HeldCell], table: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+        """Attribute -> what its cells hold, of those that have no value in ``table`` and yet are not to be filled.
+
+        They hold something that cannot be read, or none of them is empty.
+        """
+        cells: dict[str, list[HeldCell]] = {}
+        for column, cell in columns.items():
+            attribute = self.attribute_of(column)
+            if attribute is not None and attribute not in table:
+                cells.setdefault(attribute, []).append(cell)
+        return {
+            attribute: next(cell.text for cell in of_it if cell.unread or not any(c.unread for c in of_it))
+            for attribute, of_it in cells.items()
+            if any(cell.unread for cell in of_it) or not any(cell.empty for cell in of_it)
+        }
+
     def attribute_of(self, column: str) -> str | None:
         """The attribute that a column belongs to; None: the column is dropped. An attribute's own name is a column."""
         if column in self.columns:
@@ -125,6 +141,14 @@ class Cells:
         return merged
 
 
+class HeldCell(NamedTuple):
+    """A cell without a value."""
+
+    text: str  #: as a person is told of it
+    empty: bool = False  #: nothing is in it at all
+    unread: bool = False  #: what is in it cannot be read
+
+
 class Occupied(str):
     """The text of a cell that holds more than its text: a formula without a result, or what cannot be read.
 
@@ -139,7 +163,7 @@ def is_empty(cell: Any) -> bool:
 
     What says nothing (``N/A``, spaces, ``[null]``) is blank to a reader, but somebody wrote it.
     """
-    return cell is None or (cell == "" and isinstance(cell, str) and not isinstance(cell, Occupied))
+    return is_missing(cell) or (isinstance(cell, str) and cell == "" and not isinstance(cell, Occupied))
 
 
 def is_missing(value: Any) -> bool:

@@ -71,3 +71,35 @@ def test_a_value_goes_to_googles_column_or_a_blank_one_of_details(table):
     ):
         with pytest.raises(NoPlace, match=why):
             dialect.place(item, attribute, [value])
+
+
+FEED = """<?xml version="1.0"?>
+<rss version="2.0" xmlns:g="http://base.google.com/ns/1.0"><channel><title>Shop</title>
+<item><g:id>s1</g:id><title>Shoe</title><description>&lt;b&gt;Blue&lt;/b&gt; shoe</description>
+<g:image_link>a.jpg</g:image_link><g:additional_image_link>b.jpg</g:additional_image_link><g:color>Navy/White</g:color>
+<g:product_highlight>Light</g:product_highlight><g:product_highlight>Warm</g:product_highlight>
+<g:product_detail><g:section_name>Sole</g:section_name><g:attribute_name>Type</g:attribute_name>
+<g:attribute_value>Flat</g:attribute_value></g:product_detail><g:item_group_id>S</g:item_group_id></item>
+<item><g:id>s2</g:id><g:title>Hat</g:title><title>Other</title><g:color/></item>
+</channel></rss>
+"""
+
+
+def test_the_same_as_xml(tmp_path):
+    (tmp_path / "feed.xml").write_text(FEED, encoding="utf-8")
+    shoe, hat = read_products(tmp_path / "feed.xml")
+    assert (shoe.id, shoe.group, [p.name for p in shoe.images]) == ("s1", "S", ["a.jpg", "b.jpg"])
+    assert shoe.fields == {"title": "Shoe", "description": "   Blue     shoe", "highlights": "Light\nWarm"}
+    assert shoe.table == {"color": ("Navy", "White"), "Type": ("Flat",)}
+    assert (hat.fields["title"], hat.table) == ("Hat", {})
+
+
+def test_a_value_goes_into_an_empty_element_or_a_new_one(tmp_path):
+    (tmp_path / "feed.xml").write_text(FEED, encoding="utf-8")
+    dialect = open_dialect(tmp_path / "feed.xml")
+    shoe, hat = dialect.items()
+    empty, end = FEED.index("<g:color/>"), FEED.index("</item>\n</channel>")
+    assert dialect.place(hat, "Color", ["Red", "Black"]) == [Edit(2, ("g:color", empty, empty + 10), "Red/Black")]
+    assert dialect.place(hat, "material", ["Wool"]) == [Edit(2, ("g:material", end, end), "Wool")]
+    with pytest.raises(NoPlace, match="is filled"):
+        dialect.place(shoe, "color", ["Red"])

@@ -12,6 +12,7 @@ from attrex.cli.screens.figures import Figures, to_do
 
 if TYPE_CHECKING:
     from attrex.filling.report import FillReport
+    from attrex.filling.undo import Undone
 
 UNKNOWN_WORD_EXAMPLES = 5
 """Words or attributes in a sentence."""
@@ -48,6 +49,19 @@ def fill_screen(report: FillReport, everything: bool = False) -> Group:
     )
 
 
+def undo_screen(undone: Undone) -> Group:
+    """What became of the fills of a run that was taken back."""
+    left = {
+        "Cells that somebody has changed since, left as they are": undone.changed,
+        "Cells whose row or column is no longer there": undone.missing,
+    }
+    removed = f" Columns that it had added, removed: {', '.join(undone.columns)}." if undone.columns else ""
+    return Group(
+        Text(f"{undone.cells:,} cells are blank again, as they were.{removed}"),
+        *to_do([f"{what}: {cells:,}" for what, cells in left.items() if cells]),
+    )
+
+
 def _estimate(report: FillReport) -> str:
     """How many of the filled cells are as the shop would have them, as far as anything tells."""
     if not report.filled:
@@ -69,6 +83,7 @@ BLANK_HEADINGS = {
     "filled": "filled",
     "unknown": "unknown\nword",
     "left": "below\nthe limit",
+    "no_column": "no\ncolumn",
     "does_not_apply": "does not\napply",
     "no_evidence": "no\nevidence",
 }
@@ -190,6 +205,16 @@ def _fill_advice(report: FillReport) -> list[str]:
         )
     if silent := [a for a in report.attributes if not report.outcomes[a]]:
         advice.append(f"Attributes of which nothing was found: {_some(silent)}")
+    kept = sum(counts[Outcome.KEPT] for counts in report.outcomes.values())
+    if kept:
+        advice.append(
+            f"Cells that hold no value, and yet something, such as N/A, left as they are: {kept:,}. Make them empty to "
+            "have them filled; --changes lists them"
+        )
+    if lacking := [a for a in report.attributes if report.outcomes[a][Outcome.NO_COLUMN]]:
+        advice.append(f"Attributes that the file has no column for (--new-columns adds them): {_some(lacking)}")
+    if unwritable := sum(counts[Outcome.UNWRITABLE] for counts in report.outcomes.values()):
+        advice.append(f"Values that the file cannot hold, in its encoding or its columns' types: {unwritable:,}")
     if report.errors:
         advice.append(f"Rows that could not be read: {report.errors:,}; their cells are as they were")
     return advice

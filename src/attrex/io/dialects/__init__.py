@@ -13,7 +13,7 @@ from attrex.io.dialects.akeneo import Akeneo
 from attrex.io.dialects.amazon_berkeley import AmazonBerkeley
 from attrex.io.dialects.bmecat import BMEcat
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, first_object, name_key
-from attrex.io.dialects.google import GoogleTsv
+from attrex.io.dialects.google import GoogleTsv, GoogleXml
 from attrex.io.dialects.icecat import IcecatJson, IcecatXml
 from attrex.io.dialects.json_ld import JsonLd
 from attrex.io.dialects.magento import MagentoCsv
@@ -37,6 +37,7 @@ DIALECTS: tuple[type[Dialect], ...] = (
     MagentoCsv,
     PrestaShopCsv,
     GoogleTsv,
+    GoogleXml,
     Akeneo,
     OpenFoodFacts,
     AmazonBerkeley,

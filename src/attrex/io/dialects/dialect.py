@@ -58,7 +58,8 @@ class Item:
     """Name -> text in reading order, ``title`` and ``description`` where a platform has them under any name."""
     html: frozenset[str] = frozenset()  #: texts that hold HTML
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    """Name -> cell, or its values where the platform splits it; a name that has no values is blank."""
+    """Name -> cell, or its values where the platform splits it. A name that is blank is left out, or its cell is empty;
+    an empty list is no blank: the platform says that there is none."""
     images: Sequence[Any] = ()  #: paths or addresses, each one photo
     category: str | None = None
     group: str | None = None  #: items of one group share texts or photos, e.g. variants
@@ -72,7 +73,7 @@ class Item:
         values = {
             "id": self.id,
             "fields": texts,
-            "attributes": {name: _unescaped(cell) for name, cell in self.attributes.items() if cell},
+            "attributes": {name: _unescaped(cell) for name, cell in self.attributes.items()},
             "images": list(self.images),
             "category": self.category,
             "group": self.group,
@@ -143,6 +144,11 @@ def marked(row: RawRecord) -> Item:
 def name_key(name: str) -> str:
     """An attribute's or a column's name as names are compared: ``shoe_size``, ``Shoe size`` and ``shoe-size``."""
     return " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
+
+
+def with_values(attributes: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """The attributes that are not blank."""
+    return {name: values for name, values in attributes.items() if values}
 
 
 def find_name(name: str, names: Iterable[str]) -> str | None:

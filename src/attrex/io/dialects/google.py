@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from attrex.io.dialects.dialect import (
     Dialect,
@@ -18,7 +19,9 @@ from attrex.io.dialects.dialect import (
     marked,
     name_key,
     split_photos,
+    with_values,
 )
+from attrex.io.dialects.xml_records import element_rows
 from attrex.io.rows import RawRecord
 
 _SLASHED = ("color", "material")
@@ -107,6 +110,62 @@ class GoogleTsv(Dialect):
         return [Edit(row.number, (free[0],), ",".join(entries))]
 
 
+class GoogleXml(Dialect):
+    """Google's product data as RSS 2.0 or Atom 1.0.
+
+    Stands on the product data specification as :class:`GoogleTsv` does, and on its examples of both forms: elements of
+    the namespace ``http://base.google.com/ns/1.0`` (any prefix), or RSS's own ``title``, ``description``, ``link``;
+    what comes several times stands several times; ``product_detail`` has its parts as elements.
+    """
+
+    name = "google-xml"
+    title = "Google Merchant product XML"
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        return "http://base.google.com/ns/1.0" in sample.text.replace("\0", "")
+
+    def __init__(self, sample: Sample) -> None:
+        super().__init__(sample)
+        self.details: dict[str, str] = {}
+        self.prefix = "g:"
+
+    def items(self) -> Iterator[Item]:
+        for row, element in element_rows(self.sample.path, ("item", "entry")):
+            if element is None:
+                yield marked(row)
+                continue
+            values: dict[str, list[str]] = {}
+            for child in element.children:
+                # Google's own element goes before RSS's of the same name
+                own = values.setdefault(child.name, [])
+                text = child.attributes.get("href", "") if child.name == "link" and not child.text else child.text
+                own.insert(0 if ":" in child.written_name and child.name in _RSS else len(own), text.strip())
+            parts = ((d.words(p) for p in _DETAIL) for d in element.all("product_detail"))
+            details = [(section, name, value) for section, name, value in parts if name and value]
+            found = next((c.written_name for c in element.children if ":" in c.written_name), "g:")
+            self.prefix = found[: found.index(":") + 1]
+            item = google_item(row, values, details, self.details)
+            yield replace(item, rows=(replace(row, values={"element": element}),))
+
+    def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
+        """Google's own element, empty or new, else one more detail; both at the product's end."""
+        (row,) = item.rows
+        element = (row.values or {})["element"]
+        if own := find_name(attribute, _ATTRIBUTES):
+            there = [c for c in element.children if c.name == own]
+            if any(not c.is_empty for c in there):
+                raise NoPlace(f"element {own!r} is filled")
+            text = google_text(own, values)
+            if there:
+                return [Edit(row.number, (there[0].written_name, there[0].start, there[0].end), text)]
+            return [Edit(row.number, (f"{self.prefix}{own}", element.end, element.end), text)]
+        raise NoPlace(f"{attribute!r} is no attribute of Google's, and a detail has more than one element")
+
+
+_RSS = ("title", "description", "link")
+
+
 def google_item(
     row: RawRecord, values: Mapping[str, Sequence[str]], details: Iterable[tuple[str, str, str]], seen: dict[str, str]
 ) -> Item:
@@ -143,7 +202,7 @@ def google_item(
             "highlights": "\n".join(values.get("product_highlight", ())),
         },
         html=frozenset(("description",)),
-        attributes=attributes,
+        attributes=with_values(attributes),
         images=list(dict.fromkeys(p for p in photos if p)),
         category=kind.rpartition(">")[2].strip() or None,
         group=first("item_group_id").strip() or None,

@@ -16,6 +16,7 @@ from attrex.io.dialects.dialect import (
     is_filled,
     marked,
     name_key,
+    with_values,
 )
 from attrex.io.rows import RawRecord
 
@@ -165,7 +166,7 @@ class MagentoCsv(Dialect):
             id=sku or None,
             texts=texts,
             html=frozenset(texts),
-            attributes=attributes,
+            attributes=with_values(attributes),
             # "/m/h/x.jpg" is below the shop's media folder, not the computer's root
             images=[p if "://" in p else p.lstrip("/") for p in dict.fromkeys(photos) if p and p != "no_selection"],
             category=(kind if kind != "Default" else "") or leaf or None,

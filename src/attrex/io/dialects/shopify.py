@@ -20,6 +20,7 @@ from attrex.io.dialects.dialect import (
     json_items,
     marked,
     name_key,
+    with_values,
 )
 from attrex.io.rows import RawRecord
 
@@ -116,7 +117,7 @@ class ShopifyCsv(Dialect):
             id=cell(rows[0], self.handle).strip() or None,
             texts={"title": said(self.product_title), "description": said(self.description)},
             html=frozenset(("description",)),
-            attributes=attributes,
+            attributes=with_values(attributes),
             images=[p for p in dict.fromkeys((*(p for _, p in photos), *variants)) if p],
             category=said(self.kind).strip() or leaf or None,
         )
@@ -199,7 +200,7 @@ class ShopifyJson(Dialect):
                 "description": str(product.get("body_html") or product.get("description") or ""),
             },
             html=frozenset(("description",)),
-            attributes=attributes,
+            attributes=with_values(attributes),
             images=[i for i in images if isinstance(i, str) and i],
             category=str(product.get("product_type") or "") or None,
         )

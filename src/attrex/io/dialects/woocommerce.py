@@ -20,6 +20,7 @@ from attrex.io.dialects.dialect import (
     is_object,
     marked,
     name_key,
+    with_values,
 )
 from attrex.io.rows import RawRecord
 
@@ -112,7 +113,7 @@ class WooCommerceCsv(Dialect):
             id=own,
             texts=texts,
             html=frozenset(texts),
-            attributes=attributes,
+            attributes=with_values(attributes),
             images=split_values(images),
             category=next(iter(split_values(categories)), None),
             group=(self._cell(head, "sku") or self._cell(head, "id") or None) if varied else None,
@@ -206,7 +207,7 @@ class WooCommerceJson(Dialect):
             id=str(product.get("sku") or own or "") or None,
             texts=texts,
             html=frozenset(texts),
-            attributes=attributes,
+            attributes=with_values(attributes),
             images=[i["src"] for i in images if isinstance(i.get("src"), str) and i["src"]],
             category=unescape(categories[0]) if categories else None,
             group=str(parent or own) if parent or product.get("variations") else None,
