@@ -28,7 +28,6 @@ V12 = """<?xml version="1.0" encoding="{encoding}"?>
         <FEATURE><FNAME>Farbe</FNAME><FVALUE></FVALUE></FEATURE>
         <FEATURE><FNAME>Material</FNAME><FORDER>4</FORDER></FEATURE>
         <FEATURE><FNAME>Form</FNAME><FVALUE>-</FVALUE></FEATURE>
-        <FEATURE><FNAME>Akku</FNAME><FVALUE>-</FVALUE><FVALUE_DETAILS>NA</FVALUE_DETAILS></FEATURE>
         <FEATURE><FNAME>Größe</FNAME><VARIANTS>
           <VARIANT><FVALUE>S</FVALUE><SUPPLIER_AID_SUPPLEMENT>-1</SUPPLIER_AID_SUPPLEMENT></VARIANT>
           <VARIANT><FVALUE>L</FVALUE><SUPPLIER_AID_SUPPLEMENT>-2</SUPPLIER_AID_SUPPLEMENT></VARIANT>
@@ -92,7 +91,6 @@ def test_several_values_are_values_with_their_unit(catalogue):
     base, *_ = read_products(catalogue)
     assert base.table == {
         "Netzspannung": ("110 V", "220 V"),
-        "Akku": (),  # known to have none; "-" alone says nothing
         "Größe": ("S", "L"),
         "Manufacturer": ("Norda",),
     }
@@ -165,6 +163,7 @@ def test_a_character_that_the_encoding_lacks_is_written_as_a_reference(tmp_path)
         ("Breite", "12 cm", "FUNIT is 'MMT'"),
         ("Gewicht", "1 kg", "no FEATURE 'Gewicht'"),
         ("Größe", "M", "FEATURE 'Größe' is filled"),
+        ("Form", "rund", "FEATURE 'Form' is filled"),  # with a dash, but somebody wrote it
     ],
 )
 def test_what_has_no_place_is_refused(catalogue, attribute, value, why):

@@ -93,7 +93,8 @@ def test_a_value_goes_where_the_file_has_its_name(export):
     assert dialect.place(mug, "dishwasher", ["Yes"]) == [Edit(1, (*mug_path, "additionalProperty", 3, "value"), "Yes")]
     assert dialect.place(mug, "Color", ["White"]) == [Edit(1, (*mug_path, "color"), "White")]
     assert dialect.place(mug, "brand", ["Norda"]) == [
-        Edit(1, (*mug_path, "brand"), {"@type": "Brand", "name": "Norda"})
+        Edit(1, (*mug_path, "brand", "@type"), "Brand"),
+        Edit(1, (*mug_path, "brand", "name"), "Norda"),
     ]
     assert dialect.place(mug, "Shape", ["Round", "Flat"]) == [
         Edit(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrex.io.dialects import open_dialect
+import json
+
+from attrex.io.dialects import Edit, open_dialect
 from attrex.io.dialects.placing import place_values
 
 
@@ -48,3 +50,21 @@ def test_a_table_gets_new_columns_only_where_they_are_asked_for(tmp_path):
         {"Fit": "it needs a new column 'Fit', and none are asked for"},
     )
     assert placed(tmp_path / "a.csv", text, {"Fit": ["Slim"]}, new_columns=True) == ({"Fit": "Slim"}, {})
+
+
+def test_new_entries_of_one_list_in_json_each_have_their_place(tmp_path):
+    path = tmp_path / "products.json"
+    own = {"@type": "PropertyValue", "name": "Finish", "value": "Matt"}
+    product = {"@type": "Product", "sku": "A", "name": "Mug", "additionalProperty": [own]}
+    path.write_text(json.dumps([product, {"@type": "Product", "sku": "B", "name": "Cup"}]), encoding="utf-8")
+    dialect = open_dialect(path)
+    mug, cup = dialect.items()
+    values = {"Shape": ["Round"], "Capacity": ["0.3 l"]}
+    entries = [{"@type": "PropertyValue", "name": name, "value": said[0]} for name, said in values.items()]
+    assert list(place_values(dialect, mug, values).edits.values()) == [
+        Edit(1, ("additionalProperty", 1), entries[0]),
+        Edit(1, ("additionalProperty", 2), entries[1]),
+    ]
+    assert list(place_values(dialect, cup, {"Shape": ["Round"], "Finish": ["Matt"]}).edits.values()) == [
+        Edit(2, ("additionalProperty",), [entries[0], own])
+    ]

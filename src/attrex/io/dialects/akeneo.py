@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from attrex.io.dialects.akeneo_units import amount_in, measure
-from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, cell, find_name, marked
+from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, cell, find_name, is_filled, marked
 from attrex.io.dialects.languages import in_language, main_tag, texts_in_languages
 from attrex.io.rows import RawRecord
 
@@ -259,7 +259,7 @@ class Akeneo(Dialect):
         said = {c.locale: c for c in self.attributes[name]}
         locale = in_language(said, self.locale)
         columns = [c for c in self.attributes[name] if c.locale == locale and not c.part]
-        if any(cell(row, c.name).strip() for c in self.attributes[name] if not c.part):
+        if any(is_filled(row, c.name) for c in self.attributes[name] if not c.part):
             raise NoPlace(f"{name!r} is filled, in one of its columns")
         return [edit for column in columns for edit in self._edits(row, column, values)]
 
@@ -271,7 +271,7 @@ class Akeneo(Dialect):
             own = cell(row, unit.name).strip()
             amount, code = amount_in(values[0], own)
             yield Edit(row.number, (column.name,), amount)
-            if code and not own:
+            if code and not is_filled(row, unit.name):
                 yield Edit(row.number, (unit.name,), code)
             return
         if not self.has_options(column.attribute):

@@ -129,12 +129,12 @@ class AmazonBerkeley(Dialect):
 
 
 def _is_said(value: Any) -> bool:
-    return isinstance(value, Mapping) and "value" in value
+    return isinstance(value, Mapping) and "value" in value and "unit" not in value
 
 
 def _said(value: Any) -> list[tuple[str, str]]:
     """(language tag, text) of the entries that hold something."""
-    entries = (v for v in list_of(value) if _is_said(v) and "unit" not in v)
+    entries = filter(_is_said, list_of(value))
     return [(text_of(v.get("language_tag")), text) for v in entries if (text := text_of(v["value"]))]
 
 

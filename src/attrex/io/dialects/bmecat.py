@@ -63,15 +63,13 @@ class Catalogue:
         template = feature.words("FT_IDREF")
         return self.said(feature.all("FNAME")) or self.features.get(template) or template
 
-    def values_of(self, feature: Element) -> list[str] | None:
-        """A feature's values with their unit; none at all: it is known to have none; None: nothing is said."""
+    def values_of(self, feature: Element) -> list[str]:
+        """A feature's values with their unit; none where it says nothing."""
         values = self._all_said(feature.all("FVALUE"))
         values += [
             self.values.get(e.text.strip(), e.text.strip()) for e in feature.all("VALUE_IDREF") if not e.is_empty
         ]
-        if values == ["-"]:
-            return [] if feature.words("FVALUE_DETAILS").upper() == "NA" else None
-        return [self.measure(value, feature) for value in values] or None
+        return [self.measure(value, feature) for value in values if value != "-"]
 
     def variants_of(self, feature: Element) -> list[tuple[str, str]]:
         """(value, what it adds to the product's number) of each variant."""
@@ -106,7 +104,7 @@ class BMEcat(Dialect):
       languages. Read is that of the catalogue's LANGUAGE (``default="true"``, else the first).
     - FUNIT is a code of UN/ECE Recommendation 20, or of a UNIT in the catalogue. FT_IDREF and VALUE_IDREF name
       templates and allowed values at the head of the file.
-    - FVALUE ``-`` says nothing; with FVALUE_DETAILS ``NA`` (ETIM's guideline) that the product has none.
+    - FVALUE ``-`` says nothing; ETIM writes it where a value is not known or where there can be none.
     - VARIANTS make a product for each of their values: its number is the product's and SUPPLIER_AID_SUPPLEMENT.
     - MIME_SOURCE is relative to the catalogue's MIME_ROOT.
 
@@ -161,8 +159,8 @@ def _edits(number: int, feature: Element, values: Sequence[str], main: str) -> I
     tag = f"{prefix}FVALUE" + (f" lang={quoteattr(lang)}" if lang else "")
     before = (c.start for c in feature.children if c.name not in ("FNAME", "FT_IDREF", "FTEMPLATE", "FVALUE"))
     at = next(before, feature.end)
-    for text in texts[len(own) :]:
-        yield Edit(number, (tag, at, at), text)
+    for n, text in enumerate(texts[len(own) :]):
+        yield Edit(number, (tag, at, at, n), text)
 
 
 def _lang_of_name(feature: Element, main: str) -> str:
@@ -200,12 +198,12 @@ def _items(row: RawRecord, element: Element, catalogue: Catalogue) -> Iterator[I
     for name, feature in features:
         values = catalogue.values_of(feature)
         variants = catalogue.variants_of(feature)
-        if not name or (values is None and not variants):
+        if not name or not (values or variants):
             continue
         if variants:
             varied[name] = variants
         found = attributes.setdefault(name, [])
-        found += [v for v in (*(values or ()), *(value for value, _ in variants)) if v not in found]
+        found += [v for v in (*values, *(value for value, _ in variants)) if v not in found]
     if maker := details.words("MANUFACTURER_NAME"):
         attributes.setdefault("Manufacturer", [maker])
     own_id = element.words("SUPPLIER_AID") or element.words("SUPPLIER_PID") or None

@@ -223,9 +223,12 @@ class JsonLd(Dialect):
         if name_key(attribute) not in self.survey.property_names:
             if (key := find_name(attribute, _WRITTEN)) is not None:
                 refuse_filled(item, key, [_get(node, key)])
-                brands: list[Any] = [{"@type": "Brand", "name": value} for value in values]
-                brand = brands[0] if len(brands) == 1 else brands
-                return [Edit(number, (*path, _key(node, key)), brand if key == "brand" else written)]
+                place = (*path, _key(node, key))
+                if key != "brand":
+                    return [Edit(number, place, written)]
+                if len(values) > 1:
+                    raise NoPlace(f"a product has one brand, got {len(values)}")
+                return [Edit(number, (*place, "@type"), "Brand"), Edit(number, (*place, "name"), values[0])]
             if find_name(attribute, _PROPERTIES) is not None:
                 raise NoPlace(f"{attribute!r} is an object of its own in schema.org; enter it by hand")
         refuse_filled(item, attribute)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attrex.io.dialects.dialect import Item, Key, NoPlace, find_name
+from attrex.shop.cells import is_empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,8 @@ def part_of(value: Any, key: str) -> Any:
 
 
 def holds_nothing(value: Any) -> bool:
-    """Whether a place in JSON is blank: absent, null, space, or nothing but these. What cannot be read is not."""
-    if isinstance(value, Mapping | list):
-        return all(map(holds_nothing, value.values() if isinstance(value, Mapping) else value))
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Whether nothing stands in a place of JSON; a space, or a list with null, somebody wrote."""
+    return is_empty(value) or value in ([], {})
 
 
 def refuse_filled(item: Item, attribute: str, cells: Iterable[Any] = ()) -> None:

@@ -39,13 +39,24 @@ def place_values(
             continue
         placed.attributes[attribute] = edits
         for edit in edits:
-            before = placed.edits.get((edit.number, edit.key))
             joint = dialect.joints.get(str(edit.key[0]), "")
-            placed.edits[edit.number, edit.key] = (
-                edit if before is None else replace(edit, value=f"{before.value}{joint}{edit.value}")
-            )
+            beside = _beside(placed.edits, edit, joint)
+            placed.edits[beside.number, beside.key] = beside
         item = replace(item, rows=tuple(_written(row, edits, dialect) for row in item.rows))
     return placed
+
+
+def _beside(edits: Mapping[tuple[int, Key], Edit], edit: Edit, joint: str) -> Edit:
+    """The edit with what another attribute has in its cell before it; each of a list's new entries has its place."""
+    while before := edits.get((edit.number, edit.key)):
+        *path, last = edit.key
+        if isinstance(edit.value, Mapping) and isinstance(last, int):
+            edit = replace(edit, key=(*path, last + 1))
+        elif isinstance(edit.value, list):
+            return replace(edit, value=[*before.value, *edit.value])
+        else:
+            return replace(edit, value=f"{before.value}{joint}{edit.value}")
+    return edit
 
 
 def _is_new(dialect: Dialect, edit: Edit) -> bool:

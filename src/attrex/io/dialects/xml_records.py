@@ -44,9 +44,10 @@ def element_rows(
 def write_edits(path: Path, out: Path, edits: Iterable[Edit]) -> None:
     """Copy an XML file with values in its blank places, every other byte as it is; packed where ``out`` ends in .gz.
 
-    :param edits: as :meth:`Dialect.place` gives them for a file in XML: their key is (tag, first byte, byte behind it).
+    :param edits: as :meth:`Dialect.place` gives them for a file in XML: their key is (tag, first byte, byte behind the
+        last), and for an element that is put in, its number among those at this place.
     """
-    places = [XmlEdit(str(tag), int(start), int(end), str(e.value)) for e in edits for tag, start, end in (e.key,)]
+    places = [XmlEdit(str(tag), int(start), int(end), str(e.value)) for e in edits for tag, start, end, *_ in (e.key,)]
     with open_binary(path) as file, atomic_path(out) as part, part.open("wb") as raw:
         encoding = xml_encoding(file)
         packed = gzip.GzipFile(out.name, "wb", fileobj=raw) if out.suffix.lower() == ".gz" else raw
