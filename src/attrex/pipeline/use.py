@@ -361,7 +361,7 @@ def _export_as_known(
 
 
 def _tell_refused(destination: Destination | ExportDestination, progress: Progress) -> None:
-    refused: Counter[str] = getattr(destination, "refused", Counter())
+    refused = destination.refused if hasattr(destination, "refused") else Counter[str]()
     for why, times in refused.most_common(3):
         note(progress, f"{times} values have no place in {destination.file.path.name}: {why}")
 
