@@ -22,6 +22,7 @@ from attrex.errors import DataError
 from attrex.io.files import file_rows
 from attrex.io.html import without_markup
 from attrex.io.rows import RawRecord, record
+from attrex.io.tables import SEPARATOR
 from attrex.shop.cells import is_empty
 
 Key = tuple[str | int, ...]
@@ -105,6 +106,8 @@ class Dialect(ABC):
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
+        self.separator = SEPARATOR  #: between the values of a cell that the platform does not split
+        self.id_column: str | None = None  #: the table's column that an item's id is from, where there is one
         self.joints: dict[str, str] = {}
         """Column whose cells hold several attributes -> what stands between them (:mod:`placing`)."""
 

@@ -107,6 +107,7 @@ class MagentoCsv(Dialect):
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
         self.columns = [c for c in sample.columns if c and not _is_own(c)]
+        self.id_column = "sku"
         self.joints = {"additional_attributes": ","}
         self.codes: dict[str, None] = {}  #: codes that some product has in `additional_attributes`
 

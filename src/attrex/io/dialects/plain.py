@@ -22,7 +22,6 @@ from attrex.io.dialects.dialect import (
 )
 from attrex.io.html import has_entities, has_markup
 from attrex.io.rows import RawRecord
-from attrex.io.tables import SEPARATOR
 
 _IDS = (
     *("id", "sku", "product id", "item id", "article id", "product code", "item code", "article number", "item number"),
@@ -102,9 +101,8 @@ class PlainTable(Dialect):
 
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
-        self.separator = SEPARATOR
         named = {name_key(c): c for c in reversed(sample.columns) if c.strip()}
-        self.id = _first(named, _IDS)
+        self.id = self.id_column = _first(named, _IDS)
         self.product_title = _first(named, _TITLES)
         self.texts = [named[n] for n in _TEXTS if n in named]
         self.category, self.group = _first(named, _CATEGORIES), _first(named, _GROUPS)

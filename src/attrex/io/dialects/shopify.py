@@ -63,7 +63,8 @@ class ShopifyCsv(Dialect):
         def first(*names: str) -> str:
             return next((own[name_key(n)] for n in names if name_key(n) in own), "")
 
-        self.handle, self.product_title = first("URL handle", "Handle"), first("Title")
+        self.handle = self.id_column = first("URL handle", "Handle")
+        self.product_title = first("Title")
         self.description, self.kind = first("Description", "Body (HTML)"), first("Type")
         self.category = first("Product category")
         self.photo, self.position = first("Product image URL", "Image Src"), first("Image position")
