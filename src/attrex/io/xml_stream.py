@@ -141,34 +141,22 @@ def _refuse_entities(name: str, *_: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class XmlEdit:
-    """Text for an element that is empty, or for one that is not there.
+    """What stands in the place of some bytes of a file afterwards; of none, where ``start`` and ``end`` are one."""
 
-    ``start`` and ``end`` are bytes of the file: those of an empty element as :class:`Element` has them, or the same
-    place twice, where an element is put in. ``tag``: its name, and its attributes as XML writes them.
-    """
-
-    tag: str
     start: int
     end: int
-    text: str
+    new: str  #: as XML writes it
 
 
 def edited(file: IO[bytes], edits: Iterable[XmlEdit], encoding: str) -> Iterator[bytes]:
-    """The file's bytes with the edits made, and nothing else changed; ``encoding`` as :func:`xml_encoding` gives it.
-
-    Raises :class:`DataError` where an edit's element holds something.
-    """
+    """The file's bytes with the edits made, and nothing else changed; ``encoding`` as :func:`xml_encoding` gives it."""
     at = 0
     for edit in sorted(edits, key=lambda e: (e.start, e.end)):
         if edit.start < at:
             raise DataError(f"expected one value for the place at byte {edit.start}, got several; fill it once")
         yield from _copied(file, edit.start - at)
-        old = file.read(edit.end - edit.start)
-        text = _escaped(edit.text)
-        if edit.start == edit.end:
-            yield _encoded(f"<{edit.tag}>{text}</{edit.tag.split()[0]}>", encoding)
-        else:
-            yield _encoded(_filled(old.decode(encoding), text, edit), encoding)
+        file.read(edit.end - edit.start)
+        yield edit.new.encode(encoding, errors="xmlcharrefreplace")
         at = edit.end
     while chunk := file.read(_CHUNK):
         yield chunk
@@ -185,22 +173,22 @@ def xml_encoding(file: IO[bytes]) -> str:
     return said[1].decode("ascii") if said else "utf-8"
 
 
-def _filled(old: str, text: str, edit: XmlEdit) -> str:
-    """An empty element, written in one tag or two, with a text; an element's end tag is behind ``old``."""
-    tag = _START_TAG.match(old)
-    if tag is None or (not tag["empty"] and old[tag.end() :].strip()) or (tag["empty"] and tag.end() != len(old)):
-        raise DataError(f"expected an empty element {edit.tag} at byte {edit.start}, got {old[:80]!r}; read it again")
-    if not tag["empty"]:
-        return tag[0] + text
-    return f"{tag[0][:-2].rstrip()}>{text}</{tag['name']}>"
+def filled_element(source: str, text: str) -> str:
+    """An empty element, as it is spelt in one tag or two, with a text."""
+    tag = _START_TAG.match(source)
+    if tag is None:
+        raise DataError(f"expected an empty element, got {source[:80]!r}; read the file again")
+    start = f"{tag[0][:-2].rstrip()}>" if tag["empty"] else tag[0]
+    return f"{start}{escaped(text)}</{tag['name']}>"
 
 
-def _escaped(text: str) -> str:
+def new_element(tag: str, text: str) -> str:
+    """``tag``: the element's name, and its attributes as XML writes them."""
+    return f"<{tag}>{escaped(text)}</{tag.split(maxsplit=1)[0]}>"
+
+
+def escaped(text: str) -> str:
     return _NO_CHARACTER.sub("", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _encoded(text: str, encoding: str) -> bytes:
-    return text.encode(encoding, errors="xmlcharrefreplace")
 
 
 def _copied(file: IO[bytes], count: int) -> Iterator[bytes]:

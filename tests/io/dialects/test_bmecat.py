@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from attrex.errors import DataError
+from attrex.io.cell_edits import Source
 from attrex.io.dialects import NoPlace, open_dialect
-from attrex.io.dialects.xml_records import write_edits
+from attrex.io.editable import editable_file
 from attrex.io.readers import read_products
 
 V12 = """<?xml version="1.0" encoding="{encoding}"?>
@@ -117,9 +118,9 @@ def filled(path, values):
     """The catalogue's text with values of its first product written, and the lines that changed."""
     dialect = open_dialect(path)
     item = next(dialect.items())
-    edits = [edit for attribute, words in values.items() for edit in dialect.place(item, attribute, words)]
+    edits = {e.key: e.value for attribute, words in values.items() for e in dialect.place(item, attribute, words)}
     out = path.with_name("filled.xml")
-    write_edits(path, out, edits)
+    editable_file(path).write(out, lambda row: edits if row.number == item.rows[0].number else {})
     before, after = path.read_bytes(), out.read_bytes()
     encoding = "utf-16" if before[:1] in (b"\xff", b"\xfe") else "utf-8" if b"UTF-8" in before[:60] else None
     encoding = encoding or before[:60].split(b'encoding="')[1].split(b'"')[0].decode()
@@ -189,3 +190,15 @@ def test_entities_of_a_files_own_are_refused(tmp_path):
     path.write_text('<!DOCTYPE BMECAT [<!ENTITY x "y">]><BMECAT><ARTICLE/></BMECAT>', encoding="utf-8")
     with pytest.raises(DataError, match="without entities of its own, got the entity 'x'"):
         list(read_products(path))
+
+
+def test_what_was_filled_can_be_taken_back_byte_for_byte(catalogue):
+    values = {"Breite": ["120 mm"], "Farbe": ["blau", "rot"], "Material": ["Stahl", "Messing"]}
+    filled(catalogue, values)
+    before, after = editable_file(catalogue), editable_file(catalogue.with_name("filled.xml"))
+    columns = [("FEATURE 2", ""), ("FEATURE 3", ""), ("FEATURE 4", "")]
+    (row, _), (now, _) = before.rows(), after.rows()
+    assert [now.content(column) for column in columns] == ["120", ["blau", "rot"], ["Stahl", "Messing"]]
+    sources = {column: Source(row.source(column)) for column in columns}
+    after.write(out := catalogue.with_name("again.xml"), lambda row: sources if row.number == 1 else {})
+    assert out.read_bytes() == catalogue.read_bytes()

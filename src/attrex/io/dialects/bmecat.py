@@ -7,18 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
-from xml.sax.saxutils import quoteattr
 
 from attrex.io.dialects.dialect import Dialect, Edit, Item, NoPlace, Sample, marked, name_key
 from attrex.io.dialects.languages import by_language, in_language, language, texts_in_languages
 from attrex.io.dialects.units import with_unit
 from attrex.io.dialects.xml_records import element_rows
 from attrex.io.rows import RawRecord
+from attrex.io.xml_cells import PRODUCTS, column_of, features_of
 from attrex.io.xml_stream import Element
 
 _ROOT = re.compile(r"<(?:[\w.-]+:)?BMECAT[\s>]")
 _TEMPLATE, _VALUE, _UNIT = "CLASSIFICATION_SYSTEM_FEATURE_TEMPLATE", "ALLOWED_VALUE", "UNIT"
-_PRODUCTS = ("ARTICLE", "PRODUCT")
 _NO_PHOTO = ("logo", "icon", "data_sheet", "safety_data_sheet", "thumbnail")
 _PHOTO_CODES = ("MD01", "MD02", "MD20")  # product, similar product, product in use
 _PICTURE = re.compile(r"\.(?:jpe?g|png|webp|gif|tiff?|bmp)(?:[?#]|$)", re.IGNORECASE)
@@ -120,27 +119,27 @@ class BMEcat(Dialect):
 
     def items(self) -> Iterator[Item]:
         catalogue = Catalogue()
-        for row, element in element_rows(self.sample.path, _PRODUCTS, ("HEADER", _TEMPLATE, _VALUE, _UNIT)):
+        for row, element in element_rows(self.sample.path, PRODUCTS, ("HEADER", _TEMPLATE, _VALUE, _UNIT)):
             if element is None:
                 yield marked(row)
-            elif element.name not in _PRODUCTS:
+            elif element.name not in PRODUCTS:
                 catalogue.read(element)
             elif element.attributes.get("mode") != "delete":
                 yield from _items(row, element, catalogue)
 
     def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
-        """An FVALUE that is empty, or one behind the FNAME of a FEATURE without any; several values: one after another.
-
-        In a catalogue with languages the value is that of the language that was read.
-        """
+        """The FVALUEs of a FEATURE that has none, or empty ones; in the language that is read, if it has languages."""
         if not isinstance(item, _Product):
             raise NoPlace("a variant has what its product has; fill the product's FEATURE")
-        found = [feature for name, feature in item.features if name_key(name) == name_key(attribute)]
+        found = [(n, f) for n, (name, f) in enumerate(item.features) if name_key(name) == name_key(attribute)]
         if not found:
             raise NoPlace(f"the product has no FEATURE {attribute!r}; add one with an empty FVALUE")
-        for feature in found:
+        for place, feature in found:
             if not _is_filled(feature):
-                return list(_edits(item.rows[0].number, feature, values, item.language))
+                unit = feature.words("FUNIT")
+                texts = [_without_unit(value, unit) if unit else value for value in values]
+                key = column_of(place, _lang_of(feature, item.language))
+                return [Edit(item.rows[0].number, key, texts[0] if len(texts) == 1 else texts)]
         raise NoPlace(f"FEATURE {attribute!r} is filled")
 
 
@@ -149,24 +148,12 @@ def _is_filled(feature: Element) -> bool:
     return any(not element.is_empty for element in said)
 
 
-def _edits(number: int, feature: Element, values: Sequence[str], main: str) -> Iterator[Edit]:
-    unit = feature.words("FUNIT")
-    texts = [_without_unit(value, unit) if unit else value for value in values]
-    own = [v for v in feature.all("FVALUE") if language(v.attributes.get("lang", main)) == language(main)]
-    for value, text in zip(own, texts, strict=False):
-        yield Edit(number, ("FVALUE", value.start, value.end), text)
-    prefix, lang = feature.written_name.removesuffix("FEATURE"), _lang_of_name(feature, main)
-    tag = f"{prefix}FVALUE" + (f" lang={quoteattr(lang)}" if lang else "")
-    before = (c.start for c in feature.children if c.name not in ("FNAME", "FT_IDREF", "FTEMPLATE", "FVALUE"))
-    at = next(before, feature.end)
-    for n, text in enumerate(texts[len(own) :]):
-        yield Edit(number, (tag, at, at, n), text)
-
-
-def _lang_of_name(feature: Element, main: str) -> str:
-    """The language as the feature's own FNAME or FVALUE write it; empty where they have none."""
-    tags = [e.attributes["lang"] for e in (*feature.all("FNAME"), *feature.all("FVALUE")) if "lang" in e.attributes]
-    return next((tag for tag in tags if language(tag) == language(main)), main if tags else "")
+def _lang_of(feature: Element, main: str) -> str:
+    """The language of a feature's values as its own FVALUE or FNAME write it; empty where they have none."""
+    values = [e.attributes.get("lang", "") for e in feature.all("FVALUE")]
+    tags = values or [e.attributes.get("lang", "") for e in feature.all("FNAME")]
+    same = (tag for tag in tags if tag and language(tag) == language(main))
+    return next(same, "" if "" in tags or not tags else main)
 
 
 def _without_unit(value: str, unit: str) -> str:
@@ -188,11 +175,7 @@ def _items(row: RawRecord, element: Element, catalogue: Catalogue) -> Iterator[I
         ],
         main,
     )
-    features = [
-        (catalogue.name_of(feature), feature)
-        for group in ("ARTICLE_FEATURES", "PRODUCT_FEATURES")
-        for feature in element.all(group, "FEATURE")
-    ]
+    features = [(catalogue.name_of(feature), feature) for feature in features_of(element)]
     attributes: dict[str, list[str]] = {}
     varied: dict[str, list[tuple[str, str]]] = {}
     for name, feature in features:

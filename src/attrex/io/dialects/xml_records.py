@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import zlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from attrex.errors import DataError
-from attrex.io.atomic import atomic_path
-from attrex.io.dialects.dialect import Edit
 from attrex.io.packed import open_binary
 from attrex.io.rows import RawRecord
-from attrex.io.xml_stream import Element, XmlEdit, XmlError, edited, elements, xml_encoding
+from attrex.io.xml_stream import Element, XmlError, elements
 
 
 def element_rows(
@@ -39,18 +36,3 @@ def element_rows(
         return
     if not number:
         raise DataError(f"{path}: expected products ({', '.join(products)}), got none; check which file it is")
-
-
-def write_edits(path: Path, out: Path, edits: Iterable[Edit]) -> None:
-    """Copy an XML file with values in its blank places, every other byte as it is; packed where ``out`` ends in .gz.
-
-    :param edits: as :meth:`Dialect.place` gives them for a file in XML: their key is (tag, first byte, byte behind the
-        last), and for an element that is put in, its number among those at this place.
-    """
-    places = [XmlEdit(str(tag), int(start), int(end), str(e.value)) for e in edits for tag, start, end, *_ in (e.key,)]
-    with open_binary(path) as file, atomic_path(out) as part, part.open("wb") as raw:
-        encoding = xml_encoding(file)
-        packed = gzip.GzipFile(out.name, "wb", fileobj=raw) if out.suffix.lower() == ".gz" else raw
-        with packed:
-            for chunk in edited(file, places, encoding):
-                packed.write(chunk)
