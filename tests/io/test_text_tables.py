@@ -55,7 +55,7 @@ def test_the_header_is_found_below_a_title(tmp_path):
 def test_short_rows_are_read_and_told_and_long_ones_marked_unless_what_is_over_is_blank(tmp_path):
     (tmp_path / "a.csv").write_text("id,title,Color\n1,Cap\n2,Hat,Red,\n3,Mug,White,Round\n", encoding="utf-8")
     short, padded, long = file_rows(tmp_path / "a.csv")
-    assert short.values == {"id": "1", "title": "Cap"}
+    assert short.values == {"id": "1", "title": "Cap", "Color": None}
     assert short.warnings == (
         "a.csv line 2: expected 3 cells as in the header, got 2; the missing ones are read as blank",
     )
