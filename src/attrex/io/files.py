@@ -162,7 +162,7 @@ def _csv_records(path: Path, repeated_names: bool = False) -> Iterator[RawRecord
                 continue
             cells = [HALF_CHARACTER.sub("\ufffd", cell) for cell in cells]
             warnings += (f"{where}: what {encoding.name} has no character for was replaced by U+FFFD",)
-        yield RawRecord(where, row.number, dict(zip_longest(header, cells)), warnings=warnings)
+        yield RawRecord(where, row.number, dict(zip_longest(header, cells[: len(header)])), warnings=warnings)
 
 
 def _sheet_records(path: Path, repeated_names: bool = False) -> Iterator[RawRecord]:
