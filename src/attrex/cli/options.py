@@ -73,6 +73,13 @@ class SourceOptions:
             help="End with code 1 if more rows cannot be read; default: 1%, and no damaged part of a file.",
         ),
     ] = None
+    dialect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Platform whose export the file is (docs/shops.md), or none; default: the one its header shows.",
+        ),
+    ] = None
     opened: list[Any] = field(default_factory=list, repr=False)
     """No option: the :class:`~attrex.io.readers.Products` that the command reads, whose rows are counted."""
 
@@ -86,15 +93,22 @@ class SourceOptions:
         return replace(shop, columns=replace(shop.columns, texts=texts))
 
     def products(self, data: str, shop: Shop, *, split: str | None = None) -> Products:
-        """Products of a source, marked rows among them; ``split``: in place of the option."""
-        from attrex.io.readers import Products
+        """Products of a source, marked rows among them; ``split``: in place of the option.
 
+        Of a platform's export a person is told how it is read.
+        """
+        from attrex.cli.console import note
+        from attrex.io.readers import Products, export_of
+
+        if (export := export_of(data, shop, self.dialect)) is not None:
+            note(export.told())
         found = Products(
             data,
             shop=shop,
             images=self.images,
             split=split or self.split,
             limit=self.limit,
+            dialect=self.dialect,
             allow_outside=self.allow_outside,
         )
         self.opened.append(found)
@@ -111,6 +125,7 @@ class SourceOptions:
             "--allow-outside": self.allow_outside,
             "--texts": self.texts,
             "--shop": str(self.shop) if self.shop else None,
+            "--dialect": self.dialect,
         }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attrex.filling.conflicts import CONFLICT_COLUMNS, Conflict
+from attrex.filling.exports import ExportDestination
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow
 from attrex.filling.report import FillReport
 from attrex.filling.writing import UNDO_COLUMNS, Destination, fill_file, safe_for_spreadsheets
@@ -61,8 +62,9 @@ def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Call
 def fill_listed(
     rows: Iterable[FilledRow],
     out: Path,
-    destination: Destination,
+    destination: Destination | ExportDestination,
     report: FillReport,
+    separator: str,
     changes: Path | None = None,
     *,
     safe: bool = False,
@@ -75,7 +77,7 @@ def fill_listed(
         fill_file(rows, out, destination, report.add, lambda rows: None, out.parent)
         return
     columns = (*CHANGE_COLUMNS, *UNDO_COLUMNS)
-    with _rows_file(changes, columns, destination.separator, safe=safe) as write:
+    with _rows_file(changes, columns, separator, safe=safe) as write:
         fill_file(rows, out, destination, report.add, write, changes.parent)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrex.errors import DataError
 from attrex.filling.fill import Outcome
-from attrex.filling.writing import ADDED, UNDO_COLUMNS, name_of_column
+from attrex.filling.writing import ADDED, BESIDE, UNDO_COLUMNS, name_of_column
 from attrex.io.cell_edits import Column, EditableFile, EditableRow, Source
 from attrex.io.editable import editable_file
 from attrex.shop.cells import is_empty
@@ -128,7 +128,7 @@ def _read(changes: Path) -> tuple[str, list[_Fill], list[str]]:
     fills: dict[_Fill, None] = {}  # a cell with several values has a row for each
     added: list[str] = []
     for row in _rows(changes):
-        if row.get("outcome") not in (Outcome.FILLED, ADDED) or not row.get("file"):
+        if row.get("outcome") not in (Outcome.FILLED, ADDED, BESIDE) or not row.get("file"):
             continue
         files[row["file"]] = None
         if row["outcome"] == ADDED:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.filling.fill import Entry, FilledRow, Outcome
+from attrex.filling.exports import ExportDestination
+from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow, Outcome
 from attrex.io.cell_edits import Column, EditableFile, EditableRow
 from attrex.shop.cells import is_empty
 
@@ -18,6 +19,9 @@ UNDO_COLUMNS = ("file", "row", "id_column", "column", "before", "written")
 """What a row of changes has beside its find, where a cell of a file was filled: how to take it back."""
 ADDED = "column added"
 """In place of an outcome: a row of changes for a column that was added."""
+BESIDE = "cell written"
+"""In place of an outcome: a row of changes for a cell that goes with a filled one, such as an attribute's name."""
+Cell = str | Sequence[str]
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -49,6 +53,31 @@ class Destination:
     def can_hold(self, attribute: str, value: str) -> bool:
         return any(self.file.can_hold(column, value) for column in self.columns[attribute])
 
+    @property
+    def header(self) -> Sequence[str]:
+        """Names of new columns that are the file's, and not keys of its objects."""
+        of_file = all(len(c) == 1 if isinstance(c := self.columns[a][0], tuple) else True for a in self.new)
+        return list(self.new.values()) if of_file else ()
+
+    def added(self) -> Mapping[Column, tuple[str, str]]:
+        """New column -> its attribute and its name."""
+        return {self.columns[attribute][0]: (attribute, name) for attribute, name in self.new.items()}
+
+    def edits(self, row: EditableRow, filled: FilledRow) -> tuple[Mapping[Column, Cell], Mapping[str, Column]]:
+        """The cells to write, and which one each attribute's values are in. Only an empty cell is written."""
+        edits: dict[Column, Cell] = {}
+        columns: dict[str, Column] = {}
+        for attribute in dict.fromkeys(e.attribute for e in filled.entries if e.outcome == Outcome.FILLED):
+            values = filled.table[attribute]
+            for column in self.columns[attribute]:
+                fits = all(self.file.can_hold(column, value) for value in values)
+                if fits and column not in edits and is_empty(row.content(column)):
+                    text = self.safe(self.separator.join(values))
+                    edits[column] = values if self.file.holds_lists(column) else text
+                    columns[attribute] = column
+                    break
+        return edits, columns
+
 
 def name_of_column(column: Column, name: str) -> str:
     """A column as a file of changes has it: its name, or the keys that lead to it as JSON."""
@@ -69,7 +98,7 @@ class Change:
 def fill_file(
     rows: Iterable[FilledRow],
     out: Path,
-    destination: Destination,
+    destination: Destination | ExportDestination,
     note: Callable[[FilledRow], None],
     write: Callable[[Iterable[Mapping[str, Any]]], None],
     beside: Path,
@@ -95,57 +124,39 @@ def fill_file(
         write(Change(e, {}).to_json() for e in current.entries)
         return next(pending, None)
 
-    def change(row: EditableRow) -> dict[Column, str | Sequence[str]]:
+    def change(row: EditableRow) -> Mapping[Column, Cell]:
         nonlocal current
         while current is not None and current.number is not None and current.number < row.number:
             current = pass_by()
         if current is None or current.number != row.number:
             return {}
-        edits, filled = _edits(row, current, destination)
-        undo = {a: {**place, "row": row.number, "id_column": _id_column(row, current, destination)} for a in filled}
-        for attribute, column in filled.items():
+        edits, filled = destination.edits(row, current)
+        where = {**place, "row": row.number, "id_column": _id_column(row, current, destination)}
+
+        def undo_of(column: Column) -> dict[str, Any]:
             cell = edits[column]
             written = cell if isinstance(cell, str) else json.dumps(list(cell), ensure_ascii=False)
-            undo[attribute] |= {"column": names[column], "before": row.source(column), "written": written}
+            return {**where, "column": names[column], "before": row.source(column), "written": written}
+
+        undo = {attribute: undo_of(column) for attribute, column in filled.items()}
         entries = tuple(
             replace(e, outcome=Outcome.KEPT) if e.outcome == Outcome.FILLED and e.attribute not in filled else e
             for e in current.entries
         )
         note(replace(current, entries=entries))
         write(Change(e, undo[e.attribute] if e.outcome == Outcome.FILLED else {}).to_json() for e in entries)
+        beside_it = [column for column in edits if column not in filled.values()]
+        write({**_no_find(), "id": current.id, "outcome": BESIDE, **undo_of(column)} for column in beside_it)
         current = next(pending, None)
         return edits
 
     write(_added(destination, names, place))
-    file.write(out, change, list(destination.new.values()) if _has_header(destination) else ())
+    file.write(out, change, destination.header)
     while current is not None:
         current = pass_by()
 
 
-def _has_header(destination: Destination) -> bool:
-    """Whether new columns are the file's, and not keys of its objects."""
-    return all(len(c) == 1 if isinstance(c := destination.columns[a][0], tuple) else True for a in destination.new)
-
-
-def _edits(
-    row: EditableRow, filled: FilledRow, destination: Destination
-) -> tuple[dict[Column, str | Sequence[str]], dict[str, Column]]:
-    """The cells to write, and which one each attribute's values are in. Only an empty cell is written."""
-    edits: dict[Column, str | Sequence[str]] = {}
-    columns: dict[str, Column] = {}
-    for attribute in dict.fromkeys(e.attribute for e in filled.entries if e.outcome == Outcome.FILLED):
-        values = filled.table[attribute]
-        for column in destination.columns[attribute]:
-            fits = all(destination.file.can_hold(column, value) for value in values)
-            if fits and column not in edits and is_empty(row.content(column)):
-                text = destination.safe(destination.separator.join(values))
-                edits[column] = values if destination.file.holds_lists(column) else text
-                columns[attribute] = column
-                break
-    return edits, columns
-
-
-def _id_column(row: EditableRow, filled: FilledRow, destination: Destination) -> str:
+def _id_column(row: EditableRow, filled: FilledRow, destination: Destination | ExportDestination) -> str:
     """The column that has the product's id, if one has."""
     if destination.id_column is None:
         return ""
@@ -153,10 +164,14 @@ def _id_column(row: EditableRow, filled: FilledRow, destination: Destination) ->
     return destination.id_column if column is not None and str(row.content(column)) == filled.id else ""
 
 
-def _added(destination: Destination, names: Mapping[Column, str], place: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    from attrex.filling.fill import CHANGE_COLUMNS
+def _added(
+    destination: Destination | ExportDestination, names: Mapping[Column, str], place: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
+    for column, (attribute, name) in destination.added().items():
+        added = {"attribute": attribute, "outcome": ADDED, **place, "column": names[column], "written": name}
+        yield {**_no_find(), **added}
 
-    for attribute, name in destination.new.items():
-        column = destination.columns[attribute][0]
-        row = dict.fromkeys((*CHANGE_COLUMNS, *UNDO_COLUMNS), "")
-        yield {**row, "attribute": attribute, "outcome": ADDED, **place, "column": names[column], "written": name}
+
+def _no_find() -> dict[str, Any]:
+    """A row of changes that is of no find."""
+    return dict.fromkeys((*CHANGE_COLUMNS, *UNDO_COLUMNS), "")

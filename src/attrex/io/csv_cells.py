@@ -50,6 +50,7 @@ class Record:
     error: str = ""
     index: int = -1  #: among the rows below the header, from 0
     lines: int = 1
+    literal: bool = False  #: quotes are characters like others
 
     def __len__(self) -> int:
         return len(self.places)
@@ -65,7 +66,7 @@ class Record:
 
     def _text(self, start: int, end: int) -> str:
         token = self.raw[start:end]
-        return token[1:-1].replace('""', '"') if token[:1] == '"' else token
+        return token[1:-1].replace('""', '"') if token[:1] == '"' and not self.literal else token
 
     def swallowed(self, layout: CsvLayout) -> int:
         """How many rows a stray quote has made one of; 0: none."""
@@ -196,7 +197,13 @@ class CsvReader:
         return [*places, (start, end)]
 
     def _damaged(self, taken: list[str], number: int, what: str) -> Record:
-        """A row whose quotes are broken. It ends before the next line that is a whole row by itself."""
+        """A row whose quotes are broken. It ends before the next line that is a whole row by itself.
+
+        Where tabs delimit, few programs quote: a line that has all cells without any quoting is read so.
+        """
+        if self.delimiter == "\t" and len(plain := self._unquoted(taken[0], 0)) == self.width:
+            self._lines.back(taken[1:])
+            return Record(taken[0], number, plain, literal=True)
         own = len(taken)
         for place, line in enumerate(taken[1:], 1):
             alone = next(iter(CsvReader([line], self.delimiter)))
@@ -264,15 +271,16 @@ class CsvFile:
                 elif not record.raw.strip("\r\n") or (record.is_blank and len(layout.header) > 1):
                     yield "blank", record
                 else:
+                    width = len(layout.header)
                     if swallowed := record.swallowed(layout):
                         record.error = (
                             f"expected one row, got {swallowed} lines that each look like one, in which a quote was "
                             'left open; write " as "" or take it out'
                         )
-                    elif len(record) > len(layout.header):
+                    elif len(record) > width and any(text.strip() for text in record.texts[width:]):
                         record.lines = 1
                         record.error = (
-                            f"expected {len(layout.header)} cells as in the header, got {len(record)}; "
+                            f"expected {width} cells as in the header, got {len(record)}; "
                             "quote cells that hold a delimiter or a line break"
                         )
                     record.index, index = index, index + 1
@@ -370,7 +378,7 @@ def _first_lines(lines: Iterable[str]) -> list[str]:
 def _delimiter(lines: Sequence[str], path: Path) -> str:
     """The delimiter by which most of the first rows have the same number of cells, and that many."""
     kind = kind_of_file(path)
-    if kind == ".tsv":
+    if kind == ".tsv" and any("\t" in line for line in lines):
         return "\t"
 
     def fit(delimiter: str) -> tuple[float, int, int]:

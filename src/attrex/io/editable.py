@@ -11,6 +11,7 @@ from attrex.io.json_cells import JsonFile
 from attrex.io.packed import kind_of_file
 from attrex.io.parquet_cells import ParquetFile
 from attrex.io.sheet_xml import SheetFile
+from attrex.io.xml_cells import XmlFile
 
 TEXT_TABLES = (".csv", ".tsv", ".txt")
 """Kinds of files that a spreadsheet program opens and takes a leading ``=`` in for a formula."""
@@ -20,6 +21,7 @@ _EDITORS: dict[str, Callable[[Path], EditableFile]] = {
     **dict.fromkeys((".json", *JSON_LINES), JsonFile),
     ".xlsx": SheetFile,
     ".parquet": ParquetFile,
+    ".xml": XmlFile,
 }
 
 

@@ -40,9 +40,10 @@ _CHUNK = 2**20
 _BETWEEN_ITEMS = re.compile(r"[\s,]*")
 
 
-def file_rows(path: Path) -> Iterator[RawRecord]:
+def file_rows(path: Path, *, repeated_names: bool = False) -> Iterator[RawRecord]:
     """The rows of a data file; where it is damaged, a marked one ends them.
 
+    ``repeated_names``: columns of a table may have one name; the second one is then read as ``name (2)``.
     Raises :class:`DataError` for an unknown kind of file, and on the first row for one that cannot be read at all.
     """
     kind = kind_of_file(path)
@@ -51,7 +52,29 @@ def file_rows(path: Path) -> Iterator[RawRecord]:
             f"{path}: expected a file ending in {', '.join(_FILE_ROWS)} (or .gz of the text ones), got {path.name!r}; "
             "rename it to what it is, or convert it"
         )
-    return _until_damage(_FILE_ROWS[kind](path), path)
+    rows = _TABLE_ROWS[kind](path, repeated_names) if kind in _TABLE_ROWS else _FILE_ROWS[kind](path)
+    return _until_damage(rows, path)
+
+
+def table_columns(path: Path) -> tuple[str, ...] | None:
+    """The header of a table in a text or XLSX file; None for a file of another kind.
+
+    Raises :class:`DataError` and ``OSError`` for a file that cannot be read.
+    """
+    kind = kind_of_file(path)
+    if kind == ".xlsx":
+        return tuple(SheetFile(path).columns.values())
+    return CsvFile(path).layout.header if kind in _TABLE_ROWS else None
+
+
+def distinct_names(header: Iterable[str]) -> list[str]:
+    """The names of columns, each once: the second of a name is ``name (2)``; columns without a name have none."""
+    seen: Counter[str] = Counter()
+    names = []
+    for name in header:
+        seen[name] += 1
+        names.append(f"{name} ({seen[name]})" if name and seen[name] > 1 else name)
+    return names
 
 
 def _until_damage(rows: Iterator[RawRecord], path: Path) -> Iterator[RawRecord]:
@@ -190,12 +213,12 @@ def load_json_list(path: Path, name: str) -> list[Any]:
     return items
 
 
-def _csv_records(path: Path) -> Iterator[RawRecord]:
+def _csv_records(path: Path, repeated_names: bool = False) -> Iterator[RawRecord]:
     file = CsvFile(path)
-    header, encoding = file.layout.header, file.layout.encoding
-    if bad := HALF_CHARACTER.search("".join(header)):
+    encoding = file.layout.encoding
+    if bad := HALF_CHARACTER.search("".join(file.layout.header)):
         raise DataError(f"{path}: {not_utf8(ord(bad[0]) & 0xFF)}")
-    _check_names(list(header), path)
+    header = _names(file.layout.header, path, repeated_names)
     for row in file.rows():
         where = f"{path.name} line {row.number}"
         if row.error:
@@ -208,6 +231,8 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
                 f"expected {len(header)} cells as in the header, got {len(cells)}; the missing ones are read as blank"
             )
             warnings = (f"{where}: {lack}",)
+        if row.literal and row.raw.count('"') % 2:
+            warnings += (f"{where}: expected cells with closed quotes, got one that is open; it is read as it stands",)
         # A byte that is not UTF-8 comes through as half a surrogate pair, so that only its own row is marked.
         if bad := HALF_CHARACTER.search("".join(cells)):
             if encoding.name == "utf-8":
@@ -215,16 +240,22 @@ def _csv_records(path: Path) -> Iterator[RawRecord]:
                 continue
             cells = [HALF_CHARACTER.sub("\ufffd", cell) for cell in cells]
             warnings += (f"{where}: what {encoding.name} has no character for was replaced by U+FFFD",)
-        yield RawRecord(where, row.number, dict(zip_longest(header, cells)), warnings=warnings)
+        yield RawRecord(where, row.number, dict(zip_longest(header, cells[: len(header)])), warnings=warnings)
 
 
-def _sheet_records(path: Path) -> Iterator[RawRecord]:
+def _sheet_records(path: Path, repeated_names: bool = False) -> Iterator[RawRecord]:
     file = SheetFile(path)
-    names = list(file.columns.values())
-    _check_names(names, path)
+    names = _names(file.columns.values(), path, repeated_names)
     for row in file.rows():
         values = dict(zip(names, map(row.content, range(len(names))), strict=True))
         yield record(f"{path.name} row {row.number}", row.number, values)
+
+
+def _names(header: Iterable[str], path: Path, repeated_names: bool) -> list[str]:
+    if repeated_names:
+        return distinct_names(header)
+    _check_names(list(header), path)
+    return list(header)
 
 
 def _check_names(columns: list[str], path: Path) -> None:
@@ -339,13 +370,11 @@ def _readable(where: str, number: int, values: dict[str, Any]) -> RawRecord:
     return RawRecord(where, number, values | dict.fromkeys(lost, Occupied()), warnings=tuple(warnings))
 
 
+_TABLE_ROWS = {".csv": _csv_records, ".tsv": _csv_records, ".txt": _csv_records, ".xlsx": _sheet_records}
 _FILE_ROWS = {
     ".jsonl": _jsonl_records,
     ".ndjson": _jsonl_records,
     ".json": _json_records,
-    ".csv": _csv_records,
-    ".tsv": _csv_records,
-    ".txt": _csv_records,
-    ".xlsx": _sheet_records,
+    **_TABLE_ROWS,
     ".parquet": _parquet_records,
 }

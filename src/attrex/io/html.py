@@ -28,6 +28,11 @@ def has_markup(text: str) -> bool:
     return _TAG.search(text) is not None
 
 
+def has_entities(text: str) -> bool:
+    """Whether HTML entities stand in a text."""
+    return "&" in text and _ENTITY.search(text) is not None
+
+
 def without_markup(text: str) -> str:
     """The text with its tags as spaces (a line's end where they end one) and its entities as the characters they mean.
 

@@ -23,7 +23,8 @@ from attrex.io.packed import open_binary, rewritten
 from attrex.io.rows import HALF_CHARACTER, parse_json
 from attrex.shop.cells import Occupied
 
-OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*\n)")  # how a list begins, and an object with a key a line
+OVER_LINES = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*(?:"[^"\\\n]*"\s*:\s*[\[{]\s*)?\n)')
+"""How a list begins, and an object over several lines."""
 ABSENT, IN_NULL, IN_NOTHING = "<absent>", "<in null>", "<in nothing>"
 """What :meth:`JsonRow.source` says of a cell that is not there: its object is, it is null, it is not there, too."""
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -17,9 +17,11 @@ from attrex.errors import DataError, did_you_mean
 from attrex.io import importers
 from attrex.io.bad_rows import RowTally
 from attrex.io.confinement import PhotoFolders
+from attrex.io.dialects import Dialect, dialect_records, open_dialect
+from attrex.io.dialects.plain import PlainTable
 from attrex.io.files import BATCH, arrow_rows, file_rows
 from attrex.io.products import write_products, write_rows
-from attrex.io.rows import RawRecord, record, row_products, shortlist
+from attrex.io.rows import RawRecord, mapped_columns, record, row_products, shortlist
 from attrex.io.splitting import choose_split
 from attrex.shop.cells import ColumnCounts
 from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
@@ -39,6 +41,7 @@ def read_products(
     limit: int | None = None,
     counts: ColumnCounts | None = None,
     tally: RowTally | None = None,
+    dialect: str | None = None,
     allow_outside: bool = False,
 ) -> Iterator[Product]:
     """Stream products from a file, a directory or a dataset.
@@ -50,7 +53,9 @@ def read_products(
     leads out of it, or through a link, is a warning, unless ``allow_outside`` trusts the data to name any file.
     ``split``: which part of a directory or dataset. Lists of texts (bullets) are joined with a newline, and offsets
     count in the joined text. ``counts``: gets what became of the table's columns. ``tally``: counts the rows, and
-    those that cannot be read. Ids are kept in memory to notice those that come twice.
+    those that cannot be read. Ids are kept in memory to notice those that come twice. ``dialect``: the platform whose
+    export a file is (:data:`~attrex.io.dialects.DIALECTS`), or "none"; default: the one that its header shows, unless
+    the shop names columns that the file has.
 
     Raises :class:`DataError` for a source that is missing, empty, of an unknown kind, or without a mapped column.
     """
@@ -59,7 +64,14 @@ def read_products(
     tally = RowTally() if tally is None else tally
     products = _layout_products(source, shop, images, split, counts, not allow_outside)
     if products is None:
-        rows, name, folders = _open_source(source, split)
+        export = export_of(source, shop, dialect)
+        if export is None:
+            rows, name, folders = _open_source(source, split)
+        else:
+            path = export.sample.path
+            _check_no_split(path, split)
+            rows, name, folders = dialect_records(export, shop), path.name, [path.parent]
+            shop = replace(shop, columns=shop.columns.of_export())
         folders = folders if images is None else [Path(images)]
         products = row_products(rows, name, shop, PhotoFolders(folders, not allow_outside, name), counts, tally)
     else:
@@ -87,6 +99,7 @@ class Products:
     images: str | Path | None = None
     split: str | None = None
     limit: int | None = None
+    dialect: str | None = None
     allow_outside: bool = False
     passes: list[RowTally] = field(default_factory=list, init=False, compare=False, repr=False)
     """A count of the rows for each time that they were read."""
@@ -105,6 +118,7 @@ class Products:
             limit=self.limit,
             counts=counts,
             tally=self.passes[-1],
+            dialect=self.dialect,
             allow_outside=self.allow_outside,
         )
 
@@ -152,6 +166,22 @@ def _layout_products(
     return importers.read_mae(path, split, images=images, shop=shop, counts=counts, confined=confined)
 
 
+def export_of(source: Source, shop: Shop = DEFAULT_SHOP, name: str | None = None) -> Dialect | None:
+    """The export of a platform that a source is; None for others, and where the shop's own columns are there.
+
+    Raises :class:`ConfigError` for a name that no dialect has.
+    """
+    if not isinstance(source, str | Path) or not Path(source).is_file():
+        return None
+    found = open_dialect(Path(source), name)
+    if found is None or name is not None:
+        return found
+    named = set(mapped_columns(shop.columns))
+    if named and (isinstance(found, PlainTable) or named <= set(found.sample.columns)):
+        return None
+    return found
+
+
 def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord], str, list[Path]]:
     """The rows of a source, its name for messages, and the folders its photos are in."""
     if isinstance(source, str) and source.startswith("hf:"):
@@ -174,12 +204,16 @@ def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord]
     if path.is_dir():
         return _dataset_rows(_load_saved(path, split), path.name), path.name, [path]
     rows = file_rows(path)
+    _check_no_split(path, split)
+    return rows, path.name, [path.parent]
+
+
+def _check_no_split(path: Path, split: str | None) -> None:
     if split is not None:
         raise DataError(
             f"{path}: expected no split for a single file, got split={split!r}; "
             "name the file of that split, or read the directory"
         )
-    return rows, path.name, [path.parent]
 
 
 def _fetched() -> list[Path]:

@@ -163,15 +163,20 @@ def _known_columns(head: Sequence[RawRecord]) -> dict[str, None]:
     return columns
 
 
-def _lacking(head: Sequence[RawRecord], mapping: ColumnMapping) -> list[str]:
-    """The columns that the mapping names and no row has."""
+def mapped_columns(mapping: ColumnMapping) -> list[str]:
+    """The columns that a mapping names itself."""
     keys = ("id", "category", "spans", "group")
     single = [column for key in keys if (column := getattr(mapping, key)) != getattr(DEFAULT_COLUMNS, key)]
     if mapping.attributes != DEFAULT_COLUMNS.attributes:
         single += [mapping.attributes] if isinstance(mapping.attributes, str) else mapping.attributes
     wanted = [*single, *(mapping.texts or ()), *mapping.html, *(mapping.images or ())]
+    return [column for column in wanted if column != "*"]
+
+
+def _lacking(head: Sequence[RawRecord], mapping: ColumnMapping) -> list[str]:
+    """The columns that the mapping names and no row has."""
     columns = _known_columns(head)
-    return [column for column in wanted if column not in columns and column != "*"]
+    return [column for column in mapped_columns(mapping) if column not in columns]
 
 
 def _check_columns(head: Sequence[RawRecord], name: str, mapping: ColumnMapping) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 from attrex.errors import ConfigError, DataError
 from attrex.io.files import file_rows
 from attrex.io.outputs import check_out
-from attrex.io.readers import Products, file_of
+from attrex.io.readers import Products, export_of, file_of
 from attrex.io.rows import HEAD, fitting_shop
+from attrex.io.tables import SEPARATOR
 from attrex.pipeline.given import ProductSource, counted, extractor_of, lexicon_of, products_of, shop_of
 from attrex.progress import Progress, note, silent, track
+from attrex.shop.schema import Attribute
 from attrex.shop.shop import Shop
 from attrex.types import Prediction, Product
 
 if TYPE_CHECKING:
     from attrex.evaluation.parity import Parity
     from attrex.filling.conflicts import Conflict
+    from attrex.filling.exports import ExportDestination
     from attrex.filling.fill import FilledRow
     from attrex.filling.report import FillReport
     from attrex.filling.undo import Undone
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from attrex.inference.extractor import Attributes
     from attrex.inference.selection import Cutoff
     from attrex.io.cell_edits import EditableFile
+    from attrex.io.dialects import Dialect
     from attrex.io.predictions import PredictionCounts
     from attrex.pipeline.given import ModelSource
     from attrex.vocabulary.lexicon import Lexicon
@@ -154,7 +159,7 @@ class Filling:
     """Filled cells that are probably wrong, most probably first; of a table in a file, only if they are in one, too"""
 
 
-def fill(
+def fill(  # noqa: PLR0915
     table: ProductSource,
     predictions: Iterable[Prediction] | str | Path,
     out: str | Path | None = None,
@@ -203,10 +208,11 @@ def fill(
     from attrex.filling.changes import fill_listed, write_conflicts, write_filled
     from attrex.filling.columns import check_columns, check_destination
     from attrex.filling.conflicts import most_probable_first
+    from attrex.filling.exports import ExportDestination
     from attrex.filling.fill import fill_table
     from attrex.filling.report import FillReport, attributes_asked, found_kinds
     from attrex.io.predictions import read_predictions
-    from attrex.io.tables import SEPARATOR, TABLE_SUFFIXES
+    from attrex.io.tables import TABLE_SUFFIXES
     from attrex.shop.cells import ColumnCounts
 
     if isinstance(catalog, str | Path | Products):
@@ -231,30 +237,40 @@ def fill(
     counts = ColumnCounts()
     kinds = found_kinds(value for prediction in read() for value in prediction.values)
     known = {*normalizer.attributes, *(kind.attribute for kind in kinds)}
-    if file is not None:
+    export = _export_to_fill(table, shop) if file is not None else None
+    if export is not None:
+        products, shop = _export_as_known(table, export, shop, known)
+    elif file is not None:
         products, shop = _spelt_as_known(table, file, shop, known)
     normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
     report.asked = attributes_asked(kinds, (shop if model is None else shop_of(None, model)).schema)
     how |= {"known_only": known_only, "check_places": True}
     check_columns(file.path.name if file else "the table", counts.unread, known)
-    fillable = _fillable(fill_table(products, read(), normalizer, **how)) if file and new_columns else ()
-    destination = _destination(file, shop, fillable, spreadsheet_safe) if file else None
-    if destination is not None:
-        check_destination(destination, counts.unread, bool(kinds))
-        how |= {"columns": destination.columns, "can_hold": destination.can_hold}
+    destination: Destination | ExportDestination | None = None
+    if file is not None:
+        planned = fill_table(products, read(), normalizer, **how) if new_columns else ()
+        if export is not None:
+            destination = ExportDestination(file, export, new_columns, _guard(file, spreadsheet_safe))
+            destination.plan(planned)
+        else:
+            destination = _destination(file, shop, _fillable(planned), spreadsheet_safe)
+            check_destination(destination, counts.unread, bool(kinds))
+            how |= {"columns": destination.columns, "can_hold": destination.can_hold}
     rows = fill_table(track(products, "filling", progress), read(), normalizer, **how)
+    rows = destination.rows(rows) if isinstance(destination, ExportDestination) else rows
     contradicted: list[Conflict] = []
     rows = rows if out is not None and conflicts is None else _noting_conflicts(rows, contradicted)
     if out is None:
         return Filling(report, rows=list(map(report.added, rows)), conflicts=most_probable_first(contradicted))
-    listing = Path(changes) if changes else None
+    listing, separator = Path(changes) if changes else None, shop.cells.separator or SEPARATOR
     if destination is None:
         write_filled(rows, Path(out), listing, shop=shop, order=normalizer.attributes, report=report)
     else:
-        fill_listed(rows, Path(out), destination, report, listing, safe=spreadsheet_safe)
+        fill_listed(rows, Path(out), destination, report, separator, listing, safe=spreadsheet_safe)
+        _tell_refused(destination, progress)
     listed = most_probable_first(contradicted)
     if conflicts is not None:
-        write_conflicts(Path(conflicts), listed, shop.cells.separator or SEPARATOR, safe=spreadsheet_safe)
+        write_conflicts(Path(conflicts), listed, separator, safe=spreadsheet_safe)
     return Filling(report, Path(out), conflicts=listed)
 
 
@@ -303,18 +319,48 @@ def _fillable(rows: Iterable[FilledRow]) -> list[str]:
 def _destination(file: EditableFile, shop: Shop, fillable: Iterable[str], safe: bool) -> Destination:
     """Where in the file the values go; of ``fillable`` attributes also where the file has no column yet."""
     from attrex.filling.columns import columns_of_attributes, new_column
-    from attrex.filling.writing import Destination, safe_for_spreadsheets
-    from attrex.io.editable import TEXT_TABLES
-    from attrex.io.packed import kind_of_file
-    from attrex.io.tables import SEPARATOR
+    from attrex.filling.writing import Destination
 
     columns, new = columns_of_attributes(file, shop), dict[str, str]()
     for attribute in sorted(set(fillable) - set(columns)):
         column, name = new_column(file, shop, attribute, len(new))
         columns[attribute], new[attribute] = [column], name
     named = shop.columns.id if shop.columns.id in file.columns.values() else None
-    guard = safe_for_spreadsheets if safe and kind_of_file(file.path) in TEXT_TABLES else str
-    return Destination(file, columns, new, named, shop.cells.separator or SEPARATOR, guard)
+    return Destination(file, columns, new, named, shop.cells.separator or SEPARATOR, _guard(file, safe))
+
+
+def _guard(file: EditableFile, safe: bool) -> Callable[[str], str]:
+    """What becomes of texts that a spreadsheet program would take for formulas."""
+    from attrex.filling.writing import safe_for_spreadsheets
+    from attrex.io.editable import TEXT_TABLES
+    from attrex.io.packed import kind_of_file
+
+    return safe_for_spreadsheets if safe and kind_of_file(file.path) in TEXT_TABLES else str
+
+
+def _export_to_fill(table: ProductSource, shop: Shop) -> Dialect | None:
+    """The platform's export that a table is, so that its dialect says where values go."""
+    source = table.source if isinstance(table, Products) else table
+    dialect = table.dialect if isinstance(table, Products) else None
+    return export_of(source, shop, dialect) if isinstance(source, str | Path) else None
+
+
+def _export_as_known(
+    table: ProductSource, export: Dialect, shop: Shop, known: Iterable[str]
+) -> tuple[Iterable[Product], Shop]:
+    """The products, and the shop that reads them: a platform's name of a known attribute is that attribute's."""
+    export.separator = shop.cells.separator or SEPARATOR
+    more = sorted(set(known) - set(shop.schema.names))
+    attributes = (*shop.schema.attributes, *map(Attribute, more))
+    shop = replace(shop, schema=replace(shop.schema, attributes=attributes))
+    of_table = table if isinstance(table, Products) else Products(export.sample.path)
+    return replace(of_table, shop=shop), shop
+
+
+def _tell_refused(destination: Destination | ExportDestination, progress: Progress) -> None:
+    refused = destination.refused if hasattr(destination, "refused") else Counter[str]()
+    for why, times in refused.most_common(3):
+        note(progress, f"{times} values have no place in {destination.file.path.name}: {why}")
 
 
 def _normalizer_of(model: str | Path | None, shop: Shop, lexicon: Lexicon | str | Path | None) -> ValueNormalizer:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
+EXPORT_TEXTS = ("title", "short_description", "description", "highlights", "bullets", "text")
+"""The names that texts have where a platform's export is read (:mod:`attrex.io.dialects`)."""
+
 
 @dataclass(frozen=True)
 class ColumnMapping:
@@ -29,3 +32,8 @@ class ColumnMapping:
     def of_labelled_rows(self) -> Self:
         """The same for rows that Attrex wrote from such a file: with its own keys, and the shop's texts."""
         return replace(type(self)(), texts=self.texts, complete=self.complete)
+
+    def of_export(self) -> Self:
+        """The same for what a dialect makes of a platform's export: its keys, and the shop's texts if it has them."""
+        texts = self.texts if set(self.texts or ()) <= set(EXPORT_TEXTS) else None
+        return replace(type(self)(), texts=texts, complete=self.complete)

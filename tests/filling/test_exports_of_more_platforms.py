@@ -1,0 +1,82 @@
+"""`fill` on exports of Akeneo, Amazon Berkeley Objects, JSON-LD, BMEcat and Icecat: written, read again, taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from attrex.io.readers import read_products
+from attrex.pipeline import fill, undo_fill
+from attrex.types import Prediction, Value
+
+AKENEO = (
+    "sku;family;color;name-en_US;weight;weight-unit\n"
+    "A;hats;navy_blue;Cap;120.0000;GRAM\n"
+    "B;hats;;Cap in navy blue, 0.1 kg;;GRAM\n"
+)
+LISTINGS = (
+    '{"item_id": "A", "item_name": [{"language_tag": "en_US", "value": "Cap"}], '
+    '"color": [{"language_tag": "en_US", "value": "Blue"}]}\n'
+    '{"item_id": "B", "item_name": [{"language_tag": "en_US", "value": "Red cap"}]}\n'
+)
+JSON_LD = (
+    '[{"@type": "Product", "sku": "A", "name": "Cap", "color": "Blue"},\n'
+    ' {"@type": "Product", "sku": "B", "name": "Red cap", "color": ""}]\n'
+)
+BMECAT = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<BMECAT version="2005"><T_NEW_CATALOG>\n'
+    "<PRODUCT><SUPPLIER_PID>A</SUPPLIER_PID><PRODUCT_DETAILS><DESCRIPTION_SHORT>Cap</DESCRIPTION_SHORT></PRODUCT_DETAILS>"
+    "<PRODUCT_FEATURES><FEATURE><FNAME>Color</FNAME><FVALUE>Blue</FVALUE></FEATURE></PRODUCT_FEATURES></PRODUCT>\n"
+    "<PRODUCT><SUPPLIER_PID>B</SUPPLIER_PID><PRODUCT_DETAILS><DESCRIPTION_SHORT>Red cap</DESCRIPTION_SHORT>"
+    "</PRODUCT_DETAILS><PRODUCT_FEATURES><FEATURE><FNAME>Color</FNAME><FVALUE/></FEATURE></PRODUCT_FEATURES></PRODUCT>\n"
+    "</T_NEW_CATALOG></BMECAT>\n"
+)
+
+
+def found(path, values):
+    """Predictions that product B, whose cells are blank, has these values."""
+    return [
+        Prediction(p.id, tuple(Value(a, v, 0.9) for a, v in values.items()) if p.id == "B" else ())
+        for p in read_products(path)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "values", "before", "after"),
+    [
+        (
+            "akeneo.csv",
+            AKENEO,
+            {"color": "navy blue", "weight": "0.1 kg"},
+            "B;hats;;Cap in navy blue, 0.1 kg;;GRAM",
+            "B;hats;navy_blue;Cap in navy blue, 0.1 kg;100;GRAM",
+        ),
+        (
+            "listings.jsonl",
+            LISTINGS,
+            {"color": "Red"},
+            '"Red cap"}]}',
+            '"Red cap"}], "color": [{"language_tag": "en_US", "value": "Red"}]}',
+        ),
+        ("products.json", JSON_LD, {"color": "Red"}, '"color": ""', '"color": "Red"'),
+        ("catalogue.xml", BMECAT, {"Color": "Red"}, "<FVALUE/>", "<FVALUE>Red</FVALUE>"),
+    ],
+)
+def test_only_blank_cells_change_and_can_be_taken_back(tmp_path, name, text, values, before, after):
+    path, out, changes = tmp_path / name, tmp_path / f"filled-{name}", tmp_path / "changes.csv"
+    path.write_bytes(text.encode())
+    fill(path, found(path, values), out, changes=changes)
+    assert out.read_bytes() == text.replace(before, after).encode()
+    undo_fill(changes)
+    assert out.read_bytes() == text.encode()
+
+
+def test_a_platform_that_is_only_read_gets_its_file_back_and_is_told_why(tmp_path):
+    path, out = tmp_path / "sheets.xml", tmp_path / "filled.xml"
+    path.write_text(
+        '<ICECAT-interface><Product Code="1" ID="B" Title="Red cap"/></ICECAT-interface>\n', encoding="utf-8"
+    )
+    notes = []
+    report = fill(path, found(path, {"Color": "Red"}), out, progress=notes.append)
+    assert out.read_bytes() == path.read_bytes()
+    assert report is not None
+    assert any("does not write it" in str(note) for note in notes)
