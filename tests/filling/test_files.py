@@ -54,12 +54,20 @@ def text_table(folder: Path, text: str) -> Path:
 README = "id,title,description,Color,Material\n1,Cap,A blue cap of wool,Navy,\n2,Scarf,A red scarf of silk,,Silk\n"
 
 
-def test_the_cells_of_columns_that_nobody_mapped_are_left_alone_with_a_mapping_proposed(tmp_path: Path) -> None:
+def test_columns_that_nobody_mapped_are_attributes_and_what_they_hold_stays(tmp_path: Path) -> None:
     for how in ({}, {"new_columns": True}):
-        with pytest.raises(DataError, match=r"does not read, Color, Material: .* \{attributes: \[Color, Material\]\}"):
-            fill(text_table(tmp_path, README), **how)
-    with pytest.raises(DataError, match=r"expected columns that are attributes, got none.* nothing reads: Weight"):
-        fill(text_table(tmp_path, "id,title,Weight\n1,A blue cap,5\n"))
+        out, _ = fill(text_table(tmp_path, README), **how)
+        assert out.read_text() == README.replace("Navy,", "Navy,wool").replace("silk,,", "silk,red,")
+    weighed = "id,title,Weight\n1,A blue cap,5\n"
+    assert fill(text_table(tmp_path, weighed))[0].read_text() == weighed
+    out, _ = fill(text_table(tmp_path, weighed), new_columns=True)
+    assert out.read_text() == "id,title,Weight,Color\n1,A blue cap,5,blue\n"
+
+
+def test_cells_that_a_mapping_leaves_out_are_not_taken_for_blank(tmp_path: Path) -> None:
+    for how in ({}, {"new_columns": True}):
+        with pytest.raises(DataError, match=r"does not read, Material: .* \{attributes: \[Material\]\}"):
+            fill(text_table(tmp_path, README), "Color", **how)
     assert not (tmp_path / "filled.csv").exists()
 
 

@@ -91,7 +91,8 @@ def test_a_text_table_differs_in_its_empty_cells_only(
         ("id,a,b\n\n1,, \n2,y,", "id,a,b\n\n1,, \n2,y,X"),  # space is something; no line end
         ('id,a,b\n1,5" nail,\n', 'id,a,b\n1,5" nail,X\n'),
         ('id,a,b\n1,"open,\n2,,\n', 'id,a,b\n1,"open,\n2,,X\n'),  # a stray quote damages its row only
-        ("id,a,b\n1,,,\n2,,\n", "id,a,b\n1,,,\n2,,X\n"),  # a long row cannot be read
+        ("id,a,b\n1,,,z\n2,,\n", "id,a,b\n1,,,z\n2,,X\n"),  # a long row cannot be read
+        ("id,a,b\n1,,,\n2,,\n", "id,a,b\n1,,X,\n2,,X\n"),  # but what is blank over the header is no cell
     ],
 )
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])

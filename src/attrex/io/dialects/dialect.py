@@ -83,7 +83,8 @@ class Item:
         error = self.error or row.error
         if not error and not texts and not self.images:
             error = "expected text in a title or a description, or a photo, got none of them; fill one in"
-        return RawRecord(row.where, row.number, values, error, warnings)
+        lost = row.rows if row.error else 1  # of several rows that are one product, only that one is counted
+        return RawRecord(row.where, row.number, values, error, warnings, lost, row.damaged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def element_rows(
         if not number:
             raise DataError(f"{path}: {exc}") from exc
         error = f"expected more products, got: {exc}; the file is damaged here and cannot be read further"
-        yield RawRecord(f"{path.name} after {number} products", number + 1, error=error), None
+        yield RawRecord(f"{path.name} after {number} products", number + 1, error=error, damaged=True), None
         return
     if not number:
         raise DataError(f"{path}: expected products ({', '.join(products)}), got none; check which file it is")
