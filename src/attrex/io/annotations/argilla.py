@@ -1,9 +1,9 @@
 """Argilla's records as JSON, with the status of every answer.
 
-Stands on argilla 2.8.0 (records/_io/_generic.py): ``to_list(flatten=True)`` has ``QUESTION.responses``, a list of
-spans per person, and ``QUESTION.responses.status``; ``to_json`` leaves the status out, so that an answer which was
-discarded, or is a draft, reads like one that was submitted: such a file is refused. Spans are ``start``, ``end``
-(exclusive) and ``label``, without their words; the page counts UTF-16 units, the server code points.
+Stands on argilla's source (records/_io/_generic.py at 02e0d37): ``to_list(flatten=True)`` has ``QUESTION.responses``,
+a list of spans per person, and ``QUESTION.responses.status``; ``to_json`` leaves the status out, so that an answer
+which was discarded, or is a draft, reads like one that was submitted: such a file is refused. Spans are ``start``,
+``end`` (exclusive) and ``label``, without their words; the page counts UTF-16 units, the server code points.
 """
 
 from __future__ import annotations

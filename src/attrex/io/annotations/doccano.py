@@ -1,6 +1,6 @@
 """doccano's JSONL: a text with ``label`` [[start, end, name], ...], or with ``entities`` beside relations.
 
-Stands on doccano 1.8.4 (backend/data_export, backend/data_import): ``id``, ``text``, ``label``; with relations
+Stands on doccano's source (backend/data_export at 1e0f5fc): ``id``, ``text``, ``label``; with relations
 ``entities`` of ``label``, ``start_offset``, ``end_offset``. Its page counts UTF-16 units unless the project counts
 graphemes, its server slices code points, and the file says neither, nor the marked words.
 """

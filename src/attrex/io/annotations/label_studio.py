@@ -1,9 +1,9 @@
 """Label Studio's JSON: a list of tasks, each with its data and the regions that people have drawn.
 
-Stands on Label Studio 1.x, whose format its documentation describes (labelstud.io/guide/task_format, /guide/export) and
-label-studio-sdk 2.0.x reads: ``data``, ``annotations[].result[].value`` with ``start``, ``end`` (exclusive), ``text``
-and ``labels``. Offsets are those of the page's JavaScript: UTF-16 units. An annotation with ``was_cancelled`` was
-skipped; a task without annotations was not looked at. JSON-MIN (``label`` beside the data) is read, too.
+Stands on Label Studio's documentation (labelstud.io/guide/task_format, /guide/export): ``data``,
+``annotations[].result[].value`` with ``start``, ``end`` (exclusive), ``text`` and ``labels``. Offsets are those of the
+page's JavaScript: UTF-16 units. An annotation with ``was_cancelled`` was skipped; a task without annotations was not
+looked at. JSON-MIN (``label`` beside the data) is read, too.
 """
 
 from __future__ import annotations
