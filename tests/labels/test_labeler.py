@@ -168,11 +168,16 @@ def test_who_gets_overlapping_words() -> None:
     assert longest.report.attributes["Use"].lost_to_overlap == 1
 
 
-def test_the_same_words_go_to_the_first_attribute_and_are_reported() -> None:
+def test_the_same_words_are_both_attributes_where_both_cells_have_the_value_and_are_reported() -> None:
     watch = product("steel watch", Strap="Steel", Case="Steel")
     labeler = DistantLabeler(having(priority=("Case",)))
-    assert said(labeler.label(watch)) == [("Case", "steel")]
+    assert said(labeler.label(watch)) == [("Case", "steel"), ("Strap", "steel")]
     assert labeler.report.ambiguous == {("steel", "Case", "Strap"): 1}
+    assert labeler.report.attributes["Strap"].located == 1
+
+
+def test_the_same_words_for_two_values_go_to_the_first_attribute() -> None:
+    watch = product("steel watch", Strap="Steel", Case="Steels")
     schema = Schema((Attribute("Strap"), Attribute("Case")))
     assert said(DistantLabeler(Shop(schema=schema)).label(watch)) == [("Strap", "steel")]
     assert said(DistantLabeler(having(overlap="keep")).label(watch)) == [

@@ -27,6 +27,7 @@ COMMANDS = {
         labels.photos_command,
         labels.check_command,
         labels.locate_command,
+        labels.convert_command,
         labels.lexicon_command,
         labels.ocr_command,
     ),

@@ -1,4 +1,4 @@
-"""Commands about data and labels: photos, check, locate, lexicon, ocr."""
+"""Commands about data and labels: photos, check, locate, convert, lexicon, ocr."""
 
 from __future__ import annotations
 
@@ -127,6 +127,61 @@ def locate_command(
         note(f"lexicon: {mine}")
     save_json(report, found, "report")
     note(f"{labelled.report.products:,} labelled products: {out}")
+
+
+@reads_products()
+def convert_command(
+    source_file: Annotated[
+        str,
+        typer.Argument(metavar="IN", help="What an annotation tool exported; or products, to be annotated there."),
+    ],
+    out: Annotated[Path, typer.Option(help="Labelled products, JSONL; with --to the tool's file (brat: a directory).")],
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="TOOL", help="Write for label-studio, doccano, argilla, prodigy, spacy or brat."),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--from", metavar="TOOL", help="The tool of IN; default: by what the file has.")
+    ] = None,
+    offsets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAY",
+            help="How IN counts: characters, utf-16 or bytes, with +lf where a line end is one; default: as fits.",
+        ),
+    ] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="The spans are all there are: what is not marked is no value.")
+    ] = False,
+    products: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The products that were annotated: they get the labels, and keep the rest."),
+    ] = None,
+    *,
+    source: SourceOptions,
+) -> None:
+    """Labels from an annotation tool, or products for one.
+
+    Every span is proved to say what its text says. Offsets that the tool counts otherwise are converted; spaces at a
+    span's edges are trimmed, a word that it cuts is taken whole; what was changed, or lost, is told.
+
+    Example: [bold]attrex convert export.json --products demo/data/catalog.jsonl --out labelled.jsonl[/]
+
+    The other way: [bold]attrex convert demo/data/train.jsonl --to label-studio --out tasks.json[/]
+    """
+    from attrex.io.annotations.files import format_of
+
+    shop = source.shop_of()
+    reads = kind is not None or (not source_file.startswith("hf:") and format_of(Path(source_file)) is not None)
+    given: Any = source_file if reads or to is None else source.products(source_file, shop)
+    read = None if products is None else source.products(products, shop)
+    report = pipeline.convert(
+        given, out, to=to, kind=kind, offsets=offsets, complete=complete, products=read, shop=shop
+    )
+    for remark in report.remarks:
+        note(f"note: {remark}")
+    console.print(report.summary(), highlight=False, markup=False)
+    note(f"{'annotations' if to else 'products'}: {out}")
 
 
 @reads_products("images")

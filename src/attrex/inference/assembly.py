@@ -23,6 +23,7 @@ from attrex.inference.evidence import RegionScores, heatmaps
 from attrex.io.content import product_hash
 from attrex.io.images import ImageLoader
 from attrex.types import Prediction, Product, Span, Value, WordWeight
+from attrex.vocabulary.quantities import whole_number
 
 MOST_WORDS = 3
 """Words that are told for a value which the text does not say."""
@@ -268,10 +269,14 @@ def _is_word(text: str) -> bool:
 
 
 def spans_from_units(name: str, units: Sequence[Unit], product: Product, fields: Sequence[str]) -> Iterator[Span]:
-    """Units as spans of attribute ``name``: one, or one per field where they run across a field's end."""
+    """Units as spans of attribute ``name``: one, or one per field where they run across a field's end.
+
+    A number is taken whole: a model that reads the 18 °C in -18 °C has read another temperature.
+    """
     for number in dict.fromkeys(u.field for u in units):
         inside = [u for u in units if u.field == number]
-        field, start, end = fields[number], inside[0].start, inside[-1].end
+        field = fields[number]
+        start, end = whole_number(product.fields[field], inside[0].start, inside[-1].end)
         yield Span(name, start, end, product.fields[field][start:end], field)
 
 

@@ -330,7 +330,8 @@ def _spans(
         except DataError as exc:
             warnings.append(f"{exc}; this span is left out")
             all_fit = False
-    return tuple(spans), all_fit
+    # Where no label fits, nobody has looked at these texts: "looked, and found nothing" would be untrue.
+    return tuple(spans) if spans or all_fit else None, all_fit
 
 
 def _parse_span(item: Any, texts: Mapping[str, str]) -> Span:
@@ -338,7 +339,9 @@ def _parse_span(item: Any, texts: Mapping[str, str]) -> Span:
         raise DataError(f"span: expected an object, got {kind_of(item)} {short(item)}")
     attribute, start, end = (item.get(k) for k in ("attribute", "start", "end"))
     if not (isinstance(attribute, str) and attribute and type(start) is int and type(end) is int):
-        raise DataError(f"span: expected attribute (text), start and end (whole numbers), got {short(dict(item))}")
+        advice = "; labels of an annotation tool are read by `attrex convert`" if "label" in item else ""
+        got = f"{short(dict(item))}{advice}"
+        raise DataError(f"span: expected attribute (text), start and end (whole numbers), got {got}")
     field = item.get("field") or (next(iter(texts)) if len(texts) == 1 else "text")
     if not isinstance(field, str) or field not in texts:
         raise DataError(f"span {attribute!r}: expected a field of {list(texts)}, got {field!r}")

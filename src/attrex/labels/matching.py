@@ -111,8 +111,7 @@ class ValueMatcher:
             rank = self._ranks.get(attribute, len(self._ranks) + i)
             for value in values:
                 for form in self._forms[attribute, value]:
-                    if form in folded.folded:
-                        yield from (Match(rank, attribute, value, *place, source) for place in folded.find(form))
+                    yield from (Match(rank, attribute, value, *place, source) for place in folded.find(form))
 
     def _whole(self, match: Match, known: list[LexiconMatch]) -> Match:
         """The match, or the longer value of its attribute that it is a part of: "navy blue" where the cell is Blue.
@@ -150,7 +149,7 @@ class ValueMatcher:
             known = [m for m in self._index.headed.find(folded) if m.attribute == attribute]
             for m in known:
                 yield Match(rank, attribute, m.value, start + m.start, start + m.end, "heading")
-            if not known and not any(form in folded.folded for v in values for form in self._forms[attribute, v]):
+            if not known and not any(any(folded.find(form)) for v in values for form in self._forms[attribute, v]):
                 for at, until, value in self._index.new_values(attribute, content, values, attribute in table):
                     yield Match(rank, attribute, value, start + at, start + until, "heading")
 

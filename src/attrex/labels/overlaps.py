@@ -19,6 +19,9 @@ class Contest(NamedTuple):
 def settle_overlaps(matches: Iterable[Match], overlap: str) -> tuple[list[Match], list[Contest]]:
     """The matches that stay, from left to right, and the words that two attributes claimed.
 
+    Where the cells of two attributes have the same value, the words that say it are both's: "mahogany" is the material
+    of the body and of the back.
+
     :param overlap: "longest", "priority" (the attribute's rank comes before the length) or "keep" (one per attribute)
     """
 
@@ -28,6 +31,12 @@ def settle_overlaps(matches: Iterable[Match], overlap: str) -> tuple[list[Match]
 
     ranked = sorted(matches, key=order)
     kept = longest_first(ranked, key=lambda m: m.attribute if overlap == "keep" else "", order=order)
+    if overlap != "keep":
+        own = {_cell(m): m.attribute for m in kept if m.source == "table"}
+        of_both = (
+            m for m in dict.fromkeys(ranked) if m.source == "table" and own.get(_cell(m)) not in (None, m.attribute)
+        )
+        kept += list({(m.attribute, m.start): m for m in of_both}.values())
     owner: dict[tuple[int, int], str] = {}
     contests = []
     unclaimed = set(kept)
@@ -38,3 +47,7 @@ def settle_overlaps(matches: Iterable[Match], overlap: str) -> tuple[list[Match]
         if m in unclaimed:
             owner.setdefault((m.start, m.end), m.attribute)
     return sorted(kept, key=lambda m: (m.start, m.end, m.rank)), contests
+
+
+def _cell(match: Match) -> tuple[int, int, str]:
+    return match.start, match.end, (match.value or "").casefold()

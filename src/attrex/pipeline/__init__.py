@@ -7,7 +7,7 @@ of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attr
 """
 
 from attrex.pipeline.downloading import PhotoDownload, photos
-from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, locate
+from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
 from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
 from attrex.pipeline.training import labelled_by_hand, train
 from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
@@ -21,6 +21,7 @@ __all__ = [
     "calibrate",
     "check",
     "compare_labels",
+    "convert",
     "evaluate",
     "evaluate_table",
     "export",

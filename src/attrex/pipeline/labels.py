@@ -1,4 +1,4 @@
-"""Labels from a table, and what to know of data before training: locate, compare_labels, check."""
+"""Labels from a table or by hand, and what to know of them before training: locate, convert, compare_labels, check."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from attrex.shop.shop import Shop
 from attrex.types import Product
 
 if TYPE_CHECKING:
+    from attrex.io.annotations.documents import AnnotationReport
     from attrex.labels.report import LabelReport
     from attrex.quality import CheckReport
     from attrex.vocabulary.lexicon import Lexicon
@@ -75,6 +76,53 @@ def locate(
         write_products(out, labelled)
         kept = Products(out, allow_outside=True)  # it names the photos of the table, which were looked at
     return Labelled(kept, labeler.report, words, tuple(shop.unused(columns.columns)))
+
+
+def convert(
+    source: ProductSource,
+    out: str | Path,
+    *,
+    to: str | None = None,
+    kind: str | None = None,
+    offsets: str | None = None,
+    complete: bool = False,
+    products: ProductSource | None = None,
+    shop: Shop | str | Path | None = None,
+) -> AnnotationReport:
+    """Labels from an annotation tool as products, or products as annotations for a tool to read.
+
+    :param source: what the tool exported, or products.
+    :param out: where the labelled products go, .jsonl or .jsonl.gz; or the tool's file (of brat, a directory).
+    :param to: the tool, one of :data:`~attrex.io.annotations.files.FORMATS`; None: labelled products.
+    :param kind: the tool of ``source``; None: by what the file has.
+    :param offsets: how the tool counts, such as ``"utf-16"``; None: as fits.
+    :param complete: the spans are all there are.
+    :param products: those that were annotated, with table and photos, which most tools leave out: they get the labels.
+    """
+    from attrex.io.annotations.documents import AnnotationReport
+    from attrex.io.annotations.files import format_of, read_annotations, with_annotations, write_annotations
+    from attrex.io.products import write_products
+
+    check_out(out if to is None else None, (".jsonl", ".jsonl.gz"), source, products, shop)
+    shop = shop_of(shop)
+    report = AnnotationReport()
+    file = isinstance(source, str | Path) and not str(source).startswith("hf:")
+    found: Iterable[Product]
+    if kind is not None or (file and format_of(Path(str(source)))):
+        if not isinstance(source, str | Path):
+            raise DataError(f"expected the file that {kind} exported, got {type(source).__name__}; give its path")
+        found = read_annotations(source, kind=kind, offsets=offsets, complete=complete, report=report)
+    elif file and to is None:
+        found = read_annotations(str(source))  # says which formats there are
+    else:
+        found = products_of(source, shop)
+    if products is not None:
+        found = with_annotations(products_of(products, shop), found, report)
+    if to is None:
+        write_products(out, found)
+        return report
+    written = write_annotations(out, found, to)
+    return replace(written, remarks=[*report.remarks, *written.remarks])
 
 
 def compare_labels(

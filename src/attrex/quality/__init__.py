@@ -16,6 +16,7 @@ from attrex.quality.markup import Markup
 from attrex.quality.photos import Photos
 from attrex.quality.report import SEVERITIES, CheckReport, Finding
 from attrex.quality.rows import Rows
+from attrex.quality.spans import SpanEdges
 from attrex.shop.schema import Schema
 from attrex.types import Product
 
@@ -43,7 +44,7 @@ def check_splits(
     """
     duplicates = Duplicates()
     rows, cells, words = Rows(), CellsCheck(schema, mentions.schema if mentions else None), Words()
-    unsaid = Unlabelled(mentions)
+    unsaid, edges = Unlabelled(mentions), SpanEdges()
     lengths, markup = Lengths(count_tokens, max_tokens, overlap), Markup()
     photos = Photos(image_size if check_images else None, duplicates)
     for split, products in products_by_split.items():
@@ -51,9 +52,11 @@ def check_splits(
         for product in products:
             rows.add(split, product)
             if product.error is None:
-                for part in (cells, unsaid, words, lengths, markup, photos, duplicates):
+                for part in (cells, edges, unsaid, words, lengths, markup, photos, duplicates):
                     part.add(split, product)
-    found = [f for part in (rows, cells, unsaid, words, lengths, markup, photos, duplicates) for f in part.findings()]
+    found = [
+        f for part in (rows, cells, edges, unsaid, words, lengths, markup, photos, duplicates) for f in part.findings()
+    ]
     gravity = list(SEVERITIES)
     return CheckReport(
         splits=rows.splits,

@@ -61,7 +61,7 @@ class VocabularyIndex:
 
     def agreeing(self, attribute: str, phrase: str, values: Collection[str]) -> str | None:
         """The value that shares a word with the phrase, a word that tells the attribute's values apart; else None."""
-        words = {w for w in self._folder.split(phrase) if w.strip().isalnum()} - self.common(attribute)
+        words = {w for w in self._folder.split(phrase) if any(map(str.isalnum, w))} - self.common(attribute)
         return next((v for v in values if words & set(self._folder.split(v))), None)
 
     @property

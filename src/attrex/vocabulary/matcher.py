@@ -68,7 +68,7 @@ def unambiguous(matches: Collection[LexiconMatch]) -> Iterator[LexiconMatch]:
 def negated_ranges(text: str, folded: FoldedText, negations: Iterable[str]) -> Iterator[tuple[int, int]]:
     """From behind every "not" to where its clause ends: do not iron on the print. ``negations`` are folded."""
     for negation in negations:
-        for _, end in folded.find(negation) if negation in folded.folded else ():
+        for _, end in folded.find(negation):
             clause = re.match(r"[^,;.，；。\n\r]*", text[end:])
             yield end, end + len(clause[0] if clause else "")
 

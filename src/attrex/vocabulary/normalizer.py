@@ -16,6 +16,7 @@ from attrex.types import Prediction, Product, paired
 from attrex.vocabulary.folding import BoundedCache, Folder
 from attrex.vocabulary.forms import ValueForms
 from attrex.vocabulary.lexicon import NOTHING_MINED, Lexicon
+from attrex.vocabulary.numbers import DEFAULT_STYLE
 from attrex.vocabulary.word_lists import WordLists
 
 NORMALIZER_FILE = "normalizer.json"
@@ -225,7 +226,7 @@ class ValueNormalizer:
         if version != NORMALIZER_FORMAT:
             raise DataError(f"format should be {NORMALIZER_FORMAT}, found {short(version)}")
         _require_keys(body, ("format", "folding", "aliases", "attributes"), "the normaliser")
-        folding = _require_entry(body, "folding", dict)
+        folding = {"numbers": DEFAULT_STYLE.example, **_require_entry(body, "folding", dict)}  # files before it lack it
         _require_keys(folding, tuple(Folder().settings), "folding")
         normalizer = cls(Folder(**folding), _parse_form_counts(body, "aliases"))
         normalizer._of_model = True

@@ -12,6 +12,7 @@ from typing import Any
 from attrex.errors import ConfigError
 from attrex.plain_yaml import load_words
 from attrex.shop.shop import DEFAULT_SHOP, Shop
+from attrex.vocabulary.numbers import DEFAULT_STYLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class WordLists:
     """value of any attribute -> other words for it in texts; one direction only: a bag need not be a handbag"""
     negations: tuple[str, ...] = ()  #: behind one of them a clause denies what it names
     conjunctions: tuple[str, ...] = ()  #: what ends the name of a part of a composition
+    numbers: str = DEFAULT_STYLE.example  #: the number 1234.5 as texts write it
     inflection: str | None = None  #: the rule that makes one of singular and plural: "english", or none
 
     @classmethod
@@ -38,6 +40,7 @@ class WordLists:
             shop.aliases,
             tuple(dict.fromkeys(word for one in found for word in one.negations)),
             tuple(dict.fromkeys(word for one in found for word in one.conjunctions)),
+            found[0].numbers if found else DEFAULT_STYLE.example,
             next((one.inflection for one in found if one.inflection), None),
         )
 
@@ -58,6 +61,7 @@ def load_language(name: str) -> WordLists:
         word_forms=body.get("word_forms", {}),
         negations=tuple(body.get("negations", ())),
         conjunctions=tuple(body.get("conjunctions", ())),
+        numbers=body.get("numbers", DEFAULT_STYLE.example),
         inflection=body.get("inflection"),
     )
 

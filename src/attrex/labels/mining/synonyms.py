@@ -31,11 +31,7 @@ def mine_own(corpus: Corpus) -> Candidates:
     in_titles: Counter[tuple[str, str]] = Counter()
     agreeing_in_titles: Counter[tuple[str, str]] = Counter()
     for reading in corpus.readings:
-        places = {
-            (f.attribute, corpus.folder.fold(line.text[f.start : f.end]), f.value or "", line.title)
-            for line in reading.lines
-            for f in line.known
-        }
+        places = {(f.attribute, f.form, f.value or "", line.title) for line in reading.lines for f in line.known}
         for attribute, form, value in {place[:3] for place in places}:
             if cell := reading.table.get(attribute):
                 agrees = corpus.agrees(attribute, value, cell)

@@ -1,0 +1,83 @@
+"""Prodigy's JSONL: a text with ``spans`` of ``start``, ``end`` and ``label``, and the ``answer`` of a person.
+
+Stands on Prodigy's documentation (prodi.gy/docs/api-interfaces, ``ner_manual`` and ``spans_manual``), for the package
+is not public: offsets are Python's, ``end`` is exclusive, ``tokens`` say their text and offsets, and only ``accept``
+says that the spans are right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from attrex.io.annotations.documents import Document, Format, Mark
+from attrex.io.annotations.json_lines import objects, required
+from attrex.io.products import write_rows
+
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def read(path: Path) -> Iterator[Document]:
+    for where, row in objects(path):
+        text = required(where, row, "text", str)
+        meta = row["meta"] if isinstance(row.get("meta"), Mapping) else {}
+        answer = row.get("answer", "accept" if "spans" in row else "not asked")
+        marks = None
+        if answer == "accept":
+            tokens = {t["id"]: t for t in row.get("tokens") or () if isinstance(t, Mapping) and "id" in t}
+            marks = tuple(_mark(where, span, tokens) for span in row.get("spans") or ())
+        warnings = () if answer in ("accept", "not asked") else (f"its answer in Prodigy is {answer!r}",)
+        complete = meta.get("complete") if isinstance(meta.get("complete"), bool) else None
+        name, field = str(meta.get("product", meta.get("id", where))), str(meta.get("field", "text"))
+        yield Document(where, name, field, text, marks, complete, warnings)
+
+
+def _mark(where: str, span: Any, tokens: Mapping[Any, Any]) -> Mark:
+    start, end = (required(where, span, key, int) for key in ("start", "end"))
+    said = span.get("text") if isinstance(span.get("text"), str) else None
+    one = tokens.get(span.get("token_start")) if span.get("token_start") == span.get("token_end") else None
+    if said is None and one is not None:
+        said = one["text"]
+    value = span.get("value")
+    return Mark(start, end, required(where, span, "label", str), said, value if isinstance(value, str) else None)
+
+
+def write(path: Path, documents: Iterable[Document]) -> None:
+    write_rows(path, map(_row, documents))
+
+
+def _row(document: Document) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "text": document.text,
+        "meta": {"product": document.product, "field": document.field}
+        | ({"complete": document.complete} if document.complete is not None else {}),
+    }
+    if document.marks is None:
+        return row
+    tokens = _tokens(document)
+    starts, ends = {t["start"]: t["id"] for t in tokens}, {t["end"]: t["id"] for t in tokens}
+    spans = [
+        {"start": m.start, "end": m.end, "label": m.label, "text": m.text}
+        | {"token_start": starts[m.start], "token_end": ends[m.end]}
+        | ({"value": m.value} if m.value is not None else {})
+        for m in document.marks
+    ]
+    return row | {"tokens": tokens, "spans": spans, "answer": "accept"}
+
+
+def _tokens(document: Document) -> list[dict[str, Any]]:
+    """Words and signs; one is cut where a span begins or ends within it, for Prodigy's spans are of whole tokens."""
+    edges = {at for mark in document.marks or () for at in (mark.start, mark.end)}
+    tokens: list[dict[str, Any]] = []
+    for word in _TOKEN.finditer(document.text):
+        cuts = [word.start(), *sorted(at for at in edges if word.start() < at < word.end()), word.end()]
+        for start, end in pairwise(cuts):
+            ws = document.text[end : end + 1] == " "
+            tokens.append({"text": document.text[start:end], "start": start, "end": end, "id": len(tokens), "ws": ws})
+    return tokens
+
+
+FORMAT = Format("Prodigy", read, write, ("characters",), (".jsonl",))
