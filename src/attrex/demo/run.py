@@ -34,6 +34,7 @@ SETTINGS = (
     "training.scheme=partial",
     "training.text_layers=3",
     "training.image_trainable=true",
+    "values.loss_weight=0.3",  # in 150 steps, more would be lost in tagging
     "training.epochs=3",
     "training.evaluations=1",
     "training.fusion_learning_rate=5e-4",  # the photo is learned within a few hundred steps
