@@ -1,0 +1,46 @@
+"""Which characters nobody sees, and what a word is without them."""
+
+import unicodedata
+
+import pytest
+
+from attrex.characters import IGNORABLE, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Na\u200bvy", "Navy"),  # zero-width space
+        ("\ufeffNavy\u2060", "Navy"),  # byte order mark, word joiner
+        ("\u202eNavy\u202c \u2066Blue\u2069", "Navy Blue"),  # bidi
+        ("Na\x00vy\x7f", "Navy"),
+        ("Nav\u200dy\u00ad", "Navy"),  # a joiner between Latin letters changes nothing
+        ("\x1b[1;31mNavy\x1b[0m", "Navy"),  # a terminal's colours
+        ("\x1b]8;;http://x\x07Navy\x1b]8;;\x1b\\", "Navy"),  # and its links
+        ("Na\x1bvy", "Navy"),
+        ("\u3164Navy\U000e0041", "Navy"),  # Hangul filler, tag
+        ("Navy\r\nBlue\tand\u2028Red", "Navy Blue and Red"),
+        (" Navy\u00a0", "Navy"),
+        ("\u200b", ""),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # Persian is spelt with it
+        ("❤\ufe0f 👩\u200d🚀", "❤\ufe0f 👩\u200d🚀"),
+        ("Blue", "Blue"),
+    ],
+)
+def test_a_word_is_written_without_what_nobody_sees(text: str, word: str) -> None:
+    assert visible(text) == word
+
+
+def test_the_list_has_every_control_that_is_no_space() -> None:
+    controls = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cc" and not chr(c).isspace()]
+    assert [c for c in controls if not IGNORABLE.fullmatch(c)] == []
+
+
+def test_the_list_has_nothing_that_is_seen() -> None:
+    """But for fillers, which are letters by name only, ignorable characters are controls, formats, marks or unassigned."""
+    seen = {
+        chr(c)
+        for c in range(0x110000)
+        if IGNORABLE.fullmatch(chr(c)) and unicodedata.category(chr(c)) not in ("Cc", "Cf", "Mn", "Cn")
+    }
+    assert seen == {"\u115f", "\u1160", "\u3164", "\uffa0"}
