@@ -37,7 +37,7 @@ def test_the_list_has_every_control_that_is_no_space() -> None:
 
 
 def test_the_list_has_nothing_that_is_seen() -> None:
-    """But for fillers, which are letters by name only, ignorable characters are controls, formats, marks or unassigned."""
+    """But for fillers, letters by name only, ignorable characters are controls, formats, marks or unassigned."""
     seen = {
         chr(c)
         for c in range(0x110000)
