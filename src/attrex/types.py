@@ -13,6 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from attrex.characters import word_of
 from attrex.errors import DataError
 
 ImageSource = Path | bytes
@@ -166,9 +167,12 @@ class Value:
 
     @classmethod
     def from_span(cls, span: Span, confidence: float = 1.0, regions: tuple[RegionWeights, ...] = ()) -> Value:
-        """A value that the text says; its word is the span's value, where that is known, else the text's own."""
+        """A value that the text says; its word is the span's value, where that is known, else the text's own.
+
+        Without what nobody sees in it, and trade marks (:func:`~attrex.characters.word_of`).
+        """
         if span.value is None:
-            return cls(span.attribute, span.text, confidence, span, regions)
+            return cls(span.attribute, word_of(span.text), confidence, span, regions)
         return cls(span.attribute, span.value, confidence, replace(span, value=None), regions)
 
     @property
