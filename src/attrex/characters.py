@@ -23,6 +23,7 @@ _ESCAPE = "(?:\\x1b\\[|\\x9b)[0-?]{0,40}[ -/]{0,8}[@-~]|\\x1b\\][^\\x07\\x1b\\n]
 """What a terminal obeys (ECMA-48, a control sequence; OSC, xterm): its letters are no words."""
 IGNORABLE = re.compile(f"(?:{_ESCAPE}|[{UNSEEN}])+")
 """A run of what is ignored, with whole escape sequences of terminals."""
+_ESCAPE_PATTERN = re.compile(_ESCAPE)
 _CONTROL_SPACE = re.compile("\r\n|[\t-\r\x1c-\x1f\x85\u2028\u2029]")
 _JOINERS = "\u200c\u200d"
 
@@ -59,6 +60,13 @@ def word_of(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return " ".join(_TRADE_MARKS.sub("", visible(text)).split(" ")).strip() or text
+
+
+def without_escapes(text: str) -> str:
+    """A text of the same length with soft hyphens in place of terminals' escape sequences."""
+    if "\x1b" not in text and "\x9b" not in text:
+        return text
+    return _ESCAPE_PATTERN.sub(lambda sequence: "\u00ad" * len(sequence[0]), text)
 
 
 def caseless(text: str) -> str:

@@ -13,28 +13,37 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
+from attrex.characters import CLUSTER, IGNORABLE, TRADE_MARKS, UNSEEN, UNSPACED, caseless, without_escapes
 from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.vocabulary.word_lists import ENGLISH, WordLists
 
 _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _HYPHENS = "\\-\u2010\u2011"
 IS_CJK = re.compile(f"[{_CJK}]")
+MARKS = "".join(
+    c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c)[0] == "M" and not IGNORABLE.match(c)
+)
+"""Accents and vowel signs, for a class in a regular expression: what belongs to the letter in front of it."""
+_TRADE_MARK = re.compile(f"[{TRADE_MARKS}]")
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
 @cache
 def _word_pattern(word_boundaries: bool, hyphen_is_space: bool) -> re.Pattern[str]:
-    """What a text is split by, as one group: words with their marks, numbers, single CJK characters and signs."""
-    # Accents, vowel signs, joiners and soft hyphens: no match may end in front of one of them.
-    combining = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
-    marks = f"[{''.join(combining)}\u00ad\u200c\u200d\u2060]"
+    """What a text is split by, as one group: words with their marks, numbers, single CJK characters and signs.
+
+    Of scripts that put no space between words the smallest parts that can be read, as of CJK. Ignorable characters are
+    part of a word only within it.
+    """
+    marks = f"(?:[{UNSEEN}]*+[{MARKS}]+)"  # no word may end in front of one of them
     # A hyphen between spaces is a dash: it keeps two words apart, so it stays a sign of its own.
     sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
     if not word_boundaries:
         return re.compile(f"({sign})")
-    letters = rf"[^\W\d_{_CJK}]+"
-    return re.compile(rf"({letters}(?:{marks}+(?:{letters})?)*(?:['’][sS](?!\w))?|\d+|{sign})")
+    letters = rf"[^\W\d_{_CJK}{UNSPACED}{UNSEEN}]+"
+    words = rf"{letters}(?:[{UNSEEN}]*+(?:[{MARKS}]+|{letters}))*+(?:[{UNSEEN}]*['’][{UNSEEN}]*[sS](?!\w))?"
+    return re.compile(rf"({words}|\d+(?:[{UNSEEN}]+\d+)*|{CLUSTER}|{sign})")
 
 
 def fold_plural(word: str) -> str:
@@ -114,12 +123,13 @@ class Folder:
 
     def _fold_word(self, word: str) -> str:
         folded = self._fold_letters(word)
-        return folded if self.join_words else f"{folded} "
+        return folded if self.join_words or not folded else f"{folded} "
 
     def _fold_letters(self, word: str) -> str:
-        folded = unicodedata.normalize("NFKC", word).replace("\u00ad", "").replace("’", "'")
+        seen = word if word.isascii() and word.isprintable() else _TRADE_MARK.sub("", IGNORABLE.sub("", word))
+        folded = unicodedata.normalize("NFKC", seen).replace("’", "'")
         if self.ignore_case:
-            folded = unicodedata.normalize("NFKC", folded.casefold())
+            folded = unicodedata.normalize("NFKC", caseless(folded))
         if self.fold_inflection:
             folded = fold_plural(folded.removesuffix("'s").removesuffix("'S"))
         return self.word_forms.get(folded, folded)
@@ -129,14 +139,18 @@ class Folder:
 
     def split(self, text: str) -> list[str]:
         """The folded words of a text."""
-        return list(map(self.words.__getitem__, self.pattern.split(text)[1::2]))
+        return list(map(self.words.__getitem__, self.parts(text)[1::2]))
+
+    def parts(self, text: str) -> list[str]:
+        """The text as gap, word, gap, word, ..., gap."""
+        return self.pattern.split(without_escapes(text))
 
 
 class FoldedText:
     """A text as one string of folded words, with the way back from each word to its characters."""
 
     def __init__(self, text: str, folder: Folder) -> None:
-        parts = folder.pattern.split(text)  # gap, word, gap, word, ..., gap
+        parts = folder.parts(text)
         words = list(map(folder.words.__getitem__, parts[1::2]))
         self.folded = "".join(words)
         self._folded_starts = list(accumulate(map(len, words), initial=0))
