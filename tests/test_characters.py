@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from attrex.characters import IGNORABLE, visible
+from attrex.characters import IGNORABLE, caseless, visible, without_symbols, word_of
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from attrex.characters import IGNORABLE, visible
         ("\x1b]8;;http://x\x07Navy\x1b]8;;\x1b\\", "Navy"),  # and its links
         ("Na\x1bvy", "Navy"),
         ("\u3164Navy\U000e0041", "Navy"),  # Hangul filler, tag
-        ("Navy\r\nBlue\tand\u2028Red", "Navy Blue and Red"),
+        ("Navy\r\nBlue\u2028and\x1cRed", "Navy\r\nBlue and Red"),
         (" Navy\u00a0", "Navy"),
         ("\u200b", ""),
         ("می\u200cخواهم", "می\u200cخواهم"),  # Persian is spelt with it
@@ -44,3 +44,46 @@ def test_the_list_has_nothing_that_is_seen() -> None:
         if IGNORABLE.fullmatch(chr(c)) and unicodedata.category(chr(c)) not in ("Cc", "Cf", "Mn", "Cn")
     }
     assert seen == {"\u115f", "\u1160", "\u3164", "\uffa0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("✔Velmora", ["Velmora"]),
+        ("■ Velmora ■", ["Velmora"]),
+        ("→a→b→", ["a", "b"]),
+        ("👩‍🚀Red❤️", ["Red"]),
+        ("1️⃣Cotton", ["Cotton"]),
+        ("•Cotton • Silk", ["Cotton", "Silk"]),
+        ("\uf0b7Wool", ["Wool"]),  # an icon of a font
+        ("Nike® Air™", ["Nike® Air"]),
+        ("×Velmora×", ["Velmora"]),
+        ("10×15 cm", ["10×15 cm"]),
+        ("±5 °C", ["±5 °C"]),
+        ("40°", ["40°"]),
+        ("⌀ 12 cm", ["⌀ 12 cm"]),
+        ("€50", ["€50"]),
+        ("㎏ 30℃", ["㎏ 30℃"]),
+        ("½", ["½"]),
+        ("路易·威登", ["路易·威登"]),
+        ("\u200bNa\u200bvy\u200b", ["Na\u200bvy"]),
+        ("...", []),
+        ("✔", []),
+        ("", []),
+    ],
+)
+def test_a_symbol_is_no_part_of_a_value(text: str, values: list[str]) -> None:
+    padded = f"ab{text}cd"
+    assert [padded[a:b] for a, b in without_symbols(padded, 2, 2 + len(text))] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("Nike® Air", "Nike Air"), ("Na\u200bvy\n Blue", "Navy Blue"), ("™", "™"), ("C++", "C++")]
+)
+def test_the_word_of_what_a_text_says(text: str, word: str) -> None:
+    assert word_of(text) == word
+
+
+def test_the_letters_i_of_turkish_are_one_without_case() -> None:
+    assert caseless("IŞIK") == caseless("ışık")
+    assert caseless("İPEK") == caseless("ipek") == caseless("IPEK")

@@ -24,12 +24,13 @@ _ESCAPE = "(?:\\x1b\\[|\\x9b)[0-?]{0,40}[ -/]{0,8}[@-~]|\\x1b\\][^\\x07\\x1b\\n]
 IGNORABLE = re.compile(f"(?:{_ESCAPE}|[{UNSEEN}])+")
 """A run of what is ignored, with whole escape sequences of terminals."""
 _ESCAPE_PATTERN = re.compile(_ESCAPE)
-_CONTROL_SPACE = re.compile("\r\n|[\t-\r\x1c-\x1f\x85\u2028\u2029]")
+_CONTROL_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
+_LINE_BREAK = re.compile(r"\s*[\t\r\n]\s*")
 _JOINERS = "\u200c\u200d"
 
 
 def visible(text: str) -> str:
-    """A word as it is written to a table: without ignorable characters, and on one line.
+    """A text as it is written to a table: without ignorable characters, and with no spaces but those of a keyboard.
 
     Joiners stay where they change what is seen: between letters of scripts that join, and in an emoji. Edges lose
     their space.
@@ -56,10 +57,10 @@ def _joins(character: str) -> bool:
 
 
 def word_of(text: str) -> str:
-    """A value's word for the characters that say it: visible, and without trade marks."""
+    """A value's word for the characters that say it: visible, on one line, and without trade marks."""
     if text.isascii() and text.isprintable():
         return text
-    return " ".join(_TRADE_MARKS.sub("", visible(text)).split(" ")).strip() or text
+    return _LINE_BREAK.sub(" ", _TRADE_MARKS.sub("", visible(text))).strip() or text
 
 
 def without_escapes(text: str) -> str:

@@ -48,6 +48,5 @@ def short(value: Any, most: int = 40) -> str:
 
 def kind_of(value: Any) -> str:
     """What came, in the words of JSON."""
-    return {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}.get(
-        type(value), type(value).__name__
-    )
+    kind = float if isinstance(value, float) else type(value)
+    return {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}.get(kind, kind.__name__)

@@ -7,7 +7,6 @@ texts are exactly the row's: nothing is trimmed or normalised.
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import re
 from collections import Counter
@@ -19,6 +18,7 @@ from typing import Any
 
 from attrex.errors import DataError, did_you_mean, kind_of, short
 from attrex.io.html import without_markup
+from attrex.plain_json import load_json, number_text
 from attrex.shop.cells import Cells, ColumnCounts, is_missing
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
@@ -72,8 +72,8 @@ class _Repeating(dict[str, Any]):
 
 
 def parse_json(text: str) -> Any:
-    """As ``json.loads``; that a key comes twice in an object is remembered, for :func:`record` to warn of."""
-    return json.loads(text, object_pairs_hook=_object)
+    """As :func:`load_json`; that a key comes twice in an object is remembered, for :func:`record` to warn of."""
+    return load_json(text, _object)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -101,7 +101,9 @@ def _plain(value: Any, lone_surrogates: list[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v, lone_surrogates) for v in value]
     if hasattr(value, "tolist") and not isinstance(value, memoryview):
-        return _plain(value.tolist(), lone_surrogates) if getattr(value, "ndim", 0) else value.tolist()  # numpy
+        if getattr(value, "ndim", 0):
+            return _plain(value.tolist(), lone_surrogates)  # numpy
+        return float(str(value)) if getattr(value.dtype, "kind", "") == "f" else value.tolist()  # 0.1 in 32 bits is 0.1
     return value
 
 
@@ -311,7 +313,7 @@ def _parse_span(item: Any, texts: Mapping[str, str]) -> Span:
             "(offsets are characters, end exclusive)"
         )
     value = item.get("value")
-    return Span(attribute, start, end, text, field, None if value is None else str(value))
+    return Span(attribute, start, end, text, field, None if value is None else number_text(value))
 
 
 def _table_cells(values: Mapping[str, Any], shop: Shop, warnings: list[str]) -> dict[str, tuple[str, ...]]:
@@ -394,7 +396,7 @@ def _name(value: Any) -> str | None:
         return None
     if isinstance(value, Mapping | list | tuple | bytes):
         raise DataError(f"expected text or a number, got {kind_of(value)} {short(value)}")
-    return str(value)
+    return number_text(value)
 
 
 def _optional_name(values: Mapping[str, Any], column: str, warnings: list[str]) -> str | None:
@@ -408,7 +410,7 @@ def _optional_name(values: Mapping[str, Any], column: str, warnings: list[str]) 
 
 def _flag(value: Any, shop: Shop, warnings: list[str]) -> bool:
     """Whether a row is complete; where it does not say so in a word that is known, what the shop says of all."""
-    word = str(value).strip().lower() if isinstance(value, str | int | float) else None
+    word = number_text(value).strip().lower() if isinstance(value, str | int | float) else None
     if word in _FLAGS:
         return _FLAGS[word]
     if not shop.cells.is_blank(value):
@@ -422,7 +424,7 @@ def _decoded(value: Any) -> Any:
     """A cell that holds JSON (tables and spans in CSV), parsed; anything else as it is."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
-            return _plain(json.loads(value), [])
+            return _plain(load_json(value), [])
         except (ValueError, RecursionError):
             pass
     return value
