@@ -13,7 +13,7 @@ _WITHIN_TAG = r"""(?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+"""
 _MARKUP = re.compile(
     rf"<!--.*?(?:-->|\Z)|<!\[CDATA\[|\]\]>|<[!?][a-z][^<>]*>"
     rf"|<(?P<unseen>script|style)\b{_WITHIN_TAG}>.*?(?:</(?P=unseen)\b[^<>]*>|\Z)"
-    rf"|</?[a-z]{_WITHIN_TAG}>|{_ENTITY.pattern}",
+    rf"|</?[a-z]{_WITHIN_TAG}>|</?[a-z][^<>]*>|{_ENTITY.pattern}",
     re.IGNORECASE | re.DOTALL,
 )
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
