@@ -60,3 +60,12 @@ def number_text(value: Any) -> str:
     if isinstance(value, SpelledNumber):
         return value.spelling
     return format(value, "f") if isinstance(value, Decimal) else repr(float(value))
+
+
+def whole_characters(value: Any) -> Any:
+    """JSON with U+FFFD in place of half of a surrogate pair, as a cut emoji has; nothing can be written with one."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {whole_characters(key): whole_characters(part) for key, part in value.items()}
+    return [whole_characters(part) for part in value] if isinstance(value, list) else value

@@ -293,6 +293,7 @@ def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
     if key not in row and default is None:
         raise DataError(f"not a prediction row: key {key!r} is missing, found {sorted(row)}")
     found = row.get(key, default)
-    if not isinstance(found, (int, float) if kind is float else kind):
+    truth = isinstance(found, bool) and kind in (int, float)
+    if truth or not isinstance(found, (int, float) if kind is float else kind):
         raise DataError(f"not a prediction row: {key!r} should be {_JSON_KINDS[kind]}, got {found!r:.80}")
     return found

@@ -40,7 +40,7 @@ GREEN = "gr&uuml;nes"
         ("a Baum&shy;wolle", "a Baum\u00ad\u00ad\u00ad\u00ad\u00adwolle"),
         ('<a title="x > Blue">Red', " " * 20 + "Red"),
         ("<a title = 'a>b' rel=\"<c>\">Red", " " * 27 + "Red"),
-        ('<p style="color:red>Red 15" wide', " " * 20 + "Red 15\" wide"),  # a quote that closes no attribute
+        ('<p style="color:red>Red 15" wide', " " * 20 + 'Red 15" wide'),  # a quote that closes no attribute
         ("<b don't>Red", " " * 9 + "Red"),
         ("<![CDATA[Red]]>", " " * 9 + "Red   "),
         ("<!DOCTYPE html>Red", " " * 15 + "Red"),
@@ -59,7 +59,9 @@ def test_every_character_keeps_its_place(text: str) -> None:
         assert read == text
 
 
-@pytest.mark.parametrize("piece", ["<a", "<!--", "<script", "</", "&amp", "<a '", "<scripta </script ", '<a b="', "<a b='\"", "<![CDATA["])
+@pytest.mark.parametrize(
+    "piece", ["<a", "<!--", "<script", "</", "&amp", "<a '", "<scripta </script ", '<a b="', "<a b='\"", "<![CDATA["]
+)
 def test_hostile_markup_takes_no_longer_each(growth, piece: str) -> None:
     assert growth(lambda n: without_markup(piece * n), 5_000) < 9
 

@@ -103,7 +103,7 @@ def read_runs(sources: Iterable[str | Path]) -> list[RunResult]:
         elif (file, "") not in runs:
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as exc:
+            except (OSError, ValueError, RecursionError) as exc:
                 raise DataError(
                     f"{path} cannot be read: {exc}; name files of attrex evaluate --json, or tables of runs (.jsonl)"
                 ) from exc
@@ -142,7 +142,7 @@ def _table_lines(table: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for number, line in enumerate(lines if lines != [""] else [], 1):
         try:
             found = json.loads(line)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise DataError(f"line {number} of {table} is damaged: {exc}; delete the line, and measure again") from exc
         if not isinstance(found, dict) or not isinstance(found.get("run"), str):
             raise DataError(f'line {number} of {table} is no run: expected an object with "run", its name')

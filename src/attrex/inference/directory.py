@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import AttrexError, CheckpointError
+from attrex.errors import AttrexError, CheckpointError, DataError
+from attrex.io.outputs import check_local
 from attrex.shop.shop import SHOP_FILE, Shop
 
 MODEL_FORMAT, EXPORT_FORMAT = 2, 2
@@ -22,6 +23,10 @@ _SHARED = ("*.json", "*.yaml", "*.safetensors", "*.onnx", "*.txt", "README.md") 
 def locate_model(source: str | Path) -> Path:
     """A directory on this machine. Only what cannot be a path is asked for at the hub."""
     path, name = Path(source), str(source)
+    try:
+        check_local(source, "a model directory")
+    except DataError as exc:
+        raise CheckpointError(str(exc)) from None
     if path.is_dir():
         return path
     # `runs/shop` looks like a hub name, too: where there is a directory `runs`, it is a path with a typo.
@@ -85,7 +90,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; :class:`CheckpointError` where there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise CheckpointError(f"{path} is damaged: {exc}; copy the model again") from exc
     if not isinstance(found, dict):
         raise CheckpointError(f"{path} is damaged: it should hold a JSON object, found {found!r}; copy the model again")

@@ -62,7 +62,7 @@ class ValueGraph:
         options = np.full((len(rows), MAX_OPTIONS), -1)
         probability = np.zeros((len(rows), MAX_OPTIONS), np.float32)
         alone = np.zeros((2, len(rows)), np.float32)
-        names = [output.name for output in self.session.get_outputs()]
+        names = self.session.outputs
         if not len(rows):
             return EngineChoices(rows, attributes, options, probability, alone[0], alone[1], np.zeros((0, 0)), None)
         pairs = {"rows": rows, "distinct": distinct, "position": position}

@@ -7,6 +7,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -171,7 +172,7 @@ def _csv_header(reader: Iterator[list[str]], path: Path) -> list[str]:
 
 
 def _check_names(columns: list[str], path: Path) -> None:
-    twice = {name for name in columns if name and columns.count(name) > 1}
+    twice = {name for name, times in Counter(columns).items() if name and times > 1}
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
 

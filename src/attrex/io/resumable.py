@@ -112,7 +112,7 @@ class ResumableWriter:
             for number, line in enumerate(file, 1):
                 try:
                     row = json.loads(line)
-                except ValueError:
+                except (ValueError, RecursionError):
                     row = None
                 if not isinstance(row, dict) or self.key not in row:
                     raise DataError(
@@ -139,7 +139,7 @@ class ResumableWriter:
     def _check_options(self) -> None:
         try:
             before = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # none was written, or half of it: nothing to compare with
+        except (OSError, ValueError, RecursionError):  # none was written, or half of it: nothing to compare with
             return
         for name, asked in self.options.items():
             if name in before and before[name] != asked:

@@ -91,7 +91,7 @@ def _saved_step(checkpoint: Path) -> int | None:
     try:
         state: Mapping[str, Any] = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
         return int(state["global_step"]) if all((checkpoint / part).exists() for part in _PARTS) else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -99,7 +99,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

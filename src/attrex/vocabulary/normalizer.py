@@ -211,7 +211,7 @@ class ValueNormalizer:
                 f"no normaliser {path}; training writes one since format 2: train again, or fill without the model and "
                 "give the catalogue and the lexicon that it was trained with"
             ) from None
-        except (OSError, ValueError) as exc:
+        except (OSError, ValueError, RecursionError) as exc:
             raise DataError(f"{path} is not JSON: {exc}; copy the model again") from exc
         try:
             return cls._parse(body)
