@@ -39,6 +39,7 @@ def _word_pattern(word_boundaries: bool, hyphen_is_space: bool) -> re.Pattern[st
     marks = f"(?:[{UNSEEN}]*+[{MARKS}]+)"  # no word may end in front of one of them
     # A hyphen between spaces is a dash: it keeps two words apart, so it stays a sign of its own.
     sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
+    sign = rf"[{UNSEEN}]++|{sign}"  # a run at once: it may be long
     if not word_boundaries:
         return re.compile(f"({sign})")
     letters = rf"[^\W\d_{_CJK}{UNSPACED}{UNSEEN}]+"
