@@ -130,7 +130,7 @@ class Folder:
         seen = word if word.isascii() and word.isprintable() else _TRADE_MARK.sub("", IGNORABLE.sub("", word))
         folded = unicodedata.normalize("NFKC", seen).replace("’", "'")
         if self.ignore_case:
-            folded = unicodedata.normalize("NFKC", caseless(folded))
+            folded = folded.lower() if folded.isascii() else unicodedata.normalize("NFKC", caseless(folded))
         if self.fold_inflection:
             folded = fold_plural(folded.removesuffix("'s").removesuffix("'S"))
         return self.word_forms.get(folded, folded)
@@ -144,7 +144,7 @@ class Folder:
 
     def parts(self, text: str) -> list[str]:
         """The text as gap, word, gap, word, ..., gap."""
-        return self.pattern.split(without_escapes(text))
+        return self.pattern.split(text if text.isprintable() else without_escapes(text))
 
 
 class FoldedText:
