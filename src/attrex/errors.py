@@ -135,6 +135,5 @@ def short_path(path: Path | str, most: int = 100) -> str:
 
 def kind_of(value: Any) -> str:
     """What came, in the words of JSON."""
-    return {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}.get(
-        type(value), type(value).__name__
-    )
+    kind = float if isinstance(value, float) else type(value)
+    return {dict: "an object", list: "a list", str: "text", int: "a number", float: "a number"}.get(kind, kind.__name__)

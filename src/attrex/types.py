@@ -13,6 +13,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from attrex.characters import word_of
 from attrex.errors import DataError, short
 
 ImageSource = Path | bytes
@@ -174,9 +175,12 @@ class Value:
 
     @classmethod
     def from_span(cls, span: Span, confidence: float = 1.0, regions: tuple[RegionWeights, ...] = ()) -> Value:
-        """A value that the text says; its word is the span's value, where that is known, else the text's own."""
+        """A value that the text says; its word is the span's value, where that is known, else the text's own.
+
+        Without what nobody sees in it, and trade marks (:func:`~attrex.characters.word_of`).
+        """
         if span.value is None:
-            return cls(span.attribute, span.text, confidence, span, regions)
+            return cls(span.attribute, word_of(span.text), confidence, span, regions)
         return cls(span.attribute, span.value, confidence, replace(span, value=None), regions)
 
     @property
@@ -300,6 +304,7 @@ def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
     if key not in row and default is None:
         raise DataError(f"not a prediction row: key {short(key)} is missing, found {sorted(row)}")
     found = row.get(key, default)
-    if not isinstance(found, (int, float) if kind is float else kind):
+    truth = isinstance(found, bool) and kind in (int, float)
+    if truth or not isinstance(found, (int, float) if kind is float else kind):
         raise DataError(f"not a prediction row: {short(key)} should be {_JSON_KINDS[kind]}, got {short(found)}")
     return found

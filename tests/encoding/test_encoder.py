@@ -153,6 +153,47 @@ def test_words_of_bert(text: str, expected: list[str]) -> None:
     assert read(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("✔red ■blue", ["✔", "red", "■", "blue"]),
+        ("→red→blue→", ["→", "red", "→", "blue", "→"]),
+        ("red™ Hazzys® 10×15", ["red", "™", "Hazzys", "®", "10", "×", "15"]),
+        ("🔥red🔥🔥 1️⃣blue", ["🔥", "red", "🔥🔥", "1️⃣", "blue"]),
+        ("👩‍🚀red❤️", ["👩‍🚀", "red", "❤️"]),
+        ("€50", ["€", "50"]),
+        ("\uf0b7red", ["red"]),  # an icon of a font; BERT does not read it
+        ("r\u200bed \u202ered\u202c \x1b[31mred\x1b[0m", ["r\u200bed", "red", "red"]),
+        ("ｒｅｄ 𝐫𝐞𝐝", ["ｒｅｄ", "𝐫𝐞𝐝"]),
+        ("เสื้อผ้าฝ้าย red", ["เสื้", "อ", "ผ้า", "ฝ้า", "ย", "red"]),
+        ("ຜ້າຝ້າຍ", ["ຜ້າ", "ຝ້າ", "ຍ"]),
+        ("អាវខៀវ", ["អា", "វ", "ខៀ", "វ"]),
+        ("綿のシャツ", ["綿", "の", "シャ", "ツ"]),
+    ],
+)
+def test_a_word_ends_beside_a_symbol_and_where_a_script_without_spaces_can_be_parted(
+    text: str, expected: list[str]
+) -> None:
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("✔red", "✔ red"),
+        ("red™ shirt", "red ™ shirt"),
+        ("r\u200be\x00d", "red"),
+        ("\x1b[1mred\x1b[0m", "red"),
+        ("ｒｅｄ 𝗿𝗲𝗱", "red red"),
+    ],
+)
+@pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
+def test_a_word_is_read_alike_whatever_is_glued_to_it(text: str, plain: str, tokenizer: str) -> None:
+    own = encoder(TOKENIZERS[tokenizer]())
+    read_ids, plain_ids = ([w.ids for w in own.encode(product(t)).windows] for t in (text, plain))
+    assert read_ids == plain_ids
+
+
 def test_pieces_of_bert() -> None:
     assert read("striped red", "text.units=piece") == [*"striped", "red"]
 
@@ -265,8 +306,12 @@ def test_texts_are_read_whole(text: str, tokenizer: str) -> None:
 
 
 def test_what_the_tokenizer_does_not_read_lowers_the_coverage() -> None:
-    assert encoder().encode(product("red \x07 \ufffd", "ok")).coverage == pytest.approx(5 / 7)
-    assert encoder().encode(product("\x07\x07")).coverage == 0.0
+    assert encoder().encode(product("red \ufffd", "ok")).coverage == pytest.approx(5 / 6)
+    assert encoder().encode(product("\ufffd\ufffd")).coverage == 0.0
+
+
+def test_what_nobody_sees_is_not_missed() -> None:
+    assert encoder().encode(product("\u200bred \x07", "o\u00adk")).coverage == 1.0
 
 
 def test_a_product_without_readable_text_has_no_window_and_says_so() -> None:

@@ -37,6 +37,13 @@ GREEN = "gr&uuml;nes"
         ("Gr&ouml;&szlig;e", "Grö\u00ad\u00ad\u00ad\u00ad\u00adß\u00ad\u00ad\u00ad\u00ad\u00ad\u00ade"),
         ("&bogus; &#0; &", "&bogus; \ufffd    &"),
         ("gr&uuml;&#1;", "grü         "),
+        ("a Baum&shy;wolle", "a Baum\u00ad\u00ad\u00ad\u00ad\u00adwolle"),
+        ('<a title="x > Blue">Red', " " * 20 + "Red"),
+        ("<a title = 'a>b' rel=\"<c>\">Red", " " * 27 + "Red"),
+        ('<p style="color:red>Red 15" wide', " " * 20 + 'Red 15" wide'),  # a quote that closes no attribute
+        ("<b don't>Red", " " * 9 + "Red"),
+        ("<![CDATA[Red]]>", " " * 9 + "Red   "),
+        ("<!DOCTYPE html>Red", " " * 15 + "Red"),
         ("size <M, 3 < 4 > 2, R&D; <3", "size <M, 3 < 4 > 2, R&D; <3"),
     ],
 )
@@ -52,7 +59,9 @@ def test_every_character_keeps_its_place(text: str) -> None:
         assert read == text
 
 
-@pytest.mark.parametrize("piece", ["<a", "<!--", "<script", "</", "&amp", "<a '", "<scripta </script "])
+@pytest.mark.parametrize(
+    "piece", ["<a", "<!--", "<script", "</", "&amp", "<a '", "<scripta </script ", '<a b="', "<a b='\"", "<![CDATA["]
+)
 def test_hostile_markup_takes_no_longer_each(growth, piece: str) -> None:
     assert growth(lambda n: without_markup(piece * n), 5_000) < 9
 

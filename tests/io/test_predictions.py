@@ -61,10 +61,10 @@ def test_a_file_of_no_products(tmp_path: Path, suffix: str) -> None:
     assert list(read_predictions(file.path)) == []
 
 
-@pytest.mark.parametrize(("suffix", "half"), [(".jsonl", "\ud83d"), (".parquet", "\ufffd")])
-def test_half_a_character_does_not_cost_the_file(tmp_path: Path, suffix: str, half: str) -> None:
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_half_a_character_does_not_cost_the_file(tmp_path: Path, suffix: str) -> None:
     PredictionFile(tmp_path / f"v{suffix}").write([Prediction("cut \ud83d emoji"), Prediction("whole \U0001f460")])
-    assert [p.id for p in read_predictions(tmp_path / f"v{suffix}")] == [f"cut {half} emoji", "whole \U0001f460"]
+    assert [p.id for p in read_predictions(tmp_path / f"v{suffix}")] == ["cut \ufffd emoji", "whole \U0001f460"]
 
 
 def test_an_extraction_is_not_gone_on_with_otherwise(tmp_path: Path) -> None:

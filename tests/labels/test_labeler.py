@@ -121,7 +121,19 @@ def test_short_values_and_parts_of_words_only_on_request() -> None:
         ("红 色", "红色", "红 色"),
         ("新款红裙", "红", "红"),
         ("ﬁne wool", "Fine Wool", "ﬁne wool"),
-        ("İpek Ipek", "ipek", "Ipek"),
+        ("İpek", "ipek", "İpek"),  # Turkish
+        ("IŞIK", "Işık", "IŞIK"),
+        ("ışık", "IŞIK", "ışık"),
+        ("Ｎａｖｙ shirt", "Navy", "Ｎａｖｙ"),
+        ("✔Velmora™ shirt", "Velmora®", "Velmora"),
+        ("→Red→Dress→", "dress", "Dress"),
+        ("\u200bNa\u200bvy\u200b", "Navy", "Na\u200bvy"),
+        ("\u202eNa\x00vy\u202c", "Navy", "Na\x00vy"),
+        ("\x1b[31mNavy\x1b[0m", "Navy", "Navy"),
+        ("Navy", "Na\u2060vy", "Navy"),
+        ("เสื้อผ้าฝ้ายสีน้ำเงิน", "ผ้าฝ้าย", "ผ้าฝ้าย"),
+        ("ເສື້ອຜ້າຝ້າຍສີຟ້າ", "ຜ້າຝ້າຍ", "ຜ້າຝ້າຍ"),
+        ("អាវយឺតពណ៌ខៀវ", "ខៀវ", "ខៀវ"),
         ("STRASSE", "Straße", "STRASSE"),
         ("soft\u00adshell", "Softshell", "soft\u00adshell"),
     ],
@@ -486,3 +498,21 @@ def test_agreement_tells_differences_by_kind() -> None:
 def test_agreement_of_different_products_is_an_error() -> None:
     with pytest.raises(DataError, match="1 are only on one side, such as 'p'; keep the ids that both have"):
         label_agreement(labelled(), [])
+
+
+def test_marked_rows_are_told_with_their_reason() -> None:
+    labeler = DistantLabeler()
+    for number in range(7):
+        labeler.label(Product(f"{number}", {}, error=f"line {number}: not UTF-8"))
+    assert labeler.report.errors == 7
+    assert labeler.report.to_json()["error_examples"] == [f"line {n}: not UTF-8" for n in range(5)]
+
+
+def test_values_without_a_letter_or_digit_are_in_no_text() -> None:
+    for value in ("...", "✔", "★★★★★", "--"):
+        assert DistantLabeler().label(product(f"Red {value} shirt" + "." * 3000, A=value)).spans == ()
+
+
+def test_what_stands_under_a_heading_ends_at_a_symbol() -> None:
+    found = DistantLabeler(Shop(schema=Schema((Attribute("Material"),)))).label(product("Material: ✔Velmora™ ■"))
+    assert [s.text for s in found.spans or ()] == ["Velmora"]

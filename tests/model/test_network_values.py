@@ -125,7 +125,7 @@ def test_a_network_without_a_head_has_none_of_it(build: Build, cells: Batch):
 def test_the_head_learns_from_text_and_photo_alone_besides(build: Build, cells: Batch):
     def value_loss(weight: float) -> float:
         network = build("values.dropout=0", f"values.alone_weight={weight}", options=SIZES)
-        return float(network(**cells.tensors()).value_loss)
+        return float(network(**cells.tensors()).value_loss.detach())
 
     network = build(*PLAIN, options=SIZES)
     rows, attributes, options = cells.targets.choices
@@ -192,7 +192,8 @@ def test_the_surest_options_are_told_with_their_probabilities(build: Build, batc
             for compared in network.values.compare(vectors, found)
         )
         told = min(SIZES[attribute], MAX_OPTIONS)
-        top = both.sort(descending=True)
+        product = both * photo if row < 2 else both  # the third row has no photo
+        top = (product / product.sum()).sort(descending=True)
         assert chosen.options[n, :told].tolist() == top.indices[:told].tolist()
         assert chosen.options[n, told:].tolist() == [-1] * (MAX_OPTIONS - told)
         torch.testing.assert_close(chosen.probability[n, :told], top.values[:told])

@@ -33,7 +33,7 @@ class BatchItem:
 
 
 def load_photos(product: Product, loader: ImageLoader | None, most: int) -> tuple[dict[int, np.ndarray], list[str]]:
-    """The first ``most`` readable photos of a product by number, and a warning for each that cannot be read."""
+    """The first ``most`` readable photos of a product by number; a warning for each that cannot be read, or is odd."""
     photos: dict[int, np.ndarray] = {}
     warnings: list[str] = []
     if loader is None:
@@ -42,7 +42,9 @@ def load_photos(product: Product, loader: ImageLoader | None, most: int) -> tupl
         if len(photos) == most:
             break
         try:
-            photos[number] = loader.load(source)
+            odd: list[str] = []
+            photos[number] = loader.load(source, odd)
+            warnings += [f"photo {number + 1}: {what}" for what in odd]
         except DataError as exc:
             warnings.append(f"photo {number + 1} left out: {exc}")
     return photos, warnings

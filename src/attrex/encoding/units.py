@@ -1,7 +1,7 @@
 """Texts as units with exact character offsets.
 
-A *unit* is what one tag stands for: a word, a word piece, or a character. Space is no part of a unit, and tokens that
-stand for nothing but space are not read.
+A *unit* is what one tag stands for: a word, a word piece, or a character; a symbol is one of its own. Space is no part
+of a unit, and tokens that stand for nothing but space are not read.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
+from attrex.characters import IGNORABLE
+from attrex.encoding.reading import readable
 from attrex.errors import ConfigError
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 _SPLIT_IDEOGRAPHS = re.compile(f"(?<={_IDEOGRAPH}) (?={_IDEOGRAPH})")
 _JOINER = "\u200d"
@@ -57,19 +58,20 @@ class UnitTokenizer:
 
     def units(self, field: int, text: str) -> Iterable[Unit]:
         """The units of one field's text, in reading order."""
-        text = _LONE_SURROGATE.sub("\ufffd", text)  # half of a character, from broken JSON; tokenizers refuse it
+        read = readable(text, words=self.kind == "word")
         if self.kind == "char":
             known = self._vocabulary
             return (
-                Unit((known.get(c.lower(), known.get(c, self.unknown)),), field, i, i + 1)
-                for i, c in enumerate(text)
+                Unit((known.get(c.lower(), known.get(c, self.unknown)),), field, *read.original(i, i + 1))
+                for i, c in enumerate(read.text)
                 if not c.isspace()
             )
-        encoding = self.backend.encode(text, add_special_tokens=False)
+        encoding = self.backend.encode(read.text, add_special_tokens=False)
         # A text that says "[SEP]" or "<s>" means no separator.
         ids = [self.unknown if i in self.reserved else i for i in encoding.ids]
         pieces = zip(ids, encoding.offsets, encoding.word_ids, strict=True)
-        return join_pieces(field, text, pieces, words=self.kind == "word", most=self.most)
+        units = join_pieces(field, read.text, pieces, words=self.kind == "word", most=self.most)
+        return units if read.places is None else (Unit(u.ids, field, *read.original(u.start, u.end)) for u in units)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The words of token ids, without the spaces that a tokenizer puts between characters."""
@@ -146,7 +148,14 @@ def _character_end(text: str, end: int) -> int:
 
 
 def coverage(texts: Sequence[str], units: Sequence[Unit]) -> float:
-    """Share of non-space characters that belong to a unit; one that the tokenizer has no piece for is [UNK]."""
-    total = sum(len(t) - sum(map(str.isspace, t)) for t in texts)
-    read = sum(u.end - u.start - sum(map(str.isspace, texts[u.field][u.start : u.end])) for u in units)
+    """Share of the characters, without space and ignorable ones, that belong to a unit; one that the tokenizer has no
+    piece for is [UNK]."""
+    total = sum(map(_seen, texts))
+    read = sum(_seen(texts[u.field][u.start : u.end]) for u in units)
     return read / total if total else 1.0
+
+
+def _seen(text: str) -> int:
+    """Characters that are neither space nor ignorable."""
+    text = text if text.isprintable() and text.isascii() else IGNORABLE.sub("", text)
+    return len(text) - sum(map(str.isspace, text))

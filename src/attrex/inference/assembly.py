@@ -14,6 +14,7 @@ from threading import Lock
 
 import numpy as np
 
+from attrex.characters import without_symbols, word_of
 from attrex.encoding.batching import BatchItem, load_photos
 from attrex.encoding.encoder import EncodedProduct, Unit
 from attrex.inference.calibration import Calibration
@@ -107,7 +108,7 @@ class Draft:
         named = [
             Value(names[attribute], word, self._confidence(attribute, probability))
             for (attribute, ids), probability in self.words.items()
-            if (word := naming.decode(ids))
+            if any(map(str.isalnum, word := word_of(naming.decode(ids))))
         ]
         if self.choices or naming.calibration is not None:
             cells = self.cells(naming)
@@ -135,7 +136,7 @@ class Draft:
         number = count()
         for decoded in self.spans:
             for span in spans_from_units("", decoded.units, self.product, self.encoded.fields):
-                mentions[decoded.attribute].append(Mention(next(number), span.text, decoded.probability))
+                mentions[decoded.attribute].append(Mention(next(number), word_of(span.text), decoded.probability))
         cells = {}
         for a in sorted({*mentions, *self.choices}):
             options = self.choices[a].mean() if a in self.choices else {}
@@ -178,8 +179,8 @@ class Draft:
         """The words that were looked at most, each once, at its most looked-at place."""
         places: defaultdict[str, list[tuple[float, Span]]] = defaultdict(list)
         for unit, weight in zip(shown.units, shown.weights.tolist(), strict=True):
-            span = next(spans_from_units("", [unit], self.product, self.encoded.fields))
-            if _is_word(span.text):
+            span = next(spans_from_units("", [unit], self.product, self.encoded.fields), None)
+            if span is not None and _is_word(span.text):
                 places[span.text.casefold()].append((weight, span))
         words = []
         for found in places.values():
@@ -271,13 +272,16 @@ def _is_word(text: str) -> bool:
 def spans_from_units(name: str, units: Sequence[Unit], product: Product, fields: Sequence[str]) -> Iterator[Span]:
     """Units as spans of attribute ``name``: one, or one per field where they run across a field's end.
 
-    A number is taken whole: a model that reads the 18 °C in -18 °C has read another temperature.
+    A number is taken whole: a model that reads the 18 °C in -18 °C has read another temperature. A symbol is no part of
+    a value and parts two (:func:`~attrex.characters.without_symbols`): there may be several, and none of units without
+    a letter or digit.
     """
     for number in dict.fromkeys(u.field for u in units):
         inside = [u for u in units if u.field == number]
-        field = fields[number]
-        start, end = whole_number(product.fields[field], inside[0].start, inside[-1].end)
-        yield Span(name, start, end, product.fields[field][start:end], field)
+        field, text = fields[number], product.fields[fields[number]]
+        for start, end in without_symbols(text, inside[0].start, inside[-1].end):
+            first, after = whole_number(text, start, end)
+            yield Span(name, first, after, text[first:after], field)
 
 
 def in_reading_order(values: Iterable[Value], fields: Sequence[str]) -> Iterator[Value]:

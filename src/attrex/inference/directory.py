@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import AttrexError, CheckpointError, printable, short
+from attrex.errors import AttrexError, CheckpointError, DataError, printable, short
+from attrex.io.outputs import check_local
 from attrex.shop.shop import SHOP_FILE, Shop
 
 MODEL_FORMAT, EXPORT_FORMAT = 2, 2
@@ -22,6 +23,10 @@ _SHARED = ("*.json", "*.yaml", "*.safetensors", "*.onnx", "*.txt", "README.md") 
 def locate_model(source: str | Path) -> Path:
     """A directory on this machine. Only what cannot be a path is asked for at the hub."""
     path, name = Path(source), str(source)
+    try:
+        check_local(source, "a model directory")
+    except DataError as exc:
+        raise CheckpointError(str(exc)) from None
     if path.is_dir():
         return path
     # `runs/shop` looks like a hub name, too: where there is a directory `runs`, it is a path with a typo.

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ import numpy as np
 
 from attrex.config import Config
 from attrex.encoding.batching import Arrays
-from attrex.errors import ConfigError
+from attrex.errors import CheckpointError, ConfigError, short
 from attrex.inference.calibration import Calibration, read_calibration
 from attrex.inference.decoding import Transitions, span_probability, spans, viterbi
 from attrex.inference.directory import (
@@ -114,10 +114,12 @@ class OnnxEngine:
         self.crf = Transitions.from_json(about["crf"])
         self.flat = config.range.kind == "none"
         self.cores = cores or _cores()
-        self.text, self.decoder = _session(directory / "text.onnx"), _session(directory / "decoder.onnx")
-        self.image = _session(directory / "image.onnx") if self.region_width else None
+        self.text = Graph(directory / "text.onnx", ("features",))
+        self.decoder = Graph(directory / "decoder.onnx", ("emissions",))
+        self.image = Graph(directory / "image.onnx", ("regions",)) if self.region_width else None
         graph = directory / VALUES_FILE
-        self.values = ValueGraph(_session(graph), directory, option_counts) if graph.exists() else None
+        wanted = ("both", "by_text", "by_photo", "unit_weights")
+        self.values = ValueGraph(Graph(graph, wanted), directory, option_counts) if graph.exists() else None
 
     @property
     def chooses_values(self) -> bool:
@@ -143,7 +145,7 @@ class OnnxEngine:
         inputs = {name: arrays[name] for name in ("input_ids", "token_mask", "unit_index")}
         if self.image is not None:
             inputs["regions"], inputs["region_mask"] = self._regions(arrays)
-        outputs = dict(zip((o.name for o in self.text.get_outputs()), self.text.run(None, inputs), strict=True))
+        outputs = dict(zip(self.text.outputs, self.text.run(None, inputs), strict=True))
         features, weights = outputs["features"], outputs.get("weights") if region_weights else None
         mask = arrays["unit_mask"]
         if self.flat:
@@ -246,15 +248,50 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
         )
 
 
-def _session(path: Path) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ConfigError("an export runs with onnxruntime; install it: pip install 'attrex[onnx]'") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # the cores have batches of their own
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+class Graph:
+    """One graph of an export, run by onnxruntime.
+
+    :param outputs: those that it must have, by name.
+
+    Raises :class:`CheckpointError` for a graph that is damaged or another one, when it is read or when it is run.
+    """
+
+    def __init__(self, path: Path, outputs: Iterable[str]) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise ConfigError("an export runs with onnxruntime; install it: pip install 'attrex[onnx]'") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # the cores have batches of their own
+        options.log_severity_level = 3
+        self.path = path
+        with self._as_fault():
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        lacking = [name for name in outputs if name not in self.outputs]
+        if lacking:
+            raise CheckpointError(
+                f"{path} is another graph: expected the outputs {', '.join(outputs)}, got "
+                f"{short(self.outputs, 80)}; copy the export again"
+            )
+
+    @property
+    def outputs(self) -> list[str]:
+        return [output.name for output in self._session.get_outputs()]
+
+    def run(self, outputs: Sequence[str] | None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The named outputs, or all of them."""
+        with self._as_fault():
+            return self._session.run(outputs, inputs)
+
+    @contextmanager
+    def _as_fault(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as exc:  # onnxruntime's errors have no root of their own
+            raise CheckpointError(
+                f"{self.path} is damaged, or does not fit the other files of the export ({short(str(exc), 200)}); "
+                "copy the export again"
+            ) from exc
 
 
 def _cores() -> int:

@@ -62,20 +62,22 @@ class ValueGraph:
         options = np.full((len(rows), MAX_OPTIONS), -1)
         probability = np.zeros((len(rows), MAX_OPTIONS), np.float32)
         alone = np.zeros((2, len(rows)), np.float32)
-        names = [output.name for output in self.session.get_outputs()]
+        names = self.session.outputs
         if not len(rows):
             return EngineChoices(rows, attributes, options, probability, alone[0], alone[1], np.zeros((0, 0)), None)
         pairs = {"rows": rows, "distinct": distinct, "position": position}
         found = dict(zip(names, self.session.run(names, {**inputs, **pairs}), strict=True))
+        shown = inputs["region_mask"].max(1)[rows] if "region_mask" in inputs else np.zeros(len(rows))
         for number, attribute in enumerate(distinct.tolist()):
             chosen = (position == number).nonzero()[0]
             both, *parts = (self._options_of(attribute, found[key][chosen]) for key in ("both", "by_text", "by_photo"))
+            both = both * np.where(shown[chosen, None], parts[1], 1)  # as Network._choose: the photo is heard twice
+            both /= both.sum(1, keepdims=True)
             told = np.argsort(-both, 1, kind="stable")[:, :MAX_OPTIONS]
             options[chosen, : told.shape[1]] = told
             probability[chosen, : told.shape[1]] = np.take_along_axis(both, told, 1)
             for source, part in enumerate(parts):
                 alone[source, chosen] = np.take_along_axis(part, told[:, :1], 1)[:, 0]
-        shown = inputs["region_mask"].max(1)[rows] if "region_mask" in inputs else np.zeros(len(rows))
         looked = found["unit_weights"], found.get("region_weights")
         return EngineChoices(rows, attributes, options, probability, alone[0], alone[1] * shown, *looked)
 

@@ -259,7 +259,7 @@ def _names(header: Iterable[str], path: Path, repeated_names: bool) -> list[str]
 
 
 def _check_names(columns: list[str], path: Path) -> None:
-    twice = [name for name, times in Counter(columns).items() if name and times > 1]
+    twice = {name for name, times in Counter(columns).items() if name and times > 1}
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
 
@@ -348,9 +348,10 @@ def arrow_cells(column: Any, bad: set[int]) -> list[Any]:
 
     unreadable = (pa.ArrowException, OverflowError, ValueError, LookupError)
     try:
-        return column.to_pylist()
+        cells = column.to_pylist()
+        return [_shortest(cell, column.type) for cell in cells] if _SHORT_FLOAT.search(str(column.type)) else cells
     except unreadable:
-        cells: list[Any] = []
+        cells = []
     for place, cell in enumerate(column):
         try:
             cells.append(cell.as_py())
@@ -358,6 +359,23 @@ def arrow_cells(column: Any, bad: set[int]) -> list[Any]:
             cells.append(exc)
             bad.add(place)
     return cells
+
+
+_SHORT_FLOAT = re.compile(r"\b(?:half)?float\b")
+
+
+def _shortest(cell: Any, kind: Any) -> Any:
+    """A number of fewer than 64 bits as it was written: 0.1 is 0.10000000149011612 in 32 bits."""
+    import numpy as np
+    import pyarrow as pa
+
+    if isinstance(cell, float) and pa.types.is_floating(kind) and kind.bit_width < 64:
+        return float(str(np.dtype(f"f{kind.bit_width // 8}").type(cell)))
+    if isinstance(cell, list) and hasattr(kind, "value_type"):
+        return [_shortest(part, kind.value_type) for part in cell]
+    if isinstance(cell, dict) and pa.types.is_struct(kind):
+        return {name: _shortest(part, kind.field(name).type) for name, part in cell.items()}
+    return cell
 
 
 def _readable(where: str, number: int, values: dict[str, Any]) -> RawRecord:

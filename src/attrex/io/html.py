@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from html import unescape
 
+from attrex.characters import IGNORABLE
+
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_WITHIN_TAG = r"""(?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+"""
+"""What a tag holds: a > within quotes does not end it, a quote that is not closed is a character."""
 _MARKUP = re.compile(
-    rf"<!--.*?(?:-->|\Z)|<(?P<unseen>script|style)\b.*?(?:</(?P=unseen)\s*>|\Z)|</?[a-z][^<>]*>|{_ENTITY.pattern}",
+    rf"<!--.*?(?:-->|\Z)|<!\[CDATA\[|\]\]>|<[!?][a-z][^<>]*>"
+    rf"|<(?P<unseen>script|style)\b{_WITHIN_TAG}>.*?(?:</(?P=unseen)\b[^<>]*>|\Z)"
+    rf"|</?[a-z]{_WITHIN_TAG}>|</?[a-z][^<>]*>|{_ENTITY.pattern}",
     re.IGNORECASE | re.DOTALL,
 )
 _TAG = re.compile(r"</?[a-z][a-z0-9]*(?:\s[^<>]*)?/?>", re.IGNORECASE)
@@ -65,6 +71,8 @@ def _character(entity: re.Match[str]) -> str:
     meant = unescape(found)
     if meant == found or len(meant) > len(found):  # no entity that is known
         return found
+    if IGNORABLE.fullmatch(meant):  # invisible, and within a word no gap
+        return _JOINT * len(found)
     if meant.isspace() or not meant.isprintable():
         return " " * len(found)
     text, end = entity.string, entity.end()

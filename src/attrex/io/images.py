@@ -10,28 +10,32 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import random
 import re
 import stat
 import tempfile
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from attrex.errors import ConfigError, DataError, did_you_mean, short, short_path
+from attrex.io.pillow_warnings import pillow_warnings
+from attrex.io.pixels import how_stored, rgb_or_rgba
 from attrex.types import ImageSource
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
-"""What is read: raster formats that Pillow decodes itself, without running another program."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", *(("AVIF",) if features.check("avif") else ()))
+"""What is read: raster formats that Pillow decodes itself, without running another program; AVIF where it was built
+with it, as its wheels are since 11.3."""
 
 MAX_SIZE = 4096
 """Pixels a side that photos are brought to: more is no encoder's, but a directory that wants the memory."""
@@ -39,6 +43,12 @@ MAX_BYTES = 20_000_000
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 65_535
 """Pixels a side: JPEG's own limit. Resizing a longer sliver costs memory out of proportion to its pixels."""
+
+MOST_LOST = 0.1
+"""Share of the picture that a JPEG without its end may lack."""
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_NOISE = bytes(byte for byte in random.Random(0).randbytes(1000) if byte != 0xFF)
+_SEEN = 16  #: of 255: a smaller difference of two colours is none
 
 Pixels = npt.NDArray[np.uint8]
 V = TypeVar("V")
@@ -105,18 +115,38 @@ class ImageTransform:
         return cls(**{**row, **lists})
 
 
-def decode(source: ImageSource | str, size: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode(
+    source: ImageSource | str,
+    size: int,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    told: list[str] | None = None,
+) -> Pixels:
     """One photo as uint8 (size, size, 3) RGB, upright, on white where it is transparent, the first frame if it moves.
 
     Colour profiles are ignored. Limits hold before anything is decoded; a ``max_pixels`` above Pillow's own limit of
-    about 179 million changes nothing. Nothing is ever fetched. Raises :class:`DataError` for whatever is wrong with it.
+    about 179 million changes nothing. Nothing is ever fetched. ``told`` gets what is odd about a photo that can be
+    read: Pillow's warnings, and a JPEG's end that is missing. Raises :class:`DataError` for whatever is wrong with it.
     """
     with _naming(source):
-        return _decode_bytes(_read_image(source, max_bytes), lambda _: (size, size), max_pixels)
+        pixels, odd = _decode_bytes(_read_image(source, max_bytes), lambda _: (size, size), max_pixels)
+    _tell(told, source, odd)
+    return pixels
+
+
+def _tell(told: list[str] | None, source: ImageSource | str, odd: Iterable[str]) -> None:
+    if told is not None:
+        told += [f"{_name(source)}: {what}" for what in odd]
 
 
 def decode_whole(
-    source: ImageSource | str, side: int, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS
+    source: ImageSource | str,
+    side: int,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    told: list[str] | None = None,
 ) -> Pixels:
     """As :func:`decode`, but (H, W, 3) in the photo's own proportions: its longer side is ``side`` pixels at most."""
 
@@ -126,7 +156,14 @@ def decode_whole(
         return width, height
 
     with _naming(source):
-        return _decode_bytes(_read_image(source, max_bytes), fit, max_pixels)
+        pixels, odd = _decode_bytes(_read_image(source, max_bytes), fit, max_pixels)
+    _tell(told, source, odd)
+    return pixels
+
+
+class _Photo(NamedTuple):
+    pixels: Pixels
+    odd: tuple[str, ...] = ()  #: what is to be told of it
 
 
 class ImageLoader:
@@ -144,21 +181,25 @@ class ImageLoader:
         self.transform = transform
         self.cache_bytes = cache_bytes
         self.cache_dir = None if cache_dir is None else Path(cache_dir)
-        self._memory: _Recent[Pixels | str] = _Recent(cache_bytes)  # a string: why the photo cannot be read
+        self._memory: _Recent[_Photo | str] = _Recent(cache_bytes)  # a string: why the photo cannot be read
         self._digests: _Recent[str] = _Recent(1_000_000)  # (path, time, length) -> digest; bounded, some 300 bytes each
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ImageLoader, (self.transform, self.cache_bytes, self.cache_dir)
 
-    def load(self, source: ImageSource | str) -> Pixels:
-        """The photo's pixels; raises :class:`DataError` as :func:`decode` does, also when the fault is known by now."""
+    def load(self, source: ImageSource | str, told: list[str] | None = None) -> Pixels:
+        """The photo's pixels; raises :class:`DataError` as :func:`decode` does, also when the fault is known by now.
+
+        ``told`` gets what is odd about it, also when that is known by now.
+        """
         with _naming(source):
             found = self._find(source)
             if isinstance(found, str):
                 raise DataError(found)
-            return found
+        _tell(told, source, found.odd)
+        return found.pixels
 
-    def _find(self, source: ImageSource | str) -> Pixels | str:
+    def _find(self, source: ImageSource | str) -> _Photo | str:
         stamp = None
         if not isinstance(source, bytes):
             status = _check_file(source, self.transform.max_bytes)
@@ -174,7 +215,7 @@ class ImageLoader:
         found = self._cached(digest)
         return self._decode(data, digest) if found is None else found
 
-    def _cached(self, digest: str) -> Pixels | str | None:
+    def _cached(self, digest: str) -> _Photo | str | None:
         found = self._memory.get(digest)
         directory = self.cache_dir  # another thread may find that it is full, and give it up
         if found is not None or directory is None:
@@ -186,29 +227,31 @@ class ImageLoader:
         shape = (self.transform.size, self.transform.size, 3)
         if not (isinstance(pixels, np.ndarray) and pixels.dtype == np.uint8 and pixels.shape == shape):
             return None
-        self._remember(digest, pixels)
-        return pixels
-
-    def _decode(self, data: bytes, digest: str) -> Pixels | str:
-        found: Pixels | str
-        try:
-            size = self.transform.size
-            found = _decode_bytes(data, lambda _: (size, size), self.transform.max_pixels)
-        except DataError as exc:
-            found = str(exc)
-        else:
-            self._save(found, digest)
+        found = _Photo(pixels)
         self._remember(digest, found)
         return found
 
-    def _remember(self, digest: str, found: Pixels | str) -> None:
-        if isinstance(found, np.ndarray):
-            found.flags.writeable = False
-        self._memory.put(digest, found, len(found) if isinstance(found, str) else found.nbytes)
+    def _decode(self, data: bytes, digest: str) -> _Photo | str:
+        found: _Photo | str
+        try:
+            size = self.transform.size
+            found = _Photo(*_decode_bytes(data, lambda _: (size, size), self.transform.max_pixels))
+        except DataError as exc:
+            found = str(exc)
+        else:
+            if not found.odd:  # what is odd is to be told in the next run, too
+                self._save(found.pixels, digest)
+        self._remember(digest, found)
+        return found
+
+    def _remember(self, digest: str, found: _Photo | str) -> None:
+        if isinstance(found, _Photo):
+            found.pixels.flags.writeable = False
+        self._memory.put(digest, found, len(found) if isinstance(found, str) else found.pixels.nbytes)
 
     def _file(self, directory: Path, digest: str) -> Path:
-        # v1: the way of decoding. Raise it when the same photo would come out otherwise.
-        return directory / digest[:2] / f"{digest}-{self.transform.size}-v1.npy"
+        # v2: the way of decoding. Raise it when the same photo would come out otherwise.
+        return directory / digest[:2] / f"{digest}-{self.transform.size}-v2.npy"
 
     def _save(self, pixels: Pixels, digest: str) -> None:
         directory = self.cache_dir
@@ -268,10 +311,12 @@ def _naming(source: object) -> Iterator[None]:
     try:
         yield
     except DataError as exc:
-        path = isinstance(source, Path | str)
-        name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else "image"
-        name += f" '{short_path(source)}'" if path else ""  # type: ignore[arg-type]
-        raise DataError(f"{name}: {exc}") from exc.__cause__
+        raise DataError(f"{_name(source)}: {exc}") from exc.__cause__
+
+
+def _name(source: object) -> str:
+    name = f"image of {len(source):,} bytes" if isinstance(source, bytes) else "image"
+    return name + (f" '{short_path(source)}'" if isinstance(source, Path | str) else "")
 
 
 def _check_file(source: ImageSource | str, max_bytes: int) -> os.stat_result:
@@ -329,15 +374,71 @@ def _read_image(source: ImageSource | str, max_bytes: int) -> bytes:
     return data
 
 
-def _decode_bytes(data: bytes, fit: Callable[[tuple[int, int]], tuple[int, int]], max_pixels: int) -> Pixels:
-    """``fit``: the width and height that a photo of so many pixels is brought to."""
+def _decode_bytes(
+    data: bytes, fit: Callable[[tuple[int, int]], tuple[int, int]], max_pixels: int
+) -> tuple[Pixels, tuple[str, ...]]:
+    """The pixels, and what is odd about the photo.
+
+    :param fit: the width and height that a photo of so many pixels is brought to.
+    """
+    with pillow_warnings() as told:
+        try:
+            return _pixels(data, fit, max_pixels), tuple(told)
+        except DataError:
+            if not data.startswith(_JPEG_START) or data.endswith(_JPEG_END):
+                raise
+            found = _mended(data, fit, max_pixels)
+            if found is None:
+                raise
+            pixels, lost = found
+            told.append("its end is missing" + (f", and with it {lost:.0%} of the picture" if lost else ""))
+            return pixels, tuple(told)
+
+
+def _mended(
+    data: bytes, fit: Callable[[tuple[int, int]], tuple[int, int]], max_pixels: int
+) -> tuple[Pixels, float] | None:
+    """A JPEG that lost its last bytes, as a download does that breaks off, and the share of the picture that they held.
+
+    With other bytes in their place, what depends on them comes out otherwise. None where that is much of it.
+    """
+    data = data.rstrip(b"\xff")  # half of the end
+    noise = _NOISE * (len(data) // len(_NOISE) + 1)
+    try:
+        pixels, other = (_pixels(data + end + _JPEG_END, fit, max_pixels) for end in (b"", noise))
+    except DataError:
+        return None
+    lost = float((np.abs(pixels.astype(int) - other).max(-1) > _SEEN).mean())
+    return (pixels, lost) if lost <= MOST_LOST and _has_all_scans(data) else None
+
+
+def _has_all_scans(data: bytes) -> bool:
+    """Whether the last scan of a JPEG has begun: a progressive one has its colours and details one after the other.
+
+    Headers of frames and scans are those of ITU T.81, B.2.2 and B.2.3.
+    """
+    frame = re.search(rb"\xff\xc2..\x08....([\x01-\x04])", data, re.DOTALL)
+    if frame is None:
+        return True
+    wanted = {(data[frame.end() + 3 * i], k) for i in range(frame[1][0]) for k in (0, 63)}
+    for scan in re.finditer(rb"\xff\xda..([\x01-\x04])", data, re.DOTALL):
+        end = scan.end() + 2 * scan[1][0]
+        first, last, bits = data[end], data[end + 1], data[end + 2] & 15  # bits that are to follow
+        if not bits:
+            components = data[scan.end() : end : 2]
+            wanted -= {(c, k) for c in components for k in (0, 63) if first <= k <= last}
+    return not wanted
+
+
+def _pixels(data: bytes, fit: Callable[[tuple[int, int]], tuple[int, int]], max_pixels: int) -> Pixels:
     with _open(data, max_pixels) as image:
         size = fit(image.size)
         try:
+            stored = how_stored(image)
             # A JPEG decodes at 1/2, 1/4 or 1/8 for little; twice the size is left for the resizing to average over.
             image.draft(None, (2 * size[0], 2 * size[1]))
             image.load()
-            small = _to_rgb_or_rgba(image).resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+            small = rgb_or_rgba(image, stored, data).resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
         except DataError:
             raise
         except Exception as exc:  # hostile bytes make Pillow raise nearly anything
@@ -377,22 +478,3 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if max(width, height) > MAX_SIDE:
         raise DataError(f"expected at most {MAX_SIDE:,} pixels a side, but it has {width} x {height}; save it smaller")
     return image
-
-
-def _to_rgb_or_rgba(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        # Grey in 0..65535 to grey in 0..255; Pillow's own conversion would cut all but the darkest to white.
-        values = np.asarray(image)
-        if values.min() < 0 or values.max() > 65_535:
-            raise DataError(
-                f"expected grey values in 0..65535, but they run from {values.min()} to {values.max()}; "
-                "save it with 8 bits a channel"
-            )
-        grey = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    if image.mode == "F":
-        raise DataError(
-            "expected whole numbers as pixels, but they are floating point, where white is not defined; "
-            "save it with 8 bits a channel"
-        )
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")

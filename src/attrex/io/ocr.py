@@ -62,7 +62,9 @@ class PhotoReader:
         warnings: list[str] = []
         for number, source in enumerate(product.images[: self.photos], 1):
             try:
-                said += self.lines(decode_whole(source, self.side))
+                odd: list[str] = []
+                said += self.lines(decode_whole(source, self.side, told=odd))
+                warnings += [f"photo {number}: {what}" for what in odd]
             except DataError as exc:
                 warnings.append(f"photo {number} not read: {exc}")
         found = replace(product, warnings=(*product.warnings, *warnings))

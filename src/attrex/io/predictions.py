@@ -12,6 +12,7 @@ from attrex.errors import DataError
 from attrex.io.content import row_hash
 from attrex.io.parquet import ROWS_AT_ONCE, write_parquet
 from attrex.io.resumable import ResumableWriter
+from attrex.plain_json import whole_characters
 from attrex.types import Prediction
 
 PREDICTION_SUFFIXES = (".jsonl", ".parquet")
@@ -99,10 +100,12 @@ def _read_json(path: Path) -> Iterator[Any]:
         for number, line in enumerate(stream, 1):
             try:
                 row = json.loads(line.decode("utf-8"))
+                if b"\\u" in line:
+                    row = whole_characters(row)
             except UnicodeDecodeError as exc:
                 byte = f"0x{line[exc.start]:02x}"
                 raise DataError(f"{path} line {number} is not UTF-8: it has the byte {byte}; {_ADVICE}") from exc
-            except (ValueError, RecursionError) as exc:  # also a number of 5,000 digits
+            except (ValueError, RecursionError) as exc:  # ValueError: also a number of 5,000 digits
                 raise DataError(f"{path} line {number} is not JSON: {exc}; {_ADVICE}") from exc
             yield row
 

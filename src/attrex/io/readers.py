@@ -13,13 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import DataError, did_you_mean
+from attrex.errors import DataError, did_you_mean, kind_of
 from attrex.io import importers
 from attrex.io.bad_rows import RowTally
 from attrex.io.confinement import PhotoFolders
 from attrex.io.dialects import Dialect, dialect_records, open_dialect
 from attrex.io.dialects.plain import PlainTable
 from attrex.io.files import BATCH, arrow_rows, file_rows
+from attrex.io.outputs import check_local
 from attrex.io.products import write_products, write_rows
 from attrex.io.rows import RawRecord, mapped_columns, record, row_products, shortlist
 from attrex.io.splitting import choose_split
@@ -152,6 +153,7 @@ def _layout_products(
     """Products of a source in the original layout of MEPAVE or MAE; None for all other sources."""
     if not isinstance(source, str | Path) or str(source).startswith("hf:"):
         return None
+    check_local(source, "a file or directory")
     path = Path(source)
     layout = importers.layout_of(path)
     if layout is None or (path.is_file() and shop.columns != DEFAULT_COLUMNS):
@@ -196,6 +198,11 @@ def _open_source(source: Source, split: str | None) -> tuple[Iterator[RawRecord]
     if not isinstance(source, str | Path):
         if isinstance(source, Mapping):
             source = choose_split(source, split, "the dataset")
+        if isinstance(source, str | bytes | Mapping) or not (isinstance(source, Iterable) or hasattr(source, "iter")):
+            raise DataError(
+                f"expected a data set: a file, or a list of products, dicts or texts, got {kind_of(source)}; put a "
+                "single one into a list"
+            )
         return _dataset_rows(source, "dataset"), "the dataset", [Path()]
     path = Path(source)
     if not path.exists():

@@ -163,7 +163,7 @@ class ResumableWriter:
     def _check_options(self) -> None:
         try:
             before = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # none was written, or half of it: nothing to compare with
+        except (OSError, ValueError, RecursionError):  # none was written, or half of it: nothing to compare with
             return
         for name, asked in self.options.items():
             if name in before and before[name] != asked:

@@ -7,7 +7,6 @@ texts are exactly the row's: nothing is trimmed or normalised.
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import re
 from collections import Counter
@@ -22,6 +21,7 @@ from attrex.io.bad_rows import RowTally
 from attrex.io.confinement import PhotoFolders
 from attrex.io.html import without_markup
 from attrex.io.photo_addresses import is_address, photo_at, split_addresses
+from attrex.plain_json import load_json, number_text
 from attrex.shop.cells import Cells, ColumnCounts, HeldCell, Occupied, is_empty, is_missing
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import DEFAULT_COLUMNS, DEFAULT_SHOP, Shop
@@ -81,8 +81,8 @@ class _Repeating(dict[str, Any]):
 
 
 def parse_json(text: str) -> Any:
-    """As ``json.loads``; that a key comes twice in an object is remembered, for :func:`record` to warn of."""
-    return json.loads(text, object_pairs_hook=json_object)
+    """As :func:`load_json`; that a key comes twice in an object is remembered, for :func:`record` to warn of."""
+    return load_json(text, json_object)
 
 
 def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -110,7 +110,9 @@ def _plain(value: Any, lone_surrogates: list[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v, lone_surrogates) for v in value]
     if hasattr(value, "tolist") and not isinstance(value, memoryview):
-        return _plain(value.tolist(), lone_surrogates) if getattr(value, "ndim", 0) else value.tolist()  # numpy
+        if getattr(value, "ndim", 0):
+            return _plain(value.tolist(), lone_surrogates)  # numpy
+        return float(str(value)) if getattr(value.dtype, "kind", "") == "f" else value.tolist()  # 0.1 in 32 bits is 0.1
     return value
 
 
@@ -353,7 +355,7 @@ def _parse_span(item: Any, texts: Mapping[str, str]) -> Span:
             "(offsets are characters, end exclusive)"
         )
     value = item.get("value")
-    return Span(attribute, start, end, text, field, None if value is None else str(value))
+    return Span(attribute, start, end, text, field, None if value is None else number_text(value))
 
 
 def _table_cells(
@@ -473,7 +475,7 @@ def _name(value: Any) -> str | None:
         return None
     if isinstance(value, Mapping | list | tuple | bytes):
         raise DataError(f"expected text or a number, got {kind_of(value)} {short(value)}")
-    return str(value)
+    return number_text(value)
 
 
 def _optional_name(values: Mapping[str, Any], column: str, warnings: list[str]) -> str | None:
@@ -487,7 +489,7 @@ def _optional_name(values: Mapping[str, Any], column: str, warnings: list[str]) 
 
 def _flag(value: Any, shop: Shop, warnings: list[str]) -> bool:
     """Whether a row is complete; where it does not say so in a word that is known, what the shop says of all."""
-    word = str(value).strip().lower() if isinstance(value, str | int | float) else None
+    word = number_text(value).strip().lower() if isinstance(value, str | int | float) else None
     if word in _FLAGS:
         return _FLAGS[word]
     if not shop.cells.is_blank(value):
@@ -501,7 +503,7 @@ def _decoded(value: Any) -> Any:
     """A cell that holds JSON (tables and spans in CSV), parsed; anything else as it is."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
-            return _plain(json.loads(value), [])
+            return _plain(load_json(value), [])
         except (ValueError, RecursionError):
             pass
     return value

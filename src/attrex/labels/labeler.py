@@ -55,7 +55,7 @@ class DistantLabeler:
         """
         self.report.products += 1
         if product.error is not None:
-            self.report.errors += 1
+            self.report.count_error(product.error)
             return product
         self.add_headings(product.table)
         if product.spans is not None:

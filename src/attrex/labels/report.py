@@ -10,6 +10,9 @@ from typing import Any
 from attrex.shop.cells import ColumnCounts
 from attrex.types import Span
 
+EXAMPLES = 5
+"""Marked rows whose reason is kept."""
+
 
 @dataclass
 class AttributeCounts:
@@ -45,12 +48,19 @@ class LabelReport:
 
     products: int = 0
     errors: int = 0  #: marked rows, passed on as they came
+    error_examples: list[str] = field(default_factory=list)  #: why some of these could not be read
     already_labelled: int = 0  #: products that came with spans, which were kept
     attributes: defaultdict[str, AttributeCounts] = field(default_factory=lambda: defaultdict(AttributeCounts))
     sources: Counter[str] = field(default_factory=Counter)  #: rule that found it (:attr:`Match.source`) -> spans
     ambiguous: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """(words, attribute that has them, attribute that claimed them too) -> times"""
     columns: ColumnCounts = field(default_factory=ColumnCounts)  #: for the reader of the products to count in
+
+    def count_error(self, error: str) -> None:
+        """Add a marked row."""
+        self.errors += 1
+        if len(self.error_examples) < EXAMPLES:
+            self.error_examples.append(error)
 
     def count(
         self, table: Mapping[str, tuple[str, ...]], spans: Collection[Span], matched: Container[tuple[str, str | None]]
@@ -78,6 +88,7 @@ class LabelReport:
         return {
             "products": self.products,
             "errors": self.errors,
+            "error_examples": self.error_examples,
             "already_labelled": self.already_labelled,
             "sources": dict(self.sources.most_common()),
             "attributes": {

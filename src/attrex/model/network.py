@@ -337,15 +337,17 @@ class Network(System):
         both, by_text, by_photo = (
             self.values.choose(compared, attributes) for compared in self.values.compare(vectors, found)
         )
+        shown = encoded.region_mask.any(1)[rows] if encoded.region_mask is not None else torch.zeros_like(rows)
         options = torch.full((len(rows), MAX_OPTIONS), -1, device=rows.device)
         probability = torch.zeros(2 + MAX_OPTIONS, len(rows), device=rows.device)
         for (_, pairs, logits), (_, _, text), (_, _, photo) in zip(both, by_text, by_photo, strict=True):
-            top, chosen = logits.float().softmax(-1).topk(min(MAX_OPTIONS, logits.shape[-1]))
+            # The photo is heard twice: beside a text that says nearly everything, the two together learn little of it.
+            spoken = logits.float().log_softmax(-1) + photo.float().log_softmax(-1) * shown[pairs, None]
+            top, chosen = spoken.softmax(-1).topk(min(MAX_OPTIONS, logits.shape[-1]))
             options[pairs, : top.shape[1]] = chosen
             probability[2 : 2 + top.shape[1], pairs] = top.T
             for alone, scores in enumerate((text, photo)):
                 probability[alone, pairs] = scores.float().softmax(-1).gather(1, chosen[:, :1])[:, 0]
-        shown = encoded.region_mask.any(1)[rows] if encoded.region_mask is not None else torch.zeros_like(rows)
         return Choices(
             rows,
             attributes,

@@ -43,7 +43,8 @@ def products_of(source: ProductSource, shop: Shop) -> Iterable[Product]:
         return labelled
     if isinstance(source, Products):
         return source
-    if isinstance(source, Mapping) and any(isinstance(value, str) for value in source.values()):
+    plain = str | bytes | int | float | None
+    if isinstance(source, Mapping) and any(isinstance(value, plain) for value in source.values()):
         raise DataError("products should be a list or another iterable, got one row; put a single one into a list")
     if isinstance(source, str | Path | Mapping) or hasattr(source, "with_format"):
         return Products(source, shop=shop)  # type: ignore[arg-type]

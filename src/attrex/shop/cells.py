@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from attrex.characters import caseless, visible
 from attrex.errors import ConfigError, DataError, kind_of, short
+from attrex.plain_json import number_text
 
 BLANK_MARKERS = (
     "",
@@ -89,7 +91,7 @@ class Cells:
                 continue
             if isinstance(part, Mapping | list | tuple | bytes):
                 raise DataError(f"expected text, a number or a list of these, got {kind_of(part)} {short(part)}")
-            word = str(part).strip()
+            word = visible(number_text(part))
             if marker(word) in absent:
                 known_absent = True
             elif marker(word) not in blank:
@@ -174,7 +176,7 @@ def is_missing(value: Any) -> bool:
 
 def marker(word: str) -> str:
     """A word as markers are compared."""
-    return " ".join(word.split()).casefold()
+    return caseless(" ".join(visible(word).split()))
 
 
 @lru_cache

@@ -14,6 +14,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
+from attrex.characters import CLUSTER, IGNORABLE, TRADE_MARKS, UNSEEN, UNSPACED, caseless, without_escapes
 from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.vocabulary.numbers import NumberStyle
 from attrex.vocabulary.quantities import MARK, SIZE, fold_size, measures
@@ -22,23 +23,33 @@ from attrex.vocabulary.word_lists import ENGLISH, WordLists
 _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _HYPHENS = "\\-\u2010\u2011"
 IS_CJK = re.compile(f"[{_CJK}]")
-_ONE_FOR_ALL = str.maketrans({"\u00ad": "", "’": "'", "\u2013": "-", "\u2212": "-"})
+_ONE_FOR_ALL = str.maketrans({"’": "'", "\u2013": "-", "\u2212": "-"})
+MARKS = "".join(
+    c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c)[0] == "M" and not IGNORABLE.match(c)
+)
+"""Accents and vowel signs, for a class in a regular expression: what belongs to the letter in front of it."""
+_TRADE_MARK = re.compile(f"[{TRADE_MARKS}]")
+_CUT = re.compile(rf"\d[{UNSEEN}]+$")
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
 @cache
 def _word_pattern(word_boundaries: bool, hyphen_is_space: bool, style: NumberStyle) -> re.Pattern[str]:
-    """What a text is split by, as one group: sizes, numbers, words with marks, single CJK characters, signs."""
-    # Accents, vowel signs, joiners and soft hyphens: no match may end in front of one of them.
-    combining = [chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc", "Me")]
-    marks = f"[{''.join(combining)}\u00ad\u200c\u200d\u2060]"
+    """What a text is split by, as one group: sizes, numbers, words with marks, single CJK characters and signs.
+
+    Of scripts that put no space between words the smallest parts that can be read, as of CJK. Ignorable characters are
+    part of a word only within it.
+    """
+    marks = f"(?:[{UNSEEN}]*+[{MARKS}]+)"  # no word may end in front of one of them
     # A hyphen between spaces is a dash: it keeps two words apart, so it stays a sign of its own.
     sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
+    sign = rf"[{UNSEEN}]++|{sign}"  # a run at once: it may be long
     if not word_boundaries:
         return re.compile(f"({style.token}|{sign})")
-    letters = rf"[^\W\d_{_CJK}]+"
-    return re.compile(rf"({SIZE}|{style.token}|{letters}(?:{marks}+(?:{letters})?)*(?:['’][sS](?!\w))?|{sign})")
+    letters = rf"[^\W\d_{_CJK}{UNSPACED}{UNSEEN}]+"
+    words = rf"{letters}(?:[{UNSEEN}]*+(?:[{MARKS}]+|{letters}))*+(?:[{UNSEEN}]*['’][{UNSEEN}]*[sS](?!\w))?"
+    return re.compile(rf"({SIZE}|{style.token}|{words}|{CLUSTER}|{sign})")
 
 
 def fold_plural(word: str) -> str:
@@ -123,16 +134,17 @@ class Folder:
 
     def _fold_word(self, word: str) -> str:
         folded = self._fold_letters(word)
-        return folded if self.join_words else f"{folded} "
+        return folded if self.join_words or not folded else f"{folded} "
 
     def _fold_letters(self, word: str) -> str:
         if size := fold_size(word):
             return size
-        if any(map(str.isnumeric, word)):
-            return self.style.fold(word)
-        folded = unicodedata.normalize("NFKC", word).translate(_ONE_FOR_ALL)
+        seen = word if word.isascii() and word.isprintable() else _TRADE_MARK.sub("", IGNORABLE.sub("", word))
+        if any(map(str.isnumeric, seen)):
+            return self.style.fold(seen)
+        folded = unicodedata.normalize("NFKC", seen).translate(_ONE_FOR_ALL)
         if self.ignore_case:
-            folded = unicodedata.normalize("NFKC", folded.casefold())
+            folded = folded.lower() if folded.isascii() else unicodedata.normalize("NFKC", caseless(folded))
         if self.fold_inflection:
             folded = fold_plural(folded.removesuffix("'s").removesuffix("'S"))
         return self.word_forms.get(folded, folded)
@@ -145,6 +157,10 @@ class Folder:
         words = [word for word, _, _ in FoldedText(text, self).words()]
         abbreviated = len(words) > 1 and words[-1].strip() == "." and words[-2][0:1] == MARK
         return words[:-1] if abbreviated else words  # 12 in. is 12 in
+
+    def parts(self, text: str) -> list[str]:
+        """The text as gap, word, gap, word, ..., gap."""
+        return self.pattern.split(text if text.isprintable() else without_escapes(text))
 
 
 class _Words:
@@ -186,7 +202,7 @@ class FoldedText:
     """A text as folded words, with the way back from each word to its characters."""
 
     def __init__(self, text: str, folder: Folder) -> None:
-        parts = folder.pattern.split(text)  # gap, word, gap, word, ..., gap
+        parts = folder.parts(text)
         words = list(map(folder.words.__getitem__, parts[1::2]))
         edges = list(accumulate(map(len, parts)))
         begins, ends = edges[::2], edges[1::2]
@@ -198,8 +214,12 @@ class FoldedText:
             space = "" if folder.join_words else " "
             for m in reversed(found):
                 first, after = bisect_left(begins, m.start), bisect_left(begins, m.end)
-                if (first and ends[first - 1] > m.start) or ends[after - 1] > m.end:
-                    continue  # a part of a number that is another one: 16:9 mm
+                if (
+                    (first and ends[first - 1] > m.start)
+                    or ends[after - 1] > m.end
+                    or _CUT.search(text[: m.start][-9:])
+                ):
+                    continue  # a part of a number that is another one: 16:9 mm, or 50 ml with an unseen character in it
                 words[first:after], begins[first:after], ends[first:after] = [m.folded + space], [m.start], [m.end]
                 self._parts += [(p.folded + space, p.start, p.end) for p in m.parts]
             self._readings.append(_Words(words, begins, ends))

@@ -42,11 +42,11 @@ class ValueForms:
         self.forms = {key: self._long_enough(others) for key, others in forms.items()}
 
     def _long_enough(self, forms: list[str]) -> tuple[str, ...]:
-        unique = dict.fromkeys(forms)
+        unique = (f for f in dict.fromkeys(forms) if any(map(str.isalnum, f)))  # dots or a tick are in every text
         return tuple(f for f in unique if len(f.strip()) >= self._min_length or IS_CJK.match(f))
 
     def of(self, attribute: str, value: str) -> tuple[str, ...]:
-        """The value's own form first; without forms that are shorter than the policy's `min_length`."""
+        """The value's own form first; without forms that are shorter than the policy's `min_length` or say nothing."""
         own = self._folder.fold(value)
         others = (*self.aliases.get(own, ()), *self.forms.get((attribute, value), ()))
         return (*self._long_enough([own]), *(form for form in others if form != own))

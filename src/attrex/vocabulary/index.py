@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
+from itertools import islice
 
+from attrex.characters import without_symbols
 from attrex.shop.shop import Shop
-from attrex.vocabulary.folding import FoldedText, Folder
+from attrex.vocabulary.folding import MARKS, FoldedText, Folder
 from attrex.vocabulary.forms import known_forms
 from attrex.vocabulary.lexicon import Lexicon, Vocabulary
 from attrex.vocabulary.matcher import PhraseMatcher, negated_ranges
@@ -17,8 +19,8 @@ COMMON = 0.25
 """A word in so many of an attribute's values ("fit", "sleeves") tells none of them from the others."""
 PART = 2
 """Words of an unknown part of a composition at most."""
-PHRASE = re.compile(r"[^\W\d_][^,;/，；、]*[^\W_]|[^\W\d_]")
-"""What stands under a heading as one value: from a letter to a comma."""
+PHRASE = re.compile(rf"[^\W\d_](?:[^,;/，；、]*[^\W_])?[{MARKS}]*")
+"""What stands under a heading as one value: from a letter to a comma, or a symbol."""
 
 
 class VocabularyIndex:
@@ -86,16 +88,17 @@ class VocabularyIndex:
         ("Fit: mid-rise, narrow fit"); numbers are measures of something else unless the cell agrees.
         """
         phrases = []
-        for phrase in PHRASE.finditer(content):
-            found = self.known.find(FoldedText(phrase[0], self._folder))
+        for start, end in (place for m in PHRASE.finditer(content) for place in without_symbols(content, *m.span())):
+            found = self.known.find(FoldedText(content[start:end], self._folder))
             # What as a whole is known for a value of another attribute is left out: "Fit: low rise".
-            if not any(f.attribute != attribute and f.end - f.start == len(phrase[0]) for f in found):
-                phrases.append(phrase)
-        for phrase in phrases:
-            value = self.agreeing(attribute, phrase[0], values)
-            named = len(phrases) == 1 or self.common(attribute) & set(self._folder.split(phrase[0]))
+            if not any(f.attribute != attribute and f.end - f.start == end - start for f in found):
+                phrases.append((start, end))
+        for start, end in phrases:
+            phrase = content[start:end]
+            value = self.agreeing(attribute, phrase, values)
+            named = len(phrases) == 1 or self.common(attribute) & set(self._folder.split(phrase))
             if value or (not filled and named and not re.search(r"\d", content)):
-                yield phrase.start(), phrase.end(), value
+                yield start, end, value
 
     def new_part(
         self, attribute: str, part: str, values: Collection[str], whole: bool
@@ -111,7 +114,7 @@ class VocabularyIndex:
             shared = [(s, e) for word, s, e in FoldedText(part, self._folder).words() if word in telling]
             yield shared[0][0], shared[-1][1], value
         elif whole and len(part.split()) <= PART:
-            yield 0, len(part), None
+            yield from ((start, end, None) for start, end in islice(without_symbols(part, 0, len(part)), 1))
 
     def common(self, attribute: str) -> frozenset[str]:
         """Words that tell no value of the attribute from another: those of its name, and of very many of its values."""

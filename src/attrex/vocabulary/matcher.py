@@ -82,7 +82,7 @@ class PhraseMatcher:
 
     def add(self, folded: str, attribute: str, value: str | None, evidence: FormStats | None = None) -> None:
         """One more form; the first value of a form stays, but one that is mined for several values at once has none."""
-        if len(folded.strip()) >= MIN_FORM_LENGTH:
+        if len(folded.strip()) >= MIN_FORM_LENGTH and any(map(str.isalnum, folded)):
             before = self._meanings[folded].setdefault(attribute, (value, evidence))
             if evidence and evidence.support and before[1] == evidence and before[0] != value:
                 self._meanings[folded][attribute] = None, evidence

@@ -96,5 +96,9 @@ def _advice(report: LabelReport) -> list[str]:
             f"the shop's file: {dropped}"
         )
     if report.errors:
-        advice.append(f"Rows that could not be read: {report.errors:,}; they are marked in the output")
+        example = f", such as: {report.error_examples[0]}" if report.error_examples else ""
+        advice.append(
+            f"Rows that could not be read: {report.errors:,} of {report.products:,}; they are marked in the "
+            f"output{example}"
+        )
     return advice

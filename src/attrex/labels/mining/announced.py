@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from attrex.characters import without_symbols, word_of
 from attrex.labels.headings import compositions, key_value_lines
 from attrex.labels.matching import VALUE_WORDS
 from attrex.labels.mining.corpus import Corpus, ScannedText
@@ -68,12 +69,12 @@ def mine_headed(corpus: Corpus, headings: dict[str, dict[str, FormStats]]) -> Ca
     for reading in corpus.readings:
         for heading, content in _announced(reading):
             attribute = announces.get(corpus.folder.fold(heading))
-            phrase = PHRASE.search(content)
-            if attribute is None or phrase is None or corpus.folder.fold(phrase[0]) in announces:
+            phrase = _first_phrase(content)
+            if attribute is None or not phrase or corpus.folder.fold(phrase) in announces:
                 continue
-            if not any(c.isdigit() for c in content) and not _names_a_value(corpus, phrase[0]):
-                key = attribute, corpus.folder.fold(phrase[0])
-                spelled.setdefault(key, phrase[0].lower())
+            if not any(c.isdigit() for c in content) and not _names_a_value(corpus, phrase):
+                key = attribute, corpus.folder.fold(phrase)
+                spelled.setdefault(key, word_of(phrase.lower()))
                 occurrences[key] += 1
                 cells[key].update(reading.table.get(attribute, ()))
     found: Candidates = {}
@@ -83,6 +84,13 @@ def mine_headed(corpus: Corpus, headings: dict[str, dict[str, FormStats]]) -> Ca
             value, share = _meant(corpus, name, words, cells[name, form])
             found[name, value, words] = FormStats(n, round(share, 3))
     return found
+
+
+def _first_phrase(content: str) -> str:
+    """The first value that stands under a heading; nothing where there is none."""
+    found = PHRASE.search(content)
+    places = without_symbols(content, *found.span()) if found else iter(())
+    return next((content[start:end] for start, end in places), "")
 
 
 def _meant(corpus: Corpus, attribute: str, phrase: str, cells: Counter[str]) -> tuple[str, float]:
@@ -111,7 +119,7 @@ def mine_parts(corpus: Corpus) -> dict[str, dict[str, FormStats]]:
     for reading in corpus.readings:
         for text in reading.texts:
             for part in compositions(text, corpus.index.conjunctions):
-                words = text[part.start : part.end]
+                words = word_of(text[part.start : part.end])
                 known = corpus.index.known.find(FoldedText(words, corpus.folder))
                 if len(words.split()) <= PART and not any(f.attribute == attribute for f in known):
                     key = corpus.folder.fold(words)

@@ -1,0 +1,85 @@
+"""What a tokenizer is given in place of a text, with the way back to the text's characters.
+
+A tokenizer knows the words of its corpus. It takes ``✔Velmora``, ``Ｖｅｌｍｏｒａ`` and a line of Thai for one unknown
+word each; a zero-width space within a word does the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from attrex.characters import CLUSTER, IGNORABLE, SYLLABLE, symbol_pattern
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SAME_LETTER = ("<wide>", "<narrow>", "<font>", "<isolated>", "<initial>", "<medial>", "<final>")
+"""Compatibility characters (UnicodeData.txt) that are a letter in another width, face or place in the word."""
+
+
+class ReadableText(NamedTuple):
+    """A text as a tokenizer gets it."""
+
+    text: str
+    places: list[int] | None  #: of each character its place in the original; None: both are the same
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """Characters start..end (exclusive, not empty) as those of the original."""
+        return (start, end) if self.places is None else (self.places[start], self.places[end - 1] + 1)
+
+
+def readable(text: str, *, words: bool) -> ReadableText:
+    """A text without ignorable characters, with a space between a word and a symbol, and its letters in one face.
+
+    :param words: part scripts that put no space between words, too: into the smallest parts that can be read
+    """
+    text = _LONE_SURROGATE.sub("\ufffd", text)  # half of a character, from broken JSON; tokenizers refuse it
+    if text.isascii() and not IGNORABLE.search(text):
+        return ReadableText(text, None)
+    text = text.translate(_plain_letters())
+    pattern = _parts(words)
+    if not pattern.search(text):
+        return ReadableText(text, None)
+    pieces: list[str] = []
+    places: list[int] = []
+
+    def add(start: int, end: int, apart: bool) -> None:
+        if apart and pieces and not pieces[-1][-1].isspace() and not text[start].isspace():
+            pieces.append(" ")
+            places.append(start)
+        pieces.append(text[start:end])
+        places.extend(range(start, end))
+
+    at, apart = 0, False
+    for part in pattern.finditer(text):
+        start, end = part.span()
+        if at < start:
+            add(at, start, apart)
+            apart = False
+        if part.lastgroup == "own":
+            add(start, end, True)
+            apart = True
+        at = end
+    if at < len(text):
+        add(at, len(text), apart)
+    return ReadableText("".join(pieces), places)
+
+
+@cache
+def _parts(words: bool) -> re.Pattern[str]:
+    """What is a part of its own in a text; and what is unseen, unless it belongs to a symbol in front of it."""
+    own = "|".join((symbol_pattern(), *((CLUSTER, SYLLABLE) if words else ())))
+    return re.compile(f"(?P<own>{own})|{IGNORABLE.pattern}")
+
+
+@cache
+def _plain_letters() -> Mapping[int, str]:
+    """Letters and digits of another width, face or place in the word -> the plain ones, one for one."""
+    plain = {}
+    for code in (*range(0xFB50, 0xFF00), *range(0xFF01, 0xFFEF), *range(0x1D400, 0x1D800)):
+        tag, *letters = unicodedata.decomposition(chr(code)).split()[:3] or ("",)
+        if tag in _SAME_LETTER and len(letters) == 1:
+            plain[code] = chr(int(letters[0], 16))
+    return plain

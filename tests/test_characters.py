@@ -1,0 +1,89 @@
+"""Which characters nobody sees, and what a word is without them."""
+
+import unicodedata
+
+import pytest
+
+from attrex.characters import IGNORABLE, caseless, visible, without_symbols, word_of
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Na\u200bvy", "Navy"),  # zero-width space
+        ("\ufeffNavy\u2060", "Navy"),  # byte order mark, word joiner
+        ("\u202eNavy\u202c \u2066Blue\u2069", "Navy Blue"),  # bidi
+        ("Na\x00vy\x7f", "Navy"),
+        ("Nav\u200dy\u00ad", "Navy"),  # a joiner between Latin letters changes nothing
+        ("\x1b[1;31mNavy\x1b[0m", "Navy"),  # a terminal's colours
+        ("\x1b]8;;http://x\x07Navy\x1b]8;;\x1b\\", "Navy"),  # and its links
+        ("Na\x1bvy", "Navy"),
+        ("\u3164Navy\U000e0041", "Navy"),  # Hangul filler, tag
+        ("Navy\r\nBlue\u2028and\x1cRed", "Navy\r\nBlue and Red"),
+        (" Navy\u00a0", "Navy"),
+        ("\u200b", ""),
+        ("می\u200cخواهم", "می\u200cخواهم"),  # Persian is spelt with it
+        ("❤\ufe0f 👩\u200d🚀", "❤\ufe0f 👩\u200d🚀"),
+        ("Blue", "Blue"),
+    ],
+)
+def test_a_word_is_written_without_what_nobody_sees(text: str, word: str) -> None:
+    assert visible(text) == word
+
+
+def test_the_list_has_every_control_that_is_no_space() -> None:
+    controls = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cc" and not chr(c).isspace()]
+    assert [c for c in controls if not IGNORABLE.fullmatch(c)] == []
+
+
+def test_the_list_has_nothing_that_is_seen() -> None:
+    """But for fillers, letters by name only, ignorable characters are controls, formats, marks or unassigned."""
+    seen = {
+        chr(c)
+        for c in range(0x110000)
+        if IGNORABLE.fullmatch(chr(c)) and unicodedata.category(chr(c)) not in ("Cc", "Cf", "Mn", "Cn")
+    }
+    assert seen == {"\u115f", "\u1160", "\u3164", "\uffa0"}
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("✔Velmora", ["Velmora"]),
+        ("■ Velmora ■", ["Velmora"]),
+        ("→a→b→", ["a", "b"]),
+        ("👩‍🚀Red❤️", ["Red"]),
+        ("1️⃣Cotton", ["Cotton"]),
+        ("•Cotton • Silk", ["Cotton", "Silk"]),
+        ("\uf0b7Wool", ["Wool"]),  # an icon of a font
+        ("Nike® Air™", ["Nike® Air"]),
+        ("×Velmora×", ["Velmora"]),
+        ("10×15 cm", ["10×15 cm"]),
+        ("±5 °C", ["±5 °C"]),
+        ("40°", ["40°"]),
+        ("⌀ 12 cm", ["⌀ 12 cm"]),
+        ("€50", ["€50"]),
+        ("㎏ 30℃", ["㎏ 30℃"]),
+        ("½", ["½"]),
+        ("路易·威登", ["路易·威登"]),
+        ("\u200bNa\u200bvy\u200b", ["Na\u200bvy"]),
+        ("...", []),
+        ("✔", []),
+        ("", []),
+    ],
+)
+def test_a_symbol_is_no_part_of_a_value(text: str, values: list[str]) -> None:
+    padded = f"ab{text}cd"
+    assert [padded[a:b] for a, b in without_symbols(padded, 2, 2 + len(text))] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("Nike® Air", "Nike Air"), ("Na\u200bvy\n Blue", "Navy Blue"), ("™", "™"), ("C++", "C++")]
+)
+def test_the_word_of_what_a_text_says(text: str, word: str) -> None:
+    assert word_of(text) == word
+
+
+def test_the_letters_i_of_turkish_are_one_without_case() -> None:
+    assert caseless("IŞIK") == caseless("ışık")
+    assert caseless("İPEK") == caseless("ipek") == caseless("IPEK")
