@@ -10,7 +10,16 @@ import typer
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed, part_of
-from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
+from attrex.cli.options import (
+    All,
+    BatchSize,
+    Deterministic,
+    ModelArgument,
+    NoPhotos,
+    SourceOptions,
+    Threshold,
+    reads_products,
+)
 from attrex.cli.outputs import save_json
 from attrex.cli.screens.filling import fill_screen, undo_screen
 from attrex.errors import ConfigError
@@ -37,6 +46,7 @@ def extract_command(
         str | None, typer.Option(metavar="NAME", help="Of torch: fp32, bf16, or auto: bf16 where the processor has it.")
     ] = None,
     batch_size: BatchSize = None,
+    deterministic: Deterministic = False,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep encoded photos here for the next run.")
     ] = None,
@@ -65,6 +75,7 @@ def extract_command(
         backend=backend,
         precision=precision,
         batch_size=batch_size,
+        deterministic=deterministic,
         cache=cache,
         resume=resume,
         options=source.record(),

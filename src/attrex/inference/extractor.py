@@ -63,11 +63,12 @@ class Extractor:
         device: Any = None,
         precision: str | None = None,
         cache_dir: Path | None = None,
+        deterministic: bool = False,
     ) -> None:
         if cache_dir is not None and cache_dir.exists() and not cache_dir.is_dir():
             raise ConfigError(f"the cache of photos should be a directory, but {cache_dir} is a file; choose another")
         self.model = model
-        self.engine: Engine = _engine(model, device, precision)
+        self.engine: Engine = _engine(model, device, precision, deterministic)
         self.encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
         self.loader = ImageLoader(model.transform, cache_dir=cache_dir) if model.transform else None
         self.cache = RegionCache(cache_dir, self.engine.image_weights_hash()) if cache_dir and model.transform else None
@@ -88,6 +89,7 @@ class Extractor:
         device: Any = None,
         precision: str | None = None,
         cache_dir: Path | None = None,
+        deterministic: bool = False,
         allow_code: Iterable[str | type] = (),
     ) -> Self:
         """From the directory of a model or of an export, or from a Hugging Face hub name.
@@ -95,11 +97,13 @@ class Extractor:
         ``backend``: torch for models, onnx for exports (`attrex export`), auto for whichever is there; ``device`` is
         torch's; ``cache_dir`` keeps photos as they were decoded and encoded, for a catalogue that is run again;
         ``precision``: auto (bf16 where the processor multiplies it natively), fp32 or bf16, by default what
-        the model was trained with; an export has its own; ``allow_code``: classes that the directory may name as
+        the model was trained with; an export has its own; ``deterministic``: a product gets the same values alone as
+        among any others (torch in fp32, or an export); ``allow_code``: classes that the directory may name as
         ``package.module:Class`` (docs/extending.md). Raises :class:`CheckpointError`, and :class:`ConfigError`
-        where the directory has another backend or precision.
+        where the directory has another backend or precision, or cannot be deterministic.
         """
-        return cls(_load(source, backend, allow_code), device=device, precision=precision, cache_dir=cache_dir)
+        model = _load(source, backend, allow_code)
+        return cls(model, device=device, precision=precision, cache_dir=cache_dir, deterministic=deterministic)
 
     @property
     def chooses_values(self) -> bool:
@@ -287,15 +291,34 @@ def _load(source: str | Path, backend: str, allow_code: Iterable[str | type]) ->
     return load_model(directory, allow_code=allow_code)
 
 
-def _engine(model: Model | Exported, device: Any, precision: str | None) -> Engine:
+def _engine(model: Model | Exported, device: Any, precision: str | None, deterministic: bool) -> Engine:
     from attrex.inference.onnx_engine import Exported
 
     if precision not in (None, "auto", "fp32", "bf16"):
         raise ConfigError(f"precision should be auto, fp32 or bf16, got {precision!r}")
+    engine: Engine
     if isinstance(model, Exported):
         if precision not in (None, "auto"):
             raise ConfigError(f"precision={precision} is for torch: an export has its own, made by `attrex export`")
-        return model.engine
-    from attrex.inference.torch_engine import TorchEngine
+        engine = model.engine
+    else:
+        from attrex.inference.torch_engine import TorchEngine
 
-    return TorchEngine(model, device, precision)
+        engine = TorchEngine(model, device, "fp32" if deterministic and precision != "bf16" else precision)
+    if deterministic:
+        check_deterministic(engine)
+    return engine
+
+
+def check_deterministic(engine: Engine) -> None:
+    """Raise :class:`ConfigError` where a product's values depend a little on the products beside it."""
+    if engine.batch_invariant:
+        return
+    if engine.name == "onnx":
+        why, what = (
+            "this int8 export has one scale for a whole batch",
+            "export the model again, which gives each token one",
+        )
+    else:
+        why, what = "bf16 rounds a product a little differently in another batch", "take `precision` fp32"
+    raise ConfigError(f"`deterministic` means the same values in any batch, but {why}; {what}, or leave it out")

@@ -74,6 +74,7 @@ def extract(
     backend: str = "auto",
     precision: str | None = None,
     batch_size: int | None = None,
+    deterministic: bool = False,
     cache: str | Path | None = None,
     resume: bool = False,
     options: Mapping[str, Any] | None = None,
@@ -90,6 +91,7 @@ def extract(
     :param evidence: keep the region weights of each value.
     :param backend: torch for a model, onnx for an export, auto for what is there.
     :param precision: of torch: fp32, bf16, or auto.
+    :param deterministic: a product gets the same values alone as among any others: torch in fp32, or an export.
     :param cache: a directory that keeps encoded photos for the next run.
     :param resume: continue an interrupted extraction into ``out``.
     :param options: what else the rows depend on, e.g. how the products were read; resuming with other ones is refused.
@@ -112,6 +114,7 @@ def extract(
     loading: dict[str, Any] = {
         "backend": backend,
         "precision": precision,
+        "deterministic": deterministic,
         "cache_dir": Path(cache) if cache else None,
         "allow_code": allow_code,
     }
@@ -125,6 +128,7 @@ def extract(
         return Extraction(counts, predictions=found)
     name = str(model) if isinstance(model, str | Path) else type(model).__name__
     depends_on = {"model": str(Path(name).resolve()) if Path(name).exists() else name, "precision": precision}
+    depends_on |= {"deterministic": deterministic}
     if isinstance(model, str | Path):
         depends_on["model's content"] = model_hash(locate_model(model))
     depends_on |= {key: value for key, value in how.items() if not callable(value)} | dict(options or {})
