@@ -48,7 +48,8 @@ def extract_command(
     batch_size: BatchSize = None,
     deterministic: Deterministic = False,
     cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep encoded photos here for the next run.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep encoded photos and finds here: the next run reads what has changed."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted extraction.")] = False,
     *,

@@ -1,6 +1,6 @@
 """An export is only kept if it says what the model says: spans, values, scores and TAG-F1 on a sample of products.
 
-And if it says the same of a product alone as among others: see :func:`_regrouped`.
+And if it says the same of a product alone as among others: see :func:`steadiness`.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _compare_runs(model: Model, directory: Path, products: Sequence[Product], to
     agreement, difference = _agreement_f1(as_gold, found), _difference(reference, found)
     answers = (table_answers(p, model.normalizer) for p in (reference, found))
     cells = _cells_agreement(*answers)
-    steady = _steadiness(found, [_alone(exported, products), _regrouped(exported, products)])
+    steady = steadiness(found, [read_alone(exported, products), read_regrouped(exported, products)])
     if not labelled:
         return Parity(len(products), agreement, None, None, difference, tolerance, cells, *steady)
     # Compared at the model's own S_thr: one chosen on the sample would flatter the export on it.
@@ -141,12 +141,12 @@ def _compare_runs(model: Model, directory: Path, products: Sequence[Product], to
     return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance, cells, *steady)
 
 
-def _alone(exported: Extractor, products: Sequence[Product]) -> list[Prediction]:
+def read_alone(exported: Extractor, products: Sequence[Product]) -> list[Prediction]:
     """Each product in a batch of its own, the last one first."""
     return list(exported.extract(products[::-1], batch_size=1, evidence=False))[::-1]
 
 
-def _regrouped(exported: Extractor, products: Sequence[Product]) -> list[Prediction]:
+def read_regrouped(exported: Extractor, products: Sequence[Product]) -> list[Prediction]:
     """Each product among others: short texts beside long ones, and so padded, in small batches of another size."""
     by_length = sorted(range(len(products)), key=lambda i: sum(map(len, products[i].fields.values())))
     order = [by_length.pop(-(turn % 2)) for turn in range(len(products))]  # the shortest, the longest, the next ...
@@ -158,7 +158,7 @@ def _regrouped(exported: Extractor, products: Sequence[Product]) -> list[Predict
     return [found[i] for i in range(len(products))]
 
 
-def _steadiness(found: Sequence[Prediction], repeats: Sequence[Sequence[Prediction]]) -> tuple[int, float]:
+def steadiness(found: Sequence[Prediction], repeats: Sequence[Sequence[Prediction]]) -> tuple[int, float]:
     """Products that some repeat finds other values in, and the largest move of a confidence among values that stay."""
     unsteady, moved = 0, 0.0
     for once, *again in zip(found, *repeats, strict=True):

@@ -67,9 +67,10 @@ class ValueGraph:
             return EngineChoices(rows, attributes, options, probability, alone[0], alone[1], np.zeros((0, 0)), None)
         pairs = {"rows": rows, "distinct": distinct, "position": position}
         found = dict(zip(names, self.session.run(names, {**inputs, **pairs}), strict=True))
+        by_source = np.stack([found[key] for key in ("both", "by_text", "by_photo")])
         for number, attribute in enumerate(distinct.tolist()):
             chosen = (position == number).nonzero()[0]
-            both, *parts = (self._options_of(attribute, found[key][chosen]) for key in ("both", "by_text", "by_photo"))
+            both, *parts = self._options_of(attribute, by_source[:, chosen])
             told = np.argsort(-both, 1, kind="stable")[:, :MAX_OPTIONS]
             options[chosen, : told.shape[1]] = told
             probability[chosen, : told.shape[1]] = np.take_along_axis(both, told, 1)
@@ -80,8 +81,8 @@ class ValueGraph:
         return EngineChoices(rows, attributes, options, probability, alone[0], alone[1] * shown, *looked)
 
     def _options_of(self, attribute: int, found: np.ndarray) -> np.ndarray:
-        """Probabilities of an attribute's options: (n, D) -> (n, K)."""
+        """Probabilities of an attribute's options: (..., n, D) -> (..., n, K)."""
         at = slice(self.first[attribute], self.first[attribute + 1])
         scores = found @ self.vectors[at].T + self.bias[at]
-        weights = np.exp(scores - scores.max(1, keepdims=True))
-        return weights / weights.sum(1, keepdims=True)
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        return weights / weights.sum(-1, keepdims=True)
