@@ -58,18 +58,18 @@ class FindsCache:
         :param keys: of the products; None where it is read in any case.
         :param read: makes predictions of those that are not known, in their order.
         """
-        names: list[int | bytes] = [number if key is None else key for number, key in enumerate(keys)]
-        found: dict[int | bytes, Prediction] = {**self.get({key for key in keys if key is not None})}
+        names = [b"%d" % number if key is None else key for number, key in enumerate(keys)]
+        found = self.get({key for key in keys if key is not None})
         self.hits += sum(name in found for name in names)
         unread = {name: product for name, product in zip(names, products, strict=True) if name not in found}
         made = read([*unread.values()])
         fresh: dict[bytes, Prediction] = {}
         try:
-            for name, product in zip(names, products, strict=True):
+            for name, key, product in zip(names, keys, products, strict=True):
                 if name not in found:
                     found[name] = next(made)
-                    if isinstance(name, bytes) and not found[name].warnings:  # these may name the place of a photo
-                        fresh[name] = found[name]
+                    if key is not None and not found[name].warnings:  # these may name the place of a photo
+                        fresh[key] = found[name]
                 if len(fresh) == KEPT_TOGETHER:
                     self.put(fresh)
                     fresh = {}
