@@ -9,12 +9,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
+from attrex import pipeline
 from attrex.config import Config
 from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.evaluation import parity
@@ -24,6 +27,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
 from attrex.inference.onnx_engine import load_export
+from attrex.inference.quantise import quantise, quantised_weights
 from attrex.io.readers import write_products
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
@@ -281,8 +285,130 @@ def test_int8_keeps_the_graph_small_and_is_marked(
     assert found.confidence_difference > 0
     size = {name: (tmp_path / name / "text.onnx").stat().st_size for name in ("fp32", "int8")}
     assert size["int8"] < 0.9 * size["fp32"]
-    assert json.loads((tmp_path / "int8" / "export.json").read_text())["weights"] == "int8"
+    about = json.loads((tmp_path / "int8" / "export.json").read_text())
+    assert (about["weights"], about["scales"]) == ("int8", "token")
+    assert about["parity"]["unsteady"] == 0
     assert list(Extractor.load(tmp_path / "int8").extract(products[:3]))
+
+
+def test_weights_have_seven_bits_and_a_scale_for_each_output_channel() -> None:
+    integers, scales = quantised_weights(np.array([[6.3, 0.0], [-3.2, -0.126], [0.04, 0.001]], np.float32))
+    assert integers.tolist() == [[63, 0], [-32, -63], [0, 0]]
+    assert scales == pytest.approx([0.1, 0.002])
+
+
+def test_a_row_in_8_bits_is_rounded_by_its_own_largest_number(tmp_path: Path) -> None:
+    """What a row gives is worked out by hand, and the same alone and beside a row that is a thousand times as large."""
+    tensor, make = onnx.helper.make_tensor_value_info, onnx.helper.make_node
+    weights = onnx.numpy_helper.from_array(np.array([[0.63, 1.26], [-0.63, 0.02]], np.float32), "w")
+    graph = onnx.helper.make_graph(
+        [make("MatMul", ["x", "w"], ["y"])],
+        "product",
+        [tensor("x", onnx.TensorProto.FLOAT, ["rows", "tokens", 2])],
+        [tensor("y", onnx.TensorProto.FLOAT, None)],
+        [weights],
+    )
+    opset = onnx.helper.make_opsetid("", 18)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9), tmp_path / "g.onnx")
+    quantise(tmp_path / "g.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "g.onnx", providers=["CPUExecutionProvider"])
+    row = np.array([1.27, 0.504], np.float32)  # in steps of 0.01: 127 and 50
+    alone = session.run(None, {"x": row[None, None]})[0]
+    assert alone[0, 0] == pytest.approx(
+        [0.01 * (127 * 63 - 50 * 63) * 0.01, 0.01 * (127 * 63 + 50 * 1) * 0.02], rel=1e-5
+    )
+    beside = session.run(None, {"x": np.stack([[row, row * 0], [row * 1000, row]])})[0]
+    assert (beside[[0, 1], [0, 1]] == alone[0, 0]).all()
+    assert (beside[0, 1] == 0).all()
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_product_gets_the_same_alone_and_in_any_company(
+    choosing: Callable[..., Model], sample: list[Product], tmp_path: Path, int8: bool
+) -> None:
+    model = choosing(text={"max_tokens": 32, "overlap": 12})
+    export = Extractor.load(write_export(model, tmp_path / "onnx", int8=int8), deterministic=True)
+    together = list(export.extract(sample, batch_size=16))
+    for batch_size in (1, 5):
+        others = list(export.extract(sample[::-1], batch_size=batch_size))[::-1]
+        assert parity.steadiness(together, [others]) == (0, pytest.approx(0.0, abs=parity.STEADY))
+    assert sum(len(p.values) for p in together) > 30
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda p: replace(p, values=p.values[1:]), r"other values in \d+ of them alone or among other products"),
+        (
+            lambda p: replace(p, values=tuple(replace(v, confidence=v.confidence - 0.01) for v in p.values)),
+            r"in 0 of them .* confidences move by up to 0\.01, at most 0\.001 may be",
+        ),
+    ],
+)
+@pytest.mark.parametrize("repeat", ["read_alone", "read_regrouped"])
+def test_an_export_that_says_something_else_in_other_company_is_refused(
+    tiny: Config,
+    schema: Schema,
+    products: list[Product],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    repeat: str,
+    change: Callable[[Prediction], Prediction],
+    words: str,
+) -> None:
+    read = getattr(parity, repeat)
+    monkeypatch.setattr(parity, repeat, lambda *given: [change(p) for p in read(*given)])
+    with pytest.raises(CheckpointError, match=rf"refused: on 6 products .*{words}"):
+        export_checked(build(tiny, schema, TEXT_ONLY), tmp_path / "onnx", products[:6], tolerance=1.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_products_that_change_and_confidences_that_move_are_counted() -> None:
+    red, wool = Value("Color", "Red", 0.9), Value("Fabric", "Wool", 0.5)
+    found = [Prediction("a", (red, wool)), Prediction("b", (red,)), Prediction("c")]
+    moved = [Prediction("a", (replace(red, confidence=0.7), wool)), *found[1:]]
+    other = [found[0], Prediction("b", (replace(red, value="Blue"),)), Prediction("c", (wool,))]
+    assert parity.steadiness(found, [found]) == (0, 0.0)
+    assert parity.steadiness(found, [found, moved]) == (0, pytest.approx(0.2))
+    assert parity.steadiness(found, [other, moved]) == (2, pytest.approx(0.2))
+    whole = parity.Parity(3, 1.0, None, None, 0.0, 0.002)
+    assert whole.kept
+    assert not replace(whole, unsteady=1, tolerance=1.0).kept
+    assert not replace(whole, regrouped_difference=0.0011, tolerance=1.0).kept
+
+
+def test_the_repeat_puts_short_texts_beside_long_ones() -> None:
+    class Recorder:
+        batches: ClassVar[list[list[str]]] = []
+
+        def extract(self, products: list[Product], **options: Any) -> list[Prediction]:
+            self.batches.append([p.id for p in products])
+            return [Prediction(p.id) for p in products]
+
+    shelf = [Product(str(length), {"text": "x" * length}) for length in (4, 1, 7, 2, 6, 3, 5)]
+    found = parity.read_regrouped(Recorder(), shelf)  # type: ignore[arg-type]
+    assert Recorder.batches == [["1", "7", "2", "6", "3"], ["5", "4"]]
+    assert [p.id for p in found] == [p.id for p in shelf]
+
+
+def test_deterministic_is_refused_where_values_hang_on_the_batch(exported: tuple[Model, Path], tmp_path: Path) -> None:
+    model, directory = exported
+    old = shutil.copytree(directory, tmp_path / "old")
+    _edit(old / "export.json", weights="int8")  # as before each token had a scale of its own
+    Extractor.load(old)
+    with pytest.raises(
+        ConfigError, match=r"`deterministic` means .* one scale for a whole batch; export the model again"
+    ):
+        Extractor.load(old, deterministic=True)
+    assert Extractor.load(directory, deterministic=True).engine.batch_invariant
+    with pytest.raises(ConfigError, match=r"bf16 rounds a product .* in another batch; take `precision` fp32"):
+        Extractor(model, device="cpu", precision="bf16", deterministic=True)
+    rough = Extractor(model, device="cpu", precision="bf16")
+    with pytest.raises(ConfigError, match="take `precision` fp32"):
+        pipeline.extract(rough, ["red wool"], deterministic=True)
+    settings = model.config.training.model_copy(update={"precision": "bf16"})
+    trained_in_bf16 = replace(model, config=model.config.model_copy(update={"training": settings}))
+    assert Extractor(trained_in_bf16, device="cpu", deterministic=True).engine.batch_invariant
 
 
 @pytest.mark.parametrize(("int8", "advice"), [(True, "leave out int8"), (False, "please report it")])

@@ -9,17 +9,19 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console as RichConsole
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.segment import Segment
 
 from attrex.errors import printable
 from attrex.progress import ProgressEvent, duration, track
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 T = TypeVar("T")
 
@@ -71,6 +73,9 @@ class ConsoleProgress:
             self.out.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _draw(self, event: ProgressEvent) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
         if self.bar is None:
             self.bar = Bar(
                 TextColumn("[bold]{task.description}[/]"),

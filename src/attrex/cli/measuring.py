@@ -11,7 +11,16 @@ import typer
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed, part_of
-from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
+from attrex.cli.options import (
+    All,
+    BatchSize,
+    Deterministic,
+    ModelArgument,
+    NoPhotos,
+    SourceOptions,
+    Threshold,
+    reads_products,
+)
 from attrex.cli.outputs import files_of, save_json
 from attrex.cli.screens.figures import ROWS
 from attrex.cli.screens.scores import comparison_screen, score_screen
@@ -19,7 +28,6 @@ from attrex.cli.screens.speed import speed_screen
 from attrex.cli.screens.table import table_screen
 from attrex.errors import ConfigError, did_you_mean, printable
 from attrex.io.outputs import check_out
-from attrex.pipeline.given import directory_of
 
 if TYPE_CHECKING:
     from attrex.types import Product
@@ -49,6 +57,7 @@ def evaluate_command(
             metavar="FILE", help="With --table: products on which cut-offs for precision 0.95 and 0.98 are chosen."
         ),
     ] = None,
+    deterministic: Deterministic = False,
     everything: All = False,
     *,
     source: SourceOptions,
@@ -77,6 +86,7 @@ def evaluate_command(
             attributes=chosen,
             threshold=threshold,
             photos=not no_photos,
+            deterministic=deterministic,
             allow_code=allowed,
             progress=progress,
         )
@@ -93,6 +103,7 @@ def evaluate_command(
             threshold=threshold,
             photos=not no_photos,
             gold_attributes=given,
+            deterministic=deterministic,
             allow_code=allowed,
             progress=progress,
         )
@@ -222,6 +233,8 @@ def calibrate_command(
 
     Example: [bold]attrex calibrate demo/model demo/data/valid.jsonl[/]
     """
+    from attrex.pipeline.given import directory_of
+
     directory = directory_of(model)  # nothing is fetched, only to be refused
     shop = source.shop_of(model)
     calibrated = pipeline.calibrate(

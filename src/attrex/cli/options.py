@@ -33,6 +33,12 @@ Threshold = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="Show every row of the tables.")]
 BatchSize = Annotated[int | None, typer.Option(help="Rows per batch; default: the model's.", min=1)]
+Deterministic = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic", help="The same values for a product alone as among others: torch in fp32, or an export."
+    ),
+]
 NoPhotos = Annotated[bool, typer.Option("--no-photos", help="Read the texts only.")]
 
 

@@ -16,7 +16,6 @@ from attrex.cli.screens.filling import fill_screen
 from attrex.cli.screens.lists import systems_screen
 from attrex.cli.screens.scores import photo_screen, score_screen
 from attrex.errors import ConfigError
-from attrex.vocabulary.lexicon import LEXICON_FILE
 
 if TYPE_CHECKING:
     from attrex.types import Product
@@ -98,6 +97,8 @@ def train_command(
         trackers=None if not trackers else [] if trackers == ["none"] else trackers,
         progress=progress,
     )
+    from attrex.vocabulary.lexicon import LEXICON_FILE
+
     if (out / LEXICON_FILE).exists():
         note(f"what the texts call the values: {out / LEXICON_FILE}; edit it, and label by it with locate --lexicon")
     tag = model.metrics["validation"]["tag"]

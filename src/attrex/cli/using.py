@@ -10,7 +10,16 @@ import typer
 from attrex import pipeline
 from attrex.cli.console import console, note, progress
 from attrex.cli.inputs import allowed, part_of
-from attrex.cli.options import All, BatchSize, ModelArgument, NoPhotos, SourceOptions, Threshold, reads_products
+from attrex.cli.options import (
+    All,
+    BatchSize,
+    Deterministic,
+    ModelArgument,
+    NoPhotos,
+    SourceOptions,
+    Threshold,
+    reads_products,
+)
 from attrex.cli.outputs import save_json
 from attrex.cli.screens.filling import fill_screen, undo_screen
 from attrex.errors import ConfigError
@@ -37,8 +46,10 @@ def extract_command(
         str | None, typer.Option(metavar="NAME", help="Of torch: fp32, bf16, or auto: bf16 where the processor has it.")
     ] = None,
     batch_size: BatchSize = None,
+    deterministic: Deterministic = False,
     cache: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep encoded photos here for the next run.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep encoded photos and finds here: the next run reads what has changed."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted extraction.")] = False,
     *,
@@ -65,6 +76,7 @@ def extract_command(
         backend=backend,
         precision=precision,
         batch_size=batch_size,
+        deterministic=deterministic,
         cache=cache,
         resume=resume,
         options=source.record(),

@@ -1,4 +1,7 @@
-"""An export is only kept if it says what the model says: spans, values, scores and TAG-F1 on a sample of products."""
+"""An export is only kept if it says what the model says: spans, values, scores and TAG-F1 on a sample of products.
+
+And if it says the same of a product alone as among others: see :func:`steadiness`.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,10 @@ AGREEMENT = 0.95
 
 Also the least share of the cells that both give the same value.
 """
+STEADY = 1e-3
+"""How far a confidence may move with the products beside it: rounding differs a little with the size of a batch."""
+REGROUPED = 5
+"""Products of a batch in the repeat that puts long texts beside short ones: a size that is no divisor of usual ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class Parity:
     confidence_difference: float  #: the largest, over spans that both found
     tolerance: float
     cells_agreement: float = 1.0  #: share of the cells that either gives a value in which both give the same
+    unsteady: int = 0  #: products in which the export finds other values alone, or among other products
+    regrouped_difference: float = 0.0  #: how far a confidence of the export moves with the products beside it
 
     @property
     def lost(self) -> float:
@@ -60,10 +69,15 @@ class Parity:
         return min(AGREEMENT, 1 - self.tolerance)
 
     @property
+    def steady(self) -> bool:
+        """Whether a product gets the same values, with the same confidences, whatever products are beside it."""
+        return not self.unsteady and self.regrouped_difference <= STEADY
+
+    @property
     def kept(self) -> bool:
-        """Whether the export finds what its model finds."""
+        """Whether the export finds what its model finds, of a product alone as among others."""
         agreement = min(self.agreement_f1, self.cells_agreement)
-        return self.lost <= self.tolerance and agreement >= self.least_agreement
+        return self.lost <= self.tolerance and agreement >= self.least_agreement and self.steady
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"lost": self.lost}
@@ -75,7 +89,8 @@ def export_checked(
     """Export ``model`` to the directory ``out``, unless TAG-F1 on ``sample`` falls by more than ``tolerance``.
 
     Finds that nobody can call right or wrong count where the model was taught that they do
-    (``range.unknown=negative``), else only in the agreement with the model, which is :data:`AGREEMENT` at least. Where
+    (``range.unknown=negative``), else only in the agreement with the model, which is :data:`AGREEMENT` at least. An
+    export that finds other values in a product alone than among others is refused, whatever ``tolerance`` is. Where
     the sample is labelled, S_thr is then chosen again for the export's own scores. Raises :class:`CheckpointError` that
     says what was lost; then nothing is left behind, and an earlier export in ``out`` stays as it was.
     """
@@ -115,14 +130,48 @@ def _compare_runs(model: Model, directory: Path, products: Sequence[Product], to
     agreement, difference = _agreement_f1(as_gold, found), _difference(reference, found)
     answers = (table_answers(p, model.normalizer) for p in (reference, found))
     cells = _cells_agreement(*answers)
+    steady = steadiness(found, [read_alone(exported, products), read_regrouped(exported, products)])
     if not labelled:
-        return Parity(len(products), agreement, None, None, difference, tolerance, cells)
+        return Parity(len(products), agreement, None, None, difference, tolerance, cells, *steady)
     # Compared at the model's own S_thr: one chosen on the sample would flatter the export on it.
     both = (_judged(model, products, p) for p in (reference, found))
     model_f1, export_f1 = (score(products, p, bootstrap=0).tag.f1 for p in both)
     if model.network.predicts_range:
         _recalibrate(exported, products, directory)
-    return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance, cells)
+    return Parity(len(products), agreement, model_f1, export_f1, difference, tolerance, cells, *steady)
+
+
+def read_alone(exported: Extractor, products: Sequence[Product]) -> list[Prediction]:
+    """Each product in a batch of its own, the last one first."""
+    return list(exported.extract(products[::-1], batch_size=1, evidence=False))[::-1]
+
+
+def read_regrouped(exported: Extractor, products: Sequence[Product]) -> list[Prediction]:
+    """Each product among others: short texts beside long ones, and so padded, in small batches of another size."""
+    by_length = sorted(range(len(products)), key=lambda i: sum(map(len, products[i].fields.values())))
+    order = [by_length.pop(-(turn % 2)) for turn in range(len(products))]  # the shortest, the longest, the next ...
+    found: dict[int, Prediction] = {}
+    for at in range(0, len(order), REGROUPED):
+        group = order[at : at + REGROUPED]
+        predictions = exported.extract([products[i] for i in group], batch_size=REGROUPED, evidence=False)
+        found |= dict(zip(group, predictions, strict=True))
+    return [found[i] for i in range(len(products))]
+
+
+def steadiness(found: Sequence[Prediction], repeats: Sequence[Sequence[Prediction]]) -> tuple[int, float]:
+    """Products that some repeat finds other values in, and the largest move of a confidence among values that stay."""
+    unsteady, moved = 0, 0.0
+    for once, *again in zip(found, *repeats, strict=True):
+        first = _confidences(once)
+        others = [_confidences(prediction) for prediction in again]
+        unsteady += any(first.keys() != other.keys() for other in others)
+        moves = (abs(first[key] - other[key]) for other in others for key in first.keys() & other.keys())
+        moved = max(moved, *moves, 0.0)
+    return unsteady, moved
+
+
+def _confidences(prediction: Prediction) -> dict[tuple[object, ...], float]:
+    return {(v.attribute, v.value, v.key): v.confidence for v in prediction.values}
 
 
 def _judged(
@@ -176,6 +225,12 @@ def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> float
 
 
 def _refusal(parity: Parity, int8: bool) -> str:
+    if not parity.steady:
+        return (
+            f"the export is refused: on {parity.products} products it finds other values in {parity.unsteady} of them "
+            f"alone or among other products, and confidences move by up to {parity.regrouped_difference:.2g}, at most "
+            f"{STEADY} may be; this should not happen: please report it with the versions of onnx and onnxruntime"
+        )
     against = "against the labels" if parity.model_f1 is not None else "against what the model finds"
     loss = f"it loses {parity.lost:.4f} of TAG-F1 {against}, at most {parity.tolerance} is tolerated"
     if parity.lost <= parity.tolerance:

@@ -139,28 +139,35 @@ def features(candidates: Sequence[Candidate], in_range: float, applies: float) -
     option = np.array([c.option for c in candidates])
     tagged = np.array([c.tagged for c in candidates])
     other_option, other_tagged = _of_others(option), _of_others(tagged)
+    scores = np.array(
+        [option, other_option, tagged, other_tagged, np.full_like(option, in_range), np.full_like(option, applies)]
+    )
+    odds, present = log_odds(scores), scores > 0
     first = option.argmax() if option.any() else -1
     columns = (
-        log_odds(option),
-        log_odds(other_option),
-        log_odds(tagged) * (tagged > 0),
-        tagged > 0,
-        log_odds(other_tagged) * (other_tagged > 0),
-        other_tagged > 0,
-        (np.arange(len(option)) == first) & (tagged > 0),
+        odds[0],
+        odds[1],
+        odds[2] * present[2],
+        present[2],
+        odds[3] * present[3],
+        present[3],
+        (np.arange(len(option)) == first) & present[2],
         [not c.known for c in candidates],
-        np.full(len(option), log_odds(in_range)),
-        np.full(len(option), log_odds(applies)),
+        odds[4],
+        odds[5],
     )
-    return np.stack([np.asarray(c, dtype=np.float64) for c in columns], 1)
+    return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
 
 
 def log_odds(probability: np.ndarray | float) -> np.ndarray:
     """log(p / (1 - p)), within what is known (:data:`SUREST`)."""
-    p = np.clip(probability, SUREST, 1 - SUREST)
+    p = np.minimum(np.maximum(probability, SUREST), 1 - SUREST)
     return np.log(p / (1 - p))
 
 
 def _of_others(probability: np.ndarray) -> np.ndarray:
-    """For each the largest of all others: (n,) -> (n,)."""
-    return np.array([np.delete(probability, i).max(initial=0.0) for i in range(len(probability))])
+    """For each the largest of all others, 0 where there is none: (n,) -> (n,)."""
+    first = probability.argmax()
+    others = np.full_like(probability, probability[first])
+    others[first] = np.delete(probability, first).max(initial=0.0)
+    return others

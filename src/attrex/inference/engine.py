@@ -61,6 +61,11 @@ class Engine(Protocol):
         """Whether there is a value head, whose choices stand in the output."""
         ...
 
+    @property
+    def batch_invariant(self) -> bool:
+        """Whether a product gets the same values alone as in any batch, and confidences but for the last digits."""
+        ...
+
     def parallel(self, batches: int) -> AbstractContextManager[int]:
         """For as long as so many batches are run: how many of them to run at once, each from a thread of its own."""
         ...

@@ -1,7 +1,7 @@
 """A trained model as ONNX graphs, which onnxruntime runs without torch (read by :mod:`.onnx_engine`).
 
 The CRF stays outside of the graphs. int8: the weights of the text encoder's matrix products are stored in 8 bits, their
-inputs are rounded to 8 bits as they come (dynamic quantisation); photos, decoder and embeddings stay as they are.
+inputs are rounded to 8 bits as they come (:mod:`.quantise`); photos, decoder and embeddings stay as they are.
 
 Shape letters:
     B rows     S tokens     U units     D width     C attributes     R regions     V region width     N pairs
@@ -28,6 +28,7 @@ from attrex.inference.decoding import Transitions
 from attrex.inference.fused import MICROSOFT, fused_encoder, put_scans, recurrence
 from attrex.inference.onnx_engine import EXPORT_FORMAT
 from attrex.inference.onnx_values import OPTIONS_FILE, VALUES_FILE
+from attrex.inference.quantise import quantise
 from attrex.inference.selection import CALIBRATION_FILE
 from attrex.io.atomic import write_json, write_text
 from attrex.model.batch import Inputs
@@ -59,7 +60,7 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
         if network.values is not None:
             _export_values(network, network.values, directory)
     if int8:
-        _quantise(directory / "text.onnx")
+        quantise(directory / "text.onnx")
     (directory / "tokenizer").mkdir()
     model.tokenizer.backend_tokenizer.save(str(directory / "tokenizer" / "tokenizer.json"))
     write_text(directory / "config.yaml", model.config.to_yaml())
@@ -77,6 +78,7 @@ def write_export(model: Model, directory: Path, *, int8: bool = False) -> Path:
             "format": EXPORT_FORMAT,
             "system": model.config.system_name,
             "weights": "int8" if int8 else "fp32",
+            **({"scales": "token"} if int8 else {}),
             "regions": list(grid),
             "region_width": network.image.width if network.image is not None else 0,
             "special_tokens": {name: getattr(model.tokenizer, name) for name in names},
@@ -287,19 +289,6 @@ def _export(
     onnx.save(graph, path)
 
 
-def _quantise(path: Path) -> None:
-    """Store the weights of matrix products in 8 bits, per channel."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    full = path.with_suffix(".fp32")
-    path.rename(full)
-    with _quiet():
-        quantize_dynamic(
-            full, path, op_types_to_quantize=["MatMul", "Attention"], per_channel=True, weight_type=QuantType.QInt8
-        )
-    full.unlink()
-
-
 def _transitions(network: Network) -> Transitions:
     crf = network.crf
     return Transitions(
@@ -311,7 +300,7 @@ def _transitions(network: Network) -> Transitions:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Tracing warns of every Python branch, quantising of every graph that was not pre-processed."""
+    """Tracing warns of every Python branch."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -21,8 +21,11 @@ from attrex.encoding.encoder import ProductEncoder, Window
 from attrex.errors import ConfigError, did_you_mean
 from attrex.inference.assembly import NO_WINDOWS, Draft, Naming, collect
 from attrex.inference.candidates import Candidate
+from attrex.inference.directory import locate_model
 from attrex.inference.engine import Engine, EngineOutput
+from attrex.inference.finds_cache import FindsCache, product_key
 from attrex.inference.region_cache import RegionCache
+from attrex.io.content import model_hash
 from attrex.io.images import ImageLoader
 from attrex.io.rows import as_products, shortlist
 from attrex.types import Prediction, Product
@@ -63,14 +66,17 @@ class Extractor:
         device: Any = None,
         precision: str | None = None,
         cache_dir: Path | None = None,
+        deterministic: bool = False,
     ) -> None:
         if cache_dir is not None and cache_dir.exists() and not cache_dir.is_dir():
             raise ConfigError(f"the cache of photos should be a directory, but {cache_dir} is a file; choose another")
         self.model = model
-        self.engine: Engine = _engine(model, device, precision)
+        self.engine: Engine = _engine(model, device, precision, deterministic)
         self.encoder = ProductEncoder(model.tokenizer, model.config, model.schema)
         self.loader = ImageLoader(model.transform, cache_dir=cache_dir) if model.transform else None
         self.cache = RegionCache(cache_dir, self.engine.image_weights_hash()) if cache_dir and model.transform else None
+        self.finds: FindsCache | None = None  #: of a directory's model, see :meth:`load`
+        self.model_hash = ""
         self.names = model.schema.names
         self.numbers = {name: number for number, name in enumerate(self.names)}
         options = [a.options for a in model.schema.attributes]
@@ -88,18 +94,26 @@ class Extractor:
         device: Any = None,
         precision: str | None = None,
         cache_dir: Path | None = None,
+        deterministic: bool = False,
         allow_code: Iterable[str | type] = (),
     ) -> Self:
         """From the directory of a model or of an export, or from a Hugging Face hub name.
 
         ``backend``: torch for models, onnx for exports (`attrex export`), auto for whichever is there; ``device`` is
-        torch's; ``cache_dir`` keeps photos as they were decoded and encoded, for a catalogue that is run again;
+        torch's; ``cache_dir`` keeps photos as they were decoded and encoded, and what was found in each product, for a
+        catalogue that is run again;
         ``precision``: auto (bf16 where the processor multiplies it natively), fp32 or bf16, by default what
-        the model was trained with; an export has its own; ``allow_code``: classes that the directory may name as
+        the model was trained with; an export has its own; ``deterministic``: a product gets the same values alone as
+        among any others (torch in fp32, or an export); ``allow_code``: classes that the directory may name as
         ``package.module:Class`` (docs/extending.md). Raises :class:`CheckpointError`, and :class:`ConfigError`
-        where the directory has another backend or precision.
+        where the directory has another backend or precision, or cannot be deterministic.
         """
-        return cls(_load(source, backend, allow_code), device=device, precision=precision, cache_dir=cache_dir)
+        directory = locate_model(source)
+        model = _load(source, directory, backend, allow_code)
+        extractor = cls(model, device=device, precision=precision, cache_dir=cache_dir, deterministic=deterministic)
+        if cache_dir is not None and not allow_code:  # code of the user's own may have changed without a trace
+            extractor.finds, extractor.model_hash = FindsCache(cache_dir), model_hash(directory)
+        return extractor
 
     @property
     def chooses_values(self) -> bool:
@@ -107,7 +121,8 @@ class Extractor:
         return self.engine.chooses_values
 
     def use_calibration(self, calibration: Calibration) -> None:
-        """Take confidences from ``calibration``, here and in the model."""
+        """Take confidences from ``calibration``, here and in the model; finds are cached no longer."""
+        self.finds = None
         self.model.calibration = calibration
         self.naming = replace(self.naming, calibration=calibration)
 
@@ -133,9 +148,8 @@ class Extractor:
         product.
         """
         options = self._options(batch_size, threshold, min_confidence, evidence, photos, attributes)
-        return self._stream(
-            as_products(products), options, lambda draft: draft.prediction(self.naming, options.min_confidence)
-        )
+        source = as_products(products)
+        return self._predictions(source, options) if self.finds is None else self._with_cache(source, options)
 
     def cells(
         self, products: Iterable[Product], *, photos: bool = True, batch_size: int | None = None
@@ -182,6 +196,21 @@ class Extractor:
                     f"it knows {shortlist(self.names)}"
                 )
         return lambda product: names
+
+    def _predictions(self, products: Iterator[Product], options: _Options) -> Iterator[Prediction]:
+        return self._stream(products, options, lambda draft: draft.prediction(self.naming, options.min_confidence))
+
+    def _with_cache(self, products: Iterator[Product], options: _Options) -> Iterator[Prediction]:
+        """Predictions, of which only those are made that are not known.
+
+        More products at a time than of :meth:`_stream`: most of them are known, and the others still fill batches.
+        """
+        assert self.finds is not None
+        loader = self.loader if options.photos else None
+        model = [self.model_hash, self.engine.name, self.engine.image_weights_hash()]
+        while chunk := list(islice(products, options.batch_size * CHUNK * 4)):
+            keys = [product_key(product, loader, [*model, *options.record(product)]) for product in chunk]
+            yield from self.finds.completed(chunk, keys, lambda new: self._predictions(iter(new), options))
 
     def _stream(self, products: Iterator[Product], options: _Options, finish: Callable[[Draft], T]) -> Iterator[T]:
         """Products are read a chunk ahead; long texts are encoded and run a part of the chunk at a time.
@@ -258,6 +287,11 @@ class _Options:
     photos: bool
     attributes: Callable[[Product], Collection[str]] | None = None
 
+    def record(self, product: Product) -> list[Any]:
+        """What the finds in a product hang on besides model and product, JSON."""
+        wanted = None if self.attributes is None else sorted(self.attributes(product))
+        return [self.threshold, self.min_confidence, self.evidence, self.photos, wanted]
+
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigError(f"batch_size should be at least 1, got {self.batch_size}")
@@ -267,12 +301,9 @@ class _Options:
                 raise ConfigError(f"{name} should be between 0 and 1, got {value}")
 
 
-def _load(source: str | Path, backend: str, allow_code: Iterable[str | type]) -> Model | Exported:
-    from attrex.inference.directory import locate_model
-
+def _load(source: str | Path, directory: Path, backend: str, allow_code: Iterable[str | type]) -> Model | Exported:
     if backend not in ("auto", "torch", "onnx"):
         raise ConfigError(f"backend should be auto, torch or onnx, got {backend!r}")
-    directory = locate_model(source)
     exported = (directory / "export.json").exists()
     if exported and backend == "torch":
         raise ConfigError(f"{source} is an export, which runs with backend onnx; for torch give the model itself")
@@ -287,15 +318,34 @@ def _load(source: str | Path, backend: str, allow_code: Iterable[str | type]) ->
     return load_model(directory, allow_code=allow_code)
 
 
-def _engine(model: Model | Exported, device: Any, precision: str | None) -> Engine:
+def _engine(model: Model | Exported, device: Any, precision: str | None, deterministic: bool) -> Engine:
     from attrex.inference.onnx_engine import Exported
 
     if precision not in (None, "auto", "fp32", "bf16"):
         raise ConfigError(f"precision should be auto, fp32 or bf16, got {precision!r}")
+    engine: Engine
     if isinstance(model, Exported):
         if precision not in (None, "auto"):
             raise ConfigError(f"precision={precision} is for torch: an export has its own, made by `attrex export`")
-        return model.engine
-    from attrex.inference.torch_engine import TorchEngine
+        engine = model.engine
+    else:
+        from attrex.inference.torch_engine import TorchEngine
 
-    return TorchEngine(model, device, precision)
+        engine = TorchEngine(model, device, "fp32" if deterministic and precision != "bf16" else precision)
+    if deterministic:
+        check_deterministic(engine)
+    return engine
+
+
+def check_deterministic(engine: Engine) -> None:
+    """Raise :class:`ConfigError` where a product's values depend a little on the products beside it."""
+    if engine.batch_invariant:
+        return
+    if engine.name == "onnx":
+        why, what = (
+            "this int8 export has one scale for a whole batch",
+            "export the model again, which gives each token one",
+        )
+    else:
+        why, what = "bf16 rounds a product a little differently in another batch", "take `precision` fp32"
+    raise ConfigError(f"`deterministic` means the same values in any batch, but {why}; {what}, or leave it out")

@@ -113,6 +113,7 @@ class OnnxEngine:
         self.region_width: int = about["region_width"]
         self.crf = Transitions.from_json(about["crf"])
         self.flat = config.range.kind == "none"
+        self.batch_invariant: bool = about.get("weights") != "int8" or about.get("scales") == "token"
         self.cores = cores or _cores()
         self.text = Graph(directory / "text.onnx", ("features",))
         self.decoder = Graph(directory / "decoder.onnx", ("emissions",))

@@ -68,9 +68,10 @@ class ValueGraph:
         pairs = {"rows": rows, "distinct": distinct, "position": position}
         found = dict(zip(names, self.session.run(names, {**inputs, **pairs}), strict=True))
         shown = inputs["region_mask"].max(1)[rows] if "region_mask" in inputs else np.zeros(len(rows))
+        by_source = np.stack([found[key] for key in ("both", "by_text", "by_photo")])
         for number, attribute in enumerate(distinct.tolist()):
             chosen = (position == number).nonzero()[0]
-            both, *parts = (self._options_of(attribute, found[key][chosen]) for key in ("both", "by_text", "by_photo"))
+            both, *parts = self._options_of(attribute, by_source[:, chosen])
             both = both * np.where(shown[chosen, None], parts[1], 1)  # as Network._choose: the photo is heard twice
             both /= both.sum(1, keepdims=True)
             told = np.argsort(-both, 1, kind="stable")[:, :MAX_OPTIONS]
@@ -82,8 +83,8 @@ class ValueGraph:
         return EngineChoices(rows, attributes, options, probability, alone[0], alone[1] * shown, *looked)
 
     def _options_of(self, attribute: int, found: np.ndarray) -> np.ndarray:
-        """Probabilities of an attribute's options: (n, D) -> (n, K)."""
+        """Probabilities of an attribute's options: (..., n, D) -> (..., n, K)."""
         at = slice(self.first[attribute], self.first[attribute + 1])
         scores = found @ self.vectors[at].T + self.bias[at]
-        weights = np.exp(scores - scores.max(1, keepdims=True))
-        return weights / weights.sum(1, keepdims=True)
+        weights = np.exp(scores - scores.max(-1, keepdims=True))
+        return weights / weights.sum(-1, keepdims=True)

@@ -37,6 +37,11 @@ class TorchEngine:
         """As :class:`~attrex.inference.engine.Engine` says."""
         return self.network.chooses_values
 
+    @property
+    def batch_invariant(self) -> bool:
+        """As :class:`~attrex.inference.engine.Engine` says: bf16 rounds in batches of different shapes differently."""
+        return self.half is None
+
     @contextmanager
     def parallel(self, batches: int) -> Iterator[int]:
         """On a CPU a batch per core: cores that share a batch wait for each other after every product."""

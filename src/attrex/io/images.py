@@ -199,6 +199,20 @@ class ImageLoader:
         _tell(told, source, found.odd)
         return found.pixels
 
+    def digest(self, source: ImageSource | str) -> str:
+        """A name for the content of a photo, which is not decoded; :class:`DataError` where it cannot be read."""
+        with _naming(source):
+            stamp = None
+            if not isinstance(source, bytes):
+                status = _check_file(source, self.transform.max_bytes)
+                stamp = (str(source), status.st_mtime_ns, status.st_size)
+                if known := self._digests.get(stamp):
+                    return known
+            digest = hashlib.blake2b(_read_image(source, self.transform.max_bytes), digest_size=20).hexdigest()
+            if stamp:
+                self._digests.put(stamp, digest, 1)
+            return digest
+
     def _find(self, source: ImageSource | str) -> _Photo | str:
         stamp = None
         if not isinstance(source, bytes):

@@ -4,13 +4,21 @@ The commands of the same names parse and print; a notebook, a job or a server ca
 (or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
 of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attrex.progress`). Errors are
 :class:`~attrex.errors.AttrexError` and name arguments.
+
+Each is loaded on first use: `attrex --help` names the commands, and needs none of them.
 """
 
-from attrex.pipeline.downloading import PhotoDownload, photos
-from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
-from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
-from attrex.pipeline.training import labelled_by_hand, train
-from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from attrex.pipeline.downloading import PhotoDownload, photos
+    from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
+    from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
+    from attrex.pipeline.training import labelled_by_hand, train
+    from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
 
 __all__ = [
     "MINE",
@@ -34,3 +42,46 @@ __all__ = [
     "train",
     "undo_fill",
 ]
+_HOME = {
+    "downloading": (
+        "PhotoDownload",
+        "photos",
+    ),
+    "labels": (
+        "MINE",
+        "Labelled",
+        "check",
+        "compare_labels",
+        "convert",
+        "locate",
+    ),
+    "measuring": (
+        "calibrate",
+        "evaluate",
+        "evaluate_table",
+    ),
+    "training": (
+        "labelled_by_hand",
+        "train",
+    ),
+    "use": (
+        "Extraction",
+        "Filling",
+        "export",
+        "extract",
+        "fill",
+        "report",
+        "undo_fill",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOME.items():
+        if name in names:
+            return getattr(import_module(f"attrex.pipeline.{module}"), name)
+    raise AttributeError(f"module 'attrex.pipeline' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -72,11 +72,14 @@ def directory_of(model: str | Path) -> Path:
     return Path(model)
 
 
-def extractor_of(model: Any, **options: Any) -> Extractor:
-    from attrex.inference.extractor import Extractor
+def extractor_of(model: Any, *, deterministic: bool = False, **options: Any) -> Extractor:
+    """An extractor of a directory, a hub name, or a loaded model; one that is given, is checked and taken as it is."""
+    from attrex.inference.extractor import Extractor, check_deterministic
 
     if isinstance(model, Extractor):
+        if deterministic:
+            check_deterministic(model.engine)
         return model
     if isinstance(model, str | Path):
-        return Extractor.load(model, **options)
-    return Extractor(model)
+        return Extractor.load(model, deterministic=deterministic, **options)
+    return Extractor(model, deterministic=deterministic)

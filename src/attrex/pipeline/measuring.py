@@ -32,6 +32,7 @@ def evaluate(
     evidence: bool = False,
     gold_attributes: bool = False,
     bootstrap: int = 1000,
+    deterministic: bool = False,
     allow_code: Iterable[str | type] = (),
     progress: Progress = silent,
 ) -> Evaluation:
@@ -44,6 +45,7 @@ def evaluate(
     :param threshold: S_thr in place of the model's.
     :param gold_attributes: ask each product only for the attributes that it has, as some papers do.
     :param bootstrap: resamples of the confidence intervals.
+    :param deterministic: a product gets the same values alone as among any others: torch in fp32, or an export.
     """
     from attrex.evaluation.evaluate import evaluate_extractor, evaluation_remarks
     from attrex.evaluation.metrics import count
@@ -51,7 +53,7 @@ def evaluate(
     source = products_of(products, shop_of(shop, model))
     labelled = labelled_by_hand(source) if by_hand else list(source)
     count(labelled, [None] * len(labelled), attributes=attributes)  # labels that cannot be scored are an error at once
-    extractor = extractor_of(model, allow_code=allow_code)
+    extractor = extractor_of(model, deterministic=deterministic, allow_code=allow_code)
     for remark in evaluation_remarks(labelled, extractor.names, attributes):
         note(progress, f"note: {remark}")
     return evaluate_extractor(
@@ -109,6 +111,7 @@ def evaluate_table(
     photos: bool = True,
     wanted: Sequence[float] = (0.95, 0.98),
     bootstrap: int = 1000,
+    deterministic: bool = False,
     allow_code: Iterable[str | type] = (),
     progress: Progress = silent,
 ) -> TableEvaluation:
@@ -125,6 +128,7 @@ def evaluate_table(
     :param photos: False: read the texts only.
     :param wanted: precisions that a shop may want of what is filled in.
     :param bootstrap: resamples of the confidence intervals.
+    :param deterministic: a product gets the same values alone as among any others: torch in fp32, or an export.
     """
     from attrex.evaluation.table import (
         TableEvaluation,
@@ -141,7 +145,7 @@ def evaluate_table(
     judged = list(products_of(products, shop))
     names = table_attributes(judged, attributes)
     chosen_on = None if valid is None else list(products_of(valid, shop))
-    extractor = extractor_of(model, allow_code=allow_code)
+    extractor = extractor_of(model, deterministic=deterministic, allow_code=allow_code)
     for remark in table_remarks(judged, chosen_on or (), names, extractor.names):
         note(progress, f"note: {remark}")
     normalizer = extractor.model.normalizer

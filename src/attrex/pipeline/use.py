@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from attrex.filling.report import FillReport
     from attrex.filling.undo import Undone
     from attrex.filling.writing import Destination
-    from attrex.inference.extractor import Attributes
+    from attrex.inference.extractor import Attributes, Extractor
     from attrex.inference.selection import Cutoff
     from attrex.io.cell_edits import EditableFile
     from attrex.io.dialects import Dialect
@@ -74,6 +74,7 @@ def extract(
     backend: str = "auto",
     precision: str | None = None,
     batch_size: int | None = None,
+    deterministic: bool = False,
     cache: str | Path | None = None,
     resume: bool = False,
     options: Mapping[str, Any] | None = None,
@@ -90,7 +91,8 @@ def extract(
     :param evidence: keep the region weights of each value.
     :param backend: torch for a model, onnx for an export, auto for what is there.
     :param precision: of torch: fp32, bf16, or auto.
-    :param cache: a directory that keeps encoded photos for the next run.
+    :param deterministic: a product gets the same values alone as among any others: torch in fp32, or an export.
+    :param cache: a directory that keeps encoded photos and finds for the next run, which then reads what has changed.
     :param resume: continue an interrupted extraction into ``out``.
     :param options: what else the rows depend on, e.g. how the products were read; resuming with other ones is refused.
     :param allow_code: classes that the model may name as its own (docs/extending.md).
@@ -112,6 +114,7 @@ def extract(
     loading: dict[str, Any] = {
         "backend": backend,
         "precision": precision,
+        "deterministic": deterministic,
         "cache_dir": Path(cache) if cache else None,
         "allow_code": allow_code,
     }
@@ -119,12 +122,17 @@ def extract(
         extractor = extractor_of(model, **loading)
         rows = track(products_of(products, shop_of(shop, model)), "extracting", progress)
         found = list(extractor.extract(rows, **how))
+        _tell_known(extractor, progress)
         counts = PredictionCounts()
         for prediction in found:
             counts.add(prediction.to_json())
         return Extraction(counts, predictions=found)
     name = str(model) if isinstance(model, str | Path) else type(model).__name__
-    depends_on = {"model": str(Path(name).resolve()) if Path(name).exists() else name, "precision": precision}
+    depends_on: dict[str, Any] = {
+        "model": str(Path(name).resolve()) if Path(name).exists() else name,
+        "precision": precision,
+        "deterministic": deterministic,
+    }
     if isinstance(model, str | Path):
         depends_on["model's content"] = model_hash(locate_model(model))
     depends_on |= {key: value for key, value in how.items() if not callable(value)} | dict(options or {})
@@ -139,6 +147,7 @@ def extract(
             how["batch_size"] = size = batch_size or extractor.model.config.training.eval_batch_size
             left = target.remaining(source, step=size * CHUNK)
             target.write(track(extractor.extract(left, **how), "extracting", progress, done=target.counts.rows))
+            _tell_known(extractor, progress)
     return Extraction(target.counts, Path(out))
 
 
@@ -146,6 +155,11 @@ def _rows_counted(predictions: Iterable[Prediction], counts: PredictionCounts) -
     for prediction in predictions:
         counts.add(prediction.to_json())
         yield prediction.id, prediction.content
+
+
+def _tell_known(extractor: Extractor, progress: Progress) -> None:
+    if extractor.finds is not None and extractor.finds.hits:
+        note(progress, f"{extractor.finds.hits:,} products are as they were in an earlier run: not read again")
 
 
 @dataclass(frozen=True)
