@@ -192,8 +192,7 @@ def test_the_surest_options_are_told_with_their_probabilities(build: Build, batc
             for compared in network.values.compare(vectors, found)
         )
         told = min(SIZES[attribute], MAX_OPTIONS)
-        product = both * photo if row < 2 else both  # the third row has no photo
-        top = (product / product.sum()).sort(descending=True)
+        top = both.sort(descending=True)
         assert chosen.options[n, :told].tolist() == top.indices[:told].tolist()
         assert chosen.options[n, told:].tolist() == [-1] * (MAX_OPTIONS - told)
         torch.testing.assert_close(chosen.probability[n, :told], top.values[:told])

@@ -72,8 +72,6 @@ class ValueGraph:
         for number, attribute in enumerate(distinct.tolist()):
             chosen = (position == number).nonzero()[0]
             both, *parts = self._options_of(attribute, by_source[:, chosen])
-            both = both * np.where(shown[chosen, None], parts[1], 1)  # as Network._choose: the photo is heard twice
-            both /= both.sum(1, keepdims=True)
             told = np.argsort(-both, 1, kind="stable")[:, :MAX_OPTIONS]
             options[chosen, : told.shape[1]] = told
             probability[chosen, : told.shape[1]] = np.take_along_axis(both, told, 1)

@@ -341,9 +341,7 @@ class Network(System):
         options = torch.full((len(rows), MAX_OPTIONS), -1, device=rows.device)
         probability = torch.zeros(2 + MAX_OPTIONS, len(rows), device=rows.device)
         for (_, pairs, logits), (_, _, text), (_, _, photo) in zip(both, by_text, by_photo, strict=True):
-            # The photo is heard twice: beside a text that says nearly everything, the two together learn little of it.
-            spoken = logits.float().log_softmax(-1) + photo.float().log_softmax(-1) * shown[pairs, None]
-            top, chosen = spoken.softmax(-1).topk(min(MAX_OPTIONS, logits.shape[-1]))
+            top, chosen = logits.float().softmax(-1).topk(min(MAX_OPTIONS, logits.shape[-1]))
             options[pairs, : top.shape[1]] = chosen
             probability[2 : 2 + top.shape[1], pairs] = top.T
             for alone, scores in enumerate((text, photo)):
