@@ -1,4 +1,5 @@
-"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export.
+"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export; or all
+of it: complete.
 
 The commands of the same names parse and print; a notebook, a job or a server calls these. Products are given as a file
 (or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
@@ -6,6 +7,7 @@ of products, of dicts or of texts. Long work reports to ``progress`` (:mod:`attr
 :class:`~attrex.errors.AttrexError` and name arguments.
 """
 
+from attrex.pipeline.completing import TRAINING_MINUTES, Completion, complete
 from attrex.pipeline.downloading import PhotoDownload, photos
 from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
 from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
@@ -14,6 +16,8 @@ from attrex.pipeline.use import Extraction, Filling, export, extract, fill, repo
 
 __all__ = [
     "MINE",
+    "TRAINING_MINUTES",
+    "Completion",
     "Extraction",
     "Filling",
     "Labelled",
@@ -21,6 +25,7 @@ __all__ = [
     "calibrate",
     "check",
     "compare_labels",
+    "complete",
     "convert",
     "evaluate",
     "evaluate_table",
