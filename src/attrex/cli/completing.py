@@ -20,9 +20,7 @@ def complete_command(
     out: Annotated[Path, typer.Option(help="The same with its blank cells filled; its name ends as EXPORT's does.")],
     photos: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", exists=True, file_okay=False, help="Directory of the photos; default: the export's."
-        ),
+        typer.Option(metavar="DIR", help="Directory of the photos; default: the export's."),
     ] = None,
     allow_outside: Annotated[
         bool, typer.Option("--allow-outside", help="Read photos that the data names anywhere, not only in --photos.")
@@ -69,4 +67,13 @@ def complete_command(
         progress=progress,
     )
     console.print(completion_screen(found, everything))
+    places = {
+        "filled": found.filled,
+        "every value, and what became of it": found.changes,
+        "the page to look at": found.report,
+        "the model": found.model,
+        "to take the fills back": f"attrex fill --undo {found.changes}",
+    }
+    for what, path in places.items():
+        console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
     note(f"next products: attrex extract {found.model} INPUT --out values.jsonl")

@@ -180,6 +180,8 @@ def complete(
         raise DataError(f"expected the file of an export, got {products.source!r}; name one file")
     path, out = Path(products.source), Path(out)
     check_out(out, () if same_kind(path, out) else TABLE_SUFFIXES, path)
+    if products.images is not None and not Path(products.images).is_dir():
+        raise ConfigError(f"photos should be a directory, found none at {products.images}; check the path")
     if not minutes > 0:
         raise ConfigError(f"minutes should be more than 0, got {minutes:g}")
     if precision is not None and not 0 < precision < 1:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def completion_screen(found: Completion, everything: bool = False) -> Group:
-    """How long it took, the cells before and after, what was left to people, and where things are."""
+    """How long it took, the cells before and after, what was left to people."""
     cells = found.cells
     read, attributes = max(cells["products"] - cells["errors"], 1), cells["attributes"]
     rows = []
@@ -49,12 +49,6 @@ def completion_screen(found: Completion, everything: bool = False) -> Group:
         "Filled cells that say something else than texts or photos; they are as they were": conflicts,
     }
     steps = ", ".join(f"{step} {minutes:.1f}" for step, minutes in found.minutes.items())
-    places = {
-        "Filled": found.filled,
-        "Every value, and what became of it": found.changes,
-        "The page to look at": found.report,
-        "The model": found.model,
-    }
     return Group(
         Text(f"{cells['filled']:,} blank cells were filled in {sum(found.minutes.values()):.1f} minutes ({steps})."),
         Figures(f"Cells of {cells['products']:,} products", headings, rows, everything),
@@ -64,7 +58,5 @@ def completion_screen(found: Completion, everything: bool = False) -> Group:
             if any(people.values())
             else [Text("- nothing")]
         ),
-        Text("\nWhere it is", "bold"),
-        *to_do([f"{what}: {path}" for what, path in places.items()]),
-        *to_do([f"To take the fills back: attrex fill --undo {found.changes}"]),
+        Text(),
     )
