@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from attrex.pipeline import (
         calibrate,
         check,
+        complete,
         evaluate,
         evaluate_table,
         export,
@@ -51,6 +52,7 @@ _HOME = {
     "Value": "attrex.types",
     "calibrate": "attrex.pipeline",
     "check": "attrex.pipeline",
+    "complete": "attrex.pipeline",
     "convert": "attrex.pipeline",
     "evaluate": "attrex.pipeline",
     "evaluate_table": "attrex.pipeline",
@@ -80,6 +82,7 @@ __all__ = [
     "Value",
     "calibrate",
     "check",
+    "complete",
     "convert",
     "evaluate",
     "evaluate_table",

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from attrex import __version__
-from attrex.cli import inputs, labels, measuring, training, using
+from attrex.cli import completing, inputs, labels, measuring, training, using
 from attrex.cli.console import fail, guard_terminal, note, progress
 from attrex.cli.help import Command, Group, name_values
 from attrex.cli.weights import weights_command
@@ -23,6 +23,7 @@ from attrex.errors import AttrexError, printable
 from attrex.io.atomic import NO_SPACE
 
 COMMANDS = {
+    "All at once": (completing.complete_command,),
     "Label and check": (
         labels.photos_command,
         labels.check_command,
@@ -140,7 +141,7 @@ def _way_on(command: str) -> str:
     """How to continue a command that did not come to its end."""
     if command in RESUMABLE:
         return "finished work is kept: run the same command with --resume to continue"
-    if command == "photos":
+    if command in ("complete", "photos"):
         return "finished work is kept: run the same command to continue"
     return "run the same command to start again"
 

@@ -1,4 +1,5 @@
-"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export.
+"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export; or all
+of it: complete.
 
 The commands of the same names parse and print; a notebook, a job or a server calls these. Products are given as a file
 (or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
@@ -14,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attrex.pipeline.completing import TRAINING_MINUTES, Completion, complete
     from attrex.pipeline.downloading import PhotoDownload, photos
     from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
     from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MINE",
+    "TRAINING_MINUTES",
+    "Completion",
     "Extraction",
     "Filling",
     "Labelled",
@@ -29,6 +33,7 @@ __all__ = [
     "calibrate",
     "check",
     "compare_labels",
+    "complete",
     "convert",
     "evaluate",
     "evaluate_table",
@@ -43,6 +48,11 @@ __all__ = [
     "undo_fill",
 ]
 _HOME = {
+    "completing": (
+        "TRAINING_MINUTES",
+        "Completion",
+        "complete",
+    ),
     "downloading": (
         "PhotoDownload",
         "photos",

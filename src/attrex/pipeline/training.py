@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrex.errors import ConfigError, DataError
-from attrex.pipeline.given import ProductSource, products_of, shop_of
+from attrex.pipeline.given import ProductSource, lexicon_of, products_of, shop_of
 from attrex.pipeline.labels import MINE, locate
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
@@ -33,6 +33,7 @@ def train(
     settings: Sequence[str] = (),
     gold: ProductSource | None = None,
     train_gold: ProductSource | None = None,
+    lexicon: Lexicon | str | Path | None = None,
     teacher: Iterable[Prediction] | str | Path | None = None,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
@@ -47,6 +48,8 @@ def train(
         change it.
     :param gold: products labelled in full by hand, in place of ``validation``; S_thr is chosen on them, too.
     :param train_gold: products labelled in full by hand, to learn from beside the others.
+    :param lexicon: what the labels of the products go by, to be kept with the model; None: that of the labels that are
+        located here.
     :param teacher: predictions of another model for the products, or their file: labels for unknown cells.
     :param resume: continue an interrupted run; a finished one is loaded.
     :param trackers: where curves go; None: TensorBoard if it is installed.
@@ -63,7 +66,9 @@ def train(
     elif settings:
         raise ConfigError("settings change a preset or a file; of a Config, load it with them: Config.load(..., [...])")
     shop = shop_of(shop)
-    learned, lexicon = _labelled(track(products_of(products, shop), "reading", progress), shop, None, progress)
+    known = None if lexicon is None else lexicon_of(lexicon)
+    learned, located = _labelled(track(products_of(products, shop), "reading", progress), shop, known, progress)
+    lexicon = located or known
     if gold is not None:
         chosen_on = labelled_by_hand(products_of(gold, shop))
     elif validation is not None:

@@ -475,12 +475,15 @@ def report(
     photos: bool = True,
     most: int = 200,
     title: str | None = None,
+    predictions: Iterable[Prediction] | None = None,
     allow_code: Iterable[str | type] = (),
 ) -> Path:
     """One self-contained HTML page: values in the text, the photo's heat-map for each, two models side by side.
 
     :param models: one model, or two to compare.
     :param most: how many products the page shows at most.
+    :param predictions: of one model what :func:`extract` found in these products, so that only those that are shown
+        are read again.
     """
     from attrex.reports.compose import report_page
 
@@ -491,7 +494,14 @@ def report(
     names = [str(m) if isinstance(m, str | Path) else f"model {i}" for i, m in enumerate(listed, 1)]
     source = list(products_of(products, shop_of(shop, listed[0])))
     extractors = [extractor_of(m, allow_code=allow_code) for m in listed]
-    return report_page(out, source, list(zip(names, extractors, strict=True)), photos=photos, most=most, title=title)
+    pairs = list(zip(names, extractors, strict=True))
+    read = None if predictions is None else _predictions_in(predictions)
+    if read is not None and (len(listed) > 1 or len(read) != len(source)):
+        raise DataError(
+            f"predictions should be those of one model for each of the {len(source)} products, got {len(read)} and "
+            f"{len(listed)} models; extract from the same products, or leave predictions out"
+        )
+    return report_page(out, source, pairs, photos=photos, most=most, title=title, predictions=read)
 
 
 def export(

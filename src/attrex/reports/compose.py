@@ -26,16 +26,18 @@ def report_page(
     most: int = 200,
     title: str | None = None,
     evaluated: Evaluation | None = None,
+    predictions: Sequence[Prediction] | None = None,
 ) -> Path:
     """Write the page for one or two models, each with a name (its directory), and return its path.
 
     Scores are shown where every readable product is labelled. ``most``: how many products the page has at most.
-    ``evaluated``: of one model what :func:`evaluate_extractor` gave for these products, if they were read already.
+    ``evaluated``: of one model what :func:`evaluate_extractor` gave for these products, if they were read already;
+    ``predictions``: what it found in them, without scores.
     """
     runs, scores = [], []
     for _, extractor in models:
-        predictions, scored = _run(extractor, products, photos, evaluated)
-        runs.append([*predictions])
+        found, scored = (predictions, None) if predictions else _run(extractor, products, photos, evaluated)
+        runs.append([*found])
         scores.append(scored)
     conflicts = _conflicts(products, runs[0], models[0][1].model.normalizer)
     first = {i for i, _ in listed_conflicts(conflicts, most)}
