@@ -52,6 +52,12 @@ def train_command(
             dir_okay=False,
         ),
     ] = None,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(
+            help="What `locate --mine` wrote for these labels: the model keeps it.", exists=True, dir_okay=False
+        ),
+    ] = None,
     preset: Preset = "small",
     system: Annotated[
         str | None,
@@ -93,6 +99,7 @@ def train_command(
         gold=whole.products(gold, shop) if gold else None,
         train_gold=whole.products(train_gold, shop) if train_gold else None,
         teacher=teacher,
+        lexicon=lexicon,
         resume=resume,
         trackers=None if not trackers else [] if trackers == ["none"] else trackers,
         progress=progress,

@@ -13,11 +13,11 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from time import time
 from typing import Any, TypeVar
 
-from attrex import __version__
 from attrex.errors import DataError
 from attrex.io.content import product_hash
 from attrex.io.images import ImageLoader
@@ -147,7 +147,7 @@ def product_key(product: Product, loader: ImageLoader | None, beside: Any) -> by
         photos = [loader.digest(source) for source in product.images] if loader else []
     except DataError:
         return None
-    read = [FINDS_FORMAT, __version__, list(product.fields.items()), photos, product.category, beside]
+    read = [FINDS_FORMAT, version("attrex"), list(product.fields.items()), photos, product.category, beside]
     return hashlib.blake2b(json.dumps(read).encode(), digest_size=20).digest()
 
 
