@@ -53,10 +53,7 @@ def train_command(
         ),
     ] = None,
     lexicon: Annotated[
-        Path | None,
-        typer.Option(
-            help="What `locate --mine` wrote for these labels: the model keeps it.", exists=True, dir_okay=False
-        ),
+        Path | None, typer.Option(help="What `locate --mine` wrote for these labels; it is kept with the model.")
     ] = None,
     preset: Preset = "small",
     system: Annotated[
