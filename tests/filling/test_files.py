@@ -15,6 +15,7 @@ import attrex
 from attrex.errors import DataError
 from attrex.filling.fill import cell_text
 from attrex.io.readers import read_products
+from attrex.shop.cells import Cells
 from attrex.shop.mapping import ColumnMapping
 from attrex.shop.shop import Shop
 from attrex.types import Prediction, Span, Value
@@ -204,3 +205,14 @@ def test_formulas_are_defused_where_that_is_asked_for(tmp_path: Path, safe: bool
 )
 def test_no_cell_gets_what_nobody_sees(said: str, written: str) -> None:
     assert cell_text(said) == written
+
+
+def test_a_marker_that_the_shop_itself_calls_blank_may_go(tmp_path: Path) -> None:
+    table = text_table(tmp_path, "id,title,Material\n1,A cap of wool,NA\n2,A cap of silk,n/a\n")
+    out, changes = tmp_path / "filled.csv", tmp_path / "changes.csv"
+    for blank, filled in ((("NA",), "1,A cap of wool,wool\n2,A cap of silk,n/a\n"), (None, "1,A cap of wool,NA\n")):
+        cells = Cells(blank=blank) if blank else Cells()
+        shop = Shop(ColumnMapping(attributes=("Material",)), cells)
+        attrex.fill(table, found(table, shop), out, shop=shop, changes=changes)
+        assert out.read_text().startswith("id,title,Material\n" + filled)
+    assert attrex.undo_fill(changes).cells == 0

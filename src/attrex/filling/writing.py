@@ -43,6 +43,7 @@ class Destination:
     id_column: str | None  #: the column of the ids; None: the file has none
     separator: str  #: between several values of a cell of text
     safe: Callable[[str], str] = str  #: what texts become that a spreadsheet program would take for formulas
+    may_fill: Callable[[Any], bool] = is_empty  #: whether a cell's content may be replaced
 
     def names(self) -> dict[Column, str]:
         """What a file of changes calls the columns."""
@@ -71,7 +72,7 @@ class Destination:
             values = filled.table[attribute]
             for column in self.columns[attribute]:
                 fits = all(self.file.can_hold(column, value) for value in values)
-                if fits and column not in edits and is_empty(row.content(column)):
+                if fits and column not in edits and self.may_fill(row.content(column)):
                     text = self.safe(self.separator.join(values))
                     edits[column] = values if self.file.holds_lists(column) else text
                     columns[attribute] = column

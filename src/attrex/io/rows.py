@@ -374,7 +374,7 @@ def _table_cells(
         if found is not None:
             table[name] = tuple(dict.fromkeys(table.get(name, ()) + found))
         else:
-            held[name] = HeldCell("" if is_empty(cell) else _shown(cell), empty=is_empty(cell))
+            held[name] = HeldCell("" if is_empty(cell) else _shown(cell), empty=shop.cells.may_fill(cell))
     return table, held
 
 

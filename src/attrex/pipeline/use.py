@@ -340,7 +340,8 @@ def _destination(file: EditableFile, shop: Shop, fillable: Iterable[str], safe: 
         column, name = new_column(file, shop, attribute, len(new))
         columns[attribute], new[attribute] = [column], name
     named = shop.columns.id if shop.columns.id in file.columns.values() else None
-    return Destination(file, columns, new, named, shop.cells.separator or SEPARATOR, _guard(file, safe))
+    separator, safe_text = shop.cells.separator or SEPARATOR, _guard(file, safe)
+    return Destination(file, columns, new, named, separator, safe_text, shop.cells.may_fill)
 
 
 def _guard(file: EditableFile, safe: bool) -> Callable[[str], str]:

@@ -75,6 +75,14 @@ class Cells:
         """Whether a single value says nothing: a marker, or empty in any of the ways of JSON and pandas."""
         return is_missing(value) or (isinstance(value, str) and marker(value) in _markers((*self.blank, "")))
 
+    def may_fill(self, cell: Any) -> bool:
+        """Whether a value may be written into a cell: nothing is in it, or a marker that the shop itself calls blank.
+
+        The usual markers (:data:`BLANK_MARKERS`) are read as blank, but nobody has said that they may go.
+        """
+        declared = tuple(self.blank) != BLANK_MARKERS and isinstance(cell, str) and not isinstance(cell, Occupied)
+        return is_empty(cell) or (declared and marker(cell) in _markers(self.blank))
+
     def read(self, cell: Any) -> tuple[str, ...] | None:
         """A cell's values, each once; an empty tuple: it has none; None: blank. An empty list is absent.
 
