@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         calibrate,
         check,
         complete,
+        convert,
         evaluate,
         evaluate_table,
         export,
