@@ -14,11 +14,15 @@ def loaded_after(code: str) -> set[str]:
     """Which of the heavy packages a fresh interpreter has loaded after some code."""
     report = f"import sys; {code}; print(*(m for m in {HEAVY!r} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True)
-    return set(done.stdout.split())
+    return set(done.stdout.splitlines()[-1].split())
 
 
 def test_importing_attrex_loads_nothing_heavy():
     assert loaded_after("import attrex; dir(attrex)") == set()
+
+
+def test_the_help_loads_nothing_heavy() -> None:
+    assert loaded_after("from attrex.cli import app; app(['--help'], standalone_mode=False)") == set()
 
 
 @pytest.mark.parametrize("name", ["Product", "Span", "Prediction", "Schema", "Config", "read_products"])

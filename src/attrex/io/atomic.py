@@ -12,8 +12,6 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
 
-from filelock import FileLock, Timeout
-
 from attrex.errors import DataError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -26,6 +24,8 @@ def exclusive_lock(path: Path, lock: Path | None = None) -> Iterator[None]:
 
     A killed process releases it. Raises :class:`DataError` where another process holds it.
     """
+    from filelock import FileLock, Timeout  # the one slow import of what every command loads
+
     lock = path.with_name(f"{path.name}.lock") if lock is None else lock
     held = FileLock(lock)
     try:

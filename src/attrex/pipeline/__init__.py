@@ -15,12 +15,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from attrex.pipeline.completing import TRAINING_MINUTES, Completion, complete
+    from attrex.pipeline.completing import Completion, complete
     from attrex.pipeline.downloading import PhotoDownload, photos
     from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
     from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
     from attrex.pipeline.training import labelled_by_hand, train
     from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
+
+TRAINING_MINUTES = 30.0
+"""Of the training in :func:`complete`, where no others are asked for. Here, for the command names it in its help."""
 
 __all__ = [
     "MINE",
@@ -49,7 +52,6 @@ __all__ = [
 ]
 _HOME = {
     "completing": (
-        "TRAINING_MINUTES",
         "Completion",
         "complete",
     ),

@@ -16,6 +16,7 @@ from attrex.io.atomic import exclusive_lock, write_json, write_text
 from attrex.io.bad_rows import RowTally
 from attrex.io.outputs import check_out
 from attrex.io.readers import Products, export_of
+from attrex.pipeline import TRAINING_MINUTES
 from attrex.pipeline.given import shop_of
 from attrex.pipeline.labels import MINE, check, locate
 from attrex.pipeline.training import HELD_OUT, train
@@ -25,8 +26,6 @@ from attrex.shop.shop import Shop
 from attrex.types import Product
 from attrex.vocabulary.lexicon import LEXICON_FILE
 
-TRAINING_MINUTES = 30.0
-"""Of training, where no others are asked for."""
 LEAST_LABELLED = 50
 """Products with a label that it takes to learn anything."""
 LEAST_STEPS = 150
