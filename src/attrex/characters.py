@@ -23,7 +23,6 @@ _ESCAPE = "(?:\\x1b\\[|\\x9b)[0-?]{0,40}[ -/]{0,8}[@-~]|\\x1b\\][^\\x07\\x1b\\n]
 """What a terminal obeys (ECMA-48, a control sequence; OSC, xterm): its letters are no words."""
 IGNORABLE = re.compile(f"(?:{_ESCAPE}|[{UNSEEN}])+")
 """A run of what is ignored, with whole escape sequences of terminals."""
-_ESCAPE_PATTERN = re.compile(_ESCAPE)
 _CONTROL_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
 _LINE_BREAK = re.compile(r"\s*[\t\r\n]\s*")
 _JOINERS = "\u200c\u200d"
@@ -63,11 +62,14 @@ def word_of(text: str) -> str:
     return _LINE_BREAK.sub(" ", _TRADE_MARKS.sub("", visible(text))).strip() or text
 
 
-def without_escapes(text: str) -> str:
-    """A text of the same length with soft hyphens in place of terminals' escape sequences."""
-    if "\x1b" not in text and "\x9b" not in text:
-        return text
-    return _ESCAPE_PATTERN.sub(lambda sequence: "\u00ad" * len(sequence[0]), text)
+def without_unseen(text: str) -> tuple[str, list[int] | None]:
+    """A text without ignorable characters, and of each that is left its place in the text; None: all are left."""
+    runs = [run.span() for run in IGNORABLE.finditer(text)]
+    if not runs:
+        return text, None
+    begins, ends = [0, *(end for _, end in runs)], [*(start for start, _ in runs), len(text)]
+    kept = list(zip(begins, ends, strict=True))
+    return "".join(text[a:b] for a, b in kept), [place for a, b in kept for place in range(a, b)]
 
 
 def caseless(text: str) -> str:

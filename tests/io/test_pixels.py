@@ -197,8 +197,7 @@ def test_what_pillow_warns_of_is_told_with_the_product(tmp_path: Path) -> None:
         first, again = load_photos(product, loader, 1)[1], load_photos(product, loader, 1)[1]
         another = load_photos(product, ImageLoader(TRANSFORM, cache_dir=tmp_path / "cache"), 1)[1]
     assert len(first) == 1
-    assert first[0].startswith("photo 1: image '")
-    assert "/a.tif': " in first[0]
+    assert re.match(r"photo 1: image '[^']*a\.tif': ", first[0])
     assert first == again == another
 
 

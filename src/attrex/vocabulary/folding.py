@@ -14,7 +14,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
-from attrex.characters import CLUSTER, IGNORABLE, TRADE_MARKS, UNSEEN, UNSPACED, caseless, without_escapes
+from attrex.characters import CLUSTER, IGNORABLE, TRADE_MARKS, UNSPACED, caseless, without_unseen
 from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.vocabulary.numbers import NumberStyle
 from attrex.vocabulary.quantities import MARK, SIZE, fold_size, measures
@@ -23,32 +23,29 @@ from attrex.vocabulary.word_lists import ENGLISH, WordLists
 _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _HYPHENS = "\\-\u2010\u2011"
 IS_CJK = re.compile(f"[{_CJK}]")
-_ONE_FOR_ALL = str.maketrans({"’": "'", "\u2013": "-", "\u2212": "-"})
 MARKS = "".join(
     c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c)[0] == "M" and not IGNORABLE.match(c)
 )
 """Accents and vowel signs, for a class in a regular expression: what belongs to the letter in front of it."""
+_ONE_FOR_ALL = str.maketrans({"’": "'", "\u2013": "-", "\u2212": "-"})
 _TRADE_MARK = re.compile(f"[{TRADE_MARKS}]")
-_CUT = re.compile(rf"\d[{UNSEEN}]+$")
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
 @cache
 def _word_pattern(word_boundaries: bool, hyphen_is_space: bool, style: NumberStyle) -> re.Pattern[str]:
-    """What a text is split by, as one group: sizes, numbers, words with marks, single CJK characters and signs.
+    """What a text is split by, as one group: sizes, numbers, words with marks, single CJK characters, signs.
 
-    Of scripts that put no space between words the smallest parts that can be read, as of CJK. Ignorable characters are
-    part of a word only within it.
+    Of scripts that put no space between words the smallest parts that can be read, as of CJK.
     """
-    marks = f"(?:[{UNSEEN}]*+[{MARKS}]+)"  # no word may end in front of one of them
+    marks = f"[{MARKS}]"  # no match may end in front of one of them
     # A hyphen between spaces is a dash: it keeps two words apart, so it stays a sign of its own.
     sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
-    sign = rf"[{UNSEEN}]++|{sign}"  # a run at once: it may be long
     if not word_boundaries:
         return re.compile(f"({style.token}|{sign})")
-    letters = rf"[^\W\d_{_CJK}{UNSPACED}{UNSEEN}]+"
-    words = rf"{letters}(?:[{UNSEEN}]*+(?:[{MARKS}]+|{letters}))*+(?:[{UNSEEN}]*['’][{UNSEEN}]*[sS](?!\w))?"
+    letters = rf"[^\W\d_{_CJK}{UNSPACED}]+"
+    words = rf"{letters}(?:{marks}+(?:{letters})?)*(?:['’][sS](?!\w))?"
     return re.compile(rf"({SIZE}|{style.token}|{words}|{CLUSTER}|{sign})")
 
 
@@ -139,9 +136,9 @@ class Folder:
     def _fold_letters(self, word: str) -> str:
         if size := fold_size(word):
             return size
-        seen = word if word.isascii() and word.isprintable() else _TRADE_MARK.sub("", IGNORABLE.sub("", word))
-        if any(map(str.isnumeric, seen)):
-            return self.style.fold(seen)
+        if any(map(str.isnumeric, word)):
+            return self.style.fold(word)
+        seen = word if word.isascii() else _TRADE_MARK.sub("", word)
         folded = unicodedata.normalize("NFKC", seen).translate(_ONE_FOR_ALL)
         if self.ignore_case:
             folded = folded.lower() if folded.isascii() else unicodedata.normalize("NFKC", caseless(folded))
@@ -158,10 +155,6 @@ class Folder:
         abbreviated = len(words) > 1 and words[-1].strip() == "." and words[-2][0:1] == MARK
         return words[:-1] if abbreviated else words  # 12 in. is 12 in
 
-    def parts(self, text: str) -> list[str]:
-        """The text as gap, word, gap, word, ..., gap."""
-        return self.pattern.split(text if text.isprintable() else without_escapes(text))
-
 
 class _Words:
     """Folded words from left to right as one string, with the way back from each to its characters."""
@@ -177,7 +170,7 @@ class _Words:
         at = self.folded.find(form)
         while at >= 0:
             end = at + len(form)
-            # A word may fold to nothing (a soft hyphen): it is no part of the find, before or behind it.
+            # A word may fold to nothing (a trade mark): it is no part of the find, before or behind it.
             first, after = bisect_right(starts, at) - 1, bisect_left(starts, end)
             whole = starts[first] == at and starts[after] == end
             if whole:
@@ -199,10 +192,13 @@ class _Words:
 
 
 class FoldedText:
-    """A text as folded words, with the way back from each word to its characters."""
+    """A text as folded words, with the way back from each word to its characters. What nobody sees is skipped."""
 
     def __init__(self, text: str, folder: Folder) -> None:
-        parts = folder.parts(text)
+        places = None
+        if not (text.isascii() and text.isprintable()):
+            text, places = without_unseen(text)
+        parts = folder.pattern.split(text)  # gap, word, gap, word, ..., gap
         words = list(map(folder.words.__getitem__, parts[1::2]))
         edges = list(accumulate(map(len, parts)))
         begins, ends = edges[::2], edges[1::2]
@@ -214,15 +210,16 @@ class FoldedText:
             space = "" if folder.join_words else " "
             for m in reversed(found):
                 first, after = bisect_left(begins, m.start), bisect_left(begins, m.end)
-                if (
-                    (first and ends[first - 1] > m.start)
-                    or ends[after - 1] > m.end
-                    or _CUT.search(text[: m.start][-9:])
-                ):
-                    continue  # a part of a number that is another one: 16:9 mm, or 50 ml with an unseen character in it
+                if (first and ends[first - 1] > m.start) or ends[after - 1] > m.end:
+                    continue  # a part of a number that is another one: 16:9 mm
                 words[first:after], begins[first:after], ends[first:after] = [m.folded + space], [m.start], [m.end]
                 self._parts += [(p.folded + space, p.start, p.end) for p in m.parts]
             self._readings.append(_Words(words, begins, ends))
+        if places is not None:
+            for reading in self._readings:
+                reading.begins = [places[at] for at in reading.begins[: len(reading.ends)]]
+                reading.ends = [places[at - 1] + 1 for at in reading.ends]
+            self._parts = [(form, places[start], places[end - 1] + 1) for form, start, end in self._parts]
 
     def find(self, form: str) -> Iterator[tuple[int, int]]:
         """Places in the text of the runs of whole words that fold to ``form``, from left to right, not overlapping."""
