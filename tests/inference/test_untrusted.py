@@ -123,6 +123,7 @@ def test_what_a_tokenizer_asks_for_is_not_done(model: Path, events: list, trick:
         {"hidden_act": ["../x"]},
         {"hidden_size": 10**9, "hidden_sizes": [10**9]},
         {"num_hidden_layers": 10**6, "depths": [10**6] * 4},
+        {"num_hidden_layers": 10**3, "depths": [10**2] * 10},
         {"hidden_size": 2**20, "hidden_sizes": [2**20] * 4},
         {"vocab_size": True, "depths": "four"},
         {"hidden_size": -5, "hidden_sizes": [-1, 0, 0, 0]},
@@ -142,7 +143,7 @@ def test_a_description_names_no_code_no_kernel_and_no_other_model(
     ):
         try:
             build()
-        except (ConfigError, KeyError, TypeError, ValueError, RuntimeError, ZeroDivisionError) as exc:
+        except ConfigError as exc:
             assert len(str(exc)) < 2000  # noqa: PT017 (some keys are of one of the two only)
         else:
             assert set(trick) & {"hidden_act", "hidden_size", "vocab_size", "num_hidden_layers"}

@@ -12,6 +12,8 @@ from pathlib import Path
 from attrex.errors import DataError, short
 
 log = logging.getLogger(__name__)
+LEADS_OUT = "which leads out of it"
+"""In the warning of each photo that was not read for this reason."""
 _told: set[str] = set()  # sources that were warned of: a source is read more than once
 
 
@@ -60,7 +62,7 @@ class PhotoFolders:
                 self.source,
             )
         raise OutsideError(
-            f"expected a photo in the folder of the data, got {short(name)}, which leads out of it; put the photos "
+            f"expected a photo in the folder of the data, got {short(name)}, {LEADS_OUT}; put the photos "
             "there, name the folder that they are in (--images), or trust the file (--allow-outside)"
         )
 

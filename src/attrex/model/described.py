@@ -13,6 +13,7 @@ from threading import RLock
 from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_module_registration_hook
 from transformers import AutoConfig, AutoModel, PretrainedConfig
 
 from attrex.errors import ConfigError, did_you_mean, short
@@ -73,7 +74,8 @@ _REFUSED = re.compile(
 )
 """Keys that make transformers run code, or look for something elsewhere."""
 _WORD = re.compile(r"[\w.+-]{0,64}")  # no slash: no path and no name of the hub
-_LARGEST, _MOST_LAYERS = 2**24, 512
+_COUNTS_LAYERS = re.compile(r"layers|depth|blocks|stages|repeats")
+_LARGEST, _MOST_LAYERS, _MOST_MODULES = 2**24, 512, 50_000
 _lock = RLock()
 
 
@@ -126,14 +128,23 @@ def read_description(spec: Any, types: tuple[str, ...], where: str) -> Pretraine
     given = {key: value for key, value in spec.items() if key in known and key not in _UNUSED}
     for key, value in given.items():
         _check_value(value, f"{where}: {key}")
-    for key in ("num_hidden_layers", "depths", "num_layers", "num_encoder_blocks", "hidden_sizes"):
-        found = given.get(key)
-        if len(found) > _MOST_LAYERS if isinstance(found, list) else isinstance(found, int) and found > _MOST_LAYERS:
-            raise ConfigError(f"{where}: {key} should be {_MOST_LAYERS} at most, found {short(found)}")
-    return AutoConfig.for_model(kind, **given)
+    for key, value in given.items():
+        if _COUNTS_LAYERS.search(key) and _sum(value) > _MOST_LAYERS:
+            raise ConfigError(f"{where}: {key} should be {_MOST_LAYERS} layers at most, found {short(value)}")
+    try:
+        return AutoConfig.for_model(kind, **given)
+    except Exception as exc:  # a type that transformers checks, or a calculation with what is none
+        raise ConfigError(f"{where} is not one of a {kind}: {short(str(exc))}") from exc
 
 
 _UNUSED = ("model_type", "architectures", "dtype", "torch_dtype", "transformers_version", "id2label", "label2id")
+
+
+def _sum(value: Any) -> float:
+    """The sum of all numbers of a value."""
+    if isinstance(value, list | tuple):
+        return max(sum(map(_sum, value)), len(value))
+    return value if isinstance(value, int | float) else 0
 
 
 def _check_value(value: Any, where: str, depth: int = 3) -> None:
@@ -160,11 +171,36 @@ def build_described(config: PretrainedConfig, most: int | None = None) -> Any:
     """
     options: dict[str, Any] = {"dtype": torch.float32, "trust_remote_code": False, "attn_implementation": "eager"}
     with sealed():
-        if most is not None:
-            with torch.device("meta"):
-                count = sum(p.numel() for p in AutoModel.from_config(config, **options).parameters())
-            if count > 2 * most:  # what a system does not use, such as a pooler, is not among its weights
-                raise ConfigError(
-                    f"the {config.model_type} that is described has {count:,} parameters, more than its weights"
-                )
-        return AutoModel.from_config(config, **options)
+        try:
+            if most is not None:
+                with torch.device("meta"), _few_modules(config.model_type):
+                    parameters = AutoModel.from_config(config, **options).named_parameters()
+                    # No encoder keeps the pooler, so that it is not among the weights.
+                    count = sum(p.numel() for name, p in parameters if "pooler" not in name.split("."))
+                if count > most:
+                    raise ConfigError(
+                        f"the {config.model_type} that is described has {count:,} parameters, more than its weights"
+                    )
+            return AutoModel.from_config(config, **options)
+        except ConfigError:
+            raise
+        except Exception as exc:  # sizes that do not divide, a function that is not there: each type raises its own
+            raise ConfigError(f"no {config.model_type} is as it is described: {short(str(exc))}") from exc
+
+
+@contextmanager
+def _few_modules(kind: str) -> Iterator[None]:
+    """While it lasts, a network of very many parts is an error, before it is whole."""
+    left = _MOST_MODULES
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise ConfigError(f"the {kind} that is described has more than {_MOST_MODULES:,} parts")
+
+    hook = register_module_module_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrex.errors import ConfigError, DataError
+from attrex.io.confinement import LEADS_OUT
 from attrex.pipeline.given import ProductSource, lexicon_of, products_of, shop_of
 from attrex.pipeline.labels import MINE, locate
 from attrex.progress import Progress, note, silent, track
@@ -69,6 +70,8 @@ def train(
     known = None if lexicon is None else lexicon_of(lexicon)
     learned, located = _labelled(track(products_of(products, shop), "reading", progress), shop, known, progress)
     lexicon = located or known
+    if config.image.model is not None:
+        _check_photos(learned)
     if gold is not None:
         chosen_on = labelled_by_hand(products_of(gold, shop))
     elif validation is not None:
@@ -91,6 +94,16 @@ def train(
         progress=progress,
         teacher=teacher,
     )
+
+
+def _check_photos(products: Sequence[Product]) -> None:
+    """Raise where every photo lies outside of the folder: such a model would have learned from texts alone."""
+    outside = [w for p in products for w in p.warnings if LEADS_OUT in w]
+    if outside and not any(p.images for p in products):
+        raise DataError(
+            f"expected photos to learn from, got none that may be read ({outside[0]}); for a model without photos set "
+            "image.model=null and fusion.kind=none"
+        )
 
 
 def labelled_by_hand(products: Iterable[Product]) -> list[Product]:

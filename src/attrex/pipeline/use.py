@@ -268,7 +268,7 @@ def fill(  # noqa: PLR0915
             destination.plan(planned)
         else:
             destination = _destination(file, shop, _fillable(planned), spreadsheet_safe)
-            check_destination(destination, counts.unread, bool(kinds))
+            check_destination(destination, counts.unread, bool(kinds) and not new_columns)
             how |= {"columns": destination.columns, "can_hold": destination.can_hold}
     rows = fill_table(track(products, "filling", progress), read(), normalizer, **how)
     rows = destination.rows(rows) if isinstance(destination, ExportDestination) else rows
