@@ -100,8 +100,8 @@ def output(
             np.array([one.attribute for one in chosen], int),
             options,
             probability,
-            np.array([one.by_text for one in chosen]),
-            np.array([one.by_photo for one in chosen]),
+            np.array([[one.by_text, *[0.0] * 7] for one in chosen]).reshape(-1, 8),
+            np.array([[one.by_photo, *[0.0] * 7] for one in chosen]).reshape(-1, 8),
             looked,
             None if regions is None else np.tile(np.array(regions), (len(chosen), 1)),
         )

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 
 from attrex.inference.calibration import Calibration
-from attrex.inference.candidates import FEATURES, Candidate, Choice, Mention, candidates_of, features, log_odds, rank
+from attrex.inference.candidates import (
+    FEATURES,
+    NOT_SURE,
+    Candidate,
+    Choice,
+    Mention,
+    Sureness,
+    candidates_of,
+    features,
+    log_odds,
+    rank,
+)
 
 COLORS = ("Red", "Navy Blue", "Green")
 WORDS = {"red": "Red", "navy": "Navy Blue", "navy blue": "Navy Blue", "olive": "Olive"}
@@ -19,8 +30,12 @@ def normalize(attribute: str, text: str) -> str | None:
     return WORDS.get(" ".join(text.split()).casefold())
 
 
-def cell(options: dict[int, float], *mentions: tuple[str, float]) -> dict[str, Candidate]:
-    """The candidates of a cell by their value; ``mentions`` are texts with their probability."""
+def cell(options: dict[int, float], *mentions: tuple[str, float], by_photo: float = 0.0) -> dict[str, Candidate]:
+    """The candidates of a cell by their value; ``mentions`` are texts with their probability.
+
+    The text alone halves the probability of each option, the photo alone gives it that times ``by_photo``.
+    """
+    options = {k: Sureness(p, p / 2, p * by_photo) for k, p in options.items()}
     told = [Mention(number, text, p) for number, (text, p) in enumerate(mentions)]
     return {c.value: c for c in candidates_of("Color", options, COLORS, told, normalize)}
 
@@ -32,8 +47,8 @@ def test_options_and_mentions_of_one_value_are_one_candidate() -> None:
     found = cell({1: 0.6, 0: 0.3}, ("Navy", 0.5), ("navy  blue", 0.8), ("red", 0.4), ("navy", 0.7))
     assert set(found) == {"Navy Blue", "Red"}
     navy, red = found["Navy Blue"], found["Red"]
-    assert (navy.number, navy.option, navy.tagged, navy.mentions) == (1, 0.6, 0.8, [0, 1, 3])
-    assert (red.number, red.option, red.tagged, red.mentions) == (0, 0.3, 0.4, [2])
+    assert (navy.number, navy.option.both, navy.tagged, navy.mentions) == (1, 0.6, 0.8, [0, 1, 3])
+    assert (red.number, red.option.both, red.tagged, red.mentions) == (0, 0.3, 0.4, [2])
     assert navy.known
     assert navy.attribute == "Color"
 
@@ -41,7 +56,11 @@ def test_options_and_mentions_of_one_value_are_one_candidate() -> None:
 def test_a_value_is_known_by_the_shops_words_and_by_its_own_text_otherwise() -> None:
     found = cell({0: 0.9}, ("olive", 0.5), ("light \n lilac", 0.6), ("Lilac", 0.2))
     assert set(found) == {"Red", "Olive", "light lilac", "Lilac"}
-    assert (found["Olive"].known, found["Olive"].option, found["Olive"].number) == (True, 0.0, None)  # not told by it
+    assert (found["Olive"].known, found["Olive"].option, found["Olive"].number) == (
+        True,
+        NOT_SURE,
+        None,
+    )  # not told by it
     assert (found["light lilac"].known, found["light lilac"].tagged) == (False, 0.6)
     assert (found["Red"].tagged, found["Red"].mentions) == (0.0, [])
 
@@ -65,15 +84,25 @@ def test_features_by_hand() -> None:
     assert list(found) == ["Navy Blue", "Red", "Green", "lilac", "Lilac"]
     least, range_, applies = log(1e-4 / (1 - 1e-4)), odds(0.75), odds(0.4)
     expected = [
-        # option, other option, tagged, is tagged, other tagged, is other tagged, agreement, unknown, in range, applies
-        [odds(0.6), odds(0.3), odds(0.9), 1, odds(0.4), 1, 1, 0, range_, applies],
-        [odds(0.3), odds(0.6), 0, 0, odds(0.9), 1, 0, 0, range_, applies],
-        [odds(0.1), odds(0.6), 0, 0, odds(0.9), 1, 0, 0, range_, applies],
-        [least, odds(0.6), odds(0.2), 1, odds(0.9), 1, 0, 1, range_, applies],
-        [least, odds(0.6), odds(0.4), 1, odds(0.9), 1, 0, 1, range_, applies],
+        # option, other, by text, other, by photo, other, has photo,
+        # tagged, is tagged, other tagged, is other tagged, agreement, unknown, in range, applies
+        [odds(0.6), odds(0.3), odds(0.3), odds(0.15), 0, 0, 0, odds(0.9), 1, odds(0.4), 1, 1, 0, range_, applies],
+        [odds(0.3), odds(0.6), odds(0.15), odds(0.3), 0, 0, 0, 0, 0, odds(0.9), 1, 0, 0, range_, applies],
+        [odds(0.1), odds(0.6), odds(0.05), odds(0.3), 0, 0, 0, 0, 0, odds(0.9), 1, 0, 0, range_, applies],
+        [least, odds(0.6), least, odds(0.3), 0, 0, 0, odds(0.2), 1, odds(0.9), 1, 0, 1, range_, applies],
+        [least, odds(0.6), least, odds(0.3), 0, 0, 0, odds(0.4), 1, odds(0.9), 1, 0, 1, range_, applies],
     ]
     assert table.shape == (5, len(FEATURES))
     np.testing.assert_allclose(table, expected)
+
+
+def test_a_photo_speaks_for_each_option_where_there_is_one() -> None:
+    columns = [FEATURES.index(name) for name in ("by photo", "other by photo", "has photo")]
+    found = cell({1: 0.6, 0: 0.3}, ("lilac", 0.2), by_photo=0.5)
+    table = features(list(found.values()), 0.75, 0.4)[:, columns]
+    np.testing.assert_allclose(
+        table, [[odds(0.3), odds(0.15), 1], [odds(0.15), odds(0.3), 1], [odds(1e-4), odds(0.3), 1]]
+    )
 
 
 def test_a_candidate_by_itself_has_no_other() -> None:
@@ -131,9 +160,15 @@ def test_a_calibration_has_the_last_word() -> None:
 
 def test_probabilities_are_means_over_the_windows() -> None:
     choice = Choice()
-    assert choice.add([2, 0, -1], [0.7, 0.2, 0.0], 0.6, 0.1)
-    assert not choice.add([0, 1, -1], [0.5, 0.3, 0.0], 0.2, 0.2)
-    assert choice.mean() == pytest.approx({2: 0.35, 0: 0.35, 1: 0.15})
+    assert choice.surest() is None
+    assert choice.add([2, 0, -1], [(0.7, 0.6, 0.1), (0.2, 0.1, 0.0), (0.0, 0.0, 0.0)])
+    assert not choice.add([0, 1, -1], [(0.6, 0.2, 0.2), (0.3, 0.5, 0.4), (0.0, 0.0, 0.0)])
+    assert {option: pytest.approx(mean) for option, mean in choice.mean().items()} == {
+        2: (0.35, 0.3, 0.05),
+        0: (0.4, 0.15, 0.1),
+        1: (0.15, 0.25, 0.2),
+    }
+    assert choice.surest() == 0
 
 
 @pytest.mark.parametrize(
@@ -142,27 +177,27 @@ def test_probabilities_are_means_over_the_windows() -> None:
 )
 def test_a_choice_is_decided_by_what_alone_would_make_it(by_text: float, by_photo: float, expected: str) -> None:
     choice = Choice()
-    choice.add([1, 0], [0.9, 0.1], by_text, by_photo)
+    choice.add([1, 0], [(0.9, by_text, by_photo), (0.1, 1 - by_text, 1 - by_photo)])
     assert choice.decided_by(1) == expected
 
 
 def test_several_windows_decide_together() -> None:
     choice = Choice()
-    choice.add([1, 0], [0.9, 0.1], 0.9, 0.2)
-    choice.add([1, 0], [0.6, 0.4], 0.2, 0.6)
+    choice.add([1, 0], [(0.9, 0.9, 0.2), (0.1, 0.1, 0.8)])
+    choice.add([1, 0], [(0.6, 0.2, 0.6), (0.4, 0.8, 0.4)])
     assert choice.decided_by(1) == "text"  # 0.55 and 0.4 in the mean
 
 
 @pytest.mark.parametrize("by_text", [0.3, 0.9])
 def test_without_a_photo_the_text_decides_however_unsure_it_is(by_text: float) -> None:
     choice = Choice()
-    choice.add([1, 0], [by_text, 1 - by_text], by_text, 0.0)
+    choice.add([1, 0], [(by_text, by_text, 0.0), (1 - by_text, 1 - by_text, 0.0)])
     assert [choice.decided_by(option) for option in (1, 0)] == ["text", "text"]
 
 
 def test_asking_changes_nothing() -> None:
     choice = Choice()
-    choice.add([1, 0], [0.9, 0.1], 0.9, 0.2)
-    assert choice.decided_by(0) == "both"  # never the first choice: nothing says what it hangs on
-    assert set(choice.alone) == {1}
-    assert choice.mean() == {1: 0.9, 0: 0.1}
+    choice.add([1, 0], [(0.9, 0.9, 0.2), (0.1, 0.1, 0.8)])
+    assert choice.decided_by(0) == "photo"  # which alone would choose it
+    assert choice.decided_by(5) == "both"  # told by no window
+    assert choice.mean() == {1: (0.9, 0.9, 0.2), 0: (0.1, 0.1, 0.8)}

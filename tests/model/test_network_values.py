@@ -197,8 +197,10 @@ def test_the_surest_options_are_told_with_their_probabilities(build: Build, batc
         assert chosen.options[n, told:].tolist() == [-1] * (MAX_OPTIONS - told)
         torch.testing.assert_close(chosen.probability[n, :told], top.values[:told])
         assert not chosen.probability[n, told:].any()
-        torch.testing.assert_close(chosen.by_text[n], text[top.indices[0]])
-        torch.testing.assert_close(chosen.by_photo[n], photo[top.indices[0]] if row < 2 else torch.tensor(0.0))
+        torch.testing.assert_close(chosen.by_text[n, :told], text[top.indices[:told]])
+        torch.testing.assert_close(chosen.by_photo[n, :told], photo[top.indices[:told]] * (row < 2))  # 2 has no photo
+        assert not chosen.by_text[n, told:].any()
+        assert not chosen.by_photo[n, told:].any()
         torch.testing.assert_close(chosen.unit_weights[n], found.unit_weights[0])
         torch.testing.assert_close(chosen.region_weights[n], found.region_weights[0])
 
@@ -248,7 +250,7 @@ def test_a_batch_without_photos_is_decided_by_its_text(build: Build, batch: Batc
     network = decided(build(options=SIZES))
     say(network.value_range, [9.0] * 4)
     bare = network.extract(replace(batch.inputs, pixels=None, image_index=None)).choices
-    torch.testing.assert_close(bare.by_text, bare.probability[:, 0])
+    torch.testing.assert_close(bare.by_text, bare.probability)
     assert not bare.by_photo.any()
     text_only = decided(build(*TEXT_ONLY, options=SIZES))
     say(text_only.value_range, [9.0] * 4)

@@ -154,9 +154,10 @@ class Draft:
         """The values of decoded spans as candidates of their cells: the shop's word, one confidence for mentions."""
         for a, ranked in cells.items():
             choice = self.choices[a] if a in self.choices else Choice()
+            surest = choice.surest()
             for candidate in ranked:
                 value, confidence, by = candidate.value, candidate.confidence, "text"
-                if candidate.number is not None and candidate.number in choice.alone:  # chosen by the head as well
+                if candidate.number is not None and candidate.number == surest:  # chosen by the head as well
                     by = "text" if choice.decided_by(candidate.number) == "text" else "both"
                 for mention in candidate.mentions:
                     said[mention] = replace(said[mention], value=value, confidence=confidence, decided_by=by)
@@ -246,15 +247,14 @@ def _collect_choices(
     evidence: bool,
 ) -> None:
     """Move what a value head chose to the drafts; where it looked is kept of a product's first window."""
-    options, probability = chosen.options.tolist(), chosen.probability.tolist()
+    options = chosen.options.tolist()
+    probability = np.stack([chosen.probability, chosen.by_text, chosen.by_photo], 2).tolist()
     for n, (row, attribute) in enumerate(zip(chosen.rows.tolist(), chosen.attributes.tolist(), strict=True)):
         item = items[row]
         draft = drafts[item.product]
         applies = float(value_scores[row, attribute])
         draft.applies[attribute] = max(applies, draft.applies.get(attribute, 0.0))
-        first = draft.choices[attribute].add(
-            options[n], probability[n], float(chosen.by_text[n]), float(chosen.by_photo[n])
-        )
+        first = draft.choices[attribute].add(options[n], probability[n])
         if first and evidence:
             regions = None
             if chosen.region_weights is not None and item.photos and grid is not None:

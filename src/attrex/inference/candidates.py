@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 FEATURES = (
     "option",  # log-odds of the head's probability of it
     "other option",  # log-odds of the head's probability of the surest other one
+    "by text",  # the same two with the photo taken away
+    "other by text",
+    "by photo",  # the same two with the text taken away, 0 where there is no photo
+    "other by photo",
+    "has photo",
     "tagged",  # log-odds of the tagger's probability of its surest mention, 0 where it has none
     "is tagged",
     "other tagged",  # log-odds of the tagger's probability of another value's surest mention, 0 where it has none
@@ -32,6 +37,17 @@ SUREST = 1e-4
 """Probabilities are held this far from 0 and 1: what lies beyond is no better known."""
 
 
+class Sureness(NamedTuple):
+    """The head's probability of an option."""
+
+    both: float  #: by text and photo together
+    by_text: float  #: with the photo taken away
+    by_photo: float  #: with the text taken away; 0 without a photo
+
+
+NOT_SURE = Sureness(0.0, 0.0, 0.0)
+
+
 @dataclass
 class Candidate:
     """One value of one cell."""
@@ -39,7 +55,7 @@ class Candidate:
     attribute: str
     value: str  #: the shop's word for it; if it has none, the text's
     known: bool  #: whether the shop has a word for it
-    option: float = 0.0  #: the head's probability of it; 0 where it is no option, or was not asked for
+    option: Sureness = NOT_SURE  #: the head's probability of it; 0 where it is no option, or was not asked for
     tagged: float = 0.0  #: the tagger's probability of its surest mention; 0 where it has none
     mentions: list[int] = field(default_factory=list)  #: numbers of the tagged spans that name it
     number: int | None = None  #: of the option, where the head told it
@@ -61,40 +77,43 @@ class Choice:
     """What the value head chose for one attribute, over the windows of a product."""
 
     windows: int = 0
-    options: defaultdict[int, float] = field(default_factory=lambda: defaultdict(float))
-    """option -> its probability, summed over the windows"""
-    alone: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0]))
-    """option -> its probability by the text alone and by the photo alone, summed over the windows that chose it"""
+    total: defaultdict[int, Sureness] = field(default_factory=lambda: defaultdict(lambda: NOT_SURE))
+    """option -> its probabilities, summed over the windows"""
 
-    def add(self, options: Iterable[int], probability: Iterable[float], by_text: float, by_photo: float) -> bool:
-        """One window's choice, surest option first; whether it is the product's first window."""
-        told = {o: p for o, p in zip(options, probability, strict=True) if o >= 0}
-        for option, p in told.items():
-            self.options[option] += p
+    def add(self, options: Iterable[int], probability: Iterable[Sequence[float]]) -> bool:
+        """One window's choice; whether it is the product's first window.
+
+        :param probability: of each option by text and photo together, by the text alone and by the photo alone.
+        """
+        for option, sure in zip(options, probability, strict=True):
+            if option >= 0:
+                self.total[option] = Sureness(*(a + b for a, b in zip(self.total[option], sure, strict=True)))
         self.windows += 1
-        if told:
-            alone = self.alone[next(iter(told))]
-            alone[0], alone[1] = alone[0] + by_text, alone[1] + by_photo
         return self.windows == 1
 
-    def mean(self) -> dict[int, float]:
-        """option -> its mean probability over the windows."""
-        return {option: total / self.windows for option, total in self.options.items()}
+    def mean(self) -> dict[int, Sureness]:
+        """option -> its mean probabilities over the windows."""
+        return {option: Sureness(*(p / self.windows for p in total)) for option, total in self.total.items()}
+
+    def surest(self) -> int | None:
+        """The option that text and photo together make the most probable; None where none was told."""
+        return max(self.total, key=lambda option: self.total[option].both, default=None)
 
     def decided_by(self, option: int) -> str:
         """Where text or photo alone would choose the option and the other would not, that one; else both.
 
         Without a photo the text.
         """
-        if not any(by_photo for _, by_photo in self.alone.values()):
+        if not any(total.by_photo for total in self.total.values()):
             return "text"
-        text, photo = (total > 0.5 * self.windows for total in self.alone.get(option, (0.0, 0.0)))
+        total = self.total.get(option, NOT_SURE)
+        text, photo = (part > 0.5 * self.windows for part in (total.by_text, total.by_photo))
         return "both" if text == photo else "text" if text else "photo"
 
 
 def candidates_of(
     attribute: str,
-    options: Mapping[int, float],
+    options: Mapping[int, Sureness],
     names: Sequence[str],
     mentions: Iterable[Mention],
     normalize: Callable[[str, str], str | None],
@@ -126,7 +145,7 @@ def rank(
     """
     scores = features(candidates, in_range, applies)
     if calibration is None:
-        confidence = np.array([max(c.option, c.tagged * (in_range or 1.0)) for c in candidates])
+        confidence = np.array([max(c.option.both, c.tagged * (in_range or 1.0)) for c in candidates])
     else:
         confidence = calibration.confidence(candidates[0].attribute, scores)
     for candidate, row, sure in zip(candidates, scores, confidence.tolist(), strict=True):
@@ -136,25 +155,30 @@ def rank(
 
 def features(candidates: Sequence[Candidate], in_range: float, applies: float) -> np.ndarray:
     """What speaks for each candidate of a cell: (n, len(FEATURES)); parameters as for :func:`rank`."""
-    option = np.array([c.option for c in candidates])
+    option, by_text, by_photo = np.array([c.option for c in candidates]).T
     tagged = np.array([c.tagged for c in candidates])
-    other_option, other_tagged = _of_others(option), _of_others(tagged)
-    scores = np.array(
-        [option, other_option, tagged, other_tagged, np.full_like(option, in_range), np.full_like(option, applies)]
-    )
+    told = (option, by_text, by_photo, tagged)
+    every = np.full_like(option, in_range), np.full_like(option, applies)
+    scores = np.array([*told, *map(_of_others, told), *every])
     odds, present = log_odds(scores), scores > 0
+    seen = by_photo.any()
     first = option.argmax() if option.any() else -1
     columns = (
         odds[0],
+        odds[4],
         odds[1],
-        odds[2] * present[2],
-        present[2],
+        odds[5],
+        odds[2] * seen,
+        odds[6] * seen,
+        np.full_like(option, seen),
         odds[3] * present[3],
         present[3],
-        (np.arange(len(option)) == first) & present[2],
+        odds[7] * present[7],
+        present[7],
+        (np.arange(len(option)) == first) & present[3],
         [not c.known for c in candidates],
-        odds[4],
-        odds[5],
+        odds[8],
+        odds[9],
     )
     return np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
 

@@ -25,8 +25,8 @@ class EngineChoices:
     attributes: np.ndarray  #: (N,)
     options: np.ndarray  #: (N, k) counted within the attribute, surest first; -1 where it has fewer
     probability: np.ndarray  #: (N, k)
-    by_text: np.ndarray  #: (N,) probability of the surest with the photo taken away
-    by_photo: np.ndarray  #: (N,) with the text taken away
+    by_text: np.ndarray  #: (N, k) with the photo taken away
+    by_photo: np.ndarray  #: (N, k) with the text taken away; 0 without a photo
     unit_weights: np.ndarray  #: (N, U)
     region_weights: np.ndarray | None  #: (N, R)
 

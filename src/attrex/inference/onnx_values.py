@@ -60,25 +60,23 @@ class ValueGraph:
         rows, attributes = (asked & (self.counts > 0)).nonzero()
         distinct, position = np.unique(attributes, return_inverse=True)
         options = np.full((len(rows), MAX_OPTIONS), -1)
-        probability = np.zeros((len(rows), MAX_OPTIONS), np.float32)
-        alone = np.zeros((2, len(rows)), np.float32)
+        both, by_text, by_photo = probability = np.zeros((3, len(rows), MAX_OPTIONS), np.float32)
         names = self.session.outputs
         if not len(rows):
-            return EngineChoices(rows, attributes, options, probability, alone[0], alone[1], np.zeros((0, 0)), None)
+            return EngineChoices(rows, attributes, options, both, by_text, by_photo, np.zeros((0, 0)), None)
         pairs = {"rows": rows, "distinct": distinct, "position": position}
         found = dict(zip(names, self.session.run(names, {**inputs, **pairs}), strict=True))
         shown = inputs["region_mask"].max(1)[rows] if "region_mask" in inputs else np.zeros(len(rows))
         by_source = np.stack([found[key] for key in ("both", "by_text", "by_photo")])
         for number, attribute in enumerate(distinct.tolist()):
             chosen = (position == number).nonzero()[0]
-            both, *parts = self._options_of(attribute, by_source[:, chosen])
-            told = np.argsort(-both, 1, kind="stable")[:, :MAX_OPTIONS]
+            every = self._options_of(attribute, by_source[:, chosen])
+            told = np.argsort(-every[0], 1, kind="stable")[:, :MAX_OPTIONS]
             options[chosen, : told.shape[1]] = told
-            probability[chosen, : told.shape[1]] = np.take_along_axis(both, told, 1)
-            for source, part in enumerate(parts):
-                alone[source, chosen] = np.take_along_axis(part, told[:, :1], 1)[:, 0]
+            probability[:, chosen, : told.shape[1]] = np.take_along_axis(every, told[None], 2)
+        by_photo *= shown[:, None]
         looked = found["unit_weights"], found.get("region_weights")
-        return EngineChoices(rows, attributes, options, probability, alone[0], alone[1] * shown, *looked)
+        return EngineChoices(rows, attributes, options, both, by_text, by_photo, *looked)
 
     def _options_of(self, attribute: int, found: np.ndarray) -> np.ndarray:
         """Probabilities of an attribute's options: (..., n, D) -> (..., n, K)."""

@@ -200,8 +200,8 @@ class Choices:
     :param attributes: (N,) long.
     :param options: (N, k) long, counted within the attribute; -1 where it has fewer.
     :param probability: (N, k), 0 there.
-    :param by_text: (N,) probability of the surest option with the photo taken away.
-    :param by_photo: (N,) with the text taken away; 0 for rows without a photo.
+    :param by_text: (N, k) their probability with the photo taken away.
+    :param by_photo: (N, k) with the text taken away; 0 for rows without a photo.
     :param unit_weights: (N, U) where in the text the prototype looked.
     :param region_weights: (N, R) where in the photos; None without.
     """

@@ -339,20 +339,19 @@ class Network(System):
         )
         shown = encoded.region_mask.any(1)[rows] if encoded.region_mask is not None else torch.zeros_like(rows)
         options = torch.full((len(rows), MAX_OPTIONS), -1, device=rows.device)
-        probability = torch.zeros(2 + MAX_OPTIONS, len(rows), device=rows.device)
+        probability = torch.zeros(3, len(rows), MAX_OPTIONS, device=rows.device)
         for (_, pairs, logits), (_, _, text), (_, _, photo) in zip(both, by_text, by_photo, strict=True):
-            top, chosen = logits.float().softmax(-1).topk(min(MAX_OPTIONS, logits.shape[-1]))
-            options[pairs, : top.shape[1]] = chosen
-            probability[2 : 2 + top.shape[1], pairs] = top.T
-            for alone, scores in enumerate((text, photo)):
-                probability[alone, pairs] = scores.float().softmax(-1).gather(1, chosen[:, :1])[:, 0]
+            chosen = logits.topk(min(MAX_OPTIONS, logits.shape[-1])).indices
+            options[pairs, : chosen.shape[1]] = chosen
+            for source, scores in enumerate((logits, text, photo)):
+                probability[source, pairs, : chosen.shape[1]] = scores.float().softmax(-1).gather(1, chosen)
         return Choices(
             rows,
             attributes,
             options,
-            probability[2:].T,
             probability[0],
-            probability[1] * shown,
+            probability[1],
+            probability[2] * shown[:, None],
             found.unit_weights,
             found.region_weights,
         )
