@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 
 import pytest
 from rich.console import Console
 
+from attrex.cli import console
 from attrex.cli.console import ConsoleProgress
 from attrex.progress import ProgressEvent, duration, note, silent, track
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at it takes a second."""
+    seconds = itertools.count()
+    monkeypatch.setattr(console.time, "monotonic", lambda: float(next(seconds)))
 
 
 def shown(*, terminal: bool = False, first: int = 0, **options: bool) -> str:
@@ -33,8 +42,13 @@ def test_items_are_reported_as_they_come() -> None:
 def test_a_log_gets_a_line_every_twentieth_and_each_message() -> None:
     *steps, last = shown().splitlines()
     assert len(steps) == 20
-    assert steps[0] == "reading 10 of 200 (5%) · loss 1.5 · 0 s, 0 s left"
+    assert steps[0] == "reading 10 of 200 (5%) · loss 1.5 · 10 s, 3 min left"
     assert last == "done with [red]markup[/]"
+
+
+def test_what_is_done_at_once_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console.time, "monotonic", lambda: 0.0)
+    assert shown().splitlines() == ["done with [red]markup[/]"]
 
 
 def test_a_resumed_task_counts_from_where_it_resumes() -> None:
@@ -54,7 +68,7 @@ def test_quiet_says_nothing() -> None:
 
 def test_a_log_of_json_has_an_object_a_line() -> None:
     rows = [json.loads(line) for line in shown(json_lines=True).splitlines()]
-    assert rows[0] == {"task": "reading", "done": 10, "total": 200, "facts": "loss 1.5", "seconds": 0.0}
+    assert rows[0] == {"task": "reading", "done": 10, "total": 200, "facts": "loss 1.5", "seconds": 10.0}
     assert rows[-1] == {"message": "done with [red]markup[/]"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
-from attrex.demo.run import SETTINGS, color_accuracy, run, swap_photos, trapped
+from attrex.demo.run import SETTINGS, color_accuracy, run, share_right, swap_photos, trapped, write_export
 from attrex.errors import DataError
 from attrex.io.predictions import read_predictions
 from attrex.progress import ProgressEvent
@@ -22,25 +23,54 @@ from attrex.vocabulary.normalizer import ValueNormalizer
 COLORS = Schema((Attribute("Color", options=("red", "blue")),))
 
 
-def test_the_demo_runs_and_runs_again_in_the_same_directory(tmp_path: Path, tiny: Config) -> None:
-    quick = Config.parse(tiny.model_dump() | {"training": tiny.training.model_dump() | {"epochs": 0.5}})
+def test_the_demo_completes_an_export_and_goes_on_in_the_same_directory(tmp_path: Path, tiny: Config) -> None:
+    (tmp_path / "tiny.yaml").write_text(tiny.to_yaml(), encoding="utf-8")
     out = tmp_path / "demo [1]"
-    for attempt in (1, 2):
+    trained = []
+    settings = {"config": tmp_path / "tiny.yaml", "settings": ["training.epochs=0.5"]}
+    for _ in range(2):
         events: list[ProgressEvent] = []
-        demo = run(out, products=16, unseen=8, config=quick, progress=events.append)
-        steps = [event.message for event in events]
-        report = demo.files["report"]
-        assert report == out / "report.html"
-        assert [s[:3] for s in steps if s[1:2] == "/"] == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+        demo = run(out, products=64, unseen=8, **settings, progress=events.append)
+        steps = [event.message[:3] for event in events if event.message[1:2] == "/"]
+        trained.append("3/6" in steps)
         assert set(demo.photo_use) >= {"texts", "the product's own", "taken away"}
-        assert "Attrex on a drawn catalogue" in report.read_text(encoding="utf-8")
-        assert len(list(read_predictions(out / "values.jsonl"))) == 8
+        assert 0 <= demo.right <= 1
+        assert all(path.exists() for path in demo.files.values())
+        assert len(list(read_predictions(demo.completion.values))) == 64
         assert json.loads((out / "metrics.json").read_text())["products"] == 8
-        if attempt == 1:  # as if killed while writing the values
-            (out / "values.jsonl.part").write_text("half a li")
-        assert len((out / "filled.csv").read_text().splitlines()) == 9
-    written = ["changes.csv", "data", "demo.json", "filled.csv", "metrics.json", "model", "report.html", "values.jsonl"]
-    assert sorted(p.name for p in out.iterdir()) == written
+    assert trained == [True, False]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "data",
+        "demo.json",
+        "export.csv",
+        "filled.csv",
+        "metrics.json",
+        "work",
+    ]
+
+    with pytest.raises(DataError, match="expected at least 50 products"):
+        run(out, products=8, unseen=8, **settings)
+    assert not demo.completion.model.exists()  # of another demo
+
+
+def test_the_export_is_what_a_shop_has_and_fills_are_compared_with_what_was_drawn(tmp_path: Path) -> None:
+    write_catalogue(tmp_path, train=0, valid=0, test=30, seed=1, images=False)
+    drawn = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
+    with write_export(tmp_path / "test.jsonl", tmp_path / "export.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row, made in zip(rows, drawn, strict=True):
+        assert (row["sku"], row["title"]) == (made["id"], made["fields"]["title"])
+        assert {a: [row[a]] for a in made["truth"] if row[a]} == made["attributes"]
+    first, second = drawn[:2]
+    name, values = next(iter(first["truth"].items()))
+    changes = [
+        ("id", "attribute", "outcome", "value"),
+        (first["id"], name, "filled", values[0]),
+        (first["id"], "Voltage", "filled", "12 V"),  # a product of the catalogue has none
+        (second["id"], name, "differs", "nothing"),
+    ]
+    (tmp_path / "changes.csv").write_text("\n".join(map(",".join, changes)), encoding="utf-8")
+    assert share_right(tmp_path / "changes.csv", tmp_path / "test.jsonl") == 0.5
 
 
 def test_a_directory_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:

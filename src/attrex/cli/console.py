@@ -38,7 +38,9 @@ class Console(RichConsole):
 console = Console()
 notes = Console(stderr=True)
 LINES = 20
-"""Lines of a task in a log file: one every 5 % of its steps."""
+"""Most lines of a task in a log file: one every 5 % of its steps ..."""
+LINE_SECONDS = 2.0
+"""... and not before so long has passed: of what is done at once nobody wants to read."""
 
 
 class ConsoleProgress:
@@ -51,7 +53,7 @@ class ConsoleProgress:
         self.out, self.quiet, self.json_lines = out, quiet, json_lines
         self.bar: Bar | None = None
         self.tasks: dict[str, TaskID] = {}
-        self.begun: dict[str, tuple[float, int, int]] = {}  # task -> seconds, first step, last step in the log
+        self.begun: dict[str, tuple[float, int, int, float]] = {}  # task -> seconds, first step, last one told, seconds
 
     def __call__(self, event: ProgressEvent) -> None:
         if event.message:
@@ -94,11 +96,12 @@ class ConsoleProgress:
         self.bar.update(self.tasks[event.task], completed=event.done, total=event.total, facts=event.facts)
 
     def _log(self, event: ProgressEvent) -> None:
-        started, first, last = self.begun.setdefault(event.task, (time.monotonic(), event.done, event.done))
-        if not event.total or event.done - last < event.total / LINES:
+        now = time.monotonic()
+        started, first, last, told = self.begun.setdefault(event.task, (now, event.done, event.done, now))
+        if not event.total or event.done - last < event.total / LINES or now - told < LINE_SECONDS:
             return
-        self.begun[event.task] = started, first, event.done
-        passed = time.monotonic() - started
+        self.begun[event.task] = started, first, event.done, now
+        passed = now - started
         left = passed / (event.done - first) * (event.total - event.done)
         if self.json_lines:
             self._write(

@@ -69,7 +69,7 @@ def evaluate_command(
     and --gold measures it. With --table no labels are needed: the model's surest value for each filled cell is compared
     with the cell, of attributes with at least 50 of them, with photos, without, and with those of other products.
 
-    Example: [bold]attrex evaluate demo/model demo/data/test.jsonl --json metrics.json[/]
+    Example: [bold]attrex evaluate demo/work/model demo/data/test.jsonl --json metrics.json[/]
     """
     check_out(json_file, (), data, gold, valid, source.shop, *files_of(model), option="--json")
     if table and (gold or given):
@@ -204,7 +204,7 @@ def benchmark_command(
 
     Products per second, single products, memory, and where the time goes; in torch, ONNX and ONNX with 8 bits.
 
-    Example: [bold]attrex benchmark demo/model demo/data/test.jsonl --json speed.json[/]
+    Example: [bold]attrex benchmark demo/work/model demo/data/test.jsonl --json speed.json[/]
     """
     from tempfile import TemporaryDirectory
 
@@ -231,7 +231,7 @@ def calibrate_command(
     For a new shop, or an export: nothing is trained. The filled cells are hidden, and what the model says of them is
     compared with what they hold. The calibration in the model's directory is replaced.
 
-    Example: [bold]attrex calibrate demo/model demo/data/valid.jsonl[/]
+    Example: [bold]attrex calibrate demo/work/model demo/data/valid.jsonl[/]
     """
     from attrex.pipeline.given import directory_of
 

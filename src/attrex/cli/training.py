@@ -12,7 +12,7 @@ from attrex import pipeline
 from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
 from attrex.cli.inputs import part_of
 from attrex.cli.options import Preset, Seed, Set, SourceOptions, reads_products
-from attrex.cli.screens.filling import fill_screen
+from attrex.cli.screens.completing import completion_screen
 from attrex.cli.screens.lists import systems_screen
 from attrex.cli.screens.scores import photo_screen, score_screen
 from attrex.errors import ConfigError
@@ -166,13 +166,16 @@ def pretrain_command(
 
 
 def demo_command(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for data, model and report.")] = Path("demo"),
-    products: Annotated[int, typer.Option(help="Number of training products.", min=50)] = 800,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Directory for the export, the filled one and what was made on the way.")
+    ] = Path("demo"),
+    products: Annotated[int, typer.Option(help="Number of products in the export.", min=50)] = 800,
     seed: Annotated[int, typer.Option(help="Seed of the catalogue and the training.")] = 0,
 ) -> None:
     """See it all at work on a drawn catalogue, in some minutes.
 
-    Draws products, trains on them, extracts from unseen ones, evaluates, fills their table and writes a report.
+    Draws a shop's export with blank cells and completes it, as `attrex complete` does with yours. The drawn products
+    tell how many cells were filled rightly, and what the photos told. The same command again continues.
 
     Example: [bold]attrex demo --out demo[/]
     """
@@ -180,7 +183,10 @@ def demo_command(
 
     no_bars_in_logs()
     found = run(out, products=products, seed=seed, progress=progress)
-    console.print(score_screen(found.scores), photo_screen(found.photo_use), fill_screen(found.cells), sep="\n")
+    console.print(
+        completion_screen(found.completion), score_screen(found.scores), photo_screen(found.photo_use), sep="\n"
+    )
+    console.print(f"Of the blank cells that were filled, {found.right:.1%} are as they were drawn.\n")
     for what, path in found.files.items():
         console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
 

@@ -60,7 +60,7 @@ def extract_command(
     Each value comes with its place in the text, its confidence, and the regions of the photo that were looked at. One
     row per product, in order.
 
-    Example: [bold]attrex extract demo/model demo/data/test.jsonl --out values.jsonl[/]
+    Example: [bold]attrex extract demo/work/model demo/data/test.jsonl --out values.jsonl[/]
     """
     check_out(out, (), data, source.shop, option="--out")
     shop = source.shop_of(model)
@@ -236,7 +236,7 @@ def export_command(
 
     The export is compared with the model on a sample, and refused if it finds other values.
 
-    Example: [bold]attrex export demo/model --out demo/onnx --sample demo/data/valid.jsonl[/]
+    Example: [bold]attrex export demo/work/model --out onnx --sample demo/data/valid.jsonl[/]
     """
     shop = source.shop_of(model)
     parity = pipeline.export(
@@ -274,7 +274,7 @@ def report_command(
 
     The page needs no other file: values in the text, the photo's heat-map for each, two models side by side.
 
-    Example: [bold]attrex report demo/model demo/data/test.jsonl --out report.html[/]
+    Example: [bold]attrex report demo/work/model demo/data/test.jsonl --out report.html[/]
     """
     if len(others) > 2:
         raise ConfigError(

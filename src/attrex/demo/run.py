@@ -1,29 +1,27 @@
-"""The main job on a catalogue drawn for it: draw, train, extract from unseen products, evaluate, fill, report."""
+"""The main job on a catalogue drawn for it: a shop's export with blank cells comes back filled, and is looked at.
+
+The drawn products tell what nobody can look up in a real shop: whether the filled cells are right, and whether what
+only the photo shows was seen.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
 from attrex.errors import DataError
 from attrex.evaluation.evaluate import evaluate_extractor
 from attrex.evaluation.metrics import Scores
-from attrex.filling.changes import write_filled
-from attrex.filling.fill import fill_table
-from attrex.filling.report import FillReport, attributes_asked, found_kinds
 from attrex.inference.extractor import Extractor
-from attrex.io.atomic import write_json
-from attrex.io.predictions import PredictionFile
+from attrex.io.atomic import atomic_write, write_json
 from attrex.io.readers import read_products
+from attrex.pipeline import Completion, complete
 from attrex.progress import Progress, note, silent
-from attrex.reports.compose import report_page
-from attrex.shop.shop import DEFAULT_SHOP, SHOP_FILE, Shop
-from attrex.training.train import train_model
 from attrex.types import Prediction, Product
 from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -43,18 +41,23 @@ SETTINGS = (
 """Preset `small`, cut down so that two CPU cores need about three minutes."""
 MARKER = "demo.json"
 """Tells that a directory holds a demo, and which."""
+MINUTES = 10.0
+"""Most of the training: more than it takes, but for very slow machines."""
+PRECISION = 0.8
+"""Asked of what is filled in: of so few products, some attributes are left to people."""
 DEMO_AMBIGUOUS_SHARE = 0.75
 """Most texts of the demo name several colours: with so few products the photo has to be worth learning from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What a run of the demo measured, and where its files are."""
+    """What a run of the demo made, measured, and where its files are."""
 
-    scores: Scores
-    photo_use: dict[str, float]  #: of :func:`photo_use`
-    cells: FillReport
-    files: dict[str, Path]  #: what it is -> where it is; ``report`` is the page to look at
+    completion: Completion  #: the export and what became of its cells
+    right: float  #: share of the filled blank cells that are what was drawn, 0..1
+    scores: Scores  #: of products that are not in the export
+    photo_use: dict[str, float]  #: of :func:`photo_use`, of the same
+    files: dict[str, Path]  #: what it is -> where it is
 
 
 def run(
@@ -63,19 +66,21 @@ def run(
     products: int = 800,
     unseen: int = 200,
     seed: int = 0,
-    config: Config | None = None,
+    config: str | Path = "small",
+    settings: Sequence[str] = SETTINGS,
     progress: Progress = silent,
 ) -> Demo:
     """Run the demo into the directory ``out``.
 
-    ``products`` to train on, ``unseen`` ones to extract from; ``config``: other settings than the demo's own. What an
-    earlier demo left in ``out`` is replaced. Raises :class:`DataError` for a directory that holds anything else.
+    ``products`` of the export, ``unseen`` ones beside it to measure on; ``config`` and ``settings`` as
+    for :func:`complete`. The same demo
+    again goes on where it was interrupted, another one replaces it. Raises :class:`DataError` for a directory that
+    holds anything else.
     """
-    config = config or Config.load("small", [*SETTINGS, f"training.seed={seed}"])
-    data, model, values, metrics = (out / name for name in ("data", "model", "values.jsonl", "metrics.json"))
-    _clear(out)
-    write_json(out / MARKER, {"products": products, "unseen": unseen, "seed": config.training.seed})
-    _note_step(progress, 1, f"drawing {products:,} products to train on and {unseen:,} to extract from: {data}")
+    data, work, metrics = out / "data", out / "work", out / "metrics.json"
+    made_of = {"products": products, "unseen": unseen, "seed": seed, "settings": [str(config), *settings]}
+    _clear(out, made_of)
+    note(progress, f"drawing an export of {products:,} products, and {unseen:,} others to measure on: {data}")
     write_catalogue(
         data,
         train=products,
@@ -85,47 +90,63 @@ def run(
         image_size=96,
         ambiguous_share=DEMO_AMBIGUOUS_SHARE,
     )
-    training, validation, test = (list(read_products(data / f"{s}.jsonl")) for s in ("train", "valid", "test"))
-
-    _note_step(progress, 2, f"training on text and photos: {model}")
-    shop = Shop.load(data / SHOP_FILE)
-    train_model(training, validation, model, config=config, shop=shop, progress=progress, trackers=[])
-
-    _note_step(progress, 3, "extracting from products it has not seen")
-    extractor = Extractor.load(model)
-    result = evaluate_extractor(extractor, test, evidence=True)
-    rows = PredictionFile(values).write(result.predictions)
-    write_json(metrics, result.to_json())
-    photo = photo_use(extractor, data / "test.jsonl", test, result.predictions)
-
-    filled, changes = out / "filled.csv", out / "changes.csv"
-    _note_step(progress, 4, f"filling the blank cells of their table, in the shop's own words: {filled}")
-    cells = fill_blanks(training, test, result.predictions, filled, changes, extractor.model.shop)
-
-    _note_step(progress, 5, "writing the report")
-    models = [(str(model), extractor)]
-    report = report_page(
-        out / "report.html", test, models, most=60, title="Attrex on a drawn catalogue", evaluated=result
+    export = write_export(data / "train.jsonl", out / "export.csv")
+    completion = complete(
+        export,
+        out / "filled.csv",
+        photos=data,
+        minutes=MINUTES,
+        precision=PRECISION,
+        work=work,
+        config=config,
+        settings=[*settings, f"training.seed={seed}"],
+        progress=progress,
     )
-    written = {f"values of {rows} products": values, "metrics": metrics, "changes of the table": changes}
-    return Demo(result.scores, photo, cells, {**written, "filled table": filled, "report": report})
+    note(progress, f"measuring on {unseen:,} products that it has not seen: {metrics}")
+    extractor, test = Extractor.load(completion.model), list(read_products(data / "test.jsonl"))
+    result = evaluate_extractor(extractor, test, evidence=False)
+    write_json(metrics, result.to_json())
+    return Demo(
+        completion,
+        share_right(completion.changes, data / "train.jsonl"),
+        result.scores,
+        photo_use(extractor, data / "test.jsonl", test, result.predictions),
+        {
+            "export": export,
+            "filled": completion.filled,
+            "every value, and what became of it": completion.changes,
+            "measures": metrics,
+            "model": completion.model,
+            "the page to look at": completion.report,
+        },
+    )
 
 
-def fill_blanks(
-    known: Sequence[Product],
-    products: Sequence[Product],
-    found: Sequence[Prediction],
-    out: Path,
-    changes: Path,
-    shop: Shop = DEFAULT_SHOP,
-) -> FillReport:
-    """The products' table with its blank cells filled, and what changed; words are learned from ``known`` as well."""
-    normalizer = ValueNormalizer.fit(known, shop=shop)
-    normalizer.refine(products, found)
-    kinds = found_kinds(value for prediction in found for value in prediction.values)
-    report = FillReport(asked=attributes_asked(kinds, shop.schema))
-    rows = fill_table(products, found, normalizer)
-    return write_filled(rows, out, changes, order=normalizer.attributes, report=report)
+def write_export(labelled: Path, out: Path) -> Path:
+    """A drawn file's products as a shop would export them, in CSV; return its path.
+
+    A row a product, a column an attribute, and nothing of what the shop does not know: blank cells stay blank.
+    """
+    with labelled.open(encoding="utf-8") as stream:
+        rows = [json.loads(line) for line in stream]
+    texts, attributes = (list(dict.fromkeys(name for r in rows for name in r[key])) for key in ("fields", "truth"))
+    with atomic_write(out) as file:
+        table = csv.DictWriter(file, ["sku", *texts, "category", "photo", *attributes], lineterminator="\n")
+        table.writeheader()
+        for r in rows:
+            cells = {name: values[0] for name, values in r["attributes"].items()}
+            table.writerow({"sku": r["id"], **r["fields"], "category": r["category"], "photo": r["image"], **cells})
+    return out
+
+
+def share_right(changes: Path, labelled: Path) -> float:
+    """Share of the filled cells of a list of changes that are what was drawn, 0..1."""
+    with labelled.open(encoding="utf-8") as stream:
+        truth = {r["id"]: r["truth"] for r in map(json.loads, stream)}
+    with changes.open(encoding="utf-8", newline="") as file:
+        filled = [row for row in csv.DictReader(file) if row["outcome"] == "filled"]
+    right = [row["value"] in truth[row["id"]].get(row["attribute"], ()) for row in filled]
+    return sum(right) / max(1, len(right))
 
 
 def color_accuracy(
@@ -185,14 +206,12 @@ def photo_use(
     }
 
 
-def _note_step(progress: Progress, step: int, what: str) -> None:
-    note(progress, f"{step}/5 {what}")
-
-
-def _clear(out: Path) -> None:
-    """An earlier demo makes room; a directory with anything else in it is left alone."""
+def _clear(out: Path, made_of: dict[str, object]) -> None:
+    """Another demo makes room; a directory with anything else in it is left alone."""
     out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()) and not (out / MARKER).exists():
+    marker = out / MARKER
+    if any(out.iterdir()) and not marker.exists():
         raise DataError(f"{out} is not empty and holds no demo (it has no {MARKER}); choose another directory")
-    shutil.rmtree(out / "model", ignore_errors=True)
-    (out / "values.jsonl.part").unlink(missing_ok=True)
+    if not marker.exists() or json.loads(marker.read_text(encoding="utf-8")) != made_of:
+        shutil.rmtree(out / "work", ignore_errors=True)
+    write_json(marker, made_of)
