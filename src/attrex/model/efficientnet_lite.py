@@ -86,8 +86,9 @@ class InvertedResidual(nn.Sequential):
 class EfficientNetLite0(nn.Sequential):
     """Pixels (M, 3, H, W), normalised with MEAN and STD -> feature map (M, 1280, ceil(H / 32), ceil(W / 32)).
 
-    :param stride: pixels a side of a region: 32, or 16, where the network ends before its last reduction. That is
-        two thirds of the work, 112 channels, and enough for what is seen close by: colours, patterns, outlines.
+    :param stride: pixels a side of a region: 32, or 16 or 8, where the network ends before its last reductions. With 16
+        that is two thirds of the work, 112 channels, and enough for what is seen close by: colours, patterns, outlines.
+        With 8 there are 40 channels, and a region sees no more than 67 pixels: a heat-map tells where a value was seen.
     """
 
     def __init__(self, stride: int = 32) -> None:

@@ -22,8 +22,9 @@ from attrex.errors import ConfigError, short
 from attrex.model import efficientnet_lite as lite
 from attrex.model.described import IMAGE_TYPES, build_described, description_of, read_description, sealed
 
-LITE0, LITE0_S16 = "efficientnet-lite0", "efficientnet-lite0-s16"
-"""The second one is the first one without its last stages: regions of 16 pixels in place of 32."""
+LITE0 = "efficientnet-lite0"
+_STRIDES = {LITE0: 32, f"{LITE0}-s16": 16, f"{LITE0}-s8": 8}
+"""Name -> pixels a side of a region. The others are the first one without its last stages."""
 PATCHES = "patches"
 MAX_SIDE = 4096
 """Pixels a side that a backbone may ask for."""
@@ -130,9 +131,9 @@ def build_image_encoder(
 ) -> ImageEncoder:
     """An image encoder from a name or from a :meth:`ImageEncoder.spec`.
 
-    ``model`` is "efficientnet-lite0", "efficientnet-lite0-s16", "patches", the name or directory of a Hugging Face
-    vision model (loaded with its weights, unless ``pretrained`` is False), or a spec (random weights, nothing is
-    downloaded; with more than ``most`` parameters it is refused).
+    ``model`` is "efficientnet-lite0", "efficientnet-lite0-s16", "efficientnet-lite0-s8", "patches", the name or
+    directory of a Hugging Face vision model (loaded with its weights, unless ``pretrained`` is False), or a spec
+    (random weights, nothing is downloaded; with more than ``most`` parameters it is refused).
     Raises ConfigError if there is no such model or its weights cannot be had.
     """
     if isinstance(model, str):
@@ -143,8 +144,8 @@ def build_image_encoder(
 
 
 def _named(name: str, pretrained: bool) -> tuple[nn.Module, dict[str, Any]]:
-    if name in (LITE0, LITE0_S16):
-        backbone, spec = _specified({"kind": LITE0} | ({"stride": 16} if name == LITE0_S16 else {}))
+    if name in _STRIDES:
+        backbone, spec = _specified({"kind": LITE0} | ({} if name == LITE0 else {"stride": _STRIDES[name]}))
         if pretrained:
             lite.load_imagenet(backbone, lite.imagenet_weights())
         return backbone, spec
@@ -201,8 +202,8 @@ def _check_spec(spec: Any) -> None:
     size, stride = spec.get("size", 224), spec.get("stride", 32)
     if type(size) is not int or not 1 <= size <= MAX_SIDE:
         raise ConfigError(f"image encoder: size should be a number of pixels up to {MAX_SIDE:,}, found {short(size)}")
-    if stride not in (16, 32):
-        raise ConfigError(f"image encoder: stride should be 16 or 32, found {short(stride)}")
+    if stride not in _STRIDES.values():
+        raise ConfigError(f"image encoder: stride should be 8, 16 or 32, found {short(stride)}")
     for key in ("mean", "std"):
         found = spec.get(key, [0.5] * 3)
         if not isinstance(found, list | tuple) or len(found) != 3 or not all(type(v) in (int, float) for v in found):

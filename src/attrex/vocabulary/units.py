@@ -31,6 +31,7 @@ _NAMES = [
 ]
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff]{1,3}")
 _GAP = re.compile("-|[ \u00a0\u202f\u2009]{0,2}")
+_REST_OF_WORD = re.compile(f"[-\u2010\u2011]{LETTER}")
 _NUMBER_AHEAD = re.compile(r"[ \u00a0-]?(?:\d|one\b)")
 _GOLD = range(8, 25)
 """Carats of gold, as 18K; thousands of K are the colour of light, and a screen of 4K is neither."""
@@ -54,7 +55,9 @@ def unit_after(text: str, end: int, number: Fraction) -> tuple[Unit, int] | None
     for pattern in _NAMES:
         name = pattern.match(text, at)
         unit = _known(name[0], number, attached=at == end) if name else None
-        if name is not None and unit is not None and not _is_preposition(name[0], text, name.end()):
+        if name is None or unit is None or _is_preposition(name[0], text, name.end()):
+            continue
+        if at == end or not _begins_word(name[0], text, name.end()):
             return unit, name.end()
     return None
 
@@ -75,6 +78,11 @@ def _known(name: str, number: Fraction, attached: bool) -> Unit | None:
 def _is_preposition(name: str, text: str, end: int) -> bool:
     """A jacket that is 2 in 1 has no inches."""
     return name.casefold() == "in" and _NUMBER_AHEAD.match(text, end) is not None
+
+
+def _begins_word(name: str, text: str, end: int) -> bool:
+    """2 t-shirts weigh no two tonnes, 3 V-necks have no volts, and 2 in-ear plugs no inches."""
+    return (len(name) == 1 or name.casefold() == "in") and _REST_OF_WORD.match(text, end) is not None
 
 
 @lru_cache(100_000)

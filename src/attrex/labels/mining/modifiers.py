@@ -64,7 +64,8 @@ def _before(line: Line) -> Iterator[tuple[LexiconMatch, Word]]:
     """Values with the word right before them, unless that is a value of another attribute."""
     index = {word.start: i for i, word in enumerate(line.words)}
     for value in line.known:
-        word = line.words[index[value.start] - 1] if index[value.start] else None
+        place = index.get(value.start, 0)  # a form may begin within a measure
+        word = line.words[place - 1] if place else None
         free = word is not None and (word.known is None or word.known.attribute == value.attribute)
         if word is not None and free and word.folded.isalpha():
             yield value, word
