@@ -407,13 +407,17 @@ def test_what_was_filled_in_is_judged_by_hand_labels(
 ) -> None:
     monkeypatch.setitem(sys.modules, "run", load("run"))
     span = {"attribute": "Color", "start": 0, "end": 3, "text": "red"}
-    (tmp_path / "gold.jsonl").write_text(json.dumps({"id": "1", "text": "red shoe, blue", "spans": [span]}))
+    cells = {"Neckline": {"values": ["Round"], "also_ok": ["Crew"]}}
+    row = {"id": "1", "text": "red shoe, blue", "spans": [span], "table": cells}
+    (tmp_path / "gold.jsonl").write_text(json.dumps(row))
     changes = [("1", "Color", "filled", 0, 3), ("1", "Color", "filled", 10, 14), ("1", "Size", "filled", 0, 3)]
     changes += [("1", "Color", "differs", 2, 8), ("1", "Fit", "differs", 0, 3), ("2", "Color", "differs", 0, 3)]
-    lines = [f"{i},{a},{outcome},text,{start},{end}" for i, a, outcome, start, end in changes]
-    (tmp_path / "c.csv").write_text("\n".join(["id,attribute,outcome,field,start,end", *lines]))
+    lines = [f"{i},{a},{outcome},x,text,{start},{end}" for i, a, outcome, start, end in changes]
+    lines += [f"1,{a},below,{value},,," for a, value in (("Neckline", "Crew"), ("Neckline", "V"), ("Fit", "Slim"))]
+    (tmp_path / "c.csv").write_text("\n".join(["id,attribute,outcome,value,field,start,end", *lines]))
     load("filled").main([str(tmp_path / "c.csv"), "--gold", str(tmp_path / "gold.jsonl")])
-    assert capsys.readouterr().out.splitlines()[2:] == ["| filled | 2 | 1 |", "| differs | 2 | 1 |"]
+    told = ["| filled | 2 | 1 | 1 | 0 |", "| differs | 2 | 1 | 1 | 0 |", "| below | 3 | 1 | 1 | 1 |"]
+    assert capsys.readouterr().out.splitlines()[2:] == told
 
 
 def test_heat_maps_of_different_words_are_compared() -> None:
