@@ -27,7 +27,7 @@ from attrex.vocabulary.normalizer import ValueNormalizer
 
 SETTINGS = (
     "text.max_tokens=128",
-    "image.model=efficientnet-lite0-s16",  # colours and patterns are seen close by ...
+    "image.model=efficientnet-lite0-s8",  # colours and patterns are seen close by ...
     "image.size=64",  # ... and at 64 pixels, where a step takes half as long
     "training.scheme=partial",
     "training.text_layers=3",

@@ -88,7 +88,8 @@ class EfficientNetLite0(nn.Sequential):
 
     :param stride: pixels a side of a region: 32, or 16 or 8, where the network ends before its last reductions. With 16
         that is two thirds of the work, 112 channels, and enough for what is seen close by: colours, patterns, outlines.
-        With 8 there are 40 channels, and a region sees no more than 67 pixels: a heat-map tells where a value was seen.
+        With 8 it ends behind the block of that reduction: 40 channels, and a region sees 35 pixels, not the whole
+        photo.
     """
 
     def __init__(self, stride: int = 32) -> None:
@@ -98,7 +99,7 @@ class EfficientNetLite0(nn.Sequential):
             if reached * step > stride:
                 break
             reached *= step
-            for block in range(blocks):
+            for block in range(1 if reached == stride == 8 else blocks):
                 layers.append(InvertedResidual(channels, out, kernel, step if block == 0 else 1, expansion))
                 channels = out
         super().__init__(*layers, *([ConvNorm(channels, WIDTH)] if stride == 32 else ()))
