@@ -119,6 +119,17 @@ def test_the_page_is_whole_and_needs_nothing_from_outside(tmp_path):
     assert policy.startswith("default-src 'none'; img-src data:;")
 
 
+def test_what_became_of_the_table_comes_first(tmp_path):
+    counts = {"before": 1, "after": 3, "filled": 2, "left": 1}
+    cells = {"products": 5, "errors": 1, "filled": 2, "expected": 0.95, "attributes": {HOSTILE: counts}}
+    page = report(tmp_path, [SHIRT], [FOUND], cells=cells)
+    row = next(e for e in page.all("tr") if "alert" in e["text"])
+    assert row["text"].endswith("25%75%21")  # of the four products that could be read; filled, left to people
+    assert "2 blank cells were filled; 95% of them should be what the shop would have written" in page.html
+    assert page.html.index("blank cells were filled") < page.html.index('class="cards"')
+    assert "The table" not in report(tmp_path, [SHIRT], [FOUND]).html
+
+
 def test_values_are_marked_at_their_characters(tmp_path):
     page = report(tmp_path, [SHIRT], [FOUND])
     assert page.texts("p", "text") == ["Navy striped cotton shirt"]

@@ -379,5 +379,10 @@ def _report(run: _Work, products: Products, progress: Progress) -> None:
     with run.step("report", progress, f"writing the report: {page}"):
         found = read_predictions(run.path("values.jsonl"))
         report(
-            run.path("model"), products, page, title=f"Values in {Path(str(products.source)).name}", predictions=found
+            run.path("model"),
+            products,
+            page,
+            title=f"{Path(str(products.source)).name}, completed",
+            predictions=found,
+            filled=run.done["fill"]["cells"],
         )

@@ -477,6 +477,7 @@ def report(
     most: int = 200,
     title: str | None = None,
     predictions: Iterable[Prediction] | None = None,
+    filled: FillReport | Mapping[str, Any] | None = None,
     allow_code: Iterable[str | type] = (),
 ) -> Path:
     """One self-contained HTML page: values in the text, the photo's heat-map for each, two models side by side.
@@ -485,6 +486,7 @@ def report(
     :param most: how many products the page shows at most.
     :param predictions: of one model what :func:`extract` found in these products, so that only those that are shown
         are read again.
+    :param filled: what became of the table, of :func:`fill` or as JSON; the page then begins with it.
     """
     from attrex.reports.compose import report_page
 
@@ -502,7 +504,8 @@ def report(
             f"predictions should be those of one model for each of the {len(source)} products, got {len(read)} and "
             f"{len(listed)} models; extract from the same products, or leave predictions out"
         )
-    return report_page(out, source, pairs, photos=photos, most=most, title=title, predictions=read)
+    cells = filled if filled is None or isinstance(filled, Mapping) else filled.to_json()
+    return report_page(out, source, pairs, photos=photos, most=most, title=title, predictions=read, cells=cells)
 
 
 def export(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,14 @@ def report_page(
     title: str | None = None,
     evaluated: Evaluation | None = None,
     predictions: Sequence[Prediction] | None = None,
+    cells: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the page for one or two models, each with a name (its directory), and return its path.
 
     Scores are shown where every readable product is labelled. ``most``: how many products the page has at most.
     ``evaluated``: of one model what :func:`evaluate_extractor` gave for these products, if they were read already;
-    ``predictions``: what it found in them, without scores.
+    ``predictions``: what it found in them, without scores. ``cells``: what became of the table, as
+    :meth:`~attrex.filling.report.FillReport.to_json` says it.
     """
     runs, scores = [], []
     for _, extractor in models:
@@ -66,6 +68,7 @@ def report_page(
         notes=_notes(extractor for _, extractor in models) | ({} if photos else {"photos": "not read"}),
         max_products=most,
         conflicts=conflicts,
+        cells=cells,
     )
 
 

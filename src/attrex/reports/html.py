@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from attrex.errors import DataError
 from attrex.io.atomic import write_bytes
@@ -20,7 +21,7 @@ from attrex.reports.content import NumberedConflict, Page, ProductRun, ScoreTree
 from attrex.reports.doubts import doubts
 from attrex.reports.markup import Html, cut, el, join
 from attrex.reports.product import product_article
-from attrex.reports.summary import cards, chart, top
+from attrex.reports.summary import cards, chart, filled_table, top
 from attrex.types import Product
 
 
@@ -38,13 +39,15 @@ def write_report(
     max_products: int = 200,
     image_size: int = 256,
     conflicts: Sequence[NumberedConflict] = (),
+    cells: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the page for one model, or for two side by side, and return its path.
 
     ``predictions`` (and those of ``other``) are parallel to ``products``; labels in ``Product.spans`` are compared with
     them. ``scores`` is what ``attrex evaluate --json`` writes. ``notes``: facts for the head of the page. At most
     ``max_products`` are shown, chosen by :func:`sample`; the summary is over all. ``image_size``: pixels a side.
-    ``conflicts``: cells that are probably wrong by ``predictions``, most probably first.
+    ``conflicts``: cells that are probably wrong by ``predictions``, most probably first. ``cells``: what became of the
+    table, of :meth:`~attrex.filling.report.FillReport.to_json`.
     Raises :class:`DataError` where products and predictions do not belong together or the file cannot be written.
     """
     if max_products < 1:
@@ -54,7 +57,7 @@ def write_report(
         names, runs, all_scores = [model_name, other[0]], [predictions, other[1]], [scores, other_scores]
     for name, run in zip(names, runs, strict=True):
         _check_ids(products, run, name)
-    page = Page(tuple(names), _hues(products, runs), image_size)
+    page = Page(tuple(names), _hues(products, runs, (cells or {}).get("attributes", ())), image_size)
     listed = listed_conflicts(conflicts, max_products)
     chosen = sample(products, list(zip(*runs, strict=True)), max_products, {i for i, _ in listed})
     labelled = any(p.spans is not None for p in products)
@@ -63,6 +66,7 @@ def write_report(
     part = f"{len(chosen):,} of {len(products):,} products are shown: {how}. The summary is over all of them."
     summary = [
         top(page, title, notes or {}),
+        filled_table(page, cells),
         cards(products, runs, all_scores),
         chart(page, runs, all_scores),
         doubts(page, products, predictions, listed, len(conflicts)),
@@ -90,9 +94,9 @@ def _check_ids(products: Sequence[Product], predictions: ProductRun, name: str) 
             )
 
 
-def _hues(products: Sequence[Product], runs: Sequence[ProductRun]) -> dict[str, int]:
+def _hues(products: Sequence[Product], runs: Sequence[ProductRun], others: Iterable[str]) -> dict[str, int]:
     """A colour for every attribute; the golden angle keeps neighbours apart."""
-    names = {a for p in products for a in (*p.table, *(s.attribute for s in p.spans or ()))}
+    names = {*others, *(a for p in products for a in (*p.table, *(s.attribute for s in p.spans or ())))}
     names |= {a for run in runs for p in run for a in (*p.range, *(v.attribute for v in p.values))}
     return {a: round(205 + 137.508 * i) % 360 for i, a in enumerate(sorted(names))}
 

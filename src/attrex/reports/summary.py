@@ -104,6 +104,31 @@ def chart(page: Page, runs: Sequence[ProductRun], scores: Sequence[ScoreTree | N
     return el("section", title, el("div", first, len(rows) > MAX_BARS and folded, cls="scroll"), cls="panel")
 
 
+def filled_table(page: Page, cells: Mapping[str, Any] | None) -> Html | None:
+    """What became of the table: for each attribute how many cells had a value before and have one now.
+
+    ``cells``: of :meth:`attrex.filling.report.FillReport.to_json`; nothing where there are none.
+    """
+    if not cells:
+        return None
+    read = max(cells["products"] - cells["errors"], 1)
+    rows = []
+    for name, n in cells["attributes"].items():
+        pick = el("button", page.label(name), type="button", data_pick=cut(name), title="show only this attribute")
+        before, now = (bar(n[key] / read, f"{n[key] / read:.0%}") for key in ("before", "after"))
+        counts = (el("td", f"{n[key]:,}") for key in ("filled", "left"))
+        rows.append(el("tr", el("th", pick, scope="row"), el("td", before), el("td", now), *counts))
+    titles = ("Attribute", "Filled before", "Filled now", "Blank cells filled", "Left to people")
+    head = el("thead", el("tr", *(el("th", t, scope="col") for t in titles)))
+    first, rest = (el("table", head, el("tbody", *part), cls="chart") for part in (rows[:MAX_BARS], rows[MAX_BARS:]))
+    folded = el("details", el("summary", f"{len(rows) - MAX_BARS:,} more attributes"), rest)
+    expected = cells["expected"]
+    note = f"{cells['filled']:,} blank cells were filled"
+    note += "" if expected is None else f"; {expected:.0%} of them should be what the shop would have written"
+    title = el("h2", "The table", el("small", note))
+    return el("section", title, el("div", first, len(rows) > MAX_BARS and folded, cls="scroll"), cls="panel")
+
+
 def top(page: Page, title: str, notes: Mapping[str, str]) -> Html:
     """The head of the page: title, models, and ``notes``, the facts about them."""
     models = el("p", *(el("span", page.name(m)) for m in range(len(page.models))), cls="models")
