@@ -15,7 +15,7 @@ import attrex
 from attrex import pipeline
 from attrex.config import Config
 from attrex.demo.catalogue import write_catalogue
-from attrex.errors import ConfigError, DataError
+from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.evaluation.calibrating import calibrate_extractor
 from attrex.inference.extractor import Extractor
 from attrex.inference.selection import HeldOut
@@ -230,6 +230,10 @@ def test_a_model_is_calibrated_in_its_directory(untrained: Path, products: list[
     assert {n: (directory / n).read_bytes() for n in files} == files  # nothing else is touched
     assert {event.task for event in events} == {"reading"}
     assert 0 < found.right < 1
+    (directory / "calibration.json").write_text('{"format": 1, "features": []}')  # an older one
+    with pytest.raises(CheckpointError, match=r"of another version .*: attrex calibrate"):
+        Extractor.load(directory)
+    assert attrex.calibrate(directory, products[:40]) == found
     texts_only = attrex.calibrate(directory, products[:40], photos=False)
     assert texts_only != found
 

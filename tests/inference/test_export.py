@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +20,16 @@ import torch
 
 from attrex import pipeline
 from attrex.config import Config
+from attrex.encoding.batching import Arrays
 from attrex.errors import CheckpointError, ConfigError, DataError
 from attrex.evaluation import parity
 from attrex.evaluation.parity import export_checked
 from attrex.evaluation.table import Answer
 from attrex.inference.checkpoint import Model
+from attrex.inference.engine import EngineOutput
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
-from attrex.inference.onnx_engine import load_export
+from attrex.inference.onnx_engine import LENGTH_STEP, load_export
 from attrex.inference.quantise import quantise, quantised_weights
 from attrex.io.readers import write_products
 from attrex.shop.schema import Schema
@@ -333,6 +336,30 @@ def test_a_product_gets_the_same_alone_and_in_any_company(
         others = list(export.extract(sample[::-1], batch_size=batch_size))[::-1]
         assert parity.steadiness(together, [others]) == (0, pytest.approx(0.0, abs=parity.STEADY))
     assert sum(len(p.values) for p in together) > 30
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_rows_of_an_int8_export_are_padded_by_their_own_length(
+    choosing: Callable[..., Model],
+    sample: list[Product],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    int8: bool,
+) -> None:
+    """Padding moves the last digits, and rounding to 8 bits makes more of them now and then."""
+    export = Extractor.load(write_export(choosing(), tmp_path / "onnx", int8=int8))
+    run, widths = export.engine.run, defaultdict(set)
+
+    def spy(arrays: Arrays, **options: Any) -> EngineOutput:
+        for row, real in zip(arrays["input_ids"], arrays["token_mask"], strict=True):
+            widths[row[real].tobytes()].add(len(row))
+        return run(arrays, **options)
+
+    monkeypatch.setattr(export.engine, "run", spy)
+    for products in (sample, sample[::-3], sample[:1]):
+        list(export.extract(products, batch_size=4))
+    assert all(len(seen) == 1 for seen in widths.values()) == int8
+    assert all(width % LENGTH_STEP == 0 for seen in widths.values() for width in seen) == int8
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,12 @@ def load_photos(product: Product, loader: ImageLoader | None, most: int) -> tupl
 
 
 def collate(
-    items: Sequence[BatchItem], pad: int, allowed: np.ndarray | None = None, attributes: np.ndarray | None = None
+    items: Sequence[BatchItem],
+    pad: int,
+    allowed: np.ndarray | None = None,
+    attributes: np.ndarray | None = None,
+    *,
+    length: int = 0,
 ) -> Arrays:
     """The inputs of a batch.
 
@@ -59,9 +64,10 @@ def collate(
     :param pad: id of the padding token.
     :param allowed: (B, C) bool, attributes that the product's category can have.
     :param attributes: (B, C) bool, attributes to extract.
+    :param length: tokens that rows are padded to, at least.
     """
     windows = [item.window for item in items]
-    ids, index = _pad([w.ids for w in windows], pad), _pad([w.unit_index for w in windows], 0)
+    ids, index = _pad([w.ids for w in windows], pad, length), _pad([w.unit_index for w in windows], 0)
     arrays = {
         "input_ids": ids,
         "token_mask": _prefix([len(w.ids) for w in windows], ids.shape[1]),

@@ -104,11 +104,12 @@ class Model:
         return directory
 
 
-def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> Model:
+def load_model(source: str | Path, *, allow_code: Iterable[str | type] = (), calibrated: bool = True) -> Model:
     """Read a model directory, or fetch one from the Hugging Face hub where `source` is a name such as ``shop/model``.
 
     :param allow_code: classes that its config.yaml may name as ``package.module:Class``, or these names; nothing else
         that it names is imported, but for systems that installed packages register.
+    :param calibrated: False: its calibration is not read, whatever it is.
 
     Raises :class:`CheckpointError` that names what is missing or damaged, or the code that is not allowed.
     """
@@ -129,7 +130,7 @@ def load_model(source: str | Path, *, allow_code: Iterable[str | type] = ()) -> 
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
         words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
         normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
-        calibration = read_calibration(directory)
+        calibration = read_calibration(directory) if calibrated else None
     _load_weights(network, weights)
     found = read_json(metrics) if metrics.exists() else {}
     model = Model(network.eval(), tokenizer, config, shop, transform, thresholds, found, normalizer, calibration)

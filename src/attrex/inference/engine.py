@@ -54,6 +54,7 @@ class Engine(Protocol):
     """Runs one batch of arrays (:func:`attrex.encoding.batching.collate`)."""
 
     name: str  #: torch, onnx ...
+    length_step: int  #: rows run together only if their lengths, rounded up to a multiple of it, are equal; 0: any
     regions: tuple[int, int]  #: rows and columns of the regions of one photo; (0, 0) for a text-only model
 
     @property

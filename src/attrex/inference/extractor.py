@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -96,6 +96,7 @@ class Extractor:
         cache_dir: Path | None = None,
         deterministic: bool = False,
         allow_code: Iterable[str | type] = (),
+        calibrated: bool = True,
     ) -> Self:
         """From the directory of a model or of an export, or from a Hugging Face hub name.
 
@@ -105,11 +106,12 @@ class Extractor:
         ``precision``: auto (bf16 where the processor multiplies it natively), fp32 or bf16, by default what
         the model was trained with; an export has its own; ``deterministic``: a product gets the same values alone as
         among any others (torch in fp32, or an export); ``allow_code``: classes that the directory may name as
-        ``package.module:Class`` (docs/extending.md). Raises :class:`CheckpointError`, and :class:`ConfigError`
-        where the directory has another backend or precision, or cannot be deterministic.
+        ``package.module:Class`` (docs/extending.md); ``calibrated=False`` does not read its calibration. Raises
+        :class:`CheckpointError`, and :class:`ConfigError` where the directory has another backend or precision, or
+        cannot be deterministic.
         """
         directory = locate_model(source)
-        model = _load(source, directory, backend, allow_code)
+        model = _load(source, directory, backend, allow_code, calibrated)
         extractor = cls(model, device=device, precision=precision, cache_dir=cache_dir, deterministic=deterministic)
         if cache_dir is not None and not allow_code:  # code of the user's own may have changed without a trace
             extractor.finds, extractor.model_hash = FindsCache(cache_dir), model_hash(directory)
@@ -232,15 +234,25 @@ class Extractor:
             yield from map(finish, drafts)
 
     def _complete(self, drafts: Sequence[Draft], options: _Options) -> None:
-        """Run the rows of drafts in batches of similar length, and put each product together again."""
+        """Run the rows of drafts in batches of similar length, and put each product together again.
+
+        Padding moves the last digits, and with them what an int8 engine rounds: it gets rows of one length, which so
+        hangs on the product alone.
+        """
         places = [(i, w) for i, draft in enumerate(drafts) for w in draft.encoded.windows]
         places.sort(key=lambda place: -len(place[1].ids))  # the longest first: no core has a long batch left at the end
-        batches = [places[at : at + options.batch_size] for at in range(0, len(places), options.batch_size)]
+        alike = (list(rows) for _, rows in groupby(places, lambda place: self._length(place[1])))
+        batches = [r[at : at + options.batch_size] for r in alike for at in range(0, len(r), options.batch_size)]
         for output, rows in self._run(batches, drafts, options):
             self.count.rows += len(rows)
             self.count.sequences += output.pairs
             collect(output, rows, drafts, self.engine.regions, evidence=options.evidence)
         self.count.products += len(drafts)
+
+    def _length(self, window: Window) -> int:
+        """Tokens that a window is padded to by itself; 0: to the longest of its batch."""
+        step = self.engine.length_step
+        return step and -(-len(window.ids) // step) * step
 
     def _run(
         self, batches: Sequence[_Places], drafts: Sequence[Draft], options: _Options
@@ -259,7 +271,7 @@ class Extractor:
                 allowed = self._mask(self.model.schema.allowed(p.category) for p in products)
             if options.attributes is not None:
                 wanted = self._mask(map(options.attributes, products))
-            batch = collate(rows, self.encoder.pad, allowed, wanted)
+            batch = collate(rows, self.encoder.pad, allowed, wanted, length=self._length(places[0][1]))
             if self.cache is not None and "pixels" in batch:
                 batch["image_features"] = self.cache.regions(batch.pop("pixels"), self.engine.encode_images)
             for row in rows:
@@ -301,7 +313,9 @@ class _Options:
                 raise ConfigError(f"{name} should be between 0 and 1, got {value}")
 
 
-def _load(source: str | Path, directory: Path, backend: str, allow_code: Iterable[str | type]) -> Model | Exported:
+def _load(
+    source: str | Path, directory: Path, backend: str, allow_code: Iterable[str | type], calibrated: bool
+) -> Model | Exported:
     if backend not in ("auto", "torch", "onnx"):
         raise ConfigError(f"backend should be auto, torch or onnx, got {backend!r}")
     exported = (directory / "export.json").exists()
@@ -312,10 +326,10 @@ def _load(source: str | Path, directory: Path, backend: str, allow_code: Iterabl
     if exported:
         from attrex.inference.onnx_engine import load_export
 
-        return load_export(directory, allow_code=allow_code)
+        return load_export(directory, allow_code=allow_code, calibrated=calibrated)
     from attrex.inference.checkpoint import load_model
 
-    return load_model(directory, allow_code=allow_code)
+    return load_model(directory, allow_code=allow_code, calibrated=calibrated)
 
 
 def _engine(model: Model | Exported, device: Any, precision: str | None, deterministic: bool) -> Engine:

@@ -55,6 +55,8 @@ EXPORT_FILES = (
     "text.onnx",
     "decoder.onnx",
 )
+LENGTH_STEP = 16
+"""Tokens: rows of an int8 export run beside rows of their own length, rounded up to it."""
 PAIRS_AT_ONCE = 2048
 """Most pairs decoded together: bounds memory however many attributes are selected."""
 
@@ -114,6 +116,7 @@ class OnnxEngine:
         self.crf = Transitions.from_json(about["crf"])
         self.flat = config.range.kind == "none"
         self.batch_invariant: bool = about.get("weights") != "int8" or about.get("scales") == "token"
+        self.length_step = LENGTH_STEP if about.get("scales") == "token" else 0
         self.cores = cores or _cores()
         self.text = Graph(directory / "text.onnx", ("features",))
         self.decoder = Graph(directory / "decoder.onnx", ("emissions",))
@@ -212,10 +215,12 @@ class OnnxEngine:
 _Spans = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterable[str | type] = ()) -> Exported:
+def load_export(
+    directory: Path, cores: int | None = None, *, allow_code: Iterable[str | type] = (), calibrated: bool = True
+) -> Exported:
     """Read what `attrex export` wrote, to run on so many ``cores`` (None: all).
 
-    ``allow_code`` is that of :func:`~attrex.inference.checkpoint.load_model`.
+    ``allow_code`` and ``calibrated`` are those of :func:`~attrex.inference.checkpoint.load_model`.
 
     Raises :class:`CheckpointError` that names what is missing or damaged.
     """
@@ -245,7 +250,7 @@ def load_export(directory: Path, cores: int | None = None, *, allow_code: Iterab
             read_json(directory / "metrics.json"),
             about,
             ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop),
-            read_calibration(directory),
+            read_calibration(directory) if calibrated else None,
         )
 
 

@@ -22,6 +22,7 @@ class TorchEngine:
     """Runs batches through a model's network, on a GPU where there is one."""
 
     name = "torch"
+    length_step = 0
 
     def __init__(self, model: Model, device: str | torch.device | None = None, precision: str | None = None) -> None:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -90,7 +90,7 @@ def calibrate(
     from attrex.io.atomic import write_json
 
     directory = directory_of(model)
-    extractor = extractor_of(directory, allow_code=allow_code)
+    extractor = extractor_of(directory, allow_code=allow_code, calibrated=False)  # the one to be replaced may be older
     if not extractor.chooses_values:
         raise ConfigError(f"{directory} has no value head to calibrate; train it with values.head=true")
     source = list(track(products_of(products, shop_of(shop, directory)), "reading", progress))
