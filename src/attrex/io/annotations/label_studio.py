@@ -71,7 +71,7 @@ def _short_answer(task: Mapping[str, Any]) -> list[Any] | None:
     results = []
     for value in (value for values in kept for value in values):
         start, end = value.get("start"), value.get("end")
-        saying = [
+        saying: list[str | None] = [
             name
             for name, text in texts.items()
             if (said := _said(value, text)) and any(text[w.get(start, 0) : w.get(end, 0)] == said for w in ways[name])
