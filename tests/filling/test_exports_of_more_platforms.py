@@ -110,7 +110,19 @@ FOOD = """{"count": 2, "products": [{"code": "A", "product_name": "Tea", "labels
             '"value": "Wide"},\n    {"@type": "PropertyValue", "name": "Yarn", "value": "Wool"}\n  ]',
         ),
         (GRAPH, {"material": "Wool"}, '"value": ""}\n  ]}', '"value": ""}\n  ], "material": "Wool"}'),
+        (
+            GRAPH.replace(": ", ":").replace(", ", ","),
+            {"color": "Red"},
+            '"value":""}\n  ]}',
+            '"value":""}\n  ],"color":"Red"}',
+        ),
         (WOO, {"Color": "Red"}, '"options": []', '"options": ["Red"]'),
+        (
+            WOO.replace(": ", ":").replace(", ", ","),
+            {"Fit": "Wide"},
+            '"options":[]}]',
+            '"options":[]},{"name":"Fit","visible":true,"variation":false,"options":["Wide"]}]',
+        ),
         (
             WOO,
             {"Yarn": "Wool", "Fit": "Wide"},

@@ -147,7 +147,8 @@ def fill_file(
         where = {**place, "row": row.number, "id_column": _id_column(row, product, destination)}
 
         def undo_of(column: Column) -> dict[str, Any]:
-            name = names[column] if column in names else name_of_column(column, "")
+            own = str(column[-1] if isinstance(column, tuple) else column)  # of one that the file does not have yet
+            name = names.get(column) or name_of_column(column, own)
             return {**where, "column": name, "before": row.source(column), "written": said(edits[column])}
 
         undo = {attribute: undo_of(column) for attribute, column in filled.items()}

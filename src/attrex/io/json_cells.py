@@ -253,7 +253,7 @@ def _changed(text: str, edits: Edits, style: Style) -> str:
             inner.setdefault(key, {})[tuple(rest)] = value
         elif not isinstance(value, Source):
             plain = value if isinstance(value, str | Mapping) else list(value)
-            put[key] = json.dumps(plain, ensure_ascii=ascii_only)
+            put[key] = json.dumps(plain, ensure_ascii=ascii_only, separators=(_one_line(style.comma), style.colon))
         elif value.text in (ABSENT, IN_NULL, IN_NOTHING):
             gone.append(key)
         else:

@@ -205,7 +205,7 @@ class SheetFile:
                 if not isinstance(row, SheetRow):
                     yield _resized(row, self._width - 1 + len(new) if new else -1, gone) if kind == "before" else row
                     continue
-                edits: dict[Column, str | Sequence[str] | Source] = {}
+                edits: dict[Column, Any] = {}
                 edits |= {c: Source("<no cell>") for c in gone if c in row.cells}
                 if kind == "row":
                     edits |= dict(change(row))
@@ -588,7 +588,8 @@ def _changed(row: SheetRow, edits: Edits, texts: _Texts, look: str, gone: Sequen
     for column, value in edits.items():
         assert isinstance(column, int)
         if not isinstance(value, Source):
-            after[column] = _element(tag, column, row.number, value, there.get(column), look, texts)
+            text = value if isinstance(value, str) else "\n".join(value)
+            after[column] = _element(tag, column, row.number, text, there.get(column), look, texts)
         elif absent := _NO_CELL.fullmatch(value.text):
             after[column], spans = b"", absent[1] or spans
         else:
@@ -609,11 +610,8 @@ def _changed(row: SheetRow, edits: Edits, texts: _Texts, look: str, gone: Sequen
     return b"".join((*parts, *(after[c] for c in added), row.raw[done:]))
 
 
-def _element(
-    tag: str, column: int, row: int, value: str | Sequence[str], old: bytes | None, look: str, texts: _Texts
-) -> bytes:
+def _element(tag: str, column: int, row: int, text: str, old: bytes | None, look: str, texts: _Texts) -> bytes:
     """A cell of text, in the style of the one in its place; in none where that would show another text."""
-    text = value if isinstance(value, str) else "\n".join(value)
     style = re.match(rb"<[^>]*?\ss\s*=\s*[\"'](\d+)[\"']", old or b"")
     number = style[1].decode() if style else "" if old else look
     if number and texts.text(text, int(number)) != text:

@@ -79,11 +79,11 @@ class XmlRow:
 
     def _feature(self, column: Column) -> Element:
         assert isinstance(column, tuple)
-        return self.features[int(column[0].removeprefix("FEATURE ")) - 1]
+        return self.features[int(str(column[0]).removeprefix("FEATURE ")) - 1]
 
     def _values(self, column: Column) -> list[Element]:
         assert isinstance(column, tuple)
-        place = int(column[0].removeprefix("FEATURE ")) - 1
+        place = int(str(column[0]).removeprefix("FEATURE ")) - 1
         feature = self.features[place] if place < len(self.features) else None
         return [v for v in feature.all("FVALUE") if v.attributes.get("lang", "") == column[1]] if feature else []
 
