@@ -163,3 +163,32 @@ def test_shopifys_products_as_json_have_no_place_and_this_is_told(tmp_path):
     filling = fill(path, found(path, {"Color": "Red"}), out)
     assert out.read_bytes() == path.read_bytes()
     assert filling.report.outcomes["Color"] == {"no_column": 1}
+
+
+FEED = """<?xml version="1.0" encoding="UTF-8"?>
+<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel><title>Shop &amp; co</title>
+  <item>
+    <g:id>A</g:id><g:title>Cap</g:title>
+    <g:color>Blue</g:color>
+  </item>
+  <item>
+    <g:id>B</g:id><g:title>Red cap</g:title>
+    <g:color/>
+    <g:price>1 EUR</g:price>
+  </item>
+</channel></rss>
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_googles_elements_are_filled_and_added_and_taken_back(tmp_path, encoding):
+    path, out, changes = tmp_path / "feed.xml", tmp_path / "filled.xml", tmp_path / "changes.csv"
+    text = FEED.replace("UTF-8", encoding.upper())
+    path.write_bytes(text.encode(encoding))
+    fill(path, found(path, {"Color": "Red", "Material": "Wool & silk", "Fit": "Wide"}), out, changes=changes)
+    assert out.read_bytes().decode(encoding) == text.replace("<g:color/>", "<g:color>Red</g:color>").replace(
+        "<g:price>1 EUR</g:price>", "<g:price>1 EUR</g:price>\n    <g:material>Wool &amp; silk</g:material>"
+    )
+    assert dict(next(p for p in read_products(out) if p.id == "B").table)["material"] == ("Wool & silk",)
+    undo_fill(changes)
+    assert out.read_bytes() == path.read_bytes()
