@@ -223,6 +223,21 @@ def test_shopifys_export_is_completed_from_the_command_line(catalogue: Path, sma
     assert result.exit_code == 0, result.output
 
 
+def test_an_export_that_nothing_can_be_written_to_is_refused_before_the_training(small: Path, tmp_path: Path) -> None:
+    export = tmp_path / "sheets.xml"
+    export.write_text('<ICECAT-interface><Product Code="1" ID="B" Title="Cap"/></ICECAT-interface>', encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"got Icecat's product XML: .* nothing imports it\. Give out a name in \.jsonl"
+    ):
+        attrex.complete(export, tmp_path / "filled.xml", config=small)
+    with pytest.raises(DataError, match="at least 50 products"):  # a table is made of it
+        attrex.complete(export, tmp_path / "filled.csv", config=small)
+    shopify = tmp_path / "products.json"
+    shopify.write_text('{"products": [{"handle": "a", "title": "A", "body_html": "", "variants": []}]}')
+    with pytest.raises(DataError, match="options, which make variants"):
+        attrex.complete(shopify, tmp_path / "filled.json", config=small)
+
+
 def test_too_few_products_to_learn_from_are_told(catalogue: Path, small: Path, tmp_path: Path) -> None:
     export = write(tmp_path / "export.csv", as_table(catalogue)[:31])
     with pytest.raises(DataError, match=r"at least 50 products .*, to learn from, got \d+ of 30"):

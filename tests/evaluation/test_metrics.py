@@ -136,6 +136,13 @@ def test_duplicates_collapse():
     assert (twice.tag.correct, twice.tag.predicted, twice.tag.gold) == (1, 1, 1)
 
 
+def test_one_span_of_two_attributes_counts_for_each():
+    gold = product(("body", 0, 3), ("back", 0, 3))
+    assert one(gold, prediction(("body", 0, 3), ("back", 0, 3))).tag.correct == 2
+    half = one(gold, prediction(("body", 0, 3))).tag
+    assert (half.correct, half.predicted, half.gold) == (1, 1, 2)
+
+
 def test_the_field_of_a_span_counts():
     fields = {"title": "red", "description": "red"}
     gold = Product("p", fields, spans=(Span("Color", 0, 3, "red", "title"),))

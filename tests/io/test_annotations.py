@@ -285,3 +285,94 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
         attrex.convert(plain, tmp_path / "out.jsonl", to="label-studio")
     with pytest.raises(DataError, match=r"line 1: expected a label as \[start, end, name\], got \[1, 2\]"):
         read_annotations(lines(tmp_path / "d.jsonl", {"text": "Red", "label": [[1, 2]]}), kind="doccano")
+
+
+# --- facts of the tools' own packages (docstrings name the versions) ------------------------------------------------
+
+
+def test_of_several_questions_of_argilla_only_spans_count(tmp_path: Path) -> None:
+    more = {"tags.responses": [[]], "tags.responses.status": ["submitted"], "note.responses": None}
+    assert said(one(lines(tmp_path / "a.json", [argilla(["submitted"], **more)]))[0]) == [("Body", "mahogany")]
+
+
+def test_json_min_has_regions_under_the_controls_name_and_a_row_for_each_answer(tmp_path: Path) -> None:
+    def row(answer: int | None, **more: Any) -> dict[str, Any]:
+        day = None if answer is None else f"2026-01-0{answer}"
+        row = {"product": "7", "title": TEXT, "text": "A guitar", "id": 1, "annotator": answer}
+        return {**row, "annotation_id": answer, "created_at": day, "updated_at": day, **more}
+
+    body = [{"start": 11, "end": 19, "text": "mahogany", "labels": ["Body"]}]
+    answers = [row(2, material=body, value="Mahogany"), row(1)]
+    product, report = one(lines(tmp_path / "a.json", answers))
+    assert [(s.attribute, s.field, s.text) for s in product.spans or ()] == [("Body", "title", "mahogany")]
+    assert (dict(product.fields), report.counts["lost"]) == ({"title": TEXT, "text": "A guitar"}, 0)
+    assert product.warnings == ("2 people have annotated this text; the last answer is read",)
+    assert one(lines(tmp_path / "b.json", [row(1)]))[0].spans == ()
+    assert one(lines(tmp_path / "c.json", [row(None)]))[0].spans is None
+
+
+def test_label_studios_page_writes_a_line_end_as_backslash_n(tmp_path: Path) -> None:
+    row = task(0, 9, "Wash\\nwarm", "Care")
+    row["data"]["text"] = "Wash\nwarm, wash\\warm"
+    product, report = one(lines(tmp_path / "a.json", [row]))
+    assert (said(product), report.counts["moved"]) == ([("Care", "Wash\nwarm")], 0)
+
+
+def test_a_text_without_labels_was_looked_at_only_where_the_file_says_so(tmp_path: Path) -> None:
+    """doccano exports both alike, metadata that other rows have as null; brat needs an .ann file to open a text."""
+    path = lines(tmp_path / "a.jsonl", {"id": 3, "product": None, "field": None, "text": TEXT, "label": []})
+    product, report = one(path, kind="doccano")
+    assert (product.id, tuple(product.fields), product.spans) == ("3", ("text",), None)
+    assert "it has no labels, as a text has that nobody has looked at" in report.summary()
+    folder = brat(tmp_path / "b", b"red", "")
+    assert one(folder)[0].spans is None
+    assert [one(p, kind=k, complete=True)[0].spans for p, k in ((path, "doccano"), (folder, "brat"))] == [(), ()]
+
+
+def test_of_several_peoples_answers_in_prodigy_the_last_accepted_one_is_read(tmp_path: Path) -> None:
+    def row(time: int, label: str, answer: str = "accept", view: str = "ner_manual") -> dict[str, Any]:
+        spans = [{"start": 10, "end": 18, "label": label}]
+        return {"text": TEXT, "spans": spans, "_input_hash": 1, "_view_id": view, "_timestamp": time, "answer": answer}
+
+    rows = (row(2, "Back"), row(1, "Body"), row(3, "Neck", "reject"))
+    product, _ = one(lines(tmp_path / "a.jsonl", *rows))
+    assert (said(product), product.warnings) == (
+        [("Back", "mahogany")],
+        ("3 people have answered; the last accepted answer is read",),
+    )
+    one_by_one = (row(1, "Body", view="ner"), row(2, "Back", view="ner"), row(3, "Neck", "reject", "ner"))
+    assert said(one(lines(tmp_path / "b.jsonl", *one_by_one))[0]) == [("Body", "mahogany"), ("Back", "mahogany")]
+
+
+def test_prodigys_tokens_are_the_whole_text(tmp_path: Path) -> None:
+    write_annotations(tmp_path / "a.jsonl", PRODUCTS[:1], "prodigy")
+    for line in (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        assert "".join(t["text"] + " " * t["ws"] for t in row["tokens"]) == row["text"]
+
+
+def test_brats_texts_have_line_ends_of_one_character_and_labels_of_ascii(tmp_path: Path) -> None:
+    spans = (Span("Größe (EU)", 5, 8, "red", "text"), Span("Gr e_EU_", 5, 8, "red", "text"))
+    write_annotations(tmp_path / "b", [Product("1", {"text": "Hat\r\nred"}, spans=spans)], "brat")
+    assert (tmp_path / "b/1@text@crlf.txt").read_bytes() == b"Hat\nred"
+    assert (tmp_path / "b/1@text@crlf.ann").read_text() == "T1\tGr_e_EU_ 4 7\tred\nT2\tGr_e_EU__2 4 7\tred\n"
+    assert read_annotations(tmp_path / "b")[0].spans == spans
+
+
+def test_doccano_is_told_to_keep_overlapping_spans(tmp_path: Path) -> None:
+    report = write_annotations(tmp_path / "a.jsonl", PRODUCTS[:1], "doccano")
+    assert report.remarks[0].startswith("2 spans overlap another one; allow overlapping spans in the project")
+
+
+def test_spaces_at_a_spans_edges_are_not_written(tmp_path: Path) -> None:
+    product = Product("1", {"text": "red wool"}, spans=(Span("Color", 0, 4, "red ", "text"),))
+    report = write_annotations(tmp_path / "a.jsonl", [product], "prodigy")
+    assert (report.counts["trimmed"], said(read_annotations(tmp_path / "a.jsonl")[0])) == (1, [("Color", "red")])
+
+
+def test_labels_move_to_a_text_that_differs_in_its_line_ends(tmp_path: Path) -> None:
+    path = lines(tmp_path / "a.jsonl", {"text": "Hat\nred", "meta": {"id": "1"}, "spans": [
+        {"start": 4, "end": 7, "label": "Color"}], "answer": "accept"})  # fmt: skip
+    attrex.convert(path, tmp_path / "out.jsonl", products=[{"id": "1", "text": "Hat\r\nred"}])
+    [span] = next(iter(attrex.read_products(tmp_path / "out.jsonl"))).spans or ()
+    assert span == Span("Color", 5, 8, "red", "text")

@@ -278,3 +278,19 @@ def test_parquet_keeps_its_schema_and_its_other_cells(tmp_path: Path) -> None:
     assert pq.read_metadata(out).row_group(0).column(0).compression == "ZSTD"
     put_back(ParquetFile(out), out, before)
     assert pq.read_table(out).to_pylist() == table.to_pylist()
+
+
+def test_cells_of_a_sheet_are_read_as_they_are_shown_and_written_so(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["sku", "size", "hidden", "blank"])
+    sheet.append([42, 1.25, "secret", None])
+    for cell, code in zip(sheet[2], ["00000", "# ?/?", ";;;", '@" cm"'], strict=True):
+        cell.number_format = code
+    book.save(tmp_path / "in.xlsx")
+    file = SheetFile(tmp_path / "in.xlsx")
+    [row] = file.rows()
+    assert [row.content(c) for c in range(4)] == ["00042", "1 1/4", "", ""]
+    assert not is_empty(row.content(2))
+    file.write(tmp_path / "out.xlsx", lambda row: {3: "5 cm"})
+    assert [r.content(3) for r in SheetFile(tmp_path / "out.xlsx").rows()] == ["5 cm"]  # and not "5 cm cm"

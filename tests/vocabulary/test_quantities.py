@@ -256,6 +256,14 @@ def test_what_cuts_a_number_grows_to_it(text: str, cut: str, whole: str) -> None
     assert text[start:end] == whole
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [("¼%0", [(0, 2)]), ("½ %5", [(0, 3)]), ("10 pack of 6", [(0, 7)]), ("%80 wool %20", [(0, 3), (9, 12)])],
+)
+def test_a_unit_behind_one_number_names_no_other_one(text: str, places: list[tuple[int, int]]) -> None:
+    assert [(m.start, m.end) for m in measures(text)] == places
+
+
 def test_what_a_model_finds_is_named_by_its_whole_measure() -> None:
     table = [Product("p", {"text": ""}, table={"T": ("-18 °C", "18 °C"), "V": ("500 ml",), "S": ("XXL",)})]
     normalizer = ValueNormalizer.fit(table)

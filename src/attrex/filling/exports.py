@@ -12,6 +12,7 @@ from attrex.io.cell_edits import Column, EditableFile, EditableRow
 from attrex.io.dialects import Dialect
 from attrex.io.dialects.placing import Placed, place_values
 from attrex.io.files import distinct_names
+from attrex.io.json_cells import JsonFile
 
 
 @dataclass
@@ -46,15 +47,14 @@ class ExportDestination:
         """The rows, each with its values' places; what has none is no longer filled."""
         for row, item in zip(rows, self.dialect.items(), strict=False):
             values = {e.attribute: row.table[e.attribute] for e in row.entries if e.outcome == Outcome.FILLED}
+            refused: dict[str, str] = {}
             placed = place_values(self.dialect, item, values, new_columns=self.new_columns)
-            for attribute, edits in list(placed.attributes.items()):
-                if not all(self._writable(e.key, e.value) for e in edits):
-                    placed.refused[attribute] = "the file cannot be changed there, or not hold the text"
-            refused = placed.refused
+            while (attribute := self._unwritable(placed)) is not None:  # placed anew, for cells may be of several
+                refused[attribute] = "the file cannot be changed there, or not hold the text"
+                values = {name: said for name, said in values.items() if name not in refused}
+                placed = place_values(self.dialect, item, values, new_columns=self.new_columns)
+            refused |= placed.refused
             self.refused.update(refused.values())
-            for attribute in refused:
-                for edit in placed.attributes.pop(attribute, ()):
-                    placed.edits.pop((edit.number, edit.key), None)
             entries = tuple(
                 replace(e, outcome=Outcome.NO_COLUMN) if e.outcome == Outcome.FILLED and e.attribute in refused else e
                 for e in row.entries
@@ -64,10 +64,17 @@ class ExportDestination:
                 self.placed[row.number] = placed
             yield replace(row, entries=entries, table=table)
 
+    def _unwritable(self, placed: Placed) -> str | None:
+        """The first attribute that the file cannot hold where it is placed."""
+        for attribute, edits in placed.attributes.items():
+            if not all(self._writable(e.key, e.value) for e in edits):
+                return attribute
+        return None
+
     def _writable(self, key: Sequence[str | int], value: Any) -> bool:
         if self.dialect.sample.columns:
             return isinstance(value, str) and self.file.can_hold(self.columns.get(str(key[0]), 0), value)
-        return len(key) <= 2 and all(isinstance(part, str) for part in key)
+        return isinstance(self.file, JsonFile) or (len(key) <= 2 and all(isinstance(part, str) for part in key))
 
     def names(self) -> dict[Column, str]:
         """What a file of changes calls the columns."""
@@ -95,17 +102,14 @@ class ExportDestination:
         if placed is None:
             return {}, {}
         edits = {self._column(key): self._text(e.value) for (_, key), e in placed.edits.items()}
-        values, taken = dict[str, Column](), set[Column]()
+        values = dict[str, Column]()
         for attribute, own in placed.attributes.items():
             cells = [self._column(e.key) for e in own]
-            value = next((c for c, e in zip(cells, own, strict=True) if e.value != attribute), cells[0])
-            if value not in taken:
-                values[attribute] = value
-            taken.update(cells)
+            values[attribute] = next((c for c, e in zip(cells, own, strict=True) if e.value != attribute), cells[0])
         return edits, values
 
     def _column(self, key: Sequence[str | int]) -> Column:
-        return self.columns[str(key[0])] if self.dialect.sample.columns else tuple(map(str, key))
+        return self.columns[str(key[0])] if self.dialect.sample.columns else tuple(key)
 
     def _text(self, value: Any) -> Any:
         return self.safe(value) if isinstance(value, str) else value

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrex.errors import DataError
 from attrex.filling.fill import Outcome
-from attrex.filling.writing import ADDED, BESIDE, UNDO_COLUMNS, name_of_column
+from attrex.filling.writing import ADDED, BESIDE, UNDO_COLUMNS, name_of_column, said
 from attrex.io.cell_edits import Column, EditableFile, EditableRow, Source
 from attrex.io.editable import editable_file
 from attrex.shop.cells import is_empty
@@ -95,11 +95,11 @@ def _plan(
             if name and times[name, own] == 1:
                 of_row += [f for key in (own, f"'{own}") for f in by_id[name, key] if f not in of_row]
         for fill in of_row:
-            column = names.get(fill.column)
+            column = names.get(fill.column) or _in_lists(fill.column)
             if fill in seen or column is None:
                 continue
             seen.add(fill)
-            if _said(row.content(column)) == fill.written and not row.error:
+            if said(row.content(column)) == fill.written and not row.error:
                 edits[row.index][column] = Source(fill.before)
                 undone.cells += 1
             else:
@@ -118,8 +118,13 @@ def _same(own: str, noted: str) -> bool:
     return noted in (own, f"'{own}")
 
 
-def _said(content: Any) -> str:
-    return json.dumps(list(content), ensure_ascii=False) if isinstance(content, list | tuple) else str(content)
+def _in_lists(name: str) -> Column | None:
+    """The column of JSON that keys and places in lists lead to, which is none of the file's."""
+    try:
+        keys = json.loads(name)
+    except ValueError:
+        return None
+    return tuple(keys) if isinstance(keys, list) and any(isinstance(key, int) for key in keys) else None
 
 
 def _read(changes: Path) -> tuple[str, list[_Fill], list[str]]:

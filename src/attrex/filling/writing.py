@@ -21,7 +21,7 @@ ADDED = "column added"
 """In place of an outcome: a row of changes for a column that was added."""
 BESIDE = "cell written"
 """In place of an outcome: a row of changes for a cell that goes with a filled one, such as an attribute's name."""
-Cell = str | Sequence[str]
+Cell = str | Sequence[Any] | Mapping[str, Any]
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -81,8 +81,15 @@ class Destination:
 
 
 def name_of_column(column: Column, name: str) -> str:
-    """A column as a file of changes has it: its name, or the keys that lead to it as JSON."""
+    """A column as a file of changes has it: its name, or the keys and places in lists that lead to it as JSON."""
     return json.dumps(list(column), ensure_ascii=False) if isinstance(column, tuple) and len(column) > 1 else name
+
+
+def said(cell: Any) -> str:
+    """What a file of changes says of a cell: its text, or what else it holds as JSON."""
+    if isinstance(cell, list | tuple | Mapping):
+        return json.dumps(cell, ensure_ascii=False)
+    return str(cell)
 
 
 @dataclass(frozen=True)
@@ -129,26 +136,30 @@ def fill_file(
         nonlocal current
         while current is not None and current.number is not None and current.number < row.number:
             current = pass_by()
-        if current is None or current.number != row.number:
-            return {}
-        edits, filled = destination.edits(row, current)
-        where = {**place, "row": row.number, "id_column": _id_column(row, current, destination)}
+        edits: dict[Column, Any] = {}
+        while current is not None and current.number == row.number:  # an object may hold several products
+            edits |= change_of(row, current)
+            current = next(pending, None)
+        return edits
+
+    def change_of(row: EditableRow, product: FilledRow) -> Mapping[Column, Cell]:
+        edits, filled = destination.edits(row, product)
+        where = {**place, "row": row.number, "id_column": _id_column(row, product, destination)}
 
         def undo_of(column: Column) -> dict[str, Any]:
-            cell = edits[column]
-            written = cell if isinstance(cell, str) else json.dumps(list(cell), ensure_ascii=False)
-            return {**where, "column": names[column], "before": row.source(column), "written": written}
+            own = str(column[-1] if isinstance(column, tuple) else column)  # of one that the file does not have yet
+            name = names.get(column) or name_of_column(column, own)
+            return {**where, "column": name, "before": row.source(column), "written": said(edits[column])}
 
         undo = {attribute: undo_of(column) for attribute, column in filled.items()}
         entries = tuple(
             replace(e, outcome=Outcome.KEPT) if e.outcome == Outcome.FILLED and e.attribute not in filled else e
-            for e in current.entries
+            for e in product.entries
         )
-        note(replace(current, entries=entries))
+        note(replace(product, entries=entries))
         write(Change(e, undo[e.attribute] if e.outcome == Outcome.FILLED else {}).to_json() for e in entries)
         beside_it = [column for column in edits if column not in filled.values()]
-        write({**_no_find(), "id": current.id, "outcome": BESIDE, **undo_of(column)} for column in beside_it)
-        current = next(pending, None)
+        write({**_no_find(), "id": product.id, "outcome": BESIDE, **undo_of(column)} for column in beside_it)
         return edits
 
     write(_added(destination, names, place))

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-Column = int | tuple[str, ...]
-"""Which cell of a row: its place from 0 in CSV, XLSX and Parquet, the keys that lead to it in JSON."""
+Column = int | tuple[str | int, ...]
+"""Which cell of a row: its place from 0 in CSV, XLSX and Parquet; in JSON the keys and places in lists that lead to it.
+"""
 
 
 class Source(NamedTuple):
@@ -21,8 +22,9 @@ class Source(NamedTuple):
     text: str
 
 
-Edits = Mapping[Column, str | Sequence[str] | Source]
-"""What cells of a row hold afterwards: a text; texts, where a cell can hold a list (JSON, Parquet); or their source."""
+Edits = Mapping[Column, str | Sequence[Any] | Mapping[str, Any] | Source]
+"""What cells of a row hold afterwards: a text; a list, where a cell can hold one (JSON, Parquet); in JSON also an
+object; or their source."""
 
 
 class EditableRow(Protocol):

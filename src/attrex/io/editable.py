@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attrex.io.cell_edits import EditableFile
 from attrex.io.csv_cells import CsvFile
+from attrex.io.feed_cells import FeedFile, is_feed
 from attrex.io.json_cells import JsonFile
 from attrex.io.packed import kind_of_file
 from attrex.io.parquet_cells import ParquetFile
@@ -21,7 +22,7 @@ _EDITORS: dict[str, Callable[[Path], EditableFile]] = {
     **dict.fromkeys((".json", *JSON_LINES), JsonFile),
     ".xlsx": SheetFile,
     ".parquet": ParquetFile,
-    ".xml": XmlFile,
+    ".xml": lambda path: FeedFile(path) if is_feed(path) else XmlFile(path),
 }
 
 

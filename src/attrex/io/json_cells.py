@@ -1,7 +1,8 @@
 """JSON and JSON lines as objects whose members have places, so that a member is replaced and all else kept.
 
 Numbers keep their spelling, texts their escapes, objects their order, space and keys that come twice. A column is the
-keys that lead to a cell: ``("Color",)`` or ``("attributes", "Color")``.
+keys and places in lists that lead to a cell: ``("Color",)``, ``("attributes", "Color")``, ``("options", 2, "value")``.
+What is written to the place behind a list's last one becomes one more of its items.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from attrex.io.packed import open_binary, rewritten
 from attrex.io.rows import HALF_CHARACTER, parse_json
 from attrex.shop.cells import Occupied
 
-OVER_LINES = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\[|\{\s*(?:"[^"\\\n]*"\s*:\s*[\[{]\s*)?\n)')
-"""How a list begins, and an object over several lines."""
+OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{(?:[^\n]*[^}\s])?[ \t\r]*\n)")
+"""How a list begins, and an object over several lines: its first line ends in none of its own."""
 ABSENT, IN_NULL, IN_NOTHING = "<absent>", "<in null>", "<in nothing>"
 """What :meth:`JsonRow.source` says of a cell that is not there: its object is, it is null, it is not there, too."""
 _SPACE = re.compile(r"[ \t\r\n]*")
@@ -32,7 +33,10 @@ _DECODER = JSONDecoder()
 
 
 class Member(NamedTuple):
-    """Where a member of an object is: its key begins at ``key``, its value is ``start`` to ``end``."""
+    """Where a member of an object is: its key begins at ``key``, its value is ``start`` to ``end``.
+
+    Of an item of a list, which has no key, ``key`` is where its value begins.
+    """
 
     key: int
     start: int
@@ -61,7 +65,10 @@ class JsonRow:
     def content(self, column: Column) -> Any:
         found: Any = self.values
         for key in column if isinstance(column, tuple) else ():
-            found = found.get(key) if isinstance(found, Mapping) else None
+            if isinstance(key, int):
+                found = found[key] if isinstance(found, list) and 0 <= key < len(found) else None
+            else:
+                found = found.get(key) if isinstance(found, Mapping) else None
         return Occupied() if isinstance(found, float) and math.isnan(found) else found  # it is spelt out
 
     def source(self, column: Column) -> str:
@@ -205,13 +212,21 @@ def _paths(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield from (((key, inner), content) for inner, content in value.items())
 
 
-def _members(text: str, start: int) -> dict[str, Member]:
-    """Where the members of the object at ``start`` are; of a key that comes twice, the last one."""
-    members: dict[str, Member] = {}
-    if text[start] != "{":
-        return members
+def _members(text: str, start: int) -> dict[str | int, Member]:
+    """Where the members of the object, or the items of the list, at ``start`` are; of a key that comes twice, the last.
+
+    They are in the text's order.
+    """
+    members: dict[str | int, Member] = {}
     at = _past_space(text, start + 1)
-    while text[at] == '"':
+    if text[start] == "[":
+        while text[at] != "]":
+            _, stop = _DECODER.raw_decode(text, at)
+            members[len(members)] = Member(at, at, stop)
+            at = _past_space(text, stop)
+            at = _past_space(text, at + 1) if text[at] == "," else at
+        return members
+    while text[start] == "{" and text[at] == '"':
         key, end = scanstring(text, at + 1, False)
         value = _past_space(text, _past_space(text, end) + 1)
         _, stop = _DECODER.raw_decode(text, value)
@@ -224,44 +239,49 @@ def _members(text: str, start: int) -> dict[str, Member]:
 
 
 def _changed(text: str, edits: Edits, style: Style) -> str:
-    """The object with its edits. ``style``: how members are set apart where the object has none that say it."""
+    """The object or list with its edits. ``style``: how members are set apart where there are none that say it."""
     members = _members(text, 0)
     style = _style(text, members, style)
     ascii_only = text.isascii() and "\\u" in text
-    inner: dict[str, dict[Column, Any]] = {}
-    put: dict[str, str] = {}  # key -> the value's new text
-    gone: list[str] = []
+    inner: dict[str | int, dict[Column, Any]] = {}
+    put: dict[str | int, str] = {}  # key -> the value's new text
+    gone: list[str | int] = []
     for column, value in edits.items():
         assert isinstance(column, tuple)
         key, *rest = column
         if rest:
             inner.setdefault(key, {})[tuple(rest)] = value
         elif not isinstance(value, Source):
-            put[key] = json.dumps(value if isinstance(value, str) else list(value), ensure_ascii=ascii_only)
+            plain = value if isinstance(value, str | Mapping) else list(value)
+            put[key] = json.dumps(plain, ensure_ascii=ascii_only, separators=(_one_line(style.comma), style.colon))
         elif value.text in (ABSENT, IN_NULL, IN_NOTHING):
             gone.append(key)
         else:
             put[key] = value.text
     for key, changes in inner.items():
         old = text[members[key].start : members[key].end] if key in members else ""
-        if old not in ("", "null") and old[0] != "{":
-            raise DataError(f"{key!r}: expected an object to change, got {short(old)}")
-        changed = _changed(old if old[:1] == "{" else "{}", changes, style._replace(comma=_one_line(style.comma)))
+        whole = "[]" if all(isinstance(c, tuple) and isinstance(c[0], int) for c in changes) else "{}"
+        if old not in ("", "null") and old[0] != whole[0]:
+            raise DataError(f"{key!r}: expected {'a list' if whole == '[]' else 'an object'}, got {short(old)}")
+        changed = _changed(old if old[:1] == whole[0] else whole, changes, style._replace(comma=_one_line(style.comma)))
         sources = {change.text for change in changes.values() if isinstance(change, Source)}
         if IN_NOTHING in sources and not _members(changed, 0):
             gone.append(key)
         else:
             put[key] = "null" if IN_NULL in sources and not _members(changed, 0) else changed
     added = [key for key in put if key not in members]
-    for key, member in sorted(members.items(), key=lambda item: -item[1].start):
+    pieces, done = list[str](), 0
+    for key, member in members.items():
         if key in put:
-            text = text[: member.start] + put[key] + text[member.end :]
-    for key in added:
+            pieces += [text[done : member.start], put[key]]
+            done = member.end
+    text = "".join((*pieces, text[done:]))
+    for key in sorted(added, key=lambda k: k if isinstance(k, int) else -1):
         end = max((m.end for m in _members(text, 0).values()), default=1)
         comma = style.comma if end > 1 else ""
-        name = json.dumps(key, ensure_ascii=ascii_only)
-        text = text[:end] + comma + name + style.colon + put[key] + text[end:]
-    for key in gone:
+        name = "" if isinstance(key, int) else json.dumps(key, ensure_ascii=ascii_only) + style.colon
+        text = text[:end] + comma + name + put[key] + text[end:]
+    for key in sorted(gone, key=lambda k: -k if isinstance(k, int) else 1):  # from a list's end: places stay
         text = _without(text, key)
     return text
 
@@ -270,13 +290,14 @@ def _one_line(comma: str) -> str:
     return ", " if "\n" in comma else comma
 
 
-def _style(text: str, members: Mapping[str, Member], default: Style) -> Style:
-    """How the object sets its members apart."""
+def _style(text: str, members: Mapping[str | int, Member], default: Style) -> Style:
+    """How the object, or the list, sets its members apart."""
     places = sorted(members.values())
     if not places:
         return default
     last = places[-1]
-    colon = text[scanstring(text, last.key + 1, False)[1] : last.start]
+    in_list = last.key == last.start
+    colon = default.colon if in_list else text[scanstring(text, last.key + 1, False)[1] : last.start]
     before = text[: last.key].rstrip(" \t\r\n")
     space = text[len(before) : last.key]
     if before.endswith(","):
@@ -284,8 +305,8 @@ def _style(text: str, members: Mapping[str, Member], default: Style) -> Style:
     return Style("," + (space if "\n" in space else " " * (colon[-1:] == " ")), colon)
 
 
-def _without(text: str, key: str) -> str:
-    """The object without a member, and without the comma and space that went with it."""
+def _without(text: str, key: str | int) -> str:
+    """The object or list without a member, and without the comma and space that went with it."""
     members = _members(text, 0)
     member = members.get(key)
     if member is None:

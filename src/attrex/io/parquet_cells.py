@@ -119,7 +119,7 @@ class ParquetFile:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema, gone = self._schema, [column[0] for column in drop if isinstance(column, tuple)]
+        schema, gone = self._schema, [str(column[0]) for column in drop if isinstance(column, tuple)]
         for name in new:
             schema = schema.append(pa.field(name, _new_type(self._schema)))
         for name in gone:
@@ -183,7 +183,8 @@ def _changed(batch: Any, edits: Sequence[Mapping[Column, Any]], schema: Any) -> 
     for place, changes in enumerate(edits):
         for column, value in changes.items():
             assert isinstance(column, tuple)
-            by_column.setdefault(column, {})[place] = json.loads(value.text) if isinstance(value, Source) else value
+            keys = tuple(map(str, column))
+            by_column.setdefault(keys, {})[place] = json.loads(value.text) if isinstance(value, Source) else value
     columns = []
     for field in schema:
         there = field.name in batch.schema.names

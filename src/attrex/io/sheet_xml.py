@@ -14,9 +14,10 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
+from math import isfinite
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
 from typing import IO, Any, NamedTuple
@@ -28,6 +29,7 @@ from attrex.errors import DataError
 from attrex.io.atomic import atomic_path
 from attrex.io.cell_edits import Change, Column, Edits, Source
 from attrex.io.csv_cells import rows_above_header
+from attrex.io.number_formats import BUILT_IN, number_shown, plain_number, text_shown
 from attrex.shop.cells import Occupied
 
 LONGEST_TEXT = 32_767
@@ -41,8 +43,6 @@ _MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref\s*=\s*["\']([A-Z]+\d+):([
 _DIMENSION = re.compile(rb'(<(?:\w+:)?dimension\s[^>]*?ref\s*=\s*["\'])([A-Z]+\d+)(?::([A-Z]+)(\d+))?(["\'])')
 _SPANS = re.compile(rb'\sspans\s*=\s*["\'](\d+):(\d+)["\']')
 _NO_CELL = re.compile(r"<no cell(?: spans=(\d+:\d+))?>")
-_DATE_FORMATS = frozenset((*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)))
-_FORMAT_LITERALS = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]')
 
 
 class _Unreadable(Exception):
@@ -205,14 +205,14 @@ class SheetFile:
                 if not isinstance(row, SheetRow):
                     yield _resized(row, self._width - 1 + len(new) if new else -1, gone) if kind == "before" else row
                     continue
-                edits: dict[Column, str | Sequence[str] | Source] = {}
+                edits: dict[Column, Any] = {}
                 edits |= {c: Source("<no cell>") for c in gone if c in row.cells}
                 if kind == "row":
                     edits |= dict(change(row))
                 elif kind == "header":
                     edits |= dict(columns)
                 if edits:
-                    yield _changed(row, edits, look if kind == "header" else "", gone)
+                    yield _changed(row, edits, self._texts, look if kind == "header" else "", gone)
                 else:
                     yield row.raw
 
@@ -250,12 +250,12 @@ def _holds_anything(cell: SheetCell) -> bool:
 
 
 class _Texts:
-    """Shared strings, in a temporary file: there may be as many as rows. And which styles are dates."""
+    """Shared strings, in a temporary file: there may be as many as rows. And what is shown of a cell in a style."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
         self._ends = array("Q", [0])
-        self.dates: frozenset[int] = frozenset()
+        self.formats: Sequence[str] = ()  #: of the styles; "" for one that shows what is there
         self.since = datetime(1899, 12, 30, tzinfo=UTC)
 
     def __getitem__(self, index: int) -> str:
@@ -278,24 +278,34 @@ class _Texts:
             texts.since = datetime(1904, 1, 1, tzinfo=UTC)
         parts = _related(file, _workbook(file))
         if styles := next((p for kind, _, p in parts if kind == "styles" and p in file.namelist()), ""):
-            texts.dates = frozenset(_date_styles(_xml(file, styles)))
+            texts.formats = list(_formats(_xml(file, styles)))
         if strings := next((p for kind, _, p in parts if kind == "sharedStrings" and p in file.namelist()), ""):
             with _open(file, strings) as xml:
                 _shared_strings(xml, texts._add)
         return texts
 
     def number(self, text: str, style: int) -> str:
-        """A number as text: a date where its style says so, else with no more digits than it takes."""
+        """What is shown of a number."""
         try:
             value = float(text)
         except ValueError:
             return text
-        if style in self.dates and 0 <= value < 2_958_466:  # the end of the year 9999
-            moment = self.since + timedelta(seconds=round(value * 86_400))
-            shown = moment.strftime("%H:%M:%S") if value < 1 else f"{moment:%Y-%m-%d}"
-            return shown if value < 1 or value == int(value) else f"{moment:%Y-%m-%d %H:%M:%S}"
-        value = float(f"{value:.15g}")  # the digits that a spreadsheet keeps
-        return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
+        if not isfinite(value):
+            return text
+        code = self.format(style)
+        return self._hidden(number_shown(value, code, self.since)) if code else plain_number(value)
+
+    def text(self, text: str, style: int) -> str:
+        """What is shown of a text."""
+        code = self.format(style)
+        return self._hidden(text_shown(text, code)) if code and text else text
+
+    def format(self, style: int) -> str:
+        return self.formats[style] if 0 <= style < len(self.formats) else ""
+
+    @staticmethod
+    def _hidden(shown: str) -> str:
+        return shown or Occupied("")  # a format such as `;;;` shows nothing of what is there
 
 
 def _sheets(file: zipfile.ZipFile) -> Iterator[str]:
@@ -348,19 +358,15 @@ def _local(tag: str) -> str:
     return tag.rsplit("}", 1)[-1]
 
 
-def _date_styles(styles: ElementTree.Element) -> Iterator[int]:
-    """The cell formats that show a number as a date or a time."""
-    own = {
-        int(e.get("numFmtId", "0")): _FORMAT_LITERALS.sub("", e.get("formatCode", ""))
-        for e in styles.iter()
-        if _local(e.tag) == "numFmt"
-    }
+def _formats(styles: ElementTree.Element) -> Iterator[str]:
+    """The number formats of the cell formats, in their order."""
+    own = {e.get("numFmtId"): e.get("formatCode", "") for e in styles.iter() if _local(e.tag) == "numFmt"}
+    built_in = {str(number): code for number, code in BUILT_IN.items()}
     for formats in (e for e in styles if _local(e.tag) == "cellXfs"):
-        for place, element in enumerate(formats):
-            shown = int(element.get("numFmtId", "0"))
-            code = own.get(shown)
-            if shown in _DATE_FORMATS if code is None else bool(re.search("[ymdhs]", code.split(";")[0].lower())):
-                yield place
+        for element in formats:
+            number = element.get("numFmtId", "0")
+            code = own.get(number, built_in.get(number, ""))
+            yield "" if code.lower() == "general" else code
 
 
 def _parser() -> Any:
@@ -487,21 +493,21 @@ class _SheetParser:
 
     def _text(self, attributes: Mapping[str, str]) -> str | None:
         said = {inside: "".join(parts) for inside, parts in self._said.items()}
-        value, kind = said.get("v"), attributes.get("t", "n")
+        value, kind, style = said.get("v"), attributes.get("t", "n"), int(attributes.get("s") or 0)
         match kind:
             case "s":
-                text = self._texts[int(value)] if value and value.isdigit() else ""
+                text = self._texts.text(self._texts[int(value)] if value and value.isdigit() else "", style)
             case "inlineStr":
-                text = unescaped(said.get("t", ""))
+                text = self._texts.text(unescaped(said.get("t", "")), style)
             case "str":
-                text = unescaped(value or "")
+                text = self._texts.text(unescaped(value or ""), style)
             case "b":
                 text = {"1": "TRUE", "0": "FALSE"}.get(value or "", value or "")
             case "n" if value:
-                text = self._texts.number(value, int(attributes.get("s") or 0))
+                text = self._texts.number(value, style)
             case _:
                 text = value or ""
-        return Occupied(text) if not text and "f" in said else text
+        return Occupied("") if not text and ("f" in said or isinstance(text, Occupied)) else text
 
 
 def _pieces(xml: IO[bytes], texts: _Texts) -> Iterator[tuple[str, Any]]:
@@ -568,7 +574,7 @@ def escaped(text: str) -> str:
     return escape(_NO_XML.sub(lambda m: f"_x{ord(m[0]):04X}_", text))
 
 
-def _changed(row: SheetRow, edits: Edits, look: str, gone: Sequence[int]) -> bytes:
+def _changed(row: SheetRow, edits: Edits, texts: _Texts, look: str, gone: Sequence[int]) -> bytes:
     """The row's element with its edits.
 
     ``look``: the style of cells that are new. ``gone``: columns at the end that the sheet no longer has.
@@ -582,7 +588,8 @@ def _changed(row: SheetRow, edits: Edits, look: str, gone: Sequence[int]) -> byt
     for column, value in edits.items():
         assert isinstance(column, int)
         if not isinstance(value, Source):
-            after[column] = _element(tag, column, row.number, value, there.get(column), look)
+            text = value if isinstance(value, str) else "\n".join(value)
+            after[column] = _element(tag, column, row.number, text, there.get(column), look, texts)
         elif absent := _NO_CELL.fullmatch(value.text):
             after[column], spans = b"", absent[1] or spans
         else:
@@ -603,11 +610,12 @@ def _changed(row: SheetRow, edits: Edits, look: str, gone: Sequence[int]) -> byt
     return b"".join((*parts, *(after[c] for c in added), row.raw[done:]))
 
 
-def _element(tag: str, column: int, row: int, value: str | Sequence[str], old: bytes | None, look: str) -> bytes:
-    """A cell of text, in the style of the one in its place."""
-    text = value if isinstance(value, str) else "\n".join(value)
+def _element(tag: str, column: int, row: int, text: str, old: bytes | None, look: str, texts: _Texts) -> bytes:
+    """A cell of text, in the style of the one in its place; in none where that would show another text."""
     style = re.match(rb"<[^>]*?\ss\s*=\s*[\"'](\d+)[\"']", old or b"")
     number = style[1].decode() if style else "" if old else look
+    if number and texts.text(text, int(number)) != text:
+        number = ""
     shown = f' s="{number}"' if number else ""
     keep = ' xml:space="preserve"' if text != text.strip() or "\n" in text else ""
     inner = f"<{tag}is><{tag}t{keep}>{escaped(text)}</{tag}t></{tag}is>"

@@ -79,11 +79,11 @@ class XmlRow:
 
     def _feature(self, column: Column) -> Element:
         assert isinstance(column, tuple)
-        return self.features[int(column[0].removeprefix("FEATURE ")) - 1]
+        return self.features[int(str(column[0]).removeprefix("FEATURE ")) - 1]
 
     def _values(self, column: Column) -> list[Element]:
         assert isinstance(column, tuple)
-        place = int(column[0].removeprefix("FEATURE ")) - 1
+        place = int(str(column[0]).removeprefix("FEATURE ")) - 1
         feature = self.features[place] if place < len(self.features) else None
         return [v for v in feature.all("FVALUE") if v.attributes.get("lang", "") == column[1]] if feature else []
 
@@ -134,21 +134,22 @@ class XmlFile:
 
     def spelt(self, element: Element) -> str:
         """An element as the file spells it."""
-        return self._text(element.start, self.end_of(element))
+        return self.text(element.start, self.end_of(element))
 
     def end_of(self, element: Element) -> int:
         """The byte behind an element's end tag."""
-        if self._text(element.start, element.end).endswith("/>") and element.is_empty:
+        if self.text(element.start, element.end).endswith("/>") and element.is_empty:
             return element.end
-        tag = self._text(element.end, element.end + _LONGEST_END_TAG)
-        return element.end + len(tag[: tag.index(">") + 1].encode(self._encoding))
+        tag = self.text(element.end, element.end + _LONGEST_END_TAG)
+        return element.end + len(tag[: tag.index(">") + 1].encode(self.encoding))
 
     @cached_property
-    def _encoding(self) -> str:
+    def encoding(self) -> str:
         with open_binary(self.path) as file:
             return xml_encoding(file)
 
-    def _text(self, start: int, end: int) -> str:
+    def text(self, start: int, end: int) -> str:
+        """The file between two bytes."""
         with open_binary(self.path) as file:
             file.seek(start)
-            return file.read(end - start).decode(self._encoding, errors="ignore")
+            return file.read(end - start).decode(self.encoding, errors="ignore")

@@ -189,7 +189,13 @@ def complete(
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: expected a directory, got a file; name another one as `work`")
     shop = shop_of(products.shop)
-    if not isinstance(export, Products) and (known := export_of(path, shop, dialect)) is not None:
+    known = export_of(path, shop, products.dialect)
+    if known is not None and known.read_only and same_kind(path, out):
+        raise DataError(
+            f"{path.name}: expected an export that values can be written to, got {known.title}: {known.read_only}. "
+            "Give out a name in .jsonl, .csv or .parquet for a table of all products"
+        )
+    if known is not None and not isinstance(export, Products):
         note(progress, known.told())
     chosen = Config.load(config, settings)
     with path.open("rb") as file:

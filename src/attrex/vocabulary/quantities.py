@@ -105,7 +105,8 @@ def measures(text: str, style: NumberStyle = DEFAULT_STYLE) -> list[Measure]:
     found: list[Measure] = []
     first = 0
     while first < len(atoms):
-        size, measure = _longest(text, atoms[first : first + DIMENSIONS])
+        after = atoms[first - 1].end if first else 0
+        size, measure = _longest(text, atoms[first : first + DIMENSIONS], after)
         if measure is not None:
             found.append(measure)
         first += size
@@ -159,8 +160,11 @@ def _closes_quote(text: str, start: int, end: int) -> bool:
     return bool(opened) and not any(mark in text[opened[-1] + 1 : end - 1] for mark in marks)
 
 
-def _longest(text: str, atoms: Sequence[_Atom]) -> tuple[int, Measure | None]:
-    """How many of the atoms the first measure takes, and the measure; None: the first number is no measure."""
+def _longest(text: str, atoms: Sequence[_Atom], after: int) -> tuple[int, Measure | None]:
+    """How many of the atoms the first measure takes, and the measure; None: the first number is no measure.
+
+    ``after``: where the number before them, or its unit, ends: what belongs to it names no other one.
+    """
     first = atoms[0]
     if _AFTER_LETTER.match(text, first.start) and not _DIMENSION.match(text, first.start):
         return 1, None  # M8, iPhone13
@@ -183,7 +187,7 @@ def _longest(text: str, atoms: Sequence[_Atom]) -> tuple[int, Measure | None]:
     if first.unit is not None:
         return 1, Measure(MARK + _folded(first, first.unit), first.start, first.end)
     for pattern, quantity in _BEFORE.items():
-        if before := pattern.search(text, max(0, first.start - 30), first.start):
+        if before := pattern.search(text, max(after, first.start - 30), first.start):
             folded = MARK + _folded(first, Unit(quantity, Fraction(1)))
             return 1, Measure(folded, before.start(), first.end)
     return 1, None

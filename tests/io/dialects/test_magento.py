@@ -13,7 +13,7 @@ EXPORT = (
     "additional_attributes,pattern,configurable_variations\n"
     "B-S,,Bag,simple,Bag S,,9,/b/s.jpg,,color=Red,,\n"
     'B,,Bag,configurable,Bag,"<p>Canvas &amp; leather.</p>",9,/b/a.jpg,"/b/a.jpg,/b/b.jpg","has_options=1,'
-    'material=Canvas|Leather,care=Wash, cold,Color=Red",,"sku=B-S,size=S|sku=B-M,size=M"\n'
+    'material=Canvas|Leather,care=Wash, cold,Color=Red",,"sku=B-S,size=S|sku=B-M,size=M,display=0"\n'
     "B,de,,,Tasche,Aus Leder.,,,,color=Rot,,\n"
     "C,,Bag,simple,Case,Striped.,9,no_selection,,,,\n"
 )

@@ -121,3 +121,10 @@ def test_a_line_that_is_cut_is_told(table):
         file.write("444\thttp://example\tEau\n")
     *_, cut = read_products(table)
     assert "expected 19 cells as in the header, got 3" in cut.error
+
+
+def test_texts_that_are_not_there_are_none(tmp_path):
+    path = tmp_path / "off.tsv"
+    path.write_text("code\tproduct_name\tlabels\tlabels_tags\n12\tTea\t\t\n", encoding="utf-8")
+    [tea] = read_products(path)
+    assert dict(tea.fields) == {"title": "Tea"}

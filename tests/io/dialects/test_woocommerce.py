@@ -60,3 +60,35 @@ def test_a_value_goes_to_a_number_that_is_free_in_its_row(export):
         dialect.place(black, "Shape", ["Round"])
     with pytest.raises(NoPlace, match="is filled"):
         dialect.place(lamp, "Color", ["Red"])
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "ID,Typ,Artikelnummer,Name,Kurzbeschreibung,Beschreibung,Bilder,Übergeordnetes Produkt,"
+        "Attribut 1 Name,Attribut 1 Wert(e),Attribut 1 Sichtbar,Attribut 1 Global,Attribut 1 Standard",
+        "ID,Type,UGS,Nom,Description courte,Description,Images,Parent,"
+        "Nom de l’attribut 1,Valeur(s) de l’attribut 1 ,Attribut 1 visible,Attribut 1 global,Attribut 1 par défaut",
+        "ID,Tipo,SKU,Nombre,Descripción corta,Descripción,Imágenes,Superior,"
+        "Nombre del atributo 1,Valor(es) del atributo 1,Atributo visible 1,Atributo global 1,X",
+        "ID,Tipo,SKU,Nome,Breve descrizione,Descrizione,Immagine,Genitore,"
+        "Nome dell'attributo 1,Valore dell'attributo 1,Attributo 1 visibile,Attributo 1 globale,X",
+    ],
+)
+def test_the_header_is_in_the_language_of_the_shop(tmp_path, header):
+    path = tmp_path / "woo.csv"
+    path.write_text(
+        f'{header}\n1,variable,CAP,Cap,Short,A\\ncap,,,Color,"Blue, Red",1,1,Blue\n'
+        "2,variation,CAP-B,Cap - Blue,,,,CAP,Color,Blue,,1,\n3,simple,MUG,Mug,,White,,,,,,,\n",
+        encoding="utf-8",
+    )
+    cap, blue, mug = read_products(path)
+    assert (cap.id, cap.fields["short_description"], cap.fields["description"]) == ("CAP", "Short", "A\ncap")
+    assert (cap.table, blue.table, mug.table) == ({"Color": ("Blue", "Red")}, {"Color": ("Blue",)}, {})
+    assert (blue.group, blue.fields["description"]) == ("CAP", "A\ncap")
+    dialect = open_dialect(path)
+    names = header.split(",")
+    items = list(dialect.items())
+    assert [e.key[0] for e in dialect.place(items[2], "Fit", ["Slim"])] == names[8:12]
+    new = [e.key[0] for e in dialect.place(items[0], "Fit", ["Slim"])]
+    assert new == [name.replace("1", "2") for name in names[8:12]]

@@ -1,9 +1,10 @@
 """Argilla's records as JSON, with the status of every answer.
 
-Stands on argilla's source (records/_io/_generic.py at 02e0d37): ``to_list(flatten=True)`` has ``QUESTION.responses``,
-a list of spans per person, and ``QUESTION.responses.status``; ``to_json`` leaves the status out, so that an answer
-which was discarded, or is a draft, reads like one that was submitted: such a file is refused. Spans are ``start``,
-``end`` (exclusive) and ``label``, without their words; the page counts UTF-16 units, the server code points.
+Stands on argilla 2.8.0 (records/_io/_generic.py, _json.py and _resource.py; run on what is written here and read its
+own): ``to_list(flatten=True)`` has ``QUESTION.responses``, a value per person, and ``QUESTION.responses.status``;
+``to_json`` leaves the status out, so that an answer which was discarded, or is a draft, reads like one that was
+submitted: such a file is refused. Spans are ``start``, ``end`` (exclusive) and ``label``, without their words; the page
+counts UTF-16 units, the server code points. A record may have answers to several questions, and not all are of spans.
 """
 
 from __future__ import annotations
@@ -33,24 +34,28 @@ def read(path: Path) -> Iterator[Document]:
         metadata = row["metadata"] if isinstance(row.get("metadata"), Mapping) else row
         fields = row["fields"] if isinstance(row.get("fields"), Mapping) else row
         answers = list(_answers(where, row))
-        asked = [value for status, value in answers if status == "submitted" and _is_spans(value)]
+        asked: dict[str, list[Any]] = {}
+        for question, status, value in answers:
+            if status == "submitted" and _is_spans(value):
+                asked.setdefault(question, []).append(value)
         field = _field(where, fields, row)
-        marks = None if not asked else tuple(_mark(where, item) for item in asked[-1])
-        warnings = (f"{len(asked)} people have answered; the last answer is read",) if len(asked) > 1 else ()
+        marks = None if not asked else tuple(_mark(where, item) for own in asked.values() for item in own[-1])
+        people = max(map(len, asked.values()), default=0)
+        warnings = (f"{people} people have answered; the last answer is read",) if people > 1 else ()
         if not asked and answers:
-            warnings = (f"its answers in Argilla are {', '.join(sorted({str(s) for s, _ in answers}))}",)
+            warnings = (f"its answers in Argilla are {', '.join(sorted({str(s) for _, s, _ in answers}))}",)
         product = str(metadata.get("product") or row.get("id") or where)
         yield Document(where, product, str(metadata.get("field") or field), fields[field], marks, None, warnings)
 
 
-def _answers(where: str, row: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """(status, value) of every answer; raises :class:`DataError` where a status is missing."""
+def _answers(where: str, row: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """(question, status, value) of every answer; raises :class:`DataError` where a status is missing."""
     nested = row["responses"] if isinstance(row.get("responses"), Mapping) else {}
     for question, answers in nested.items():
         for answer in answers or ():
             if not isinstance(answer, Mapping) or answer.get("status") is None:
                 raise DataError(f"{where}: expected the status of each answer to {question!r}, got none; {_ADVICE}")
-            yield answer["status"], answer.get("value")
+            yield question, answer["status"], answer.get("value")
     for key, values in row.items():
         if key.endswith(".responses") and values:
             statuses = row.get(f"{key}.status")
@@ -59,7 +64,7 @@ def _answers(where: str, row: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
                     f"{where}: expected the status of each answer in {key + '.status'!r}, got {short(statuses)}; "
                     + _ADVICE
                 )
-            yield from zip(statuses, values, strict=True)
+            yield from ((key, status, value) for status, value in zip(statuses, values, strict=True))
 
 
 def _is_spans(value: Any) -> bool:
@@ -76,7 +81,10 @@ def _field(where: str, fields: Mapping[str, Any], row: Mapping[str, Any]) -> str
     texts = [k for k in texts if "." not in k or fields is not row]
     if "text" in texts or len(texts) == 1:
         return "text" if "text" in texts else texts[0]
-    raise DataError(f"{where}: expected one field that is annotated, such as 'text', got {', '.join(texts) or 'none'}")
+    raise DataError(
+        f"{where}: expected one field that is annotated, got {', '.join(texts) or 'none'}; rename the one that was "
+        "annotated to 'text' in each record"
+    )
 
 
 def write(path: Path, documents: Iterable[Document]) -> None:

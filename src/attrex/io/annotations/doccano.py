@@ -1,8 +1,11 @@
 """doccano's JSONL: a text with ``label`` [[start, end, name], ...], or with ``entities`` beside relations.
 
-Stands on doccano's source (backend/data_export at 1e0f5fc): ``id``, ``text``, ``label``; with relations
-``entities`` of ``label``, ``start_offset``, ``end_offset``. Its page counts UTF-16 units unless the project counts
-graphemes, its server slices code points, and the file says neither, nor the marked words.
+Stands on doccano 1.8.4 (backend/data_export and data_import; its formatters, writer and parser run on what is written
+here and what is read): ``id``, ``text``, the metadata of the row, ``label``; with relations ``entities`` of ``label``,
+``start_offset``, ``end_offset``. Metadata that another row has is null. Its page counts UTF-16 units unless the project
+counts graphemes, its server slices code points, and the file says neither, nor the marked words. A text that nobody
+has looked at has an empty ``label``, as one has where nothing was found. Its import drops spans that overlap another
+one, without a word, unless the project allows them (``Spans.clean``).
 """
 
 from __future__ import annotations
@@ -12,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import DataError, short
-from attrex.io.annotations.documents import Document, Format, Mark
-from attrex.io.annotations.json_lines import objects, required, texts_of
+from attrex.io.annotations.documents import UNSEEN, Document, Format, Mark
+from attrex.io.annotations.json_lines import named, objects, required, texts_of
 from attrex.io.annotations.spans import in_units
 from attrex.io.products import write_rows
+
+_LABELLED = "labelled"
+"""Metadata of what is written here without a label: that somebody has looked."""
 
 
 def read(path: Path) -> Iterator[Document]:
@@ -23,8 +29,16 @@ def read(path: Path) -> Iterator[Document]:
         field, text = texts_of(where, row, ("text", "data"))
         marks = [_mark(where, item) for item in _labels(row)] if _is_labelled(row) else None
         complete = row.get("complete") if isinstance(row.get("complete"), bool) else None
-        name, own = str(row.get("product", row.get("id", where))), str(row.get("field", field))
-        yield Document(where, name, own, text, None if marks is None else tuple(marks), complete)
+        unseen = marks == [] and not complete and row.get(_LABELLED) is not True
+        yield Document(
+            where,
+            named(where, row, "product", "id"),
+            named(field, row, "field"),
+            text,
+            None if marks is None or unseen else tuple(marks),
+            complete,
+            (UNSEEN,) if unseen else (),
+        )
 
 
 def _is_labelled(row: Mapping[str, Any]) -> bool:
@@ -54,7 +68,16 @@ def _row(document: Document) -> dict[str, Any]:
     marks = [
         [*(in_units(document.text, at, "utf-16") for at in (m.start, m.end)), m.label] for m in document.marks or ()
     ]
-    return row if document.marks is None else {**row, "label": marks}
+    if document.marks is None:
+        return row
+    return {**row, "label": marks, **({} if marks else {_LABELLED: True})}
 
 
-FORMAT = Format("doccano", read, write, ("utf-16", "characters", "utf-16+lf", "characters+lf"), (".jsonl", ".json"))
+FORMAT = Format(
+    "doccano",
+    read,
+    write,
+    ("utf-16", "characters", "utf-16+lf", "characters+lf"),
+    (".jsonl", ".json"),
+    "allow overlapping spans in the project before the import, which drops them otherwise without a word",
+)

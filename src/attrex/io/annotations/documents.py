@@ -19,6 +19,10 @@ class Mark(NamedTuple):
     value: str | None = None  #: the table's value it stands for, where the file keeps it
 
 
+UNSEEN = "it has no labels, as a text has that nobody has looked at; say complete if somebody has looked at all"
+"""A document's warning where a tool's file does not tell the one from the other."""
+
+
 class Document(NamedTuple):
     """One annotated text."""
 
@@ -63,3 +67,4 @@ class Format(NamedTuple):
     write: Callable[[Path, Iterable[Document]], None]  #: of documents whose marks count characters
     units: tuple[str, ...]  #: how its offsets may be counted, the usual way first
     suffixes: tuple[str, ...]  #: of its files; "" where it is a directory
+    overlaps: str = ""  #: what to do in the tool, so that it keeps spans that overlap

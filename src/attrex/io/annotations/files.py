@@ -13,9 +13,9 @@ from pathlib import Path
 
 from attrex.errors import ConfigError, DataError, did_you_mean
 from attrex.io.annotations import argilla, brat, doccano, label_studio, prodigy, spacy
-from attrex.io.annotations.documents import AnnotationReport, Document, Format, Mark
+from attrex.io.annotations.documents import UNSEEN, AnnotationReport, Document, Format, Mark
 from attrex.io.annotations.json_lines import objects
-from attrex.io.annotations.spans import WAYS, spans_of
+from attrex.io.annotations.spans import WAYS, boundaries, in_units, overlapping, spans_of
 from attrex.types import Product, Span
 
 FORMATS: dict[str, Format] = {
@@ -54,6 +54,8 @@ def format_of(path: Path) -> str | None:
 def _kind(row: Mapping[str, object]) -> str | None:
     if isinstance(row.get("annotations"), list) and isinstance(row.get("data"), Mapping):
         return "label-studio"
+    if "annotation_id" in row and "annotator" in row:
+        return "label-studio"  # JSON-MIN
     if any(key.endswith(".responses") for key in row) or ("responses" in row and "suggestions" in row):
         return "argilla"
     marks = next((row[k] for k in ("label", "entities", "labels", "spans") if isinstance(row.get(k), list)), None)
@@ -97,6 +99,8 @@ def read_annotations(
     documents = list(chosen.read(path))
     if not documents:
         raise DataError(f"{path}: expected annotated texts of {chosen.title}, got none; export the file again")
+    if complete:
+        documents = [d._replace(marks=(), warnings=()) if d.warnings == (UNSEEN,) else d for d in documents]
     found = spans_of(documents, chosen.units, report, offsets)
     return list(_products(documents, found, complete, report))
 
@@ -116,7 +120,7 @@ def _products(
     for name, numbers in groups.items():
         parts = [documents[n] for n in numbers]
         looked = [found[n][0] for n in numbers]
-        warnings = [w for n in numbers for w in found[n][1]]
+        warnings = list(dict.fromkeys(w for n in numbers for w in found[n][1]))
         labelled = [spans for spans in looked if spans is not None]
         if not labelled:
             report.skipped[next((w for d in parts for w in d.warnings), "nobody has looked")] += 1
@@ -146,17 +150,34 @@ def with_annotations(
         if found is None or found.spans is None:
             yield product
             continue
+        spans = list(found.spans)
         for field, text in found.fields.items():
-            if product.fields.get(field) != text:
+            own = product.fields.get(field)
+            if own is None and not any(span.field == field for span in spans):
+                continue  # another text of the tool's file, such as a note
+            if own is None or _plain_ends(own) != _plain_ends(text):
                 raise DataError(
                     f"product {product.id!r}: expected the annotated text in {field!r}, got another one; give the "
                     "products that were annotated"
                 )
-        whole = found.complete and found.fields.keys() == product.fields.keys()
+            if own != text:
+                spans = [_with_ends_of(own, text, s) if s.field == field else s for s in spans]
+        whole = found.complete and found.fields.keys() >= product.fields.keys()
         warnings = (*product.warnings, *found.warnings)
-        yield replace(product, spans=found.spans, complete=whole, warnings=warnings)
+        yield replace(product, spans=tuple(spans), complete=whole, warnings=warnings)
     if labels:
         report.remarks.append(f"{len(labels)} annotated products are not among the products, such as {min(labels)!r}")
+
+
+def _plain_ends(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _with_ends_of(own: str, annotated: str, span: Span) -> Span:
+    """The span in a text that differs from the annotated one in its line ends."""
+    places = boundaries(own, "characters+lf")
+    start, end = (places[in_units(annotated, at, "characters+lf")] for at in (span.start, span.end))
+    return replace(span, start=start, end=end, text=own[start:end])
 
 
 def write_annotations(path: str | Path, products: Iterable[Product], kind: str) -> AnnotationReport:
@@ -166,22 +187,33 @@ def write_annotations(path: str | Path, products: Iterable[Product], kind: str) 
     ends = [suffix for suffix in chosen.suffixes if suffix]
     if ends and not path.name.endswith(tuple(ends)):
         raise DataError(f"out should end in {' or '.join(ends)} for {chosen.title}, got {path.name!r}")
-    chosen.write(path, _documents(products, report))
+    chosen.write(path, _documents(products, report, chosen.overlaps))
     return report
 
 
-def _documents(products: Iterable[Product], report: AnnotationReport) -> Iterator[Document]:
+def _mark(span: Span, report: AnnotationReport) -> Mark | None:
+    """The span without spaces at its edges, which no tool that marks words can hold; None: it has nothing else."""
+    said = span.text.strip()
+    start = span.start + span.text.index(said)
+    report.counts["trimmed"] += said != span.text
+    return Mark(start, start + len(said), span.attribute, said, span.value) if said else None
+
+
+def _documents(products: Iterable[Product], report: AnnotationReport, told: str) -> Iterator[Document]:
     unreadable = astral = 0
     for product in products:
         unreadable += product.error is not None
         for field, text in product.fields.items() if product.error is None else ():
             own = [s for s in product.spans or () if s.field == field]
-            marks = tuple(Mark(s.start, s.end, s.attribute, s.text, s.value) for s in own)
+            marks = tuple(mark for s in own if (mark := _mark(s, report)))
             report.documents += 1
             report.spans += len(marks)
+            report.counts["overlapping"] += overlapping(marks)
             astral += bool(marks) and max(text, default="") > "\uffff"
             looked = product.spans is not None
             yield Document(product.id, product.id, field, text, marks if looked else None, product.complete or None)
+    if report.counts["overlapping"] and told:
+        report.remarks.append(f"{report.counts['overlapping']} spans overlap another one; {told}")
     if unreadable:
         report.remarks.append(f"{unreadable} products could not be read and are left out")
     report.units["utf-16"] += astral

@@ -28,6 +28,11 @@ def required(where: str, row: Any, key: str, kind: type | tuple[type, ...]) -> A
     return value
 
 
+def named(where: str, row: Mapping[str, Any], *keys: str) -> str:
+    """What an object has under the first of some keys that says anything, as text; else its place in the file."""
+    return str(next((row[key] for key in keys if row.get(key) is not None), where))
+
+
 def texts_of(where: str, row: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, str]:
     """(field, text) of the first of some keys that holds text."""
     for key in keys:

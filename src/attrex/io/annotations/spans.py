@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from itertools import pairwise
 
 from attrex.io.annotations.documents import AnnotationReport, Document, Mark
 from attrex.types import Span
@@ -112,14 +111,22 @@ def _of_document(
         spans.append(Span(mark.label, start, end, text[start:end], document.field, mark.value))
     spans = list(dict.fromkeys(spans))
     report.spans += len(spans)
-    ordered = sorted(spans, key=lambda s: (s.start, -s.end))
-    report.counts["overlapping"] += sum(b.start < a.end for a, b in pairwise(ordered))
+    report.counts["overlapping"] += overlapping(spans)
     warnings += [
         f"{n - before[what]} spans {told}"
         for what, told in (("trimmed", "trimmed of spaces"), ("widened", "widened to whole words"), ("moved", "moved"))
         if (n := report.counts[what]) > before[what]
     ]
     return tuple(spans) if spans or not document.marks else None, tuple(warnings)
+
+
+def overlapping(spans: Iterable[Span | Mark]) -> int:
+    """How many spans begin within another one, or where it does."""
+    ordered, end, found = sorted(spans, key=lambda s: (s.start, -s.end)), -1, 0
+    for span in ordered:
+        found += span.start < end
+        end = max(end, span.end)
+    return found
 
 
 def _place(text: str, mark: Mark, places: dict[int, int]) -> tuple[int, int] | None:

@@ -104,6 +104,7 @@ class Dialect(ABC):
 
     name: ClassVar[str]  #: for ``--dialect``
     title: ClassVar[str]  #: as a person is told
+    read_only: ClassVar[str] = ""  #: why no value has a place in such a file; empty where some have
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
@@ -137,7 +138,8 @@ class Dialect(ABC):
         :param values: one or more; a platform that takes one only refuses several.
         :raises NoPlace: where no blank cell would be read so.
         """
-        raise NoPlace(f"attrex reads {self.title} and does not write it; give --out a name in .jsonl for a table")
+        why = self.read_only or "give --out a name in .jsonl for a table"
+        raise NoPlace(f"attrex reads {self.title} and does not write it: {why}")
 
 
 def marked(row: RawRecord) -> Item:

@@ -22,6 +22,7 @@ from attrex.io.dialects.dialect import (
     with_values,
 )
 from attrex.io.dialects.xml_records import element_rows
+from attrex.io.feed_cells import NAMESPACE
 from attrex.io.rows import RawRecord
 
 _SLASHED = ("color", "material")
@@ -123,7 +124,7 @@ class GoogleXml(Dialect):
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        return "http://base.google.com/ns/1.0" in sample.text.replace("\0", "")
+        return NAMESPACE in sample.text.replace("\0", "")
 
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
@@ -149,7 +150,7 @@ class GoogleXml(Dialect):
             yield replace(item, rows=(replace(row, values={"element": element}),))
 
     def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
-        """Google's own element, empty or new, else one more detail; both at the product's end."""
+        """Google's own element: an empty one, or a new one at the product's end."""
         (row,) = item.rows
         element = (row.values or {})["element"]
         if own := find_name(attribute, _ATTRIBUTES):
@@ -158,8 +159,8 @@ class GoogleXml(Dialect):
                 raise NoPlace(f"element {own!r} is filled")
             text = google_text(own, values)
             if there:
-                return [Edit(row.number, (there[0].written_name, there[0].start, there[0].end), text)]
-            return [Edit(row.number, (f"{self.prefix}{own}", element.end, element.end), text)]
+                return [Edit(row.number, (there[0].written_name,), text)]
+            return [Edit(row.number, (f"{self.prefix}{own}",), text)]
         raise NoPlace(f"{attribute!r} is no attribute of Google's, and a detail has more than one element")
 
 

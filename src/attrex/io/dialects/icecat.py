@@ -13,6 +13,7 @@ from attrex.io.rows import RawRecord
 from attrex.io.xml_stream import Element
 
 _ROOT = re.compile(r"<ICECAT-interface[\s>]")
+_READ_ONLY = "a data sheet is what Icecat gives out, and nothing imports it"
 
 
 class IcecatXml(Dialect):
@@ -30,6 +31,7 @@ class IcecatXml(Dialect):
     """
 
     name = "icecat"
+    read_only = _READ_ONLY
     title = "Icecat's product XML"
 
     @classmethod
@@ -58,6 +60,7 @@ class IcecatJson(Dialect):
     """
 
     name = "icecat-json"
+    read_only = _READ_ONLY
     title = "Icecat's product JSON"
 
     @classmethod

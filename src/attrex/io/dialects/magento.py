@@ -72,6 +72,8 @@ _OWN = frozenset(
         *("sku_type", "weight_type", "shipment_type", "custom_layout", "email_template", "tier_prices", "msrp"),
     )
 )
+_OF_VARIATION = ("sku", "default", "display")
+"""Keys of a variation that are no attributes."""
 _OWN_PARTS = re.compile(
     r"_(image|images|labels?|from|to|from_date|to_date|skus|position|price)$|^(use_config|bundle|downloadable|giftcard|"
     r"related|crosssell|upsell|special_price|ts|custom_design|news|new)_"
@@ -90,9 +92,11 @@ class MagentoCsv(Dialect):
       (``_parseAdditionalAttributes``), and codes are in small letters.
     - Several values are separated by ``|`` (``PSEUDO_MULTI_LINE_SEPARATOR``), photos by commas.
     - A row with a ``store_view_code`` is another language of the product above it; blank cells inherit.
-    - ``configurable_variations`` holds ``sku=..,size=..|sku=..``.
-    - A blank cell is no change (``_prepareRowForDb`` and ``clearEmptyData`` leave it out); ``__EMPTY__VALUE__`` is one.
-      Only a required attribute may not be blank where its column is there (``isRowValid``).
+    - ``configurable_variations`` holds ``sku=..,size=..|sku=..``, with ``display=0`` for one that is taken out
+      (``_parseVariations`` in ``ConfigurableImportExport/.../Type/Configurable.php`` at 0209762).
+    - A blank cell is no change: ``_prepareRowForDb`` (``ImportExport/.../Entity/AbstractEntity.php`` at 425d8f4) makes
+      it null, and ``clearEmptyData`` (``AbstractType.php``) leaves null out. ``__EMPTY__VALUE__``, which that makes
+      null, empties the value. A required attribute may not be blank where its column is there (``isRowValid``).
     """
 
     name = "magento"
@@ -135,7 +139,7 @@ class MagentoCsv(Dialect):
             for variation in cell(row, "configurable_variations").split(MULTIPLE):
                 pairs = attribute_pairs(variation)
                 if sku := "".join(pairs.pop("sku", ())):
-                    said = {code: values[0] for code, values in pairs.items() if values and code != "default"}
+                    said = {code: values[0] for code, values in pairs.items() if values and code not in _OF_VARIATION}
                     found[sku] = (cell(row, "sku").strip(), said)
         return found
 
@@ -154,7 +158,7 @@ class MagentoCsv(Dialect):
                 attributes[column] = [v.strip() for v in text.split(MULTIPLE) if v.strip()]
         for variation in cell(base, "configurable_variations").split(MULTIPLE):
             for code, values in attribute_pairs(variation).items():
-                if code not in ("sku", "default"):
+                if code not in _OF_VARIATION:
                     attributes[code] = list(dict.fromkeys((*attributes.get(code, ()), *values)))
         parent, said = parents.get(sku, ("", {}))
         for code, value in said.items():

@@ -140,7 +140,7 @@ def _languages(product: Mapping[str, Any], key: str, main: str) -> dict[str, str
         tag = name.removeprefix(f"{key}_") if name.startswith(f"{key}_") else ""
         if len(tag) == 2 and tag != main and text_of(value):
             said[tag] = text_of(value)
-        elif tag == main and not said[main]:
+        elif tag and tag == main and not said[main]:
             said[main] = text_of(value)
     return {tag: text for tag, text in said.items() if text}
 

@@ -37,11 +37,12 @@ def place_values(
         if added and not new_columns:
             placed.refused[attribute] = f"it needs a new column {added[0]!r}, and none are asked for"
             continue
-        placed.attributes[attribute] = edits
+        placed.attributes[attribute] = []
         for edit in edits:
             joint = dialect.joints.get(str(edit.key[0]), "")
             beside = _beside(placed.edits, edit, joint)
             placed.edits[beside.number, beside.key] = beside
+            placed.attributes[attribute].append(beside)
         item = replace(item, rows=tuple(_written(row, edits, dialect) for row in item.rows))
     return placed
 

@@ -161,6 +161,7 @@ class ShopifyJson(Dialect):
 
     name = "shopify-json"
     title = "products of Shopify as JSON"
+    read_only = "Shopify's product JSON has no attributes but options, which make variants; fill its CSV"
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
@@ -205,9 +206,6 @@ class ShopifyJson(Dialect):
             images=[i for i in images if isinstance(i, str) and i],
             category=str(product.get("product_type") or "") or None,
         )
-
-    def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
-        raise NoPlace("Shopify's product JSON has no attributes but options, which make variants; fill its CSV")
 
 
 def _metafield_values(text: str, namespace: str) -> list[str]:

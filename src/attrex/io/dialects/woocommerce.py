@@ -24,7 +24,28 @@ from attrex.io.dialects.dialect import (
 )
 from attrex.io.rows import RawRecord
 
-_ATTRIBUTE = re.compile(r"attribute (\d+) (name|value\(s\)|visible|global|default)", re.IGNORECASE)
+_PARTS = {
+    **dict.fromkeys(("name", "nom", "nombre", "nome"), "name"),
+    **dict.fromkeys(("value(s)", "wert(e)", "valeur(s)", "valor(es)", "valore", "valori"), "value(s)"),
+    **dict.fromkeys(("visible", "sichtbar", "visibile"), "visible"),
+    **dict.fromkeys(("global", "globale"), "global"),
+    **dict.fromkeys(("default", "standard", "défaut", "predeterminado", "predefinito"), "default"),
+}
+"""Word in the header of an attribute -> which part of it the column is."""
+_ATTRIBUTE = ("attribute", "attribut", "atributo", "attributo")
+_COLUMNS = {
+    **dict.fromkeys(("typ", "tipo"), "type"),
+    **dict.fromkeys(("artikelnummer", "ugs"), "sku"),
+    **dict.fromkeys(("nom", "nombre", "nome"), "name"),
+    **dict.fromkeys(
+        ("kurzbeschreibung", "description courte", "descripción corta", "breve descrizione"), "short description"
+    ),
+    **dict.fromkeys(("beschreibung", "descripción", "descrizione"), "description"),
+    **dict.fromkeys(("kategorien", "catégories", "categorías", "categorie"), "categories"),
+    **dict.fromkeys(("bilder", "imágenes", "immagine", "immagini"), "images"),
+    **dict.fromkeys(("übergeordnetes produkt", "superior", "genitore"), "parent"),
+}
+"""The exporter's columns in German, French, Spanish and Italian -> in English."""
 _TRIGGERS = ("'=", "'+", "'-", "'@")
 Slot = dict[str, str]
 """What belongs to one number: part (name, value(s), visible, global, default) -> column."""
@@ -44,6 +65,8 @@ class WooCommerceCsv(Dialect):
       (``parse_description_field``, since 3.5.4).
     - ``parent`` is a SKU or ``id:N``. A variation may only have attributes that its parent has; otherwise 11.1 refuses
       the row, and earlier ones make it "any value" (``set_variation_data``).
+    - The header is in the language of the shop: ``Attribut 1 Wert(e)``, ``Valeur(s) de l’attribut 1``, ``Atributo
+      visible 1`` (exports that shops have published; the values of ``Type`` stay English).
     """
 
     name = "woocommerce"
@@ -51,16 +74,17 @@ class WooCommerceCsv(Dialect):
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        if not sample.has("Name"):
+        columns = _in_english(sample.columns)
+        if "name" not in columns:
             return False
         slots = _slots(sample.columns)
         named = any({"name", "value(s)"} <= slot.keys() for slot in slots.values())
-        return named or sample.has("Type", "SKU", "Short description", "Parent")
+        return named or {"type", "sku", "short description", "parent"} <= columns.keys()
 
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
         self.slots = _slots(sample.columns)
-        self.columns = {name_key(c): c for c in sample.columns}
+        self.columns = _in_english(sample.columns)
         self.settings: dict[str, Counter[tuple[str, str, str]]] = {}
         """Attribute -> (name, visible, global) of the rows that have it: what a new cell of it says, too."""
 
@@ -139,13 +163,19 @@ class WooCommerceCsv(Dialect):
                     raise NoPlace(f"column {slot['value(s)']!r} is filled")
                 return [Edit(row.number, (slot["value(s)"],), text)]
         free = [s for s in self.slots.values() if {"name", "value(s)"} <= s.keys() and not self._holds(row, s)]
-        written = [int(m[1]) for c in row.values or () if (m := _ATTRIBUTE.fullmatch(c.strip()))]
-        number = max(written, default=0) + 1
-        slot = free[0] if free else {p: f"Attribute {number} {p}" for p in ("name", "value(s)", "visible", "global")}
+        slot = free[0] if free else self._new_slot(row)
         seen = self.settings.get(name_key(attribute))
         name, visible, is_global = seen.most_common(1)[0][0] if seen else (attribute, "1", "0")
         said = {"name": name, "value(s)": text, "visible": visible or "1", "global": is_global}
         return [Edit(row.number, (slot[part],), value) for part, value in said.items() if part in slot and value]
+
+    def _new_slot(self, row: RawRecord) -> Slot:
+        """The columns of the next number, in the language of the file."""
+        written = [found[0] for c in row.values or () if (found := _part_of(c))]
+        number = max(written, default=0) + 1
+        parts = ("name", "value(s)", "visible", "global")
+        like = next((slot for slot in self.slots.values() if slot.keys() >= set(parts)), {})
+        return {p: re.sub(r"\d+", str(number), like.get(p, f"Attribute 1 {p}")) for p in parts}
 
     def _holds(self, row: RawRecord, slot: Slot) -> bool:
         return any(is_filled(row, column) for column in slot.values())
@@ -251,6 +281,22 @@ def _with_line_breaks(text: str) -> str:
 def _slots(columns: Sequence[str]) -> dict[int, Slot]:
     slots: dict[int, Slot] = {}
     for column in columns:
-        if match := _ATTRIBUTE.fullmatch(column.strip()):
-            slots.setdefault(int(match[1]), {})[match[2].lower()] = column
+        if found := _part_of(column):
+            slots.setdefault(found[0], {}).setdefault(found[1], column)
     return dict(sorted(slots.items()))
+
+
+def _part_of(column: str) -> tuple[int, str] | None:
+    """The number and the part that a column is of; None: of no attribute."""
+    words = re.findall(r"\d+|[^\W\d]+(?:\([^\W\d]+\))?", column.casefold())
+    numbers = [word for word in words if word.isdecimal()]
+    parts = [_PARTS[word] for word in words if word in _PARTS]
+    if len(numbers) != 1 or len(parts) != 1 or len(words) > 5 or not any(word in _ATTRIBUTE for word in words):
+        return None
+    return int(numbers[0]), parts[0]
+
+
+def _in_english(columns: Sequence[str]) -> dict[str, str]:
+    """Column in English -> as the file has it."""
+    own = {name_key(c): c for c in columns}
+    return {english: own[c] for c, english in _COLUMNS.items() if c in own} | own
