@@ -1,0 +1,547 @@
+"""The review store: cells that people decide, shared by several of them and by several processes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+
+from attrex.errors import ConfigError, ReviewError, UnknownCellError, did_you_mean, short
+from attrex.review.cells import (
+    Act,
+    Added,
+    Decision,
+    Event,
+    Kind,
+    Population,
+    ProposedCell,
+    ReviewCell,
+    SameWords,
+    State,
+    Undone,
+    Verdict,
+)
+from attrex.review.checks import checked_reviewer, checked_values
+from attrex.review.progress import ReviewStats, review_stats
+from attrex.review.rows import (
+    DECIDED,
+    OPEN,
+    cell_of,
+    content_of,
+    decision_of,
+    event_of,
+    free_for,
+    held_by,
+    same_counts,
+    select_cells,
+    settled_with,
+)
+from attrex.review.tables import batches, cells, decisions, events, open_database, products, reading, writing
+
+T = TypeVar("T")
+CLAIM_MINUTES = 15.0
+"""How long a cell is a reviewer's who has said nothing of it."""
+SAMPLE_SHARE = 0.2
+"""Of the cells that are handed out, those of the sample that measures the sure ones."""
+AT_ONCE = 500
+"""Rows in one statement."""
+
+
+class ReviewStore:
+    """Cells to decide in a database. Safe to be used by several threads, and by several processes at once.
+
+    :param where: a SQLite file, or the address of a database (:func:`~attrex.review.tables.open_database`).
+    :param clock: seconds since 1970.
+    :param draw: numbers in 0..1: whether the next cell is one of the sample (:data:`SAMPLE_SHARE`).
+    """
+
+    def __init__(
+        self,
+        where: str | Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._engine = open_database(where)
+        self._clock, self._draw = clock, draw
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> ReviewStore:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # --- cells come in ------------------------------------------------------------------------------------------------
+
+    def decided_cells(self) -> set[tuple[str, str]]:
+        """(product, attribute) of the cells that somebody has decided."""
+        with reading(self._engine) as c:
+            rows = c.execute(select(products.c.name, cells.c.attribute).join_from(cells, products).where(DECIDED))
+            return {(name, attribute) for name, attribute in rows}
+
+    def add(
+        self, proposed: Iterable[ProposedCell], population: Population | None = None, run: Iterable[str] = ()
+    ) -> Added:
+        """Put the cells of a run in. One that is there, open and in nobody's hands gets the new proposal; what is
+        decided stays. The same run added again changes nothing.
+
+        :param population: what those of :attr:`Kind.SURE` are a sample of, in random order.
+        :param run: the products that the run has read: their open cells that it does not propose are withdrawn.
+        """
+        counts = Added()
+        with writing(self._engine) as c:
+            now = self._clock()
+            batch = _batch_of(c, population, now)
+            changed: set[str] = set()
+            stale = _open_cells(c, run, now)
+            for part in _parts(proposed):
+                counts += _add_part(c, part, batch, now, changed)
+                for cell in part:
+                    stale.pop((cell.product, cell.attribute), None)
+            changed |= _keys(c, stale.values())
+            _withdraw(c, stale.values(), now)
+            _prioritise(c, changed)
+        return counts + Added(withdrawn=len(stale))
+
+    # --- cells go out -------------------------------------------------------------------------------------------------
+
+    def claim(
+        self,
+        reviewer: str,
+        *,
+        count: int = 1,
+        attribute: str | None = None,
+        kind: Kind | str | None = None,
+        minutes: float = CLAIM_MINUTES,
+    ) -> list[ReviewCell]:
+        """The next cells for a reviewer, which nobody else gets meanwhile; fewer where no more are open.
+
+        Those that the reviewer has and has not decided come first, so that a page may be loaded again. Then the cells
+        in order of what a decision is worth (:attr:`ProposedCell.risk` times the cells that it settles); among them,
+        one in five, those of the sample in its random order.
+
+        :param minutes: for how long they are the reviewer's.
+        """
+        who, now = checked_reviewer(reviewer), self._clock()
+        if count < 1 or minutes <= 0:
+            raise ConfigError(f"count and minutes should be more than 0, got {count} and {minutes}")
+        wanted = _filter(attribute, kind)
+        with writing(self._engine) as c:
+            held = select(cells.c.id).where(OPEN, held_by(who, now), *wanted).order_by(cells.c.claimed_until)
+            ids = list(c.execute(held.order_by(cells.c.sampled, cells.c.priority.desc()).limit(count)).scalars())
+            while len(ids) < count:
+                first = int(self._draw() < SAMPLE_SHARE)
+                found = next((n for n in (_next(c, q, who, now, wanted, ids) for q in (first, 1 - first)) if n), None)
+                if found is None:
+                    break
+                ids.append(found)
+            if ids:
+                claimed = {"claimed_by": who, "claimed_until": now + 60 * minutes}
+                c.execute(update(cells).where(cells.c.id.in_(ids)).values(claimed))
+            return _cells_in_order(c, ids)
+
+    def release(self, reviewer: str, ids: Collection[int] | None = None) -> int:
+        """Give cells back that a reviewer has not decided, all or some; returns how many."""
+        who = checked_reviewer(reviewer)
+        theirs = [OPEN, cells.c.claimed_by == who]
+        if ids is not None:
+            theirs.append(cells.c.id.in_(list(ids)))
+        with writing(self._engine) as c:
+            return c.execute(update(cells).where(*theirs).values(_UNCLAIMED)).rowcount
+
+    # --- cells are looked at ------------------------------------------------------------------------------------------
+
+    def cell(self, id: int) -> ReviewCell:
+        """One cell; raises :class:`UnknownCellError`."""
+        with reading(self._engine) as c:
+            return _cell(c, id)
+
+    def cells(
+        self,
+        *,
+        decided: bool | None = None,
+        attribute: str | None = None,
+        kind: Kind | str | None = None,
+        verdict: Verdict | str | None = None,
+        reviewer: str | None = None,
+        product: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[ReviewCell]:
+        """Cells as a list to look through, in the order of their numbers; claims nothing.
+
+        :param reviewer: who has decided them.
+        """
+        chosen = _filter(attribute, kind)
+        if decided is not None:
+            chosen.append(DECIDED if decided else OPEN)
+        if verdict is not None:
+            chosen.append(cells.c.verdict == _verdict(verdict).value)
+        if reviewer is not None:
+            chosen.append(cells.c.reviewer == reviewer)
+        if product is not None:
+            chosen.append(products.c.name == product)
+        with reading(self._engine) as c:
+            ordered = select_cells().where(*chosen).order_by(cells.c.id).offset(offset).limit(limit)
+            return [cell_of(row) for row in c.execute(ordered)]
+
+    def same_words(self, id: int, reviewer: str, *, examples: int = 5) -> SameWords | None:
+        """The other open cells that the same words decide: of the attribute, whose text says the same, and that say
+        the same themselves. None where there are none.
+
+        Left out are those of the sample, each of which is looked at by itself, and those in somebody else's hands.
+        """
+        who, now = checked_reviewer(reviewer), self._clock()
+        with reading(self._engine) as c:
+            lead = _cell(c, id)
+            others = _others(lead, who, now)
+            ids = list(c.execute(select(cells.c.id).where(*others).order_by(cells.c.id)).scalars())
+            if not ids:
+                return None
+            shown = _cells_in_order(c, ids[:examples])
+        return SameWords(lead.proposed.words or "", tuple(ids), tuple(shown))
+
+    def history(self, id: int) -> list[Event]:
+        """What happened to a cell, oldest first."""
+        with reading(self._engine) as c:
+            _cell(c, id)
+            found = select(events).where(events.c.cell == id).order_by(events.c.id)
+            return [event_of(row) for row in c.execute(found)]
+
+    # --- people decide ------------------------------------------------------------------------------------------------
+
+    def decide(
+        self,
+        id: int,
+        reviewer: str,
+        verdict: Verdict | str,
+        values: Sequence[str] = (),
+        *,
+        also: Collection[int] = (),
+    ) -> Decision:
+        """A reviewer's verdict on a cell, and on others with the same words.
+
+        The same verdict once more by the same reviewer is the decision that is there: a request may be sent again.
+
+        :param values: of :attr:`Verdict.CORRECT`: what the cell has, options or the person's own words.
+        :param also: the other cells that it settles, of those :meth:`same_words` has shown; what somebody else has
+            decided or claimed since is left out (:attr:`Decision.left`).
+
+        Raises :class:`ReviewError` for a cell that is decided already or in somebody else's hands, and
+        :class:`DataError` for values that do not go with the verdict.
+        """
+        who, now = checked_reviewer(reviewer), self._clock()
+        with writing(self._engine) as c:
+            cell = _cell(c, id)
+            said, decided = checked_values(_verdict(verdict), values, cell.proposed.proposal)
+            if cell.verdict is not None:
+                if (cell.verdict, cell.values, cell.reviewer) == (said, decided, who) and cell.decision:
+                    return _decision(c, cell.decision)
+                raise ReviewError(
+                    f"cell {id} is decided already, by {short(cell.reviewer)}: {cell.verdict.value}; take that back "
+                    f"first (decision {cell.decision})"
+                )
+            if cell.claimed_by not in (None, who) and (cell.claimed_until or 0) > now:
+                raise ReviewError(f"cell {id} is in the hands of {short(cell.claimed_by)}; take the next one")
+            shown = set(also) - {id}
+            if shown and said == Verdict.UNSURE:
+                raise ReviewError("unsure says nothing of other cells; decide them one by one, or leave out also")
+            followers = _chosen(c, _others(cell, who, now), shown)
+            _check_followers(c, cell, shown - {i for i, _ in followers})
+            return _decide(c, who, now, cell, said, decided, followers, len(shown) - len(followers))
+
+    def undo(self, decision: int, reviewer: str, *, only: Collection[int] | None = None) -> Undone:
+        """Take a decision back; its cells are open again, but those that somebody has touched since.
+
+        :param only: these of its cells alone.
+        """
+        who, now = checked_reviewer(reviewer), self._clock()
+        with writing(self._engine) as c:
+            taken = _decision(c, decision)
+            mine = [cells.c.decision == decision, DECIDED]
+            ids = [i for i, _ in _chosen(c, mine, None if only is None else set(only))]
+            number = taken.cells if only is None else len(set(only))
+            blank = {"state": State.OPEN, "verdict": None, "cell_values": None, "decision": None, "reviewer": None}
+            for part in _parts(ids):
+                chosen = update(cells).where(cells.c.id.in_(part))
+                c.execute(chosen.values(blank | {"decided_at": None} | _UNCLAIMED))
+                c.execute(insert(events), [_event(i, now, Act.UNDONE, who, decision=decision) for i in part])
+            if ids:
+                _prioritise(c, _keys(c, ids))
+                left = c.execute(select(func.count()).where(cells.c.decision == decision)).scalar()
+                if not left:
+                    chosen = update(decisions).where(decisions.c.id == decision)
+                    c.execute(chosen.values(undone_by=who, undone_at=now))
+            return Undone(decision, len(ids), number - len(ids))
+
+    def last_decision(self, reviewer: str) -> Decision | None:
+        """The reviewer's last one that stands, for undo."""
+        theirs = [decisions.c.reviewer == checked_reviewer(reviewer), decisions.c.undone_at.is_(None)]
+        with reading(self._engine) as c:
+            row = c.execute(select(decisions).where(*theirs).order_by(decisions.c.id.desc()).limit(1)).first()
+            return row and decision_of(row)
+
+    # --- what came of it ----------------------------------------------------------------------------------------------
+
+    def stats(self) -> ReviewStats:
+        """How far the review is, and how right the sure cells are."""
+        with reading(self._engine) as c:
+            return review_stats(c, self._clock())
+
+    def decided(self) -> Iterator[ReviewCell]:
+        """All decided cells, in the order of their numbers."""
+        last = 0
+        while True:
+            with reading(self._engine) as c:
+                part = select_cells().where(DECIDED, cells.c.id > last).order_by(cells.c.id).limit(AT_ONCE)
+                found = [cell_of(row) for row in c.execute(part)]
+            if not found:
+                return
+            yield from found
+            last = found[-1].id
+
+
+_UNCLAIMED: dict[str, None] = {"claimed_by": None, "claimed_until": None}
+
+
+def _parts(items: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(items)
+    while part := list(islice(rest, AT_ONCE)):
+        yield part
+
+
+def _verdict(verdict: Verdict | str) -> Verdict:
+    return _one_of(Verdict, verdict, "verdict")
+
+
+def _one_of(kind: type[T], value: T | str, what: str) -> T:
+    known = [member.value for member in kind]  # type: ignore[attr-defined]
+    if value not in known:
+        raise ConfigError(
+            f"{what} should be one of {', '.join(known)}, got {short(value)}{did_you_mean(str(value), known)}"
+        )
+    return kind(value)  # type: ignore[call-arg]
+
+
+def _filter(attribute: str | None, kind: Kind | str | None) -> list[ColumnElement[bool]]:
+    chosen: list[ColumnElement[bool]] = [] if attribute is None else [cells.c.attribute == attribute]
+    return chosen if kind is None else [*chosen, cells.c.kind == _one_of(Kind, kind, "kind").value]
+
+
+# --- in a transaction -------------------------------------------------------------------------------------------------
+
+
+def _cell(c: Connection, id: int) -> ReviewCell:
+    row = c.execute(select_cells().where(cells.c.id == id)).first()
+    if row is None:
+        raise UnknownCellError(f"there is no cell {id} in the review store")
+    return _cells_of(c, [row])[0]
+
+
+def _cells_in_order(c: Connection, ids: Sequence[int]) -> list[ReviewCell]:
+    rows = c.execute(select_cells().where(cells.c.id.in_(ids))).all()
+    place = {i: n for n, i in enumerate(ids)}
+    return sorted(_cells_of(c, rows), key=lambda cell: place[cell.id])
+
+
+def _cells_of(c: Connection, rows: Sequence[Any]) -> list[ReviewCell]:
+    """With how many cells the same words settle; one of the sample, or decided, is not among those counted."""
+    alike = same_counts(c, [row.same_key for row in rows if row.same_key])
+    return [
+        cell_of(row, alike.get(row.same_key, 0) + bool(row.sampled or row.state == State.DECIDED or not row.same_key))
+        for row in rows
+    ]
+
+
+def _decision(c: Connection, id: int) -> Decision:
+    row = c.execute(select(decisions).where(decisions.c.id == id)).first()
+    if row is None:
+        raise UnknownCellError(f"there is no decision {id} in the review store")
+    return decision_of(row)
+
+
+def _next(
+    c: Connection, sampled: int, who: str, now: float, wanted: Sequence[ColumnElement[bool]], taken: Sequence[int]
+) -> int | None:
+    """The first open cell of one of the two queues that is free."""
+    queue = [OPEN, cells.c.sampled == sampled, free_for(who, now), cells.c.id.not_in(taken), *wanted]
+    first = select(cells.c.id).where(*queue).order_by(cells.c.priority.desc(), cells.c.id).limit(1)
+    return c.execute(first).scalar()
+
+
+def _others(lead: ReviewCell, who: str, now: float) -> list[ColumnElement[bool]]:
+    """The cells that a reviewer's decision on one settles, too."""
+    return [settled_with(lead.proposed.same_key), cells.c.id != lead.id, free_for(who, now)]
+
+
+def _chosen(
+    c: Connection, where: Sequence[ColumnElement[bool]], only: set[int] | None
+) -> list[tuple[int, tuple[str, ...]]]:
+    """(id, proposal) of the cells that fulfil a condition, all or some."""
+    if only is not None and not only:
+        return []
+    rows = c.execute(select(cells.c.id, cells.c.proposal).where(*where).order_by(cells.c.id))
+    return [(i, tuple(proposal)) for i, proposal in rows if only is None or i in only]
+
+
+def _check_followers(c: Connection, lead: ReviewCell, left: set[int]) -> None:
+    """Raise where cells were asked for that the same words do not decide, whoever has them."""
+    for part in _parts(left):
+        found = c.execute(select(cells.c.id, cells.c.same_key, cells.c.sampled).where(cells.c.id.in_(part)))
+        fitting = {i for i, key, sampled in found if key is not None and key == lead.proposed.same_key and not sampled}
+        if other := set(part) - fitting:
+            raise ReviewError(
+                f"cell {min(other)} does not have the words of cell {lead.id}; give the cells that same_words has shown"
+            )
+
+
+def _decide(
+    c: Connection,
+    who: str,
+    now: float,
+    lead: ReviewCell,
+    verdict: Verdict,
+    values: tuple[str, ...] | None,
+    followers: Sequence[tuple[int, tuple[str, ...]]],
+    left: int,
+) -> Decision:
+    listed = None if values is None else list(values)
+    said = {"cell": lead.id, "reviewer": who, "verdict": verdict.value, "cell_values": listed, "time": now}
+    number = c.execute(insert(decisions).values(**said, cells=1 + len(followers))).inserted_primary_key[0]  # type: ignore[index]
+    of_cell = [(lead.id, verdict), *((i, _follows(verdict, values, proposal)) for i, proposal in followers)]
+    for each in dict.fromkeys(v for _, v in of_cell):
+        for part in _parts(i for i, v in of_cell if v == each):
+            decided = {"state": State.DECIDED, "verdict": each.value, "cell_values": listed, "decision": number}
+            decided |= {"reviewer": who, "decided_at": now} | _UNCLAIMED
+            c.execute(update(cells).where(cells.c.id.in_(part)).values(decided))
+            c.execute(insert(events), [_event(i, now, Act.DECIDED, who, each, listed, number) for i in part])
+    if lead.proposed.same_key:
+        _prioritise(c, {lead.proposed.same_key})
+    return Decision(number, lead.id, who, verdict, values, now, 1 + len(followers), left)
+
+
+def _follows(verdict: Verdict, values: tuple[str, ...] | None, proposal: tuple[str, ...]) -> Verdict:
+    """What a decision on the same words says of a cell that may have another proposal."""
+    if verdict in (Verdict.ACCEPT, Verdict.CORRECT):
+        return Verdict.ACCEPT if proposal == values else Verdict.CORRECT
+    return verdict
+
+
+def _event(
+    cell: int,
+    now: float,
+    act: Act,
+    who: str | None = None,
+    verdict: Verdict | None = None,
+    values: list[str] | None = None,
+    decision: int | None = None,
+) -> dict[str, Any]:
+    said = {"verdict": verdict and verdict.value, "cell_values": values, "decision": decision}
+    return {"cell": cell, "time": now, "act": act.value, "reviewer": who, **said}
+
+
+def _keys(c: Connection, ids: Iterable[int]) -> set[str]:
+    found: set[str] = set()
+    for part in _parts(ids):
+        found.update(filter(None, c.execute(select(cells.c.same_key).where(cells.c.id.in_(part))).scalars()))
+    return found
+
+
+def _prioritise(c: Connection, keys: Collection[str]) -> None:
+    """Order by what a decision is worth now: how probably it mends a cell, and how many it settles."""
+    for part in _parts(keys):
+        for key, number in same_counts(c, part).items():
+            c.execute(update(cells).where(settled_with(key)).values(priority=cells.c.risk * number))
+
+
+# --- adding -----------------------------------------------------------------------------------------------------------
+
+
+def _batch_of(c: Connection, population: Population | None, now: float) -> int:
+    """The number of what is added: of the last batch, where it is the same run again."""
+    size, digest = (population.size, population.digest) if population else (0, "")
+    last = c.execute(select(batches).order_by(batches.c.id.desc()).limit(1)).first()
+    if last is not None and last.digest == digest:
+        return int(last.id)
+    return int(c.execute(insert(batches).values(time=now, digest=digest, population=size)).inserted_primary_key[0])  # type: ignore[index]
+
+
+def _add_part(c: Connection, part: Sequence[ProposedCell], batch: int, now: float, changed: set[str]) -> Added:
+    numbers = _product_numbers(c, part)
+    there = {
+        (row.product, row.attribute): row
+        for row in c.execute(select(cells).where(cells.c.product.in_(list(set(numbers.values())))))
+    }
+    new: dict[tuple[int, str], dict[str, Any]] = {}
+    updated = kept = 0
+    for proposed in part:
+        key = numbers[proposed.product], proposed.attribute
+        content = content_of(proposed)
+        content["priority"] = proposed.order if content["sampled"] else content["risk"]
+        row = there.get(key)
+        if content["same_key"]:
+            changed.add(content["same_key"])
+        if row is None:
+            kept += key in new
+            new.setdefault(key, {"product": key[0], "attribute": key[1], "batch": batch, **content})
+        elif row.state == State.DECIDED or (row.claimed_until or 0) > now or _is_same(row, content, batch):
+            kept += 1
+        else:
+            updated += 1
+            if row.same_key:
+                changed.add(row.same_key)
+            c.execute(update(cells).where(cells.c.id == row.id).values(**content, batch=batch, state=State.OPEN))
+            c.execute(insert(events).values(_event(row.id, now, Act.UPDATED)))
+    if new:
+        c.execute(insert(cells), list(new.values()))
+        products_in = list({product for product, _ in new})
+        ids = c.execute(select(cells.c.id, cells.c.product, cells.c.attribute).where(cells.c.product.in_(products_in)))
+        c.execute(insert(events), [_event(i, now, Act.ADDED) for i, p, a in ids if (p, a) in new])
+    return Added(len(new), updated, kept)
+
+
+def _open_cells(c: Connection, run: Iterable[str], now: float) -> dict[tuple[str, str], int]:
+    """(product, attribute) -> number of the open cells of some products that are in nobody's hands."""
+    found: dict[tuple[str, str], int] = {}
+    free = or_(cells.c.claimed_until.is_(None), cells.c.claimed_until <= now)
+    for part in _parts(run):
+        of_part = select(products.c.name, cells.c.attribute, cells.c.id).join_from(cells, products)
+        for name, attribute, i in c.execute(of_part.where(OPEN, free, products.c.name.in_(part))):
+            found[name, attribute] = i
+    return found
+
+
+def _withdraw(c: Connection, ids: Iterable[int], now: float) -> None:
+    for part in _parts(ids):
+        c.execute(update(cells).where(cells.c.id.in_(part)).values(state=State.WITHDRAWN))
+        c.execute(insert(events), [_event(i, now, Act.WITHDRAWN) for i in part])
+
+
+def _is_same(row: Any, content: dict[str, Any], batch: int) -> bool:
+    proposed = all(row._mapping[name] == content[name] for name in content if name != "priority")
+    return proposed and row.state == State.OPEN and (row.batch == batch or not row.sampled)
+
+
+def _product_numbers(c: Connection, part: Sequence[ProposedCell]) -> dict[str, int]:
+    """Product -> its number; texts and photos of one that is there already are those of the last run."""
+    of_name = {p.product: p for p in part}
+    found = select(products).where(products.c.name.in_(list(of_name)))
+    there = {row.name: row for row in c.execute(found)}
+    rows = {
+        name: {"name": name, "fields": dict(p.fields), "images": list(p.images), "category": p.category}
+        for name, p in of_name.items()
+    }
+    for name, row in there.items():
+        if any(row._mapping[key] != value for key, value in rows[name].items()):
+            c.execute(update(products).where(products.c.id == row.id).values(rows[name]))
+    if new := [rows[name] for name in rows if name not in there]:
+        c.execute(insert(products), new)
+    return {row.name: row.id for row in c.execute(found)}
