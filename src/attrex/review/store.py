@@ -191,7 +191,7 @@ class ReviewStore:
             chosen.append(products.c.name == product)
         with reading(self._engine) as c:
             ordered = select_cells().where(*chosen).order_by(cells.c.id).offset(offset).limit(limit)
-            return [cell_of(row) for row in c.execute(ordered)]
+            return _cells_of(c, c.execute(ordered).all())
 
     def same_words(self, id: int, reviewer: str, *, examples: int = 5) -> SameWords | None:
         """The other open cells that the same words decide: of the attribute, whose text says the same, and that say
