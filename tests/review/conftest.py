@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 
 from attrex.review.cells import Kind, Option, ProposedCell
 from attrex.review.store import ReviewStore
+from attrex.review.tables import metadata
 from attrex.types import Span, Value
 
 
@@ -75,8 +76,9 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     address: str = request.getfixturevalue("postgresql")
     engine = create_engine(address.replace("postgresql", "postgresql+psycopg", 1))
     with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
+        metadata.create_all(connection)
+        names = ", ".join(table.name for table in metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
     engine.dispose()
     return address
 
@@ -85,6 +87,13 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def store(where: str, clock: Clock) -> Iterator[ReviewStore]:
     """An empty store that hands out cells of the sample only where no others are left."""
     with ReviewStore(where, clock=clock, draw=lambda: 1.0) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path, clock: Clock) -> Iterator[ReviewStore]:
+    """As ``store``, for what is no matter of the database."""
+    with ReviewStore(tmp_path / "review.db", clock=clock, draw=lambda: 1.0) as opened:
         yield opened
 
 

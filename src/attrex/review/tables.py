@@ -236,7 +236,11 @@ def _set_up_sqlite(engine: Engine) -> None:
 
 
 def _told(url: URL) -> str:
-    return url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    return (
+        url.database or ""
+        if url.get_backend_name() == "sqlite"
+        else url.set(drivername="postgresql").render_as_string()
+    )
 
 
 def _reason(exc: DBAPIError) -> str:
