@@ -225,7 +225,7 @@ def calibrate_command(
     verdicts: Annotated[
         Path | None,
         typer.Option(
-            help="What people decided of cells of DATA, from `attrex review export`: it counts in place of the table's.",
+            help="What people decided of cells of DATA, from `attrex review export`: it counts, not the table.",
             exists=True,
             dir_okay=False,
         ),

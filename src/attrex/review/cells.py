@@ -111,6 +111,7 @@ class ReviewCell:
     verdict: Verdict | None = None  #: None: nobody has decided
     values: tuple[str, ...] | None = None  #: what the cell has, decided; empty: none; None: not known
     decision: int | None = None  #: its number
+    settled: int = 1  #: cells that the decision settled; of several, by their words
     reviewer: str | None = None  #: who decided
     decided_at: float | None = None  #: seconds since 1970
     claimed_by: str | None = None  #: who is looking at it

@@ -14,11 +14,11 @@ sampling without replacement, NeurIPS 2020: the prior-posterior ratio).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import lgamma, log1p
 from typing import Any
-
-import numpy as np
 
 LEVEL = 0.95
 PRIOR = (4.5, 0.5)
@@ -74,19 +74,30 @@ def interval(right: int, wrong: int, population: int, level: float = LEVEL) -> t
     :param right: of those that were drawn without replacement.
     :param population: cells that were drawn from.
     """
-    if not population:
-        return 0.0, 1.0
-    most = np.arange(right, population - wrong + 1)  # numbers of right cells that the draws allow
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, population + 1)))])  # of factorials
     drawn = right + wrong
-    chance = logs[most] - logs[most - right] + logs[population - most] - logs[population - most - wrong]
-    chance -= logs[population] - logs[population - drawn]
-    kept = most[_log_prior_chance(right, wrong) - chance < -np.log1p(-level)]
-    return float(kept[0] / population), float(kept[-1] / population)
+    if not drawn:
+        return 0.0, 1.0
+    prior, limit = _log_prior_chance(right, wrong), -log1p(-level)
+
+    def kept(number: int) -> bool:
+        """Whether the draws are no surprise where so many are right."""
+        chance = _log_falling(number, right) + _log_falling(population - number, wrong)
+        return prior - chance + _log_falling(population, drawn) < limit
+
+    fewest, most = right, population - wrong  # that the draws allow
+    likeliest = min(max((population + 1) * right // drawn, fewest), most)
+    low = bisect_left(range(fewest, likeliest), True, key=kept) + fewest
+    high = most - bisect_left(range(most - likeliest), True, key=lambda n: kept(most - n))
+    return low / population, high / population
+
+
+def _log_falling(number: int, drawn: int) -> float:
+    """log of the ways to draw so many of a number in order."""
+    return lgamma(number + 1) - lgamma(number - drawn + 1)
 
 
 def _log_prior_chance(right: int, wrong: int) -> float:
     """log of the probability of the draws in their order, under the prior."""
     a, b = PRIOR
-    terms = np.concatenate([np.log(a + np.arange(right)), np.log(b + np.arange(wrong))])
-    return float(terms.sum() - np.log(a + b + np.arange(right + wrong)).sum())
+    drawn = lgamma(a + right) - lgamma(a) + lgamma(b + wrong) - lgamma(b)
+    return drawn - lgamma(a + b + right + wrong) + lgamma(a + b)

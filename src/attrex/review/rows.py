@@ -76,6 +76,7 @@ def cell_of(row: Row[Any], same: int = 1) -> ReviewCell:
         verdict_of(r),
         values_of(r),
         r["decision"],
+        r["settled"],
         r["reviewer"],
         r["decided_at"],
         r["claimed_by"],

@@ -180,7 +180,7 @@ class ReviewStore:
 
         :param reviewer: who has decided them.
         """
-        chosen = _filter(attribute, kind)
+        chosen = [*_filter(attribute, kind), cells.c.state != State.WITHDRAWN]
         if decided is not None:
             chosen.append(DECIDED if decided else OPEN)
         if verdict is not None:
@@ -269,10 +269,11 @@ class ReviewStore:
             mine = [cells.c.decision == decision, DECIDED]
             ids = [i for i, _ in _chosen(c, mine, None if only is None else set(only))]
             number = taken.cells if only is None else len(set(only))
-            blank = {"state": State.OPEN, "verdict": None, "cell_values": None, "decision": None, "reviewer": None}
+            blank: dict[str, Any] = {"state": State.OPEN, "verdict": None, "cell_values": None, "decision": None}
+            blank |= {"settled": 1, "reviewer": None, "decided_at": None} | _UNCLAIMED
             for part in _parts(ids):
                 chosen = update(cells).where(cells.c.id.in_(part))
-                c.execute(chosen.values(blank | {"decided_at": None} | _UNCLAIMED))
+                c.execute(chosen.values(blank))
                 c.execute(insert(events), [_event(i, now, Act.UNDONE, who, decision=decision) for i in part])
             if ids:
                 _prioritise(c, _keys(c, ids))
@@ -420,7 +421,7 @@ def _decide(
     for each in dict.fromkeys(v for _, v in of_cell):
         for part in _parts(i for i, v in of_cell if v == each):
             decided = {"state": State.DECIDED, "verdict": each.value, "cell_values": listed, "decision": number}
-            decided |= {"reviewer": who, "decided_at": now} | _UNCLAIMED
+            decided |= {"settled": len(of_cell), "reviewer": who, "decided_at": now} | _UNCLAIMED
             c.execute(update(cells).where(cells.c.id.in_(part)).values(decided))
             c.execute(insert(events), [_event(i, now, Act.DECIDED, who, each, listed, number) for i in part])
     if lead.proposed.same_key:

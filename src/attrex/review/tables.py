@@ -4,7 +4,7 @@ Everything that writes does so one after the other. On SQLite a transaction begi
 takes the write lock at its first write, when what it has read may be old already, and ``FOR UPDATE SKIP LOCKED`` is
 left out of the statement without a word (SQLAlchemy's SQLite dialect). On PostgreSQL it begins with an advisory lock:
 ``SKIP LOCKED`` hands out a row by the order of the snapshot, also where another transaction has lowered its priority
-meanwhile, and may give none where there are others. A decision takes milliseconds and a person seconds, so that
+meanwhile. A decision takes milliseconds and a person seconds, so that
 waiting for each other costs nothing, and the two databases behave alike.
 """
 
@@ -105,6 +105,7 @@ cells = Table(
     Column("verdict", String),
     Column("cell_values", JSON),
     Column("decision", Integer),
+    Column("settled", Integer, nullable=False, default=1),  # cells of the decision
     Column("reviewer", AnyText),
     Column("decided_at", Float),
     Column("claimed_by", AnyText),

@@ -34,6 +34,7 @@ class CellVerdict:
     source: Span | None = None  #: the words that the proposal stood on
     reviewer: str | None = None
     time: str | None = None  #: ISO 8601
+    same_words: bool = False  #: decided for all cells with these words: they stand for the values
 
     @classmethod
     def of(cls, cell: ReviewCell) -> CellVerdict:
@@ -52,6 +53,7 @@ class CellVerdict:
             p.found.source if p.found else None,
             cell.reviewer,
             time_text(cell.decided_at),
+            cell.settled > 1,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class CellVerdict:
             "source": source and {"field": source.field, "start": source.start, "end": source.end, "text": source.text},
             "reviewer": self.reviewer,
             "time": self.time,
+            "same_words": self.same_words,
         }
 
     @classmethod
@@ -104,6 +107,7 @@ class CellVerdict:
             _source(row.get("source"), attribute),
             None if row.get("reviewer") is None else _text(row, "reviewer"),
             None if row.get("time") is None else _text(row, "time"),
+            row.get("same_words") is True,
         )
 
 
@@ -233,7 +237,7 @@ class Verdicts:
                 continue
             own = [s for s in product.spans or () if s.attribute == attribute and self._agrees(s, verdict)]
             says = product.fields.get(source.field, "")[source.start : source.end] == source.text
-            means_it = verdict.verdict == Verdict.ACCEPT or self._is_one(source.text, kept)
+            means_it = verdict.verdict == Verdict.ACCEPT or verdict.same_words or self._is_one(source.text, kept)
             if says and means_it and not any(_overlap(source, s) for s in own):
                 yield replace(source, value=kept[0])
 
