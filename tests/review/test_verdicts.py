@@ -177,7 +177,7 @@ def test_verdicts_of_a_store_are_those_of_its_file_and_go_into_another_store(pro
 @pytest.mark.parametrize(
     ("row", "wrong"),
     [
-        ([], "expected an object, got a list"),
+        ([], "expected an object with named columns, got a list"),
         ({"product": "a", "verdict": "accept", "values": ["x"]}, "attribute should be text, got None"),
         ({"verdict": "ok"}, "verdict or kind: 'ok' is not a valid Verdict"),
         ({"verdict": "accept", "values": []}, "values should be one or more with verdict accept, got \\[\\]"),

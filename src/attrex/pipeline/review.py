@@ -65,7 +65,7 @@ def review_add(
     known = {*normalizer.attributes, *(kind.attribute for kind in kinds)}
     products, shop = products_to_fill(table, shop, known)
     filling = fill(
-        products,  # type: ignore[arg-type]
+        products,
         kept,
         model=model,
         shop=shop,

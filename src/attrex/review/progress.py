@@ -11,7 +11,6 @@ from sqlalchemy import Connection, func, select
 
 from attrex.review.cells import State, Verdict
 from attrex.review.estimate import Estimate, estimate
-from attrex.review.rows import OPEN
 from attrex.review.tables import batches, cells, decisions
 
 
@@ -59,7 +58,7 @@ def review_stats(connection: Connection, now: float) -> ReviewStats:
             done[name] += number if state == State.DECIDED else 0
         if state == State.DECIDED:
             verdicts[verdict] += number
-    claimed = connection.execute(select(func.count()).where(OPEN, cells.c.claimed_until > now)).scalar() or 0
+    claimed = connection.execute(select(func.count()).where(cells.c.claimed_until > now)).scalar() or 0
     standing = decisions.c.undone_at.is_(None)
     by_reviewer = select(decisions.c.reviewer, func.count()).group_by(decisions.c.reviewer)
     return ReviewStats(

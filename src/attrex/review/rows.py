@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Select, and_, func, or_, select
 
 from attrex.review.cells import Act, Decision, Event, Kind, Option, ProposedCell, ReviewCell, State, Verdict
 from attrex.review.tables import cells, products
@@ -88,11 +88,11 @@ def _value_of(found: Mapping[str, Any] | None) -> Value | None:
     return None if found is None else Prediction.from_json({"id": "", "values": [found]}).values[0]
 
 
-def verdict_of(row: Mapping[str, Any]) -> Verdict | None:
+def verdict_of(row: RowMapping) -> Verdict | None:
     return None if row["verdict"] is None else Verdict(row["verdict"])
 
 
-def values_of(row: Mapping[str, Any]) -> tuple[str, ...] | None:
+def values_of(row: RowMapping) -> tuple[str, ...] | None:
     return None if row["cell_values"] is None else tuple(row["cell_values"])
 
 

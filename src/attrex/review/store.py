@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, select, update
 
 from attrex.errors import ConfigError, ReviewError, UnknownCellError, did_you_mean, short
 from attrex.review.cells import (
@@ -288,7 +288,7 @@ class ReviewStore:
         theirs = [decisions.c.reviewer == checked_reviewer(reviewer), decisions.c.undone_at.is_(None)]
         with reading(self._engine) as c:
             row = c.execute(select(decisions).where(*theirs).order_by(decisions.c.id.desc()).limit(1)).first()
-            return row and decision_of(row)
+            return None if row is None else decision_of(row)
 
     # --- what came of it ----------------------------------------------------------------------------------------------
 
@@ -310,6 +310,11 @@ class ReviewStore:
             last = found[-1].id
 
 
+_WORTH = (
+    update(cells)
+    .where(cells.c.same_key == bindparam("key"), OPEN, cells.c.sampled == 0)
+    .values(priority=cells.c.risk * bindparam("number"))
+)
 _UNCLAIMED: dict[str, None] = {"claimed_by": None, "claimed_until": None}
 
 
@@ -459,8 +464,8 @@ def _keys(c: Connection, ids: Iterable[int]) -> set[str]:
 def _prioritise(c: Connection, keys: Collection[str]) -> None:
     """Order by what a decision is worth now: how probably it mends a cell, and how many it settles."""
     for part in _parts(keys):
-        for key, number in same_counts(c, part).items():
-            c.execute(update(cells).where(settled_with(key)).values(priority=cells.c.risk * number))
+        if worth := [{"key": key, "number": number} for key, number in same_counts(c, part).items()]:
+            c.execute(_WORTH, worth)
 
 
 # --- adding -----------------------------------------------------------------------------------------------------------

@@ -113,8 +113,9 @@ cells = Table(
     UniqueConstraint("product", "attribute"),
 )
 Index("review_queue", cells.c.state, cells.c.sampled, cells.c.priority.desc(), cells.c.id)
-Index("review_same", cells.c.same_key, cells.c.state)
+Index("review_same", cells.c.same_key, cells.c.state, cells.c.sampled)
 Index("review_claims", cells.c.claimed_by, cells.c.state)
+Index("review_claimed_until", cells.c.claimed_until)
 Index("review_decisions_cells", cells.c.decision)
 Index("review_sample", cells.c.batch, cells.c.sampled, cells.c.priority.desc())
 Index("review_counts", cells.c.state, cells.c.kind, cells.c.verdict, cells.c.attribute)

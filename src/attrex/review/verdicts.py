@@ -83,7 +83,7 @@ class CellVerdict:
             raise DataError(f"expected an object, got {kind_of(row)}")
         product, attribute = (_text(row, key) for key in ("product", "attribute"))
         try:
-            verdict = Verdict(row.get("verdict"))
+            verdict = Verdict(str(row.get("verdict")))
             kind = None if row.get("kind") is None else Kind(row["kind"])
         except ValueError as exc:
             raise DataError(f"verdict or kind: {exc}") from None
@@ -148,11 +148,13 @@ def read_verdicts(path: str | Path) -> list[CellVerdict]:
     if not path.is_file() or not path.name.endswith(VERDICT_SUFFIXES):
         raise DataError(f"{path}: expected a file of verdicts, {' or '.join(VERDICT_SUFFIXES)}; attrex review export")
     found = []
-    for number, row in enumerate(file_rows(path), 1):
+    for row in file_rows(path):
         try:
-            found.append(CellVerdict.from_json(row))
+            if row.values is None:
+                raise DataError(row.error)
+            found.append(CellVerdict.from_json(row.values))
         except DataError as exc:
-            raise DataError(f"{path} line {number} is no verdict: {exc}; export them again") from exc
+            raise DataError(f"{path} line {row.number} is no verdict: {exc}; export them again") from exc
     return found
 
 
