@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from attrex.errors import ConfigError, ReviewError, UnknownCellError, did_you_mean, short
+from attrex.review.adding import add_part, batch_of, open_cells, withdraw
 from attrex.review.cells import (
     Act,
     Added,
@@ -27,29 +27,37 @@ from attrex.review.cells import (
     Verdict,
 )
 from attrex.review.checks import checked_reviewer, checked_values
+from attrex.review.deciding import (
+    AT_ONCE,
+    UNCLAIMED,
+    cells_where,
+    check_followers,
+    decide_cells,
+    event_row,
+    others_of,
+    parts,
+    prioritise,
+    same_keys,
+)
 from attrex.review.progress import ReviewStats, review_stats
 from attrex.review.rows import (
     DECIDED,
     OPEN,
     cell_of,
-    content_of,
     decision_of,
     event_of,
     free_for,
     held_by,
     same_counts,
     select_cells,
-    settled_with,
 )
-from attrex.review.tables import batches, cells, decisions, events, open_database, products, reading, writing
+from attrex.review.tables import cells, decisions, events, open_database, products, reading, writing
 
 T = TypeVar("T")
 CLAIM_MINUTES = 15.0
 """How long a cell is a reviewer's who has said nothing of it."""
 SAMPLE_SHARE = 0.2
 """Of the cells that are handed out, those of the sample that measures the sure ones."""
-AT_ONCE = 500
-"""Rows in one statement."""
 
 
 class ReviewStore:
@@ -99,16 +107,16 @@ class ReviewStore:
         counts = Added()
         with writing(self._engine) as c:
             now = self._clock()
-            batch = _batch_of(c, population, now)
+            batch = batch_of(c, population, now)
             changed: set[str] = set()
-            stale = _open_cells(c, run, now)
-            for part in _parts(proposed):
-                counts += _add_part(c, part, batch, now, changed)
+            stale = open_cells(c, run, now)
+            for part in parts(proposed):
+                counts += add_part(c, part, batch, now, changed)
                 for cell in part:
                     stale.pop((cell.product, cell.attribute), None)
-            changed |= _keys(c, stale.values())
-            _withdraw(c, stale.values(), now)
-            _prioritise(c, changed)
+            changed |= same_keys(c, stale.values())
+            withdraw(c, stale.values(), now)
+            prioritise(c, changed)
         return counts + Added(withdrawn=len(stale))
 
     # --- cells go out -------------------------------------------------------------------------------------------------
@@ -155,7 +163,7 @@ class ReviewStore:
         if ids is not None:
             theirs.append(cells.c.id.in_(list(ids)))
         with writing(self._engine) as c:
-            return c.execute(update(cells).where(*theirs).values(_UNCLAIMED)).rowcount
+            return c.execute(update(cells).where(*theirs).values(UNCLAIMED)).rowcount
 
     # --- cells are looked at ------------------------------------------------------------------------------------------
 
@@ -202,7 +210,7 @@ class ReviewStore:
         who, now = checked_reviewer(reviewer), self._clock()
         with reading(self._engine) as c:
             lead = _cell(c, id)
-            others = _others(lead, who, now)
+            others = others_of(lead, who, now)
             ids = list(c.execute(select(cells.c.id).where(*others).order_by(cells.c.id)).scalars())
             if not ids:
                 return None
@@ -254,9 +262,9 @@ class ReviewStore:
             shown = set(also) - {id}
             if shown and said == Verdict.UNSURE:
                 raise ReviewError("unsure says nothing of other cells; decide them one by one, or leave out also")
-            followers = _chosen(c, _others(cell, who, now), shown)
-            _check_followers(c, cell, shown - {i for i, _ in followers})
-            return _decide(c, who, now, cell, said, decided, followers, len(shown) - len(followers))
+            followers = cells_where(c, others_of(cell, who, now), shown)
+            check_followers(c, cell, shown - {i for i, _ in followers})
+            return decide_cells(c, who, now, cell, said, decided, followers, len(shown) - len(followers))
 
     def undo(self, decision: int, reviewer: str, *, only: Collection[int] | None = None) -> Undone:
         """Take a decision back; its cells are open again, but those that somebody has touched since.
@@ -267,16 +275,16 @@ class ReviewStore:
         with writing(self._engine) as c:
             taken = _decision(c, decision)
             mine = [cells.c.decision == decision, DECIDED]
-            ids = [i for i, _ in _chosen(c, mine, None if only is None else set(only))]
+            ids = [i for i, _ in cells_where(c, mine, None if only is None else set(only))]
             number = taken.cells if only is None else len(set(only))
             blank: dict[str, Any] = {"state": State.OPEN, "verdict": None, "cell_values": None, "decision": None}
-            blank |= {"settled": 1, "reviewer": None, "decided_at": None} | _UNCLAIMED
-            for part in _parts(ids):
+            blank |= {"settled": 1, "reviewer": None, "decided_at": None} | UNCLAIMED
+            for part in parts(ids):
                 chosen = update(cells).where(cells.c.id.in_(part))
                 c.execute(chosen.values(blank))
-                c.execute(insert(events), [_event(i, now, Act.UNDONE, who, decision=decision) for i in part])
+                c.execute(insert(events), [event_row(i, now, Act.UNDONE, who, decision=decision) for i in part])
             if ids:
-                _prioritise(c, _keys(c, ids))
+                prioritise(c, same_keys(c, ids))
                 left = c.execute(select(func.count()).where(cells.c.decision == decision)).scalar()
                 if not left:
                     chosen = update(decisions).where(decisions.c.id == decision)
@@ -310,20 +318,6 @@ class ReviewStore:
             last = found[-1].id
 
 
-_WORTH = (
-    update(cells)
-    .where(cells.c.same_key == bindparam("key"), OPEN, cells.c.sampled == 0)
-    .values(priority=cells.c.risk * bindparam("number"))
-)
-_UNCLAIMED: dict[str, None] = {"claimed_by": None, "claimed_until": None}
-
-
-def _parts(items: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(items)
-    while part := list(islice(rest, AT_ONCE)):
-        yield part
-
-
 def _verdict(verdict: Verdict | str) -> Verdict:
     return _one_of(Verdict, verdict, "verdict")
 
@@ -340,9 +334,6 @@ def _one_of(kind: type[T], value: T | str, what: str) -> T:
 def _filter(attribute: str | None, kind: Kind | str | None) -> list[ColumnElement[bool]]:
     chosen: list[ColumnElement[bool]] = [] if attribute is None else [cells.c.attribute == attribute]
     return chosen if kind is None else [*chosen, cells.c.kind == _one_of(Kind, kind, "kind").value]
-
-
-# --- in a transaction -------------------------------------------------------------------------------------------------
 
 
 def _cell(c: Connection, id: int) -> ReviewCell:
@@ -381,173 +372,3 @@ def _next(
     queue = [OPEN, cells.c.sampled == sampled, free_for(who, now), cells.c.id.not_in(taken), *wanted]
     first = select(cells.c.id).where(*queue).order_by(cells.c.priority.desc(), cells.c.id).limit(1)
     return c.execute(first).scalar()
-
-
-def _others(lead: ReviewCell, who: str, now: float) -> list[ColumnElement[bool]]:
-    """The cells that a reviewer's decision on one settles, too."""
-    return [settled_with(lead.proposed.same_key), cells.c.id != lead.id, free_for(who, now)]
-
-
-def _chosen(
-    c: Connection, where: Sequence[ColumnElement[bool]], only: set[int] | None
-) -> list[tuple[int, tuple[str, ...]]]:
-    """(id, proposal) of the cells that fulfil a condition, all or some."""
-    if only is not None and not only:
-        return []
-    rows = c.execute(select(cells.c.id, cells.c.proposal).where(*where).order_by(cells.c.id))
-    return [(i, tuple(proposal)) for i, proposal in rows if only is None or i in only]
-
-
-def _check_followers(c: Connection, lead: ReviewCell, left: set[int]) -> None:
-    """Raise where cells were asked for that the same words do not decide, whoever has them."""
-    for part in _parts(left):
-        found = c.execute(select(cells.c.id, cells.c.same_key, cells.c.sampled).where(cells.c.id.in_(part)))
-        fitting = {i for i, key, sampled in found if key is not None and key == lead.proposed.same_key and not sampled}
-        if other := set(part) - fitting:
-            raise ReviewError(
-                f"cell {min(other)} does not have the words of cell {lead.id}; give the cells that same_words has shown"
-            )
-
-
-def _decide(
-    c: Connection,
-    who: str,
-    now: float,
-    lead: ReviewCell,
-    verdict: Verdict,
-    values: tuple[str, ...] | None,
-    followers: Sequence[tuple[int, tuple[str, ...]]],
-    left: int,
-) -> Decision:
-    listed = None if values is None else list(values)
-    said = {"cell": lead.id, "reviewer": who, "verdict": verdict.value, "cell_values": listed, "time": now}
-    number = c.execute(insert(decisions).values(**said, cells=1 + len(followers))).inserted_primary_key[0]  # type: ignore[index]
-    of_cell = [(lead.id, verdict), *((i, _follows(verdict, values, proposal)) for i, proposal in followers)]
-    for each in dict.fromkeys(v for _, v in of_cell):
-        for part in _parts(i for i, v in of_cell if v == each):
-            decided = {"state": State.DECIDED, "verdict": each.value, "cell_values": listed, "decision": number}
-            decided |= {"settled": len(of_cell), "reviewer": who, "decided_at": now} | _UNCLAIMED
-            c.execute(update(cells).where(cells.c.id.in_(part)).values(decided))
-            c.execute(insert(events), [_event(i, now, Act.DECIDED, who, each, listed, number) for i in part])
-    if lead.proposed.same_key:
-        _prioritise(c, {lead.proposed.same_key})
-    return Decision(number, lead.id, who, verdict, values, now, 1 + len(followers), left)
-
-
-def _follows(verdict: Verdict, values: tuple[str, ...] | None, proposal: tuple[str, ...]) -> Verdict:
-    """What a decision on the same words says of a cell that may have another proposal."""
-    if verdict in (Verdict.ACCEPT, Verdict.CORRECT):
-        return Verdict.ACCEPT if proposal == values else Verdict.CORRECT
-    return verdict
-
-
-def _event(
-    cell: int,
-    now: float,
-    act: Act,
-    who: str | None = None,
-    verdict: Verdict | None = None,
-    values: list[str] | None = None,
-    decision: int | None = None,
-) -> dict[str, Any]:
-    said = {"verdict": verdict and verdict.value, "cell_values": values, "decision": decision}
-    return {"cell": cell, "time": now, "act": act.value, "reviewer": who, **said}
-
-
-def _keys(c: Connection, ids: Iterable[int]) -> set[str]:
-    found: set[str] = set()
-    for part in _parts(ids):
-        found.update(filter(None, c.execute(select(cells.c.same_key).where(cells.c.id.in_(part))).scalars()))
-    return found
-
-
-def _prioritise(c: Connection, keys: Collection[str]) -> None:
-    """Order by what a decision is worth now: how probably it mends a cell, and how many it settles."""
-    for part in _parts(keys):
-        if worth := [{"key": key, "number": number} for key, number in same_counts(c, part).items()]:
-            c.execute(_WORTH, worth)
-
-
-# --- adding -----------------------------------------------------------------------------------------------------------
-
-
-def _batch_of(c: Connection, population: Population | None, now: float) -> int:
-    """The number of what is added: of the last batch, where it is the same run again."""
-    size, digest = (population.size, population.digest) if population else (0, "")
-    last = c.execute(select(batches).order_by(batches.c.id.desc()).limit(1)).first()
-    if last is not None and last.digest == digest:
-        return int(last.id)
-    return int(c.execute(insert(batches).values(time=now, digest=digest, population=size)).inserted_primary_key[0])  # type: ignore[index]
-
-
-def _add_part(c: Connection, part: Sequence[ProposedCell], batch: int, now: float, changed: set[str]) -> Added:
-    numbers = _product_numbers(c, part)
-    there = {
-        (row.product, row.attribute): row
-        for row in c.execute(select(cells).where(cells.c.product.in_(list(set(numbers.values())))))
-    }
-    new: dict[tuple[int, str], dict[str, Any]] = {}
-    updated = kept = 0
-    for proposed in part:
-        key = numbers[proposed.product], proposed.attribute
-        content = content_of(proposed)
-        content["priority"] = proposed.order if content["sampled"] else content["risk"]
-        row = there.get(key)
-        if content["same_key"]:
-            changed.add(content["same_key"])
-        if row is None:
-            kept += key in new
-            new.setdefault(key, {"product": key[0], "attribute": key[1], "batch": batch, **content})
-        elif row.state == State.DECIDED or (row.claimed_until or 0) > now or _is_same(row, content, batch):
-            kept += 1
-        else:
-            updated += 1
-            if row.same_key:
-                changed.add(row.same_key)
-            c.execute(update(cells).where(cells.c.id == row.id).values(**content, batch=batch, state=State.OPEN))
-            c.execute(insert(events).values(_event(row.id, now, Act.UPDATED)))
-    if new:
-        c.execute(insert(cells), list(new.values()))
-        products_in = list({product for product, _ in new})
-        ids = c.execute(select(cells.c.id, cells.c.product, cells.c.attribute).where(cells.c.product.in_(products_in)))
-        c.execute(insert(events), [_event(i, now, Act.ADDED) for i, p, a in ids if (p, a) in new])
-    return Added(len(new), updated, kept)
-
-
-def _open_cells(c: Connection, run: Iterable[str], now: float) -> dict[tuple[str, str], int]:
-    """(product, attribute) -> number of the open cells of some products that are in nobody's hands."""
-    found: dict[tuple[str, str], int] = {}
-    free = or_(cells.c.claimed_until.is_(None), cells.c.claimed_until <= now)
-    for part in _parts(run):
-        of_part = select(products.c.name, cells.c.attribute, cells.c.id).join_from(cells, products)
-        for name, attribute, i in c.execute(of_part.where(OPEN, free, products.c.name.in_(part))):
-            found[name, attribute] = i
-    return found
-
-
-def _withdraw(c: Connection, ids: Iterable[int], now: float) -> None:
-    for part in _parts(ids):
-        c.execute(update(cells).where(cells.c.id.in_(part)).values(state=State.WITHDRAWN))
-        c.execute(insert(events), [_event(i, now, Act.WITHDRAWN) for i in part])
-
-
-def _is_same(row: Any, content: dict[str, Any], batch: int) -> bool:
-    proposed = all(row._mapping[name] == content[name] for name in content if name != "priority")
-    return proposed and row.state == State.OPEN and (row.batch == batch or not row.sampled)
-
-
-def _product_numbers(c: Connection, part: Sequence[ProposedCell]) -> dict[str, int]:
-    """Product -> its number; texts and photos of one that is there already are those of the last run."""
-    of_name = {p.product: p for p in part}
-    found = select(products).where(products.c.name.in_(list(of_name)))
-    there = {row.name: row for row in c.execute(found)}
-    rows = {
-        name: {"name": name, "fields": dict(p.fields), "images": list(p.images), "category": p.category}
-        for name, p in of_name.items()
-    }
-    for name, row in there.items():
-        if any(row._mapping[key] != value for key, value in rows[name].items()):
-            c.execute(update(products).where(products.c.id == row.id).values(rows[name]))
-    if new := [rows[name] for name in rows if name not in there]:
-        c.execute(insert(products), new)
-    return {row.name: row.id for row in c.execute(found)}
