@@ -109,19 +109,25 @@ def commands() -> str:
     from attrex.cli import app
 
     group: Any = typer.main.get_command(app)
-    parts = []
-    for name, command in group.commands.items():
-        context = command.make_context(name, [], resilient_parsing=True)
-        shown = [p for p in command.params if not getattr(p, "hidden", False)]
-        arguments = " ".join(_argument(p) for p in shown if p.param_type_name == "argument")
-        parts += [
-            f"## {name}",
-            _help(command.help),
-            f"```text\nattrex {name} {arguments} [OPTIONS]\n```".replace("  ", " "),
-        ]
-        rows = [f"| {_name(p)} | {_cell(_help(p.help or ''))}{_default(p, context)} |" for p in shown]
-        parts += ["\n".join(["| argument, option | meaning |", "|---|---|", *rows])] if rows else []
-    return "\n\n".join(parts)
+    return "\n\n".join(part for name, command in group.commands.items() for part in _command(name, command, "##"))
+
+
+def _command(name: str, command: Any, heading: str) -> list[str]:
+    """The parts of a command's section; of a group also those of its commands."""
+    if hasattr(command, "commands"):
+        own = [f"{heading} {name}", _help(command.help)]
+        parts = [part for n, c in command.commands.items() for part in _command(f"{name} {n}", c, heading + "#")]
+        return own + parts
+    context = command.make_context(name, [], resilient_parsing=True)
+    shown = [p for p in command.params if not getattr(p, "hidden", False)]
+    arguments = " ".join(_argument(p) for p in shown if p.param_type_name == "argument")
+    rows = [f"| {_name(p)} | {_cell(_help(p.help or ''))}{_default(p, context)} |" for p in shown]
+    return [
+        f"{heading} {name}",
+        _help(command.help),
+        f"```text\nattrex {name} {arguments} [OPTIONS]\n```".replace("  ", " "),
+        *(["\n".join(["| argument, option | meaning |", "|---|---|", *rows])] if rows else []),
+    ]
 
 
 def _argument(parameter: Any) -> str:

@@ -55,6 +55,8 @@ def test_the_page_of_commands_has_every_command_with_its_arguments_and_options(s
         assert [option for option in options if f"| `{option}`" not in parts[name]] == []
         assert "[bold]" not in parts[name]
     assert "attrex check FILE... [OPTIONS]" in parts["check"]
+    assert "### review add\n" in parts["review"]
+    assert "attrex review add STORE TABLE VALUES [OPTIONS]" in parts["review"]
     assert "`--out`, required" in parts["locate"]
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
         locate,
         photos,
         report,
+        review_add,
+        review_export,
+        review_import,
         train,
         undo_fill,
     )
@@ -65,6 +68,9 @@ _HOME = {
     "photos": "attrex.pipeline",
     "read_products": "attrex.io.readers",
     "report": "attrex.pipeline",
+    "review_add": "attrex.pipeline",
+    "review_export": "attrex.pipeline",
+    "review_import": "attrex.pipeline",
     "train": "attrex.pipeline",
 }
 __all__ = [
@@ -94,6 +100,9 @@ __all__ = [
     "photos",
     "read_products",
     "report",
+    "review_add",
+    "review_export",
+    "review_import",
     "train",
     "undo_fill",
 ]

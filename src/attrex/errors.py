@@ -66,6 +66,14 @@ class CheckpointError(AttrexError):
     """A model directory that is incomplete, damaged, or of another version."""
 
 
+class ReviewError(AttrexError):
+    """What cannot be done to a reviewed cell as it is now: another reviewer has it, or it is decided already."""
+
+
+class UnknownCellError(ReviewError):
+    """A number that no cell, or no decision, of the review store has."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A clause such as ``; did you mean 'color'?``, or an empty string when nothing is near. Case does not count."""
     spelt = {name.casefold(): name for name in known}

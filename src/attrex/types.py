@@ -86,6 +86,8 @@ class Product:
     not in ``table``, and yet nothing is ever written into it."""
     number: int | None = field(default=None, compare=False)
     """Where its row is in its file, from 1: the line, the sheet's row, the item."""
+    reviewed: frozenset[str] = frozenset()
+    """Attributes of which a person has decided what the product has: their labels are all there are."""
 
     def __post_init__(self) -> None:
         for span in self.spans or ():

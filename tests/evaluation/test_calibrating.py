@@ -86,12 +86,23 @@ def test_without_filled_cells_there_is_nothing_to_calibrate_on() -> None:
         CellAnswers.collect(extractor, [product("1"), product("2", Size="XL")])
 
 
+def test_a_cell_that_a_person_said_has_no_value_makes_every_candidate_wrong() -> None:
+    extractor = Saying({"1": {"Color": [candidate("Red")], "Fit": [candidate("Slim", attribute="Fit")]}})
+    decided = replace(product("1", Color="Red", Fit=()), reviewed=frozenset({"Fit", "Size"}))
+    found = CellAnswers.collect(extractor, [decided])
+    assert list(zip(found.attributes, found.right, found.filled, strict=True)) == [
+        ("Color", True, True),
+        ("Fit", False, False),
+    ]
+
+
 def test_the_surest_candidate_answers_for_its_cell() -> None:
     answers = CellAnswers(
         np.array(["Color", "Color", "Fit", "Color", "Color"], dtype=object),
         np.array([0, 0, 0, 1, 1]),
         np.zeros((5, F)),
         np.zeros(5, dtype=bool),
+        np.ones(5, dtype=bool),
     )
     assert answers.surest(np.array([0.2, 0.9, 0.1, 0.5, 0.5])).tolist() == [1, 2, 3]  # the first of equally sure ones
 
@@ -108,7 +119,7 @@ def draw(cells: int, *, seed: int = 0, slope: float = 0.5) -> CellAnswers:
     first = random.random(cells) < 1 / (1 + np.exp(-slope * score))
     right = np.stack([first, ~first], 1).flatten()
     attributes = np.array(["Color", "Fit"], dtype=object)[np.arange(cells) % 2].repeat(2)
-    return CellAnswers(attributes, np.arange(cells).repeat(2), features, right)
+    return CellAnswers(attributes, np.arange(cells).repeat(2), features, right, np.ones(2 * cells, dtype=bool))
 
 
 @pytest.mark.parametrize("part", range(FOLDS))

@@ -155,6 +155,8 @@ def test_nearly_no_filled_cell_lies_below_where_an_attribute_applies() -> None:
     assert (score[:1000] < applies["a"]).mean() == pytest.approx(0.002, abs=0.001)
     assert applies["b"] == pytest.approx(0.05)
     assert applies["c"] == pytest.approx(0.05)  # a hundred cells do not prove that none lies lower
+    without_b = Calibration.fit(attributes, features, right, attributes != "b").applies
+    assert without_b == {"a": applies["a"], "c": pytest.approx(0.2, abs=0.01)}  # b's cells have no value
 
 
 @pytest.mark.parametrize("right", [[], [True, True], [False, False]])

@@ -222,6 +222,14 @@ def benchmark_command(
 def calibrate_command(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Directory of a model or an export with a value head.")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="Products with their table, not those it learned from.")],
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            help="What people decided of cells of DATA, from `attrex review export`: it counts, not the table.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     no_photos: NoPhotos = False,
     *,
     source: SourceOptions,
@@ -238,7 +246,13 @@ def calibrate_command(
     directory = directory_of(model)  # nothing is fetched, only to be refused
     shop = source.shop_of(model)
     calibrated = pipeline.calibrate(
-        directory, source.products(data, shop), shop=shop, photos=not no_photos, allow_code=allowed, progress=progress
+        directory,
+        source.products(data, shop),
+        shop=shop,
+        verdicts=verdicts,
+        photos=not no_photos,
+        allow_code=allowed,
+        progress=progress,
     )
     console.print(calibrated.render(), soft_wrap=True)
     note(f"calibration: {directory / 'calibration.json'}")

@@ -52,6 +52,14 @@ def train_command(
             dir_okay=False,
         ),
     ] = None,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            help="What people decided of cells of these products, from `attrex review export`.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     lexicon: Annotated[
         Path | None, typer.Option(help="What `locate --mine` wrote for these labels; it is kept with the model.")
     ] = None,
@@ -96,6 +104,7 @@ def train_command(
         gold=whole.products(gold, shop) if gold else None,
         train_gold=whole.products(train_gold, shop) if train_gold else None,
         teacher=teacher,
+        verdicts=verdicts,
         lexicon=lexicon,
         resume=resume,
         trackers=None if not trackers else [] if trackers == ["none"] else trackers,

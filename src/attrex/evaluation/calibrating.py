@@ -34,17 +34,18 @@ class CellAnswers:
     products: np.ndarray  #: (n,) number of the product
     features: np.ndarray  #: (n, F)
     right: np.ndarray  #: (n,) bool, whether the cell has the candidate's value
+    filled: np.ndarray  #: (n,) bool, whether the cell has any; of the others a person has said that they have none
 
     @classmethod
     def collect(cls, extractor: Extractor, products: Iterable[Product], *, photos: bool = True) -> CellAnswers:
         """What the extractor would say of the filled cells of products; :class:`DataError` where it says nothing."""
         products = [p for p in products if p.error is None]
         rows = [
-            (candidate, number, right)
+            (candidate, number, right, filled)
             for number, (product, cells) in enumerate(
                 zip(products, extractor.cells(products, photos=photos), strict=True)
             )
-            for candidate, right in _judged(product, cells, extractor)
+            for candidate, right, filled in _judged(product, cells, extractor)
         ]
         if not rows:
             raise DataError(
@@ -52,15 +53,17 @@ class CellAnswers:
                 "give products with their table"
             )
         return cls(
-            np.array([c.attribute for c, _, _ in rows], dtype=object),
-            np.array([number for _, number, _ in rows], dtype=np.int64),
-            np.array([c.features for c, _, _ in rows]),
-            np.array([right for _, _, right in rows], dtype=bool),
+            np.array([c.attribute for c, _, _, _ in rows], dtype=object),
+            np.array([number for _, number, _, _ in rows], dtype=np.int64),
+            np.array([c.features for c, _, _, _ in rows]),
+            np.array([right for _, _, right, _ in rows], dtype=bool),
+            np.array([filled for _, _, _, filled in rows], dtype=bool),
         )
 
     def of(self, chosen: np.ndarray) -> CellAnswers:
         """Those of them that ``chosen`` (n,) selects."""
-        return CellAnswers(self.attributes[chosen], self.products[chosen], self.features[chosen], self.right[chosen])
+        columns = (self.attributes, self.products, self.features, self.right, self.filled)
+        return CellAnswers(*(column[chosen] for column in columns))
 
     def surest(self, confidence: np.ndarray) -> np.ndarray:
         """The surest candidate of each cell: (n,) confidences -> (m,) numbers."""
@@ -125,7 +128,7 @@ def _figures(confidence: np.ndarray, right: np.ndarray) -> tuple[int, float, flo
 
 def fit_calibration(answers: CellAnswers) -> Calibration:
     """From all answers."""
-    return Calibration.fit(answers.attributes, answers.features, answers.right)
+    return Calibration.fit(answers.attributes, answers.features, answers.right, answers.filled)
 
 
 def held_out_confidence(answers: CellAnswers) -> np.ndarray:
@@ -149,10 +152,13 @@ def confidence_of(calibration: Calibration, answers: CellAnswers) -> np.ndarray:
 
 def _judged(
     product: Product, cells: dict[str, list[Candidate]], extractor: Extractor
-) -> Iterator[tuple[Candidate, bool]]:
-    """The candidates of the filled cells, and whether the cell has each."""
+) -> Iterator[tuple[Candidate, bool, bool]]:
+    """The candidates of the known cells, whether the cell has each, and whether it has any value.
+
+    Cells without one are known where a person has decided; a shop's word for it is too often a slip.
+    """
     folded = extractor.model.normalizer.folded
     for attribute, candidates in cells.items():
         values = {folded[v] for v in product.table.get(attribute, ())}
-        if values:
-            yield from ((c, folded[c.value] in values) for c in candidates)
+        if values or (attribute in product.reviewed and attribute in product.table):
+            yield from ((c, folded[c.value] in values, bool(values)) for c in candidates)

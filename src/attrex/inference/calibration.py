@@ -55,12 +55,19 @@ class Calibration:
         return _sigmoid(_with_constant(features) @ (self.common + self.own.get(attribute, 0.0)))
 
     @classmethod
-    def fit(cls, attributes: Sequence[str] | np.ndarray, features: np.ndarray, right: np.ndarray) -> Calibration:
+    def fit(
+        cls,
+        attributes: Sequence[str] | np.ndarray,
+        features: np.ndarray,
+        right: np.ndarray,
+        filled: np.ndarray | None = None,
+    ) -> Calibration:
         """From candidates of held-out filled cells.
 
         :param attributes: (n,) whose cell each is of.
         :param features: (n, F - 1)
         :param right: (n,) bool, whether the cell has it.
+        :param filled: (n,) bool, whether the cell has any value; None: all have.
 
         Raises :class:`DataError` where there is nothing to learn from.
         """
@@ -73,7 +80,9 @@ class Calibration:
         number = np.array([names.index(a) for a in attributes])
         weights = _newton(_with_constant(features), number, right.astype(np.float64), len(names))
         score = _sigmoid(features[:, FEATURES.index("applies")])
-        applies = {name: _least_score(score[number == n], score) for n, name in enumerate(names)}
+        known = np.ones(len(number), bool) if filled is None else filled
+        own = {name: score[known & (number == n)] for n, name in enumerate(names)}
+        applies = {name: _least_score(scores, score[known]) for name, scores in own.items() if len(scores)}
         fitted = cls(weights[0], dict(zip(names, weights[1:], strict=True)), applies)
         return cls.from_json(fitted.to_json())  # the same in every bit as when it is read again
 

@@ -109,13 +109,14 @@ class UnlabelledMentions:
         """The mentions that may be an unlabelled value.
 
         In a blank cell; beside the value of a located one; and in a cell whose value was not found in the text, which
-        often has it in other words. Not in a cell that is absent or ruled out by the category, and not in a complete
-        product, which has all its labels.
+        often has it in other words. Not in a cell that is absent or ruled out by the category, not in one that a person
+        has decided, and not in a complete product, which has all its labels.
         """
         if product.complete or product.error is not None:
             return []
         state = cache(partial(self.schema.cell_state, product))
-        return [s for s in self.find(product) if state(s.attribute) != CellState.ABSENT]
+        found = (s for s in self.find(product) if s.attribute not in product.reviewed)
+        return [s for s in found if state(s.attribute) != CellState.ABSENT]
 
     def _search(self, product: Product) -> Iterator[tuple[str, list[Beside], Span]]:
         """(form, neighbours, span) of every mention; of those of one attribute that overlap, the longest."""

@@ -116,6 +116,8 @@ class Teacher:
         span = value.source
         if span is None or not _says(product, span) or value.attribute not in self.schema.names:
             return False
+        if value.attribute in product.reviewed:
+            return False
         known = self.schema.cell_state(product, value.attribute) == CellState.ABSENT
         return not known and not any(
             s.field == span.field and s.start < span.end and span.start < s.end for s in product.spans or ()
@@ -130,7 +132,8 @@ class Teacher:
             scores = {a: max(v.confidence for v in values if v.attribute == a) for a in {v.attribute for v in values}}
         for attribute, score in scores.items():
             state = self.schema.cell_state(product, attribute)
-            if score > self.low and state in (CellState.BLANK, CellState.NOT_LOCATED):
+            unknown = state in (CellState.BLANK, CellState.NOT_LOCATED) and attribute not in product.reviewed
+            if score > self.low and unknown:
                 yield attribute, score
 
 

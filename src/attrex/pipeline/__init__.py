@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from attrex.pipeline.downloading import PhotoDownload, photos
     from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
     from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
+    from attrex.pipeline.review import open_store, review_add, review_export, review_import
     from attrex.pipeline.training import labelled_by_hand, train
     from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
 
@@ -45,8 +46,12 @@ __all__ = [
     "fill",
     "labelled_by_hand",
     "locate",
+    "open_store",
     "photos",
     "report",
+    "review_add",
+    "review_export",
+    "review_import",
     "train",
     "undo_fill",
 ]
@@ -71,6 +76,12 @@ _HOME = {
         "calibrate",
         "evaluate",
         "evaluate_table",
+    ),
+    "review": (
+        "open_store",
+        "review_add",
+        "review_export",
+        "review_import",
     ),
     "training": (
         "labelled_by_hand",

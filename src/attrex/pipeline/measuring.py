@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrex.errors import ConfigError
 from attrex.pipeline.given import ProductSource, directory_of, extractor_of, products_of, shop_of
+from attrex.pipeline.review import tell_verdicts, verdicts_of
 from attrex.pipeline.training import labelled_by_hand
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from attrex.evaluation.evaluate import Evaluation
     from attrex.evaluation.table import FilledCells, PhotoKind, TableEvaluation
     from attrex.pipeline.given import ModelSource
+    from attrex.review.verdicts import CellVerdict
     from attrex.types import Product
 
 
@@ -73,6 +75,7 @@ def calibrate(
     products: ProductSource,
     *,
     shop: Shop | str | Path | None = None,
+    verdicts: Iterable[CellVerdict] | str | Path | None = None,
     photos: bool = True,
     allow_code: Iterable[str | type] = (),
     progress: Progress = silent,
@@ -84,6 +87,7 @@ def calibrate(
 
     :param model: the directory of a model or an export with a value head.
     :param products: with their table; about a thousand tell enough.
+    :param verdicts: what people decided of cells of these products, or their file: it counts in place of the table's.
     """
     from attrex.evaluation.calibrating import calibrate_extractor
     from attrex.inference.selection import CALIBRATION_FILE
@@ -93,7 +97,9 @@ def calibrate(
     extractor = extractor_of(directory, allow_code=allow_code, calibrated=False)  # the one to be replaced may be older
     if not extractor.chooses_values:
         raise ConfigError(f"{directory} has no value head to calibrate; train it with values.head=true")
-    source = list(track(products_of(products, shop_of(shop, directory)), "reading", progress))
+    decided = verdicts_of(verdicts)
+    source = list(decided.applied(track(products_of(products, shop_of(shop, directory)), "reading", progress)))
+    tell_verdicts(decided, source, progress)
     calibrated = calibrate_extractor(extractor, source, photos=photos)
     assert extractor.model.calibration is not None
     write_json(directory / CALIBRATION_FILE, extractor.model.calibration.to_json())

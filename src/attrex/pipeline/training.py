@@ -11,6 +11,7 @@ from attrex.errors import ConfigError, DataError
 from attrex.io.confinement import LEADS_OUT
 from attrex.pipeline.given import ProductSource, lexicon_of, products_of, shop_of
 from attrex.pipeline.labels import MINE, locate
+from attrex.pipeline.review import tell_verdicts, verdicts_of
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
 from attrex.types import Prediction, Product
@@ -18,6 +19,7 @@ from attrex.types import Prediction, Product
 if TYPE_CHECKING:
     from attrex.config import Config
     from attrex.inference.checkpoint import Model
+    from attrex.review.verdicts import CellVerdict
     from attrex.vocabulary.lexicon import Lexicon
 
 HELD_OUT = 0.1
@@ -36,6 +38,7 @@ def train(
     train_gold: ProductSource | None = None,
     lexicon: Lexicon | str | Path | None = None,
     teacher: Iterable[Prediction] | str | Path | None = None,
+    verdicts: Iterable[CellVerdict] | str | Path | None = None,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     progress: Progress = silent,
@@ -52,6 +55,8 @@ def train(
     :param lexicon: what the labels of the products go by, to be kept with the model; None: that of the labels that are
         located here.
     :param teacher: predictions of another model for the products, or their file: labels for unknown cells.
+    :param verdicts: what people decided of cells of these products, or their file (:func:`review_export`): decided
+        cells have what they say, and no other label.
     :param resume: continue an interrupted run; a finished one is loaded.
     :param trackers: where curves go; None: TensorBoard if it is installed.
     """
@@ -68,7 +73,9 @@ def train(
         raise ConfigError("settings change a preset or a file; of a Config, load it with them: Config.load(..., [...])")
     shop = shop_of(shop)
     known = None if lexicon is None else lexicon_of(lexicon)
-    learned, located = _labelled(track(products_of(products, shop), "reading", progress), shop, known, progress)
+    decided = verdicts_of(verdicts)
+    read = decided.applied(track(products_of(products, shop), "reading", progress))
+    learned, located = _labelled(read, shop, known, progress)
     lexicon = located or known
     if config.image.model is not None:
         _check_photos(learned)
@@ -76,10 +83,13 @@ def train(
         chosen_on = labelled_by_hand(products_of(gold, shop))
     elif validation is not None:
         rows = track(products_of(validation, shop), "reading", progress)
-        chosen_on, _ = _labelled(rows, shop, lexicon, progress)
+        chosen_on, _ = _labelled(decided.applied(rows), shop, lexicon, progress)
     else:
         learned, chosen_on = split_by_group(learned, HELD_OUT)
         note(progress, f"validation: {len(chosen_on):,} of the products, by group, held out of training")
+    learned = list(decided.applied(learned))  # once more: for labels that were located in between
+    chosen_on = chosen_on if gold is not None else list(decided.applied(chosen_on))
+    tell_verdicts(decided, [*learned, *chosen_on], progress)
     if train_gold is not None:
         learned += labelled_by_hand(products_of(train_gold, shop))
     return train_model(

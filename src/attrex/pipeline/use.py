@@ -238,7 +238,7 @@ def fill(  # noqa: PLR0915
     file = _file_to_fill(table, out, shop)
     check_out(out, () if file else TABLE_SUFFIXES, *sources)
     report = FillReport(**how)
-    normalizer = _normalizer_of(model, shop, lexicon)
+    normalizer = normalizer_of(model, shop, lexicon)
     for source in catalog:
         normalizer.refine(track(products_of(source, shop), "learning the words", progress))
     products = products_of(table, shop)
@@ -252,10 +252,8 @@ def fill(  # noqa: PLR0915
     kinds = found_kinds(value for prediction in read() for value in prediction.values)
     known = {*normalizer.attributes, *(kind.attribute for kind in kinds)}
     export = _export_to_fill(table, shop) if file is not None else None
-    if export is not None:
-        products, shop = _export_as_known(table, export, shop, known)
-    elif file is not None:
-        products, shop = _spelt_as_known(table, file, shop, known)
+    if file is not None:
+        products, shop = _as_known(table, file, export, shop, known)
     normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
     report.asked = attributes_asked(kinds, (shop if model is None else shop_of(None, model)).schema)
     how |= {"known_only": known_only, "check_places": True}
@@ -325,6 +323,25 @@ def _spelt_as_known(
     return replace(of_table, shop=shop), shop
 
 
+def _as_known(
+    table: ProductSource, file: EditableFile, export: Dialect | None, shop: Shop, known: Iterable[str]
+) -> tuple[Iterable[Product], Shop]:
+    """The products of a file, and the shop that reads them, which knows the columns of known attributes."""
+    if export is not None:
+        return _export_as_known(table, export, shop, known)
+    return _spelt_as_known(table, file, shop, known)
+
+
+def products_to_fill(table: ProductSource, shop: Shop, known: Iterable[str]) -> tuple[Iterable[Product], Shop]:
+    """The products of a table as :func:`fill` reads them to fill their file, and the shop that reads them."""
+    source = table.source if isinstance(table, Products) else table
+    path = file_of(source, shop) if isinstance(source, str | Path) else None
+    file = _file_to_fill(table, path, shop)
+    if file is None:
+        return products_of(table, shop), shop
+    return _as_known(table, file, _export_to_fill(table, shop), shop, known)
+
+
 def _fillable(rows: Iterable[FilledRow]) -> list[str]:
     """The attributes of which any cell is filled."""
     return list(dict.fromkeys(e.attribute for row in rows for e in row.entries if e.outcome == "filled"))
@@ -378,7 +395,7 @@ def _tell_refused(destination: Destination | ExportDestination, progress: Progre
         note(progress, f"{times} values have no place in {destination.file.path.name}: {why}")
 
 
-def _normalizer_of(model: str | Path | None, shop: Shop, lexicon: Lexicon | str | Path | None) -> ValueNormalizer:
+def normalizer_of(model: str | Path | None, shop: Shop, lexicon: Lexicon | str | Path | None) -> ValueNormalizer:
     """What knows the shop's words: a model's, or one of shop and lexicon alone."""
     from attrex.inference.directory import locate_model
     from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer

@@ -23,10 +23,12 @@ _PARTS = ("model.safetensors", "optimizer.pt", "scheduler.pt")
 
 def fingerprint(config: Config, *products: Sequence[Product], **texts: str) -> dict[str, Any]:
     """What makes a run this run: settings by name; as hashes its products, with how many photos, and other texts."""
-    contents = [
+    contents: list[Any] = [
         [(p.id, dict(p.fields), p.category, dict(p.table), p.spans, p.complete, p.error, len(p.images)) for p in part]
         for part in products
     ]
+    decided = [(p.id, sorted(p.reviewed)) for part in products for p in part if p.reviewed]
+    contents += [decided] if decided else []
     hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
     return {
         "settings": config.model_dump(mode="json"),
