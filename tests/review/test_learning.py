@@ -24,7 +24,7 @@ DECIDED = [
 
 
 def shirts(number: int) -> list[Product]:
-    return [Product(f"p{n}", {"title": "crewneck shirt"}, table={"Neck": ("V Neck",)}) for n in range(number)]
+    return [Product(f"p{n}", {"title": f"crewneck shirt {n}"}, table={"Neck": ("V Neck",)}) for n in range(number)]
 
 
 def test_a_table_is_read_as_it_is_filled(tmp_path: Path) -> None:
