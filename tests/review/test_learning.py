@@ -41,6 +41,20 @@ def test_a_table_is_read_as_it_is_filled(tmp_path: Path) -> None:
     assert table.read_text().startswith("id,title,neck\np0,crewneck shirt,V Neck\np1,crewneck shirt,\n")
 
 
+def test_what_people_decided_is_filled_in(tmp_path: Path) -> None:
+    """Whatever the confidence, in their own words; what they rejected is not, and no filled cell changes."""
+    table = tmp_path / "table.csv"
+    table.write_text("id,title,Neck\n" + "".join(f"p{n},crewneck shirt,{'V Neck' * (n == 4)}\n" for n in range(6)))
+    finds = [Prediction(f"p{n}", (Value("Neck", "Round Neck", 0.2 + 0.7 * (n > 1), WORDS),)) for n in range(6)]
+    words = [("accept", ("Round Neck",)), ("correct", ("Polo",)), ("does_not_apply", ()), ("reject", None)]
+    said = [CellVerdict(f"p{n}", "Neck", Verdict(v), x, ("Round Neck",)) for n, (v, x) in enumerate(words)]
+    said.append(CellVerdict("p4", "Neck", Verdict.ACCEPT, ("Round Neck",)))
+    shop = attrex.Shop(columns=attrex.ColumnMapping(texts=("title",), attributes=("Neck",)))
+    attrex.fill(table, finds, tmp_path / "out.csv", shop=shop, verdicts=said, known_only=True)
+    filled = [line.split(",")[2] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]]
+    assert filled == ["Round Neck", "Polo", "", "", "V Neck", "Round Neck"]
+
+
 def test_training_learns_from_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Sequence[Product]] = []
     monkeypatch.setattr("attrex.training.train.train_model", lambda *sets, **how: seen.extend(sets[:2]))

@@ -148,6 +148,14 @@ def fill_command(
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Fill only words that the table, shop or lexicon has.")
     ] = False,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(
+            help="What people decided, from `attrex review export`: it is filled in, and what they rejected is not.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     new_columns: Annotated[
         bool, typer.Option("--new-columns", help="Add columns at the end for attributes that TABLE has none for.")
     ] = False,
@@ -188,7 +196,7 @@ def fill_command(
         return
     if table is None or found is None or out is None:
         raise ConfigError("attrex fill takes TABLE, VALUES and --out, or --undo CHANGES; name what is missing")
-    read = (table, found, lexicon, source.shop, *(catalog or ()))
+    read = (table, found, lexicon, verdicts, source.shop, *(catalog or ()))
     check_out(out, (), *read, option="--out")
     check_out(changes, CHANGES_SUFFIXES, *read, out, option="--changes")
     check_out(conflicts, CHANGES_SUFFIXES, *read, out, changes, option="--conflicts")
@@ -208,6 +216,7 @@ def fill_command(
         precision=precision,
         pool=pool,
         known_only=known_only,
+        verdicts=verdicts,
         new_columns=new_columns,
         spreadsheet_safe=spreadsheet_safe,
         limit=source.limit,

@@ -98,6 +98,7 @@ def fill_table(
     check_places: bool = False,
     columns: Collection[str] | None = None,
     can_hold: Callable[[str, str], bool] | None = None,
+    decided: Collection[tuple[str, str]] = (),
 ) -> Iterator[FilledRow]:
     """Every product's table with its blank cells filled from what was found in it, in the order of the products.
 
@@ -106,7 +107,8 @@ def fill_table(
     without any, fills nothing. ``known_only``: fill with values that the table has, nothing else. ``columns``: the
     attributes that the table's file has a column for; None: any. ``can_hold``: whether the file can hold a text in an
     attribute's column. The same value found twice counts once, as its surest find. Rows with an error keep what they
-    have. ``check_places``: so does a row whose text no longer says what was found in it.
+    have. ``check_places``: so does a row whose text no longer says what was found in it. ``decided``: (product,
+    attribute) of cells that a person has decided: what is said of them counts, whatever the limit.
 
     Raises :class:`DataError` where the predictions are of other products.
     """
@@ -127,7 +129,8 @@ def fill_table(
         entries: list[Entry] = []
         for attribute, finds in _by_attribute(() if error else prediction.values).items():
             cell, held = table.get(attribute), product.held.get(attribute)
-            of_cell = list(_entries(product.id, attribute, cell, held, finds, counts, normalizer, known_only, obstacle))
+            sure = (lambda found: True) if (product.id, attribute) in decided else counts
+            of_cell = list(_entries(product.id, attribute, cell, held, finds, sure, normalizer, known_only, obstacle))
             filled = tuple(cell_text(e.value) for e in of_cell if e.outcome == Outcome.FILLED)
             entries += of_cell
             table |= {attribute: filled} if filled else {}

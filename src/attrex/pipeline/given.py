@@ -15,6 +15,7 @@ from attrex.types import Product
 if TYPE_CHECKING:
     from attrex.inference.checkpoint import Model
     from attrex.inference.extractor import Extractor
+    from attrex.review.verdicts import CellVerdict, Verdicts
     from attrex.vocabulary.lexicon import Lexicon
 
     ModelSource = str | Path | Model | Extractor  # a directory, a name on the Hugging Face hub, or a loaded one
@@ -62,6 +63,15 @@ def lexicon_of(lexicon: Lexicon | str | Path | None) -> Lexicon:
     if lexicon is None:
         return NOTHING_MINED
     return lexicon if isinstance(lexicon, Lexicon) else Lexicon.load(lexicon)
+
+
+def verdicts_of(verdicts: Iterable[CellVerdict] | str | Path | None) -> Verdicts:
+    """Verdicts in any of their forms."""
+    from attrex.review.verdicts import Verdicts
+
+    if verdicts is None:
+        return Verdicts(())
+    return Verdicts.load(verdicts) if isinstance(verdicts, str | Path) else Verdicts(verdicts)
 
 
 def directory_of(model: str | Path) -> Path:

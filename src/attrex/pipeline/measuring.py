@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrex.errors import ConfigError
-from attrex.pipeline.given import ProductSource, directory_of, extractor_of, products_of, shop_of
-from attrex.pipeline.review import tell_verdicts, verdicts_of
+from attrex.pipeline.given import ProductSource, directory_of, extractor_of, products_of, shop_of, verdicts_of
+from attrex.pipeline.review import tell_verdicts
 from attrex.pipeline.training import labelled_by_hand
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from attrex.review.collecting import Collected
     from attrex.review.exchange import Imported
     from attrex.review.store import ReviewStore
-    from attrex.review.verdicts import CellVerdict, Verdicts
+    from attrex.review.verdicts import Verdicts
 
 ANNOTATION_TOOLS = ("label-studio", "argilla")
 """Tools whose files cells go to, and come back from."""
@@ -124,15 +124,6 @@ def review_import(
             return import_verdicts(opened, read_verdicts(path), reviewer)
         said = annotated_verdicts(opened, read_annotations(path, kind=kind))
         return import_verdicts(opened, list(said), reviewer)
-
-
-def verdicts_of(verdicts: Iterable[CellVerdict] | str | Path | None) -> Verdicts:
-    """Verdicts in any of their forms."""
-    from attrex.review.verdicts import Verdicts
-
-    if verdicts is None:
-        return Verdicts(())
-    return Verdicts.load(verdicts) if isinstance(verdicts, str | Path) else Verdicts(verdicts)
 
 
 def tell_verdicts(verdicts: Verdicts, products: Collection[Product], progress: Progress) -> None:

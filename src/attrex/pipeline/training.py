@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from attrex.errors import ConfigError, DataError
 from attrex.io.confinement import LEADS_OUT
-from attrex.pipeline.given import ProductSource, lexicon_of, products_of, shop_of
+from attrex.pipeline.given import ProductSource, lexicon_of, products_of, shop_of, verdicts_of
 from attrex.pipeline.labels import MINE, locate
-from attrex.pipeline.review import tell_verdicts, verdicts_of
+from attrex.pipeline.review import tell_verdicts
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.shop import Shop
 from attrex.types import Prediction, Product

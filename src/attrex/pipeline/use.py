@@ -15,7 +15,15 @@ from attrex.io.outputs import check_out
 from attrex.io.readers import Products, export_of, file_of
 from attrex.io.rows import HEAD, fitting_shop
 from attrex.io.tables import SEPARATOR
-from attrex.pipeline.given import ProductSource, counted, extractor_of, lexicon_of, products_of, shop_of
+from attrex.pipeline.given import (
+    ProductSource,
+    counted,
+    extractor_of,
+    lexicon_of,
+    products_of,
+    shop_of,
+    verdicts_of,
+)
 from attrex.progress import Progress, note, silent, track
 from attrex.shop.schema import Attribute
 from attrex.shop.shop import Shop
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
     from attrex.io.dialects import Dialect
     from attrex.io.predictions import PredictionCounts
     from attrex.pipeline.given import ModelSource
+    from attrex.review.verdicts import CellVerdict
     from attrex.vocabulary.lexicon import Lexicon
     from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -189,6 +198,7 @@ def fill(  # noqa: PLR0915
     pool: bool = False,
     cutoffs: Mapping[str, Cutoff] | None = None,
     known_only: bool = False,
+    verdicts: Iterable[CellVerdict] | str | Path | None = None,
     new_columns: bool = False,
     spreadsheet_safe: bool = False,
     limit: int | None = None,
@@ -215,6 +225,8 @@ def fill(  # noqa: PLR0915
     :param pool: attributes with too few held-out cells get one limit together; the precision is then theirs as one.
     :param cutoffs: attribute -> its limit, chosen on held-out cells of yours.
     :param known_only: fill with values that the table, shop or lexicon has, and no others.
+    :param verdicts: what people decided of the table's cells, or their file: it is filled in, and what they rejected is
+        not; filled cells never change.
     :param new_columns: add columns at the end for attributes that the file has none for; else they are not filled.
     :param spreadsheet_safe: put an apostrophe before what is written and begins with ``=``, ``+``, ``-`` or ``@``.
     :param limit: only the first so many predictions, where ``table`` is read so far.
@@ -231,7 +243,7 @@ def fill(  # noqa: PLR0915
 
     if isinstance(catalog, str | Path | Products):
         raise ConfigError("catalog should be a list of sources, got a single one; put it into a list")
-    sources = (getattr(table, "source", table), predictions, shop, lexicon, *catalog)
+    sources = (getattr(table, "source", table), predictions, shop, lexicon, verdicts, *catalog)
     _check_fill(out, {"changes": changes, "conflicts": conflicts}, sources, limit, model, lexicon)
     how = _limits(min_confidence, precision, pool, cutoffs, model)
     shop = shop_of(shop, model)
@@ -241,12 +253,15 @@ def fill(  # noqa: PLR0915
     normalizer = normalizer_of(model, shop, lexicon)
     for source in catalog:
         normalizer.refine(track(products_of(source, shop), "learning the words", progress))
+    decided = verdicts_of(verdicts)
+    for attribute, values in decided.values():
+        normalizer.know(attribute, values)
     products = products_of(table, shop)
     found = predictions if isinstance(predictions, str | Path) else _predictions_in(predictions)
 
     def read() -> Iterator[Prediction]:
         rows = read_predictions(found) if isinstance(found, str | Path) else iter(found)
-        return islice(rows, limit)
+        return islice(decided.in_predictions(rows), limit)
 
     counts = ColumnCounts()
     kinds = found_kinds(value for prediction in read() for value in prediction.values)
@@ -256,7 +271,7 @@ def fill(  # noqa: PLR0915
         products, shop = _as_known(table, file, export, shop, known)
     normalizer.refine(track(counted(products, counts), "learning the words", progress), read())
     report.asked = attributes_asked(kinds, (shop if model is None else shop_of(None, model)).schema)
-    how |= {"known_only": known_only, "check_places": True}
+    how |= {"known_only": known_only, "check_places": True, "decided": decided.decided_cells()}
     check_columns(file.path.name if file else "the table", counts.unread, known)
     destination: Destination | ExportDestination | None = None
     if file is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from attrex.errors import DataError, kind_of, short
 from attrex.io.products import write_rows
 from attrex.review.cells import Kind, ReviewCell, Verdict, time_text
-from attrex.types import Product, Span
+from attrex.types import Prediction, Product, Span, Value
 from attrex.vocabulary.folding import Folder
 
 VERDICT_SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -219,6 +219,36 @@ class Verdicts:
         for product in products:
             mine = self._of.get(product.id)
             yield product if mine is None or product.error else self._with(product, mine)
+
+    def decided_cells(self) -> frozenset[tuple[str, str]]:
+        """(product, attribute) of the cells whose values are known."""
+        return frozenset((n, a) for n, of_it in self._of.items() for a, v in of_it.items() if v.values is not None)
+
+    def values(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """(attribute, values) that people have given cells."""
+        for of_product in self._of.values():
+            yield from ((a, v.values) for a, v in of_product.items() if v.values)
+
+    def in_predictions(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        """Predictions that say of decided cells what people said, with a confidence of 1, and nothing rejected."""
+        for prediction in predictions:
+            mine = self._of.get(prediction.id)
+            if mine is None or prediction.error:
+                yield prediction
+                continue
+            kept = [v for v in prediction.values if v.attribute not in mine or self._stays(v, mine[v.attribute])]
+            said = [Value(a, value, 1.0) for a, v in mine.items() for value in v.values or ()]
+            yield replace(prediction, values=(*kept, *said))
+
+    def _stays(self, found: Value, verdict: CellVerdict) -> bool:
+        """Whether a find may stay beside a verdict: the cell's values are not known by it, and it was not rejected."""
+        if verdict.values is not None:
+            return False
+        return verdict.verdict != Verdict.REJECT or not self._rejects(found, verdict)
+
+    def _rejects(self, found: Value, verdict: CellVerdict) -> bool:
+        same_place = found.source is not None and found.source == verdict.source
+        return same_place or self._is_one(found.value, verdict.proposal)
 
     def _with(self, product: Product, mine: Mapping[str, CellVerdict]) -> Product:
         known = {a: v for a, v in mine.items() if v.values is not None}
