@@ -11,7 +11,8 @@ import pytest
 from attrex.errors import DataError
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.labels.pseudo_labels import Teacher
-from attrex.pipeline.review import review_export, review_import, tell_verdicts, verdicts_of
+from attrex.pipeline.given import verdicts_of
+from attrex.pipeline.review import review_export, review_import, tell_verdicts
 from attrex.pipeline.training import _labelled
 from attrex.progress import silent
 from attrex.review.cells import ProposedCell, Verdict
