@@ -159,6 +159,17 @@ def test_a_full_queue_is_told_with_a_time(client: TestClient) -> None:
     assert batches.waiting == 0
 
 
+def test_memory_for_bodies_is_bounded_until_they_are_answered(client: TestClient) -> None:
+    service = client.service  # type: ignore[attr-defined]
+    with service.bodies.room(service.bodies.most - 10):
+        answer = client.post("/v1/extract", json={"product": "a shirt"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    for request in ({"json": {"product": "a"}}, {"content": '"a"', "headers": LINES}, {"json": 3}):
+        client.post("/v1/extract", **request)  # type: ignore[arg-type]
+    assert service.bodies.held == 0
+
+
 def test_a_defect_is_told_without_what_it_said(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -231,7 +242,9 @@ def test_the_description_has_every_address_and_status(client: TestClient) -> Non
     described = client.get("/openapi.json").json()["paths"]
     assert set(described) == {"/v1/extract", "/v1/fill", "/v1/schema", "/v1/model", "/healthz", "/readyz", "/metrics"}
     post = described["/v1/extract"]["post"]
-    assert {"200", "400", "401", "403", "408", "413", "415", "422", "429", "500", "503"} == set(post["responses"])
+    assert {"200", "400", "401", "403", "408", "413", "415", "422", "429", "431", "500", "503"} == set(
+        post["responses"]
+    )
     example = post["requestBody"]["content"]["application/json"]["examples"]["one"]["value"]
     assert client.post("/v1/extract", json=example).status_code == 200
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager
+from contextlib import ExitStack, aclosing, asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -41,7 +41,7 @@ def create_app(service: Service, metrics: Metrics | None = None) -> Any:
 
     app = FastAPI(title="Attrex", version=version("attrex"), docs_url=None, redoc_url=None, lifespan=lifespan)
     service.batches.observe = metrics.batched
-    metrics.waiting.set_function(lambda: service.batches.waiting)
+    service.batches.waits = metrics.waiting.set
 
     async def extract(request: Request) -> Response:
         return await _answer(service, request, Extraction)
@@ -83,25 +83,25 @@ async def _answer(service: Service, request: Request, form: type[Extraction]) ->
     """Read, take places in the queue, and answer: at once in JSON, or line by line."""
     limits, loaded = service.settings.limits, service.loaded
     kind = kind_of_body(request, (JSON, LINES, FORM))
-    with service.bodies.room(announced(request, limits)):
+    with ExitStack() as held:
+        room = held.enter_context(service.bodies.room(announced(request, limits)))
         content = await read_bytes(request, limits)
+        room.shrink(len(content))
         body = await read_form(request, content, limits) if kind == FORM else Body(kind, content)
-        del content
         query = _query(request) if kind == LINES else {}
         asked: Asked = await _in_thread(service, loaded.reader.read, body, form, query)
-        del body
-    loaded.check(asked.options)
-    if isinstance(asked.options, Filling):
-        await _in_thread(service, loaded.limits, asked.options)  # what takes long is kept
-    request.scope["facts"] |= {"products": len(asked.products)}
-    if service.settings.log_texts:
-        request.scope["facts"]["texts"] = [dict(product.fields) for product in asked.products]
-    places = service.batches.places(len(asked.products))
-    if kind == LINES:
-        return _Lines(places, _lines(service, loaded, asked))
-    with places:
+        del body, content
+        loaded.check(asked.options)
+        if isinstance(asked.options, Filling):
+            await _in_thread(service, loaded.limits, asked.options)  # what takes long is kept
+        request.scope["facts"] |= {"products": len(asked.products)}
+        if service.settings.log_texts:
+            request.scope["facts"]["texts"] = [dict(product.fields) for product in asked.products]
+        held.enter_context(service.batches.places(len(asked.products)))
+        if kind == LINES:
+            return _Lines(held.pop_all(), _lines(service, loaded, asked))
         results = await _unless_gone(request, _collected(service, loaded, asked))
-    return _json(loaded.facts() | {"results": results})
+        return _json(loaded.facts() | {"results": results})
 
 
 async def _in_thread(service: Service, work: Any, *arguments: Any) -> Any:
@@ -143,18 +143,15 @@ async def _lines(service: Service, loaded: Loaded, asked: Asked) -> AsyncGenerat
 
 
 class _Lines(StreamingResponse):
-    """Lines, whose places in the queue are taken before the first byte and left after the last one."""
+    """Lines; ``held``: the request's room and its places in the queue, which are left after the last one."""
 
-    def __init__(self, places: AbstractContextManager[None], lines: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, held: ExitStack, lines: AsyncGenerator[bytes, None]) -> None:
         super().__init__(lines, media_type=LINES)
-        self.places = places
-        self.places.__enter__()
+        self.held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
+        with self.held:
             await super().__call__(scope, receive, send)
-        finally:
-            self.places.__exit__(None, None, None)
 
 
 def _marked(product: str, error: Exception) -> dict[str, Any]:

@@ -68,12 +68,14 @@ class SharedBatches:
     :param lanes: batches that the model runs at once.
     :param capacity: products that may wait.
     :param observe: told of each batch: products, seconds.
+    :param waits: told how many products hold a place, whenever that changes.
     """
 
     size: int
     lanes: int
     capacity: int
     observe: Callable[[int, float], None] = lambda products, seconds: None
+    waits: Callable[[int], None] = lambda products: None
     rate: float = FIRST_RATE  #: products a second, of late
     waiting: int = 0  #: products that hold a place in the queue
     _jobs: deque[_Job] = field(default_factory=deque)
@@ -108,11 +110,13 @@ class SharedBatches:
                     self.waiting / self.rate,
                 )
             self.waiting += products
+            self.waits(self.waiting)
         try:
             yield
         finally:
             with self._changed:
                 self.waiting -= products
+                self.waits(self.waiting)
 
     async def extract(
         self, extractor: Extracts, products: Sequence[Product], options: Options, seconds: float

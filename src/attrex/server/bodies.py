@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,21 +25,33 @@ _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 @dataclass
 class Bodies:
-    """The bytes of all bodies that are in memory."""
+    """The bytes of all bodies that are in memory, from the first one until the answer."""
 
     most: int
     held: int = 0
 
-    @contextmanager
-    def room(self, size: int) -> Iterator[None]:
+    def room(self, size: int) -> Room:
         """Raises :class:`Refused` where there is none."""
         if self.held + size > self.most:
             raise busy("expected room for the request, but those that are answered now take all of it", 1, 503)
         self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
+        return Room(self, size)
+
+
+@dataclass
+class Room(AbstractContextManager["Room"]):
+    """What one body may take."""
+
+    bodies: Bodies
+    size: int
+
+    def shrink(self, size: int) -> None:
+        """The body is there, and takes no more than that."""
+        self.bodies.held -= self.size - size
+        self.size = size
+
+    def __exit__(self, *error: object) -> None:
+        self.shrink(0)
 
 
 @dataclass(frozen=True)

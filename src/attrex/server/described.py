@@ -92,6 +92,7 @@ _WHY = {
     415: "The body is of a kind that is not read here.",
     422: "The body can be read, but an option or a product in it cannot.",
     429: "Too much waits already: ask again after Retry-After seconds.",
+    431: "The header is more than a request may have.",
     500: "A defect of the service.",
     503: "Not now: ask again after Retry-After seconds.",
 }
@@ -150,7 +151,7 @@ def _work(summary: str, form: type[Extraction], row: dict[str, Any], example: di
                     LINES: {"schema": {"type": "string"}},
                 },
             },
-            **_refusals(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
+            **_refusals(400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503),
         },
         "openapi_extra": {"requestBody": {"required": True, "content": content}, "parameters": options},
     }
@@ -159,7 +160,7 @@ def _work(summary: str, form: type[Extraction], row: dict[str, Any], example: di
 def _shown(summary: str, *refusals: int, kind: str = JSON) -> dict[str, Any]:
     schema = {"type": "object"} if kind == JSON else {"type": "string"}
     good = {"description": "As it is now.", "content": {kind: {"schema": schema}}}
-    return {"summary": summary, "responses": {200: good, **_refusals(403, *refusals)}}
+    return {"summary": summary, "responses": {200: good, **_refusals(403, 431, *refusals)}}
 
 
 def describe(path: str) -> dict[str, Any]:

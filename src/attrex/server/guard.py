@@ -35,6 +35,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+HEADER_BYTES = 32 * 1024
 CLOSED = 499
 """In place of a status, in log and figures: the client went away before there was one."""
 
@@ -58,6 +59,8 @@ class Guard:
     def check(self, request: Request) -> None:
         """Raises :class:`Refused` for who may not ask."""
         headers = request.headers
+        if sum(len(name) + len(value) for name, value in headers.raw) > HEADER_BYTES:
+            raise Refused(431, f"expected a header of at most {HEADER_BYTES:,} bytes, got more")
         host = headers.get("host", "")
         if not self.tokens and not is_loopback(_name_of(host)):
             raise Refused(

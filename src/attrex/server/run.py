@@ -19,9 +19,11 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 
 from attrex.errors import AttrexError, ConfigError
 from attrex.server.app import create_app
+from attrex.server.guard import HEADER_BYTES
 from attrex.server.logs import start_log, tell
 from attrex.server.metrics import SHARED, Metrics
 from attrex.server.protocol import TimedProtocol
@@ -30,7 +32,6 @@ from attrex.server.settings import ServerSettings
 
 BACKLOG = 512  #: connections that wait to be taken
 IDLE_SECONDS = 15  #: a connection is kept without a request
-HEADER_BYTES = 32 * 1024
 UNUSABLE = 2
 """The exit code of a worker whose model cannot be loaded: another one would fare no better."""
 PAUSE = 1.0  #: seconds before a worker that ended is replaced
@@ -38,6 +39,8 @@ PAUSE = 1.0  #: seconds before a worker that ended is replaced
 
 def run(model: str | Path, settings: ServerSettings, allow_code: Sequence[str | type] = ()) -> None:
     """Serve until SIGTERM or SIGINT. Raises :class:`~attrex.errors.AttrexError` for what keeps it from starting."""
+    if sys.platform == "win32":
+        raise ConfigError("the service runs on Linux and macOS: it is told to end and to reload by signals")
     start_log(settings.log_texts)
     with _listening(settings) as listener:
         if settings.workers == 1:
@@ -69,7 +72,8 @@ def _serve(
 ) -> None:
     """Serve in this process."""
     service = Service(model, settings, allow_code)
-    app = create_app(service, Metrics())
+    metrics = Metrics()
+    app = create_app(service, metrics)
     TimedProtocol.header_seconds = settings.limits.header_seconds
     TimedProtocol.write_seconds = settings.limits.write_seconds
     config = uvicorn.Config(
@@ -88,16 +92,16 @@ def _serve(
     )
     host, port = listener.getsockname()[:2]
     tell("serving", host=host, port=port, model=service.loaded.hash)
-    _Server(config, service).run(sockets=[listener])
+    _Server(config, service, metrics).run(sockets=[listener])
     tell("ended")
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which does not send itself the signal again that it was ended with, and reloads on SIGHUP."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, metrics: Metrics) -> None:
         super().__init__(config)
-        self.service = service
+        self.service, self.metrics = service, metrics
         self.reloading: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
@@ -139,7 +143,9 @@ class _Server(uvicorn.Server):
         before = self.service.loaded.hash
         try:
             tell("reloaded", model=await self.service.reload(), before=before)
+            self.metrics.reloads.labels("loaded").inc()
         except AttrexError as exc:
+            self.metrics.reloads.labels("refused").inc()
             tell("not reloaded", level=40, error=str(exc), model=before)
 
 
@@ -181,6 +187,7 @@ class _Supervisor:
                     self._finish()
                     raise ConfigError("a worker cannot load the model, see its line above; correct it and start again")
                 tell("worker ended", level=40, worker=worker.pid, code=worker.exitcode)
+                mark_process_dead(worker.pid, os.environ[SHARED])
                 sleep(PAUSE)
                 self.workers[number] = self._start()
         self._finish()
