@@ -29,6 +29,10 @@ def serve_command(
             help="Fetch photos that products name at this address, e.g. https://cdn.shop.com. May be repeated.",
         ),
     ] = None,
+    review: Annotated[
+        str | None,
+        typer.Option(metavar="STORE", help="Also serve this review store: a file, or postgresql://user@host/name."),
+    ] = None,
     queue: Annotated[int, typer.Option(help="Products that may wait; more are told to come later.", min=1)] = 2000,
     max_products: Annotated[int, typer.Option(help="Products of a request.", min=1)] = 500,
     max_body: Annotated[int, typer.Option(help="Megabytes of a request.", min=1)] = 32,
@@ -61,6 +65,7 @@ def serve_command(
         workers=workers,
         tokens=read_tokens(tokens) if tokens else (),
         photo_origins=tuple(photos_from or ()),
+        reviews=review,
         log_texts=log_texts,
         grace_seconds=grace_seconds,
         limits=limits,

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from attrex.errors import ConfigError
 from attrex.server.bodies import FORM, JSON, LINES, Body, announced, kind_of_body, parse, read_bytes, read_form
 from attrex.server.described import describe
 from attrex.server.guard import Guard, guarded
@@ -32,12 +33,15 @@ OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", *PAGES})
 def create_app(service: Service, metrics: Metrics | None = None) -> Any:
     """The ASGI application of a service."""
     metrics = metrics or Metrics()
+    store = _open_reviews(service.settings.reviews)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         service.start()
         yield
         await asyncio.to_thread(service.close)
+        if store is not None:
+            store.close()
 
     app = FastAPI(title="Attrex", version=version("attrex"), docs_url=None, redoc_url=None, lifespan=lifespan)
     service.batches.observe = metrics.batched
@@ -74,9 +78,24 @@ def create_app(service: Service, metrics: Metrics | None = None) -> Any:
         ("/metrics", "GET", figures),
     ):
         app.add_api_route(path, guarded(answer), methods=[method], response_model=None, **describe(path))
+    if store is not None:
+        from attrex.server.reviewing import add_review
+
+        add_review(app, store, service.settings.limits)
     add_pages(app)
     app.add_exception_handler(HTTPException, _http_error)
     return Guard(app, service.settings, metrics, OPEN)
+
+
+def _open_reviews(where: str | None) -> Any:
+    """The review store that is served; SQLAlchemy is needed for nothing else."""
+    if where is None:
+        return None
+    try:
+        from attrex.review.store import ReviewStore
+    except ModuleNotFoundError as exc:
+        raise ConfigError(f"reviews need {exc.name}, which is not installed; pip install 'attrex[review]'") from exc
+    return ReviewStore(where)
 
 
 async def _answer(service: Service, request: Request, form: type[Extraction]) -> Response:

@@ -85,8 +85,9 @@ _WHY = {
     400: "The body cannot be read as what it says it is.",
     401: "There is no token, or none that the service knows.",
     403: "The request is one of another site, or names another host.",
-    404: "There is no such address.",
+    404: "There is no such address, or nothing of this number.",
     405: "The address takes another method.",
+    409: "Somebody else has the cell, or has decided it.",
     408: "The body came too slowly.",
     413: "The body, or what is in it, is more than a request may have.",
     415: "The body is of a kind that is not read here.",
@@ -98,7 +99,8 @@ _WHY = {
 }
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The descriptions of refusals."""
     return {s: {"description": _WHY[s], "content": {PROBLEM: {"schema": _PROBLEM}}} for s in statuses}
 
 
@@ -151,16 +153,16 @@ def _work(summary: str, form: type[Extraction], row: dict[str, Any], example: di
                     LINES: {"schema": {"type": "string"}},
                 },
             },
-            **_refusals(400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503),
+            **refusals(400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503),
         },
         "openapi_extra": {"requestBody": {"required": True, "content": content}, "parameters": options},
     }
 
 
-def _shown(summary: str, *refusals: int, kind: str = JSON) -> dict[str, Any]:
+def _shown(summary: str, *statuses: int, kind: str = JSON) -> dict[str, Any]:
     schema = {"type": "object"} if kind == JSON else {"type": "string"}
     good = {"description": "As it is now.", "content": {kind: {"schema": schema}}}
-    return {"summary": summary, "responses": {200: good, **_refusals(403, 431, *refusals)}}
+    return {"summary": summary, "responses": {200: good, **refusals(403, 431, *statuses)}}
 
 
 def describe(path: str) -> dict[str, Any]:

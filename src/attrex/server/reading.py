@@ -81,8 +81,8 @@ class Reader:
         :param query: the options of lines, which have no place for them.
         """
         if body.kind == LINES:
-            return Asked(_checked(form, dict(query)), list(self._lines(body.content)))
-        asked = self._form(body, form) if body.kind == FORM else _checked(form, parse(body.content, self.limits))
+            return Asked(checked(form, dict(query)), list(self._lines(body.content)))
+        asked = self._form(body, form) if body.kind == FORM else checked(form, parse(body.content, self.limits))
         if (asked.products is None) == (asked.product is None):
             raise Refused(422, "expected either products, a list of rows, or product, a single row")
         self._count(len(asked.rows))
@@ -120,7 +120,7 @@ class Reader:
         if "request" not in body.fields:
             raise Refused(422, "expected a field 'request' in the form, which holds what a JSON body would be")
         text = body.fields["request"].encode("utf-8", "surrogatepass")
-        asked = _checked(form, parse(text, self.limits, "the field 'request'"))
+        asked = checked(form, parse(text, self.limits, "the field 'request'"))
         parts: dict[str, list[bytes]] = {}
         for name, content in body.files:
             parts.setdefault(name, []).append(content)
@@ -245,10 +245,11 @@ def _with_parts(row: Any, columns: Sequence[str], parts: Mapping[str, Sequence[b
     return row
 
 
-def _checked(form: type[Extraction], content: Any) -> Any:
-    """The options and rows of a request; raises :class:`Refused` that names each fault."""
+def checked(form: type[BaseModel], content: Any) -> Any:
+    """What a request says, as a form has it; raises :class:`Refused` that names each fault."""
     if not isinstance(content, Mapping):
-        raise Refused(422, f"expected an object with products, got {kind_of(content)} {short(content)}")
+        first = next(iter(form.model_fields), "nothing")
+        raise Refused(422, f"expected an object with {first}, got {kind_of(content)} {short(content)}")
     try:
         return form.model_validate(content)
     except ValidationError as exc:

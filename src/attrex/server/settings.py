@@ -53,6 +53,7 @@ class ServerSettings:
     tokens: tuple[str, ...] = field(default=(), repr=False)  #: any of them lets a client in; none: loopback only
     photo_origins: tuple[str, ...] = ()  #: where photos may be fetched from, e.g. https://cdn.shop.com
     allow_private_photos: bool = False  #: from origins of the own network, too
+    reviews: str | None = field(default=None, repr=False)  #: the review store's file or address
     log_texts: bool = False  #: what was asked, and messages of unforeseen errors, in the log
     grace_seconds: float = 60.0  #: after SIGTERM, for the requests that were accepted
     limits: Limits = Limits()
