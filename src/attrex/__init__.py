@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attrex.client import AsyncClient, Client
     from attrex.config import Config
     from attrex.inference.extractor import Extractor
     from attrex.io.readers import Products, read_products
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         review_add,
         review_export,
         review_import,
+        serve,
         train,
         undo_fill,
     )
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "AsyncClient": "attrex.client",
     "Cells": "attrex.shop.cells",
+    "Client": "attrex.client",
     "ColumnMapping": "attrex.shop.mapping",
     "Config": "attrex.config",
     "Extractor": "attrex.inference.extractor",
@@ -71,10 +75,13 @@ _HOME = {
     "review_add": "attrex.pipeline",
     "review_export": "attrex.pipeline",
     "review_import": "attrex.pipeline",
+    "serve": "attrex.pipeline",
     "train": "attrex.pipeline",
 }
 __all__ = [
+    "AsyncClient",
     "Cells",
+    "Client",
     "ColumnMapping",
     "Config",
     "Extractor",
@@ -103,6 +110,7 @@ __all__ = [
     "review_add",
     "review_export",
     "review_import",
+    "serve",
     "train",
     "undo_fill",
 ]

@@ -14,6 +14,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -279,6 +280,25 @@ def test_a_redirect_into_the_own_network_is_refused(server: Server, monkeypatch:
     assert "got 127.0.0.2, which is 127.0.0.2" in reason(server.address("/out"), FetchLimits())
     assert server.asked == {"/out": 1}
     assert fetch(server.address("/in"), FetchLimits()) == picture("red")
+
+
+def test_other_origins_than_those_that_are_allowed_are_not_asked(server: Server) -> None:
+    server.pages = {
+        "/1.png": picture("red"),
+        "/out": lambda handler: send(handler, b"", 302, Location=server.address("/1.png", "localhost")),
+    }
+    origin = f"http://127.0.0.1:{server.port}"
+    only = replace(LOCAL, origins=frozenset({origin}))
+    assert fetch(server.address("/1.png"), only) == picture("red")
+    for address in (
+        server.address("/out"),
+        server.address("/1.png", "localhost"),
+        f"https://127.0.0.1:{server.port}/1.png",
+        "http://127.0.0.1/1.png",
+        f"http://127.0.0.1.example.org:{server.port}/1.png",
+    ):
+        assert reason(address, only).startswith(f"expected an address at {origin}, got ")
+    assert server.asked == {"/1.png": 1, "/out": 1}
 
 
 def test_the_address_that_was_looked_at_is_the_one_that_is_asked(

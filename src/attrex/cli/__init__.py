@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from attrex import __version__
-from attrex.cli import completing, inputs, labels, measuring, reviewing, training, using
+from attrex.cli import completing, inputs, labels, measuring, reviewing, serving, training, using
 from attrex.cli.console import fail, guard_terminal, note, progress
 from attrex.cli.help import Command, Group, name_values
 from attrex.cli.weights import weights_command
@@ -39,6 +39,7 @@ COMMANDS = {
         using.report_command,
         using.export_command,
         using.push_command,
+        serving.serve_command,
     ),
     "Measure": (
         measuring.evaluate_command,

@@ -52,6 +52,7 @@ class FetchLimits:
     seconds: float = 60.0  #: for one try, redirects and all
     redirects: int = REDIRECTS
     allow_private: bool = False  #: addresses of the own machine and network, too
+    origins: frozenset[str] | None = None  #: the only ones asked, redirects too, as https://host:443; None: any
 
     def __post_init__(self) -> None:
         for name, least in (("max_bytes", 1), ("max_pixels", 1), ("redirects", 0)):
@@ -78,6 +79,7 @@ def fetch(address: str, limits: FetchLimits = FetchLimits()) -> bytes:
     deadline = monotonic() + limits.seconds
     url = _parse(address)
     for _ in range(limits.redirects + 1):
+        _check_origin(url, limits)
         with _answer(url, limits, deadline) as answer:
             target = answer.headers.get("Location")
             if answer.status not in REDIRECTING or not target:
@@ -121,6 +123,14 @@ def _parse(address: str) -> SplitResult:
     except ValueError as exc:  # also UnicodeError
         raise NotFetchedError(f"expected a web address, got one that cannot be read: {exc}") from exc
     return SplitResult(url.scheme, host if port in (None, _PORTS[url.scheme]) else f"{host}:{port}", path, query, "")
+
+
+def _check_origin(url: SplitResult, limits: FetchLimits) -> None:
+    origin = f"{url.scheme}://{url.hostname}:{url.port or _PORTS[url.scheme]}"
+    if limits.origins is not None and origin not in limits.origins:
+        raise NotFetchedError(
+            f"expected an address at {', '.join(sorted(limits.origins))}, got {short(origin)}; no other one is asked"
+        )
 
 
 @contextlib.contextmanager

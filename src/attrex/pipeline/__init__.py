@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
     from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
     from attrex.pipeline.review import open_store, review_add, review_export, review_import
+    from attrex.pipeline.serving import serve
     from attrex.pipeline.training import labelled_by_hand, train
     from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
 
@@ -52,6 +53,7 @@ __all__ = [
     "review_add",
     "review_export",
     "review_import",
+    "serve",
     "train",
     "undo_fill",
 ]
@@ -83,6 +85,7 @@ _HOME = {
         "review_export",
         "review_import",
     ),
+    "serving": ("serve",),
     "training": (
         "labelled_by_hand",
         "train",

@@ -1,7 +1,7 @@
 """One self-contained HTML page that shows what was extracted, from where in the text, and where in the photo.
 
 The page needs no server, no network and no framework. Heat-maps travel as small grids of weights, which the page draws
-over the photo (``assets/report.js``); all the rest is plain HTML that can be read without scripts.
+over the photo (``assets/heat.js``); all the rest is plain HTML that can be read without scripts.
 """
 
 from __future__ import annotations
@@ -106,14 +106,14 @@ def _asset(name: str) -> str:
 
 
 def _write(path: Path, title: str, kinds: Mapping[str, bool], **parts: Html) -> Path:
-    script = _asset("report.js")
+    script = _asset("heat.js") + _asset("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = Template(_asset("report.html")).substitute(
         # Nothing may be loaded from outside, and no script but ours may run, whatever the data say.
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
         title=escape(cut(title)),
         kind=" ".join(kind for kind, is_so in kinds.items() if is_so),
-        style=_asset("report.css"),
+        style=_asset("theme.css") + _asset("report.css"),
         script=script,
         **parts,
     )
