@@ -33,6 +33,9 @@ def place_values(
         except NoPlace as exc:
             placed.refused[attribute] = str(exc)
             continue
+        if any(_is_taken(placed.edits, e, dialect) for e in edits):
+            placed.refused[attribute] = "another attribute is written there"
+            continue
         added = [e.key[0] for e in edits if _is_new(dialect, e)]
         if added and not new_columns:
             placed.refused[attribute] = f"it needs a new column {added[0]!r}, and none are asked for"
@@ -45,6 +48,15 @@ def place_values(
             placed.attributes[attribute].append(beside)
         item = replace(item, rows=tuple(_written(row, edits, dialect) for row in item.rows))
     return placed
+
+
+def _is_taken(edits: Mapping[tuple[int, Key], Edit], edit: Edit, dialect: Dialect) -> bool:
+    """Whether a cell is written already that has no room for another attribute."""
+    before = edits.get((edit.number, edit.key))
+    if before is None or before.value == edit.value or dialect.joints.get(str(edit.key[0])):
+        return False
+    entries = edit.value if isinstance(edit.value, list) else [edit.value]
+    return not all(isinstance(entry, Mapping) for entry in entries)
 
 
 def _beside(edits: Mapping[tuple[int, Key], Edit], edit: Edit, joint: str) -> Edit:
