@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace
+from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace, find_name
 from attrex.io.rows import RawRecord
 
 
@@ -27,7 +27,12 @@ def place_values(
     :param new_columns: a column that the table does not have may be added at its end.
     """
     placed = Placed()
+    blank = item
     for attribute, values in filled.items():
+        own = find_name(attribute, blank.attributes)
+        if own is not None and blank.attributes[own]:  # maybe in a cell of its parent
+            placed.refused[attribute] = f"{own!r} is filled"
+            continue
         try:
             edits = dialect.place(item, attribute, values)
         except NoPlace as exc:

@@ -155,7 +155,7 @@ class ShopifyCsv(Dialect):
 class ShopifyJson(Dialect):
     """Products of Shopify's REST Admin interface (version 2024-10 and before) or of a shop's ``/products.json``.
 
-    ``{"products": [...]}``, ``{"product": {...}}``, or a list of such products: ``body_html``; ``options`` with ``name``
+    ``{"products": [...]}``, ``{"product": {...}}``, or a list of products: ``body_html``; ``options`` with ``name``
     and ``values``, or, in older answers, names whose values stand in the variants' ``option1`` to ``option3``;
     ``images`` with ``src``.
     """
