@@ -102,3 +102,11 @@ def test_a_value_goes_into_an_empty_element_or_a_new_one(tmp_path):
     assert dialect.place(hat, "material", ["Wool"]) == [Edit(2, ("g:material",), "Wool")]
     with pytest.raises(NoPlace, match="is filled"):
         dialect.place(shoe, "color", ["Red"])
+
+
+def test_a_supplemental_feed_is_known_by_its_details(tmp_path):
+    path = tmp_path / "more.tsv"
+    path.write_text("id\ttitle\tcolor\tproduct_detail(attribute_name:attribute_value)\n1\tHat\t\tFit:Slim\n")
+    dialect = open_dialect(path)
+    [hat] = dialect.items()
+    assert (dialect.name, hat.attributes["Fit"]) == ("google", ["Slim"])

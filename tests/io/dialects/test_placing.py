@@ -68,3 +68,16 @@ def test_new_entries_of_one_list_in_json_each_have_their_place(tmp_path):
     assert list(place_values(dialect, cup, {"Shape": ["Round"], "Finish": ["Matt"]}).edits.values()) == [
         Edit(2, ("additionalProperty",), [entries[0], own])
     ]
+
+
+def test_two_attributes_never_meet_in_one_cell(tmp_path):
+    text = '[{"sku": "A", "name": "Cap", "permalink": "", "attributes": [{"name": "Color", "options": []}]}]'
+    cells, refused = placed(tmp_path / "a.json", text, {"Color": ["Red"], "color": ["Blue"], "Fit": ["Slim"]})
+    assert refused == {"color": "another attribute is written there"}
+    assert list(cells) == ["attributes"]
+
+
+def test_what_a_product_has_from_its_parent_is_no_blank(tmp_path):
+    text = "code;family;parent;color;name-en_US;size\nm;hats;;red;Cap;\nsku1;hats;m;;;\n"
+    cells, refused = placed(tmp_path / "akeneo.csv", text, {"Color": ["Green"], "size": ["XL"]})
+    assert (cells, refused) == ({"size": "XL"}, {"Color": "'color' is filled"})

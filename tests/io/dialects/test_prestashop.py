@@ -57,3 +57,22 @@ def test_a_value_goes_to_a_blank_cell_of_features(export):
     ):
         with pytest.raises(NoPlace, match=why):
             dialect.place(item, "Color", values)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "ID;Nom *;Catégories (x,y,z...);Récapitulatif;Description;URL des images (x,y,z, etc.);"
+        "Caractéristique (Nom:Valeur:Position:Personnalisé)",
+        "ID;Nombre;Categorías (x,y,z...);Resumen;Descripción;URL's de las imágenes (x,y,z...);"
+        "Característica (Nombre:Valor:Posición:Personalizado)",
+    ],
+)
+def test_sample_files_in_other_languages(tmp_path, header):
+    path = tmp_path / "produits.csv"
+    path.write_text(f"{header}\n1;Bol;Cuisine,Tasses;Court;Grès;a.jpg,b.jpg;Couleur:Blanc:1\n", encoding="utf-8")
+    dialect = open_dialect(path)
+    [bol] = dialect.items()
+    assert (dialect.name, bol.id, bol.category) == ("prestashop", "1", "Cuisine")
+    assert dict(bol.texts) == {"title": "Bol", "short_description": "Court", "description": "Grès"}
+    assert (bol.attributes, bol.images) == ({"Couleur": ["Blanc"]}, ["a.jpg", "b.jpg"])

@@ -87,3 +87,10 @@ def test_products_as_json(tmp_path, name, indent):
     assert (mug.id, two.id, mug.category, mug.table) == ("mug", "two", "Mugs", {"Glaze": ("Matte",)})
     assert mug.fields == {"title": "Mug", "description": "   White    "}
     assert [p.name for p in mug.images] == ["a.jpg", "b.jpg"]
+
+
+def test_one_product_as_its_interface_answers(tmp_path):
+    path = tmp_path / "product.json"
+    path.write_text('{"product": {"title": "Cap", "handle": "cap", "body_html": "<p>Blue</p>", "variants": []}}')
+    [cap] = read_products(path)
+    assert (cap.id, cap.fields["title"]) == ("cap", "Cap")

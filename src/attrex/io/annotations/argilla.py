@@ -110,4 +110,11 @@ def _record(document: Document) -> dict[str, Any]:
     }
 
 
-FORMAT = Format("Argilla", read, write, ("utf-16", "characters", "utf-16+lf", "characters+lf"), (".json", ".jsonl"))
+FORMAT = Format(
+    "Argilla",
+    read,
+    write,
+    ("utf-16", "characters", "utf-16+lf", "characters+lf"),
+    (".json", ".jsonl"),
+    "make the question with allow_overlapping=True",
+)

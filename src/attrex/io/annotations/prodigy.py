@@ -104,4 +104,6 @@ def _tokens(document: Document) -> list[dict[str, Any]]:
     return tokens
 
 
-FORMAT = Format("Prodigy", read, write, ("characters",), (".jsonl",))
+FORMAT = Format(
+    "Prodigy", read, write, ("characters",), (".jsonl",), "take spans.manual: ner.manual has no spans that overlap"
+)

@@ -180,15 +180,15 @@ def is_object(value: Any, *keys: str, any_of: bool = False) -> bool:
 
 
 def json_items(path: Path, *keys: str) -> Iterator[RawRecord]:
-    """The objects of a JSON file: of a list, of JSON lines, or of the list under one of ``keys`` in one object."""
+    """The objects of a JSON file: of a list, of JSON lines, or what is under one of ``keys``, one or a list of them."""
     number = 0
     for row in file_rows(path):
-        inner = next((v for k in keys if isinstance(v := (row.values or {}).get(k), list)), None)
+        inner = next((v for k in keys if isinstance(v := (row.values or {}).get(k), list | Mapping)), None)
         if inner is None:
             number += 1
             yield row
             continue
-        for item in inner:
+        for item in inner if isinstance(inner, list) else [inner]:
             number += 1
             yield record(f"{path.name} item {number}", number, item)
 

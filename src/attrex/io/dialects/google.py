@@ -38,6 +38,7 @@ _WORDS = {
 }
 _DETAIL = ("section_name", "attribute_name", "attribute_value")
 _NAME = re.compile(r"(?:g:)?([\w ]+?)(?: ?\(([\w:]+)\))?(?: \(\d+\))?")
+_DETAIL_HEADER = re.compile(r"(?:g:)?product[_ ]detail ?\([\w:]*attribute_name:")
 
 
 class GoogleTsv(Dialect):
@@ -60,6 +61,8 @@ class GoogleTsv(Dialect):
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
         own = {_plain(c) for c in sample.columns}
+        if {"id", "title", "product_highlight"} <= own or any(_DETAIL_HEADER.match(c.strip()) for c in sample.columns):
+            return True
         needed = {"id", "title", "link"} <= own and not own.isdisjoint(("description", "structured_description"))
         return needed and len(own & {"image_link", "price", "availability", "condition", "item_group_id"}) >= 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace
+from attrex.io.dialects.dialect import Dialect, Edit, Item, Key, NoPlace, find_name
 from attrex.io.rows import RawRecord
 
 
@@ -27,11 +27,19 @@ def place_values(
     :param new_columns: a column that the table does not have may be added at its end.
     """
     placed = Placed()
+    blank = item
     for attribute, values in filled.items():
+        own = find_name(attribute, blank.attributes)
+        if own is not None and blank.attributes[own]:  # maybe in a cell of its parent
+            placed.refused[attribute] = f"{own!r} is filled"
+            continue
         try:
             edits = dialect.place(item, attribute, values)
         except NoPlace as exc:
             placed.refused[attribute] = str(exc)
+            continue
+        if any(_is_taken(placed.edits, e, dialect) for e in edits):
+            placed.refused[attribute] = "another attribute is written there"
             continue
         added = [e.key[0] for e in edits if _is_new(dialect, e)]
         if added and not new_columns:
@@ -45,6 +53,15 @@ def place_values(
             placed.attributes[attribute].append(beside)
         item = replace(item, rows=tuple(_written(row, edits, dialect) for row in item.rows))
     return placed
+
+
+def _is_taken(edits: Mapping[tuple[int, Key], Edit], edit: Edit, dialect: Dialect) -> bool:
+    """Whether a cell is written already that has no room for another attribute."""
+    before = edits.get((edit.number, edit.key))
+    if before is None or before.value == edit.value or dialect.joints.get(str(edit.key[0])):
+        return False
+    entries = edit.value if isinstance(edit.value, list) else [edit.value]
+    return not all(isinstance(entry, Mapping) for entry in entries)
 
 
 def _beside(edits: Mapping[tuple[int, Key], Edit], edit: Edit, joint: str) -> Edit:

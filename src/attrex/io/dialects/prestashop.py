@@ -19,16 +19,17 @@ from attrex.io.dialects.dialect import (
 )
 from attrex.io.rows import RawRecord
 
-_FEATURES = re.compile(r"features?|[^()]*\(\s*\w+\s*:\s*\w+\s*:\s*position.*", re.IGNORECASE)
+_FEATURES = re.compile(r"features?|[^()]*\(\s*\w+\s*:\s*\w+\s*:\s*(?:position|posición|posizione).*", re.IGNORECASE)
 _COLUMNS = {
     "id": ("id", "product id"),
-    "reference": ("reference #", "reference", "product reference"),
-    "title": ("name", "name *"),
-    "short_description": ("summary", "short description"),
-    "description": ("description",),
-    "images": ("image urls (x,y,z...)", "image urls", "image"),
-    "categories": ("categories (x,y,z...)", "categories (x,y,z,...)", "categories", "category"),
+    "reference": ("reference #", "reference", "product reference", "référence #", "référence", "referencia nº"),
+    "title": ("name", "nom", "nombre", "nome"),
+    "short_description": ("summary", "short description", "récapitulatif", "résumé", "resumen"),
+    "description": ("description", "descripción", "descrizione"),
+    "images": ("image urls", "image", "url des images", "url's de las imágenes", "urls de las imágenes"),
+    "categories": ("categories", "category", "catégories", "categorías", "categorie"),
 }
+"""Part of a product -> its columns in sample files in English, French and Spanish, without ``*`` and ``(x,y,z...)``."""
 
 
 class PrestaShopCsv(Dialect):
@@ -48,14 +49,14 @@ class PrestaShopCsv(Dialect):
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        own = {name_key(c) for c in sample.columns}
+        own = _plain_names(sample)
         features = any(_FEATURES.fullmatch(c.strip()) and "(" in c for c in sample.columns)
-        named = not own.isdisjoint(_COLUMNS["title"])
-        return named and (features or {"reference #", "image urls (x,y,z...)"} <= own)
+        named = not own.keys().isdisjoint(_COLUMNS["title"])
+        return named and (features or {"reference #", "image urls"} <= own.keys())
 
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
-        own = {name_key(c): c for c in sample.columns}
+        own = _plain_names(sample)
         self.columns = {part: next((own[n] for n in names if n in own), "") for part, names in _COLUMNS.items()}
         self.features = next((c for c in sample.columns if _FEATURES.fullmatch(c.strip())), "")
         self.joints = {self.features: ","}
@@ -93,6 +94,11 @@ class PrestaShopCsv(Dialect):
         if any(c in part for part in (name, values[0]) for c in ":,"):
             raise NoPlace("a colon or a comma cannot stand in a feature's name or value")
         return [Edit(row.number, (self.features,), f"{name}:{values[0]}")]
+
+
+def _plain_names(sample: Sample) -> dict[str, str]:
+    """Column without what stands in brackets and marks that it is required -> as the file has it."""
+    return {name_key(re.sub(r"\([^()]*\)|\*", "", c)): c for c in reversed(sample.columns)}
 
 
 def feature_values(text: str) -> dict[str, list[str]]:

@@ -155,8 +155,9 @@ class ShopifyCsv(Dialect):
 class ShopifyJson(Dialect):
     """Products of Shopify's REST Admin interface (version 2024-10 and before) or of a shop's ``/products.json``.
 
-    ``{"products": [...]}``, or a list of such products: ``body_html``; ``options`` with ``name`` and ``values``, or, in
-    older answers, names whose values stand in the variants' ``option1`` to ``option3``; ``images`` with ``src``.
+    ``{"products": [...]}``, ``{"product": {...}}``, or a list of products: ``body_html``; ``options`` with ``name``
+    and ``values``, or, in older answers, names whose values stand in the variants' ``option1`` to ``option3``;
+    ``images`` with ``src``.
     """
 
     name = "shopify-json"
@@ -165,7 +166,7 @@ class ShopifyJson(Dialect):
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        if re.match(r'\s*\{\s*"products"\s*:\s*\[', sample.text) and re.search(
+        if re.match(r'\s*\{\s*"products?"\s*:\s*[\[{]', sample.text) and re.search(
             r'"(body_html|variants|handle)"\s*:', sample.text
         ):
             return True
@@ -174,7 +175,7 @@ class ShopifyJson(Dialect):
         )
 
     def records(self) -> Iterator[RawRecord]:
-        return json_items(self.sample.path, "products")
+        return json_items(self.sample.path, "products", "product")
 
     def items(self) -> Iterator[Item]:
         for row in self.records():
