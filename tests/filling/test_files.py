@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,30 @@ def test_what_somebody_changed_since_is_not_taken_back(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("id,outcome\n1,filled\n")
     with pytest.raises(DataError, match="without them nothing can be taken back"):
         attrex.undo_fill(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize(
+    "damage", [{"row": "two"}, {"row": []}, {"file": ["table.csv"]}, {"written": None}, {"id": {}}, {"column": 5}]
+)
+def test_changes_that_are_none_are_refused(tmp_path: Path, damage: dict[str, Any]) -> None:
+    table = text_table(tmp_path, "id,title,Color\n1,A blue cap of wool,\n")
+    fill(table, "Color")
+    (change,) = [
+        row for row in csv.DictReader((tmp_path / "changes.csv").read_text().splitlines()) if row["outcome"] == "filled"
+    ]
+    for content in (json.dumps(change | damage), "[" * 100_000, '{"id": ' + "9" * 5000 + "}"):
+        changes = tmp_path / "changes.jsonl"
+        changes.write_text(content + "\n")
+        with pytest.raises(DataError, match=r"changes\.jsonl: expected what `attrex fill --changes` wrote"):
+            attrex.undo_fill(changes)
+
+
+def test_a_long_cell_does_not_stand_in_the_way_of_taking_back(tmp_path: Path) -> None:
+    text = f"id,title,Color,Material\n1,A blue cap of wool,,{'wool ' * 50_000}\n"
+    out, _ = fill(text_table(tmp_path, text), "Color", "Material")
+    assert out.read_text() == text.replace("wool,,", "wool,blue,")
+    attrex.undo_fill(tmp_path / "changes.csv")
+    assert out.read_text() == text
 
 
 @pytest.mark.parametrize("whole", [True, False])
