@@ -216,6 +216,27 @@ def test_formulas_are_defused_where_that_is_asked_for(tmp_path: Path, safe: bool
     assert out.read_bytes() == table.read_bytes()
 
 
+def test_formulas_are_defused_in_headers_and_ids_and_in_a_table_of_another_kind(tmp_path: Path) -> None:
+    attribute = "=1+1"
+    find = Value(attribute, "\uff20SUM", 0.9, Span(attribute, 0, 4, "\uff20SUM", "title"))
+    predictions = [Prediction("-1", (find,))]
+    table = text_table(tmp_path, "id,title,Color\n-1,\uff20SUM shoe,\n")
+    out, changes = tmp_path / "o.csv", tmp_path / "c.csv"
+    attrex.fill(table, predictions, out, changes=changes, new_columns=True, spreadsheet_safe=True)
+    assert out.read_text() == "id,title,Color,'=1+1\n-1,\uff20SUM shoe,,'\uff20SUM\n"
+    assert attrex.undo_fill(changes).columns == ["'=1+1"]
+    assert out.read_bytes() == table.read_bytes()
+    rows = tmp_path / "t.jsonl"
+    rows.write_text(json.dumps({"id": "-1", "title": "\uff20SUM shoe", "attributes": {attribute: None}}) + "\n")
+    attrex.fill(rows, predictions, out, changes=changes, spreadsheet_safe=True)
+    assert out.read_text() == "id,'=1+1\n'-1,'\uff20SUM\n"
+    assert [line.split(",")[:5] for line in changes.read_text().splitlines()[1:]] == [
+        ["'-1", "'=1+1", "filled", "", "'\uff20SUM"]
+    ]
+    attrex.fill(rows, predictions, out, changes=changes)
+    assert out.read_text() == "id,=1+1\n-1,\uff20SUM\n"
+
+
 @pytest.mark.parametrize(
     ("said", "written"),
     [
