@@ -84,10 +84,10 @@ REGIONS = st.builds(
     RegionWeights, st.integers(0, 3), st.lists(st.lists(FOUR_DIGITS, max_size=2).map(tuple), max_size=2).map(tuple)
 )
 SOURCES = st.builds(
-    Span, st.just("colour"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), field=st.just("title")
+    Span, st.just("colour"), st.integers(0, 9), st.integers(9, 18), st.text(max_size=5), field=st.just("title")
 )
 WORDS = st.builds(
-    WordWeight, st.just("title"), st.integers(0, 9), st.integers(0, 9), st.text(max_size=5), weight=FOUR_DIGITS
+    WordWeight, st.just("title"), st.integers(0, 9), st.integers(9, 18), st.text(max_size=5), weight=FOUR_DIGITS
 )
 VALUES = st.builds(
     Value,
@@ -142,6 +142,23 @@ FIND = {"attribute": "colour", "value": "Navy", "confidence": 1, "source": SOURC
         ({"values": [FIND | {"words": 5}]}, "'words' should be a list, got 5"),
         ({"values": [FIND | {"words": [SOURCE]}]}, "key 'weight' is missing"),
         ({"values": [FIND | {"words": [{"weight": 0.5}]}]}, "key 'field' is missing"),
+        (
+            {"values": [FIND | {"regions": [{"image": 0, "weights": [["a"]]}]}]},
+            "'weights' should be a list of lists of n",
+        ),
+        (
+            {"values": [FIND | {"source": SOURCE | {"start": -4}}]},
+            "expected a place from 'start' to 'end', .* got -4 to 4",
+        ),
+        (
+            {"values": [FIND | {"source": SOURCE | {"start": 5}}]},
+            "expected a place from 'start' to 'end', .* got 5 to 4",
+        ),
+        ({"values": [FIND | {"confidence": 1.5}]}, "'confidence' should be between 0 and 1, got 1.5"),
+        ({"values": [FIND | {"confidence": float("nan")}]}, "'confidence' should be a number, got nan"),
+        ({"coverage": 10**400}, "'coverage' should be a number, got a number of 1,329 bits"),
+        ({"range": {"colour": float("inf")}}, "'colour' should be a number, got inf"),
+        ({"warnings": [5]}, r"'warnings' should be a list of texts, got \[5\]"),
         ({"range": 5}, "'range' should be an object, got 5"),
         ({"range": {"colour": "high"}}, "'colour' should be a number, got 'high'"),
         ({"coverage": "all"}, "'coverage' should be a number, got 'all'"),

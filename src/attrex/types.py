@@ -6,6 +6,7 @@ exclusive; ``product.fields[span.field][span.start:span.end] == span.text`` alwa
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -236,12 +237,15 @@ class Prediction:
     def from_json(cls, row: Mapping[str, Any]) -> Prediction:
         """The inverse of :meth:`to_json`. Raises :class:`DataError` naming the key that is missing or wrong."""
         name, scores = _require(row, "id", object), _require(row, "range", Mapping, {})
+        warnings = _require(row, "warnings", list, [])
+        if not all(isinstance(warning, str) for warning in warnings):
+            raise DataError(f"not a prediction row: 'warnings' should be a list of texts, got {short(warnings)}")
         return cls(
             id=str(name),
             values=tuple(_parse_value(v) for v in _require(row, "values", list)),
             range={a: _require(scores, a, float) for a in scores},
             coverage=float(_require(row, "coverage", float, 1.0)),
-            warnings=tuple(_require(row, "warnings", list, [])),
+            warnings=tuple(warnings),
             error=None if row.get("error") is None else _require(row, "error", str),
             content=None if row.get("content") is None else _require(row, "content", str),
         )
@@ -277,14 +281,20 @@ def _parse_value(row: Any) -> Value:
         )
     attribute, word = _require(row, "attribute", str), _require(row, "value", str)
     confidence, source = _require(row, "confidence", float), None
+    if not 0 <= confidence <= 1:
+        raise DataError(f"not a prediction row: 'confidence' should be between 0 and 1, got {short(confidence)}")
     if "source" not in row or row["source"] is not None:
         place = _require(row, "source", Mapping)
-        source = Span(attribute, **{key: _require(place, key, kind) for key, kind in _SOURCE.items()})
+        source = Span(attribute, **_parse_place(place))
     regions = []
     for grid in _require(row, "regions", list, []):
         image, weights = _require(grid, "image", int), _require(grid, "weights", list)
-        if not all(isinstance(line, list) for line in weights):
-            raise DataError(f"not a prediction row: 'weights' should be a list of lists, got {short(weights)}")
+        if not all(
+            isinstance(line, list) and all(isinstance(w, float) or _is_number(w) for w in line) for line in weights
+        ):
+            raise DataError(
+                f"not a prediction row: 'weights' should be a list of lists of numbers, got {short(weights)}"
+            )
         regions.append(RegionWeights(image, tuple(tuple(line) for line in weights)))
     decided_by = row.get("decided_by")
     if decided_by is not None and decided_by not in DECIDED_BY:
@@ -294,9 +304,20 @@ def _parse_value(row: Any) -> Value:
 
 
 def _parse_word(row: Any) -> WordWeight:
-    return WordWeight(
-        **{key: _require(row, key, kind) for key, kind in _SOURCE.items()}, weight=_require(row, "weight", float)
-    )
+    return WordWeight(**_parse_place(row), weight=_require(row, "weight", float))
+
+
+def _parse_place(row: Any) -> dict[str, Any]:
+    place = {key: _require(row, key, kind) for key, kind in _SOURCE.items()}
+    if not 0 <= place["start"] <= place["end"]:
+        where = f"{short(place['start'])} to {short(place['end'])}"
+        raise DataError(f"not a prediction row: expected a place from 'start' to 'end', counted from 0, got {where}")
+    return place
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a number that a float can hold; NaN and the infinite ones are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
@@ -307,6 +328,6 @@ def _require(row: Any, key: str, kind: Any, default: Any = None) -> Any:
         raise DataError(f"not a prediction row: key {short(key)} is missing, found {sorted(row)}")
     found = row.get(key, default)
     truth = isinstance(found, bool) and kind in (int, float)
-    if truth or not isinstance(found, (int, float) if kind is float else kind):
+    if truth or not (_is_number(found) if kind is float else isinstance(found, kind)):
         raise DataError(f"not a prediction row: {short(key)} should be {_JSON_KINDS[kind]}, got {short(found)}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,30 @@ def test_what_somebody_changed_since_is_not_taken_back(tmp_path: Path) -> None:
         attrex.undo_fill(tmp_path / "other.csv")
 
 
+@pytest.mark.parametrize(
+    "damage", [{"row": "two"}, {"row": []}, {"file": ["table.csv"]}, {"written": None}, {"id": {}}, {"column": 5}]
+)
+def test_changes_that_are_none_are_refused(tmp_path: Path, damage: dict[str, Any]) -> None:
+    table = text_table(tmp_path, "id,title,Color\n1,A blue cap of wool,\n")
+    fill(table, "Color")
+    (change,) = [
+        row for row in csv.DictReader((tmp_path / "changes.csv").read_text().splitlines()) if row["outcome"] == "filled"
+    ]
+    for content in (json.dumps(change | damage), "[" * 100_000, '{"id": ' + "9" * 5000 + "}"):
+        changes = tmp_path / "changes.jsonl"
+        changes.write_text(content + "\n")
+        with pytest.raises(DataError, match=r"changes\.jsonl: expected what `attrex fill --changes` wrote"):
+            attrex.undo_fill(changes)
+
+
+def test_a_long_cell_does_not_stand_in_the_way_of_taking_back(tmp_path: Path) -> None:
+    text = f"id,title,Color,Material\n1,A blue cap of wool,,{'wool ' * 50_000}\n"
+    out, _ = fill(text_table(tmp_path, text), "Color", "Material")
+    assert out.read_text() == text.replace("wool,,", "wool,blue,")
+    attrex.undo_fill(tmp_path / "changes.csv")
+    assert out.read_text() == text
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_sheets_json_and_parquet_come_back_filled_and_go_back(tmp_path: Path, whole: bool) -> None:
     cells: dict[str, Any] = {"Color": None, "Material": "Silk"}
@@ -189,6 +214,27 @@ def test_formulas_are_defused_where_that_is_asked_for(tmp_path: Path, safe: bool
     assert (",=1+1" in changes.read_text()) != safe
     attrex.undo_fill(changes)
     assert out.read_bytes() == table.read_bytes()
+
+
+def test_formulas_are_defused_in_headers_and_ids_and_in_a_table_of_another_kind(tmp_path: Path) -> None:
+    attribute = "=1+1"
+    find = Value(attribute, "\uff20SUM", 0.9, Span(attribute, 0, 4, "\uff20SUM", "title"))
+    predictions = [Prediction("-1", (find,))]
+    table = text_table(tmp_path, "id,title,Color\n-1,\uff20SUM shoe,\n")
+    out, changes = tmp_path / "o.csv", tmp_path / "c.csv"
+    attrex.fill(table, predictions, out, changes=changes, new_columns=True, spreadsheet_safe=True)
+    assert out.read_text() == "id,title,Color,'=1+1\n-1,\uff20SUM shoe,,'\uff20SUM\n"
+    assert attrex.undo_fill(changes).columns == ["'=1+1"]
+    assert out.read_bytes() == table.read_bytes()
+    rows = tmp_path / "t.jsonl"
+    rows.write_text(json.dumps({"id": "-1", "title": "\uff20SUM shoe", "attributes": {attribute: None}}) + "\n")
+    attrex.fill(rows, predictions, out, changes=changes, spreadsheet_safe=True)
+    assert out.read_text() == "id,'=1+1\n'-1,'\uff20SUM\n"
+    assert [line.split(",")[:5] for line in changes.read_text().splitlines()[1:]] == [
+        ["'-1", "'=1+1", "filled", "", "'\uff20SUM"]
+    ]
+    attrex.fill(rows, predictions, out, changes=changes)
+    assert out.read_text() == "id,=1+1\n-1,\uff20SUM\n"
 
 
 @pytest.mark.parametrize(

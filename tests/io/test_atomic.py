@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from attrex.errors import DataError
-from attrex.io.atomic import atomic_path, atomic_write, exclusive_lock, write_json, write_text
+from attrex.io.atomic import atomic_directory, atomic_path, atomic_write, exclusive_lock, write_json, write_text
 
 
 def test_a_file_has_its_name_when_it_is_complete(tmp_path: Path) -> None:
@@ -84,3 +84,34 @@ def test_a_lock_can_be_taken_again_after_it_was_released(tmp_path: Path) -> None
         with exclusive_lock(tmp_path / "a"):
             assert (tmp_path / "a.lock").exists()
     assert not (tmp_path / "a.lock").exists()
+
+
+def test_a_directory_takes_the_place_of_another_whole(tmp_path: Path) -> None:
+    path = tmp_path / "export"
+    for content in ("old", "new"):
+        with atomic_directory(path) as part:
+            part.mkdir()
+            (part / "a.txt").write_text(content)
+        assert [p.relative_to(tmp_path).as_posix() for p in sorted(tmp_path.rglob("*"))] == ["export", "export/a.txt"]
+        assert (path / "a.txt").read_text() == content
+    with pytest.raises(KeyboardInterrupt):
+        _fill_half(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["export"]
+    assert (path / "a.txt").read_text() == "new"
+
+
+def _fill_half(path: Path) -> None:
+    with atomic_directory(path) as part:
+        part.mkdir()
+        raise KeyboardInterrupt
+
+
+def test_a_directory_that_a_kill_left_aside_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "export"
+    aside = tmp_path / "export.part.old"
+    aside.mkdir()
+    (aside / "a.txt").write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        _fill_half(path)
+    assert (path / "a.txt").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["export"]

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from attrex.io import bounded, csv_cells, files
+from attrex.errors import DataError
+from attrex.io import bounded, csv_cells, files, json_cells, parquet_cells, sheet_xml, xml_stream
 from attrex.io.bounded import BoundedLines, TooLongError, row_bytes
+from attrex.io.editable import editable_file
 from attrex.io.readers import read_products
 from attrex.types import Product
 
@@ -25,7 +28,7 @@ SMALL = 4 * 2**20
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four MB in place of 64: the same with less to pack."""
-    for module in (bounded, files):
+    for module in (bounded, files, json_cells, parquet_cells, sheet_xml, xml_stream):
         monkeypatch.setattr(module, "MAX_ROW", SMALL)
     monkeypatch.setattr(csv_cells, "LONGEST_ROW", SMALL)
     monkeypatch.setattr(BoundedLines.__init__, "__defaults__", (None, SMALL))
@@ -181,3 +184,125 @@ def test_lines_go_on_after_one_that_is_too_long() -> None:
     assert next(lines) == "de\n"
     assert next(lines) == "f"
     assert list(lines) == []
+
+
+WORKBOOK = {
+    "_rels/.rels": '<Relationships><Relationship Id="a" Type="/officeDocument" Target="xl/workbook.xml"/>'
+    "</Relationships>",
+    "xl/workbook.xml": '<workbook xmlns:r="r"><sheets><sheet name="a" r:id="a"/></sheets></workbook>',
+    "xl/_rels/workbook.xml.rels": '<Relationships><Relationship Id="a" Type="/worksheet" Target="a.xml"/>'
+    '<Relationship Id="b" Type="/sharedStrings" Target="b.xml"/><Relationship Id="c" Type="/styles" Target="c.xml"/>'
+    "</Relationships>",
+    "xl/a.xml": '<worksheet><sheetData><row><c t="s"><v>0</v></c><c t="s"><v>1</v></c></row>'
+    '<row><c><v>1</v></c><c t="s"><v>2</v></c></row></sheetData></worksheet>',
+    "xl/b.xml": "<sst><si><t>id</t></si><si><t>title</t></si><si><t>A shirt</t></si></sst>",
+    "xl/c.xml": "<styleSheet/>",
+}
+
+
+SHEET = WORKBOOK["xl/a.xml"].removesuffix("</sheetData></worksheet>")
+
+
+@pytest.mark.parametrize(
+    ("part", "begins", "goes_on", "words"),
+    [
+        ("xl/a.xml", f"{SHEET}<row><c t='inlineStr'><is><t>", "x", "a row of it, or what is between rows, is longer"),
+        ("xl/a.xml", f"{SHEET}<row a='", "x", "a tag in it is longer than 1,048,576 bytes"),
+        ("xl/a.xml", f"{SHEET}<row>", "<c/>", "a row of it has more than 1,000 columns"),
+        ("xl/b.xml", "<sst><si><t>", "x", "a text in it is longer than 4,194,304 characters"),
+        ("xl/b.xml", "<sst a='", "x", "a tag in it is longer than 1,048,576 bytes"),
+        ("xl/c.xml", "<styleSheet>", "<a/>", "xl/c.xml is longer than 4,194,304 bytes"),
+    ],
+)
+def test_a_workbook_that_unpacks_to_anything_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str, begins: str, goes_on: str, words: str
+) -> None:
+    monkeypatch.setattr(sheet_xml, "MOST_COLUMNS", 1000)
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in WORKBOOK.items():
+            file.writestr(name, content)
+    assert [dict(p.fields) for p in read_products(path)] == [{"title": "A shirt"}]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in WORKBOOK.items():
+            if name != part:
+                file.writestr(name, content)
+        with file.open(part, "w") as out:
+            out.write(begins.encode())
+            for _ in range(16):
+                out.write((goes_on * (2**20 // len(goes_on))).encode())
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=words):
+            list(read_products(path))
+        assert tracemalloc.get_traced_memory()[1] < 6 * SMALL
+    finally:
+        tracemalloc.stop()
+
+
+FEED = b'<rss xmlns:g="http://base.google.com/ns/1.0"><channel><item><g:id>1</g:id><title>A shirt</title></item>'
+
+
+@pytest.mark.parametrize(
+    ("before", "chunk"), [(b"<item><title>", b"x" * 2**16), (b"<item a='", b"x" * 2**16), (b"<!--", b"x" * 2**16)]
+)
+def test_an_element_of_any_length_ends_the_products_with_a_marked_row(
+    tmp_path: Path, before: bytes, chunk: bytes
+) -> None:
+    with gzip.open(tmp_path / "a.xml.gz", "wb") as file:
+        file.write(FEED + before)
+        for _ in range(256):
+            file.write(chunk)
+    found, peak = peak_of(tmp_path / "a.xml.gz")
+    assert [(p.id, dict(p.fields), p.error is None) for p in found] == [
+        ("1", {"title": "A shirt"}, True),
+        ("row-2", {}, False),
+    ]
+    assert "expected a row of at most 4,194,304 bytes, got more" in str(found[1].error)
+    assert peak < 5 * SMALL
+
+
+def test_an_element_of_too_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml_stream, "MAX_PARTS", 1000)
+    (tmp_path / "a.xml").write_bytes(FEED + b"<item>" + b"<a/>" * 1001 + b"</item></channel></rss>")
+    assert [p.error is None for p in read_products(tmp_path / "a.xml")] == [True, False]
+    (tmp_path / "a.xml").write_bytes(FEED + b"<item><title>A dress</title></item>" * 1001 + b"</channel></rss>")
+    assert [p.error for p in read_products(tmp_path / "a.xml")] == [None] * 1002
+
+
+def test_a_line_of_any_length_is_copied_and_not_changed(tmp_path: Path) -> None:
+    row = json.dumps(ROW | {"Color": ""}).encode() + b"\n"
+    path = packed(tmp_path / "a.jsonl.gz", row + b'{"id": "\xff2", "title": "', b'"}\n' + row, middle=16 * 2**20)
+    file, out = editable_file(path), tmp_path / "out.jsonl.gz"
+    assert file is not None
+    assert [(r.number, r.index, r.error[:14]) for r in file.rows()] == [
+        (1, 0, ""),
+        (2, 1, "expected a row"),
+        (3, 2, ""),
+    ]
+    file.write(out, lambda row: {("Color",): "Blue"})
+    written, before = gzip.decompress(out.read_bytes()), gzip.decompress(path.read_bytes())
+    assert written == before.replace(b'"Color": ""', b'"Color": "Blue"')
+
+
+def test_a_list_that_is_longer_than_memory_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_cells, "MAX_WHOLE", 100)
+    (tmp_path / "a.json").write_text(json.dumps([ROW] * 10))
+    file = editable_file(tmp_path / "a.json")
+    assert file is not None
+    with pytest.raises(
+        DataError, match=r"a\.json: expected a list of at most 100 bytes, got more; write an object a line"
+    ):
+        list(file.rows())
+
+
+def test_cells_that_unpack_to_anything_are_not_filled(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    texts = pa.DictionaryArray.from_arrays([0, 0, 1], ["a shirt", "x" * (SMALL + 1)])
+    pq.write_table(pa.table({"id": ["1", "2", "3"], "title": texts.cast(pa.string())}), path)
+    file = editable_file(path)
+    assert file is not None
+    before = pa.total_allocated_bytes()
+    with pytest.raises(DataError, match=r"a\.parquet: expected a row of at most 4,194,304 bytes, got 4,194,4"):
+        list(file.rows())
+    assert pa.total_allocated_bytes() - before < 3 * SMALL

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from attrex.errors import DataError
+from attrex.io import predictions
+from attrex.io.bounded import BoundedLines
 from attrex.io.predictions import PredictionFile, read_predictions
 from attrex.types import Prediction, Product, RegionWeights, Span, Value, WordWeight
 
@@ -192,6 +194,23 @@ def test_parquet_that_is_damaged_or_holds_something_else(tmp_path: Path) -> None
     content = path.read_bytes()
     path.write_bytes(content[:4] + b"\xff" * 200 + content[204:])  # the end, which says what is where, is whole
     with pytest.raises(DataError, match=rf"v\.parquet cannot be read as Parquet: .*; {advice}"):
+        list(read_predictions(path))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_a_row_of_values_that_unpacks_to_more_than_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = tmp_path / f"v.{kind}"
+    found = PREDICTIONS[1].to_json() | {"warnings": ["x" * 5000]}
+    if kind == "jsonl":
+        path.write_text(json.dumps(found) + "\n")
+    else:  # a text that a page holds once, and a row a thousand times
+        pq.write_table(pa.Table.from_pylist([found | {"range": [], "warnings": ["x" * 50] * 1000}]), path)
+    assert len(list(read_predictions(path))) == 1
+    monkeypatch.setattr(predictions, "MAX_ROW", 4000)
+    monkeypatch.setattr(BoundedLines.__init__, "__defaults__", (None, 4000))
+    with pytest.raises(DataError, match=r"v\.\w+( line 1)?: expected a row of at most .* bytes, got more"):
         list(read_predictions(path))
 
 

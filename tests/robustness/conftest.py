@@ -6,6 +6,8 @@ became of them.
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import sys
 from collections import Counter
@@ -15,10 +17,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from openpyxl import Workbook
 
+from attrex.config import Config
+from attrex.demo.catalogue import write_catalogue
 from attrex.errors import AttrexError
 
+from .processes import run
+
+ATTRIBUTES = ("Color", "Material", "Pattern", "Fit", "Season")
 _tables: dict[str, Counter[str]] = {}
 _opened: list[str] | None = None
 _CONNECTING = ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.Popen", "os.exec", "os.system")
@@ -74,6 +84,48 @@ def tally(request: pytest.FixtureRequest) -> Tally:
 @pytest.fixture
 def random(request: pytest.FixtureRequest) -> Random:
     return Random(request.node.name)
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, tiny: Config) -> Path:
+    """A drawn shop and its table in files of several kinds, a model that learned from it, and what it finds.
+
+    ``ATTREX_SHOP`` is a folder that keeps it for the next time.
+    """
+    folder = Path(os.environ.get("ATTREX_SHOP") or tmp_path_factory.mktemp("drawn") / "shop")
+    if (folder / "changes.csv").exists():
+        return folder
+    write_catalogue(folder, train=70, valid=1, test=1, image_size=32)
+    (folder / "tiny.yaml").write_text(tiny.to_yaml(), encoding="utf-8")
+    write_tables(folder)
+    for arguments in (
+        "locate catalog.jsonl --shop shop.yaml --out labelled.jsonl --mine lexicon.yaml",
+        "train --train labelled.jsonl --preset tiny.yaml --set training.epochs=1 --out model",
+        "extract model catalog.jsonl --out values.jsonl",
+        "fill table.csv values.jsonl --model model --min-confidence 0 --out filled.csv --changes changes.csv",
+    ):
+        ended = run(folder, arguments.split())
+        assert ended.code == 0, ended.said
+    return folder
+
+
+def write_tables(folder: Path) -> None:
+    """The catalogue as a shop's table, half of whose cells are blank: ``table.csv``, ``.xlsx`` and ``.parquet``."""
+    rows = [["sku", "title", "description", "image", *ATTRIBUTES]]
+    for line in (folder / "catalog.jsonl").read_text(encoding="utf-8").splitlines():
+        product = json.loads(line)
+        fields, cells = product["fields"], product["attributes"]
+        values = ["|".join(v if isinstance(v := cells.get(a) or "", list) else [v]) for a in ATTRIBUTES]
+        texts = [fields.get("title", ""), fields.get("description", "")]
+        rows.append([product["id"], *texts, Path(product["image"]).name, *values])
+    with (folder / "table.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    book = Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(folder / "table.xlsx")
+    columns = {name: [row[at] for row in rows[1:]] for at, name in enumerate(rows[0])}
+    pq.write_table(pa.table(columns), folder / "table.parquet")
 
 
 def _watch(event: str, arguments: Any) -> None:

@@ -1,147 +1,283 @@
-"""Commands that are killed at any moment, and disks that are full: what was there stays whole, and what follows works.
+"""Commands that are ended at any moment, and disks that are full: what was finished is kept, and the rest follows.
 
-The commands that need a model are tried where ``ATTREX_MODEL`` names one (``attrex demo`` makes one).
+A command is tried on a shop of drawn products and a model that is trained on them in seconds. What two runs write
+alike, byte for byte, has to be the same after a kill and the command once more; what has times in it has to be whole.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import resource
+import shutil
+import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from .conftest import Tally, tries
-
-MODEL = os.environ.get("ATTREX_MODEL", "")
-WITH_MODEL = ("extract", "report", "export")
-
-
-def attrex(folder: Path, *arguments: str, **options: object) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", "from attrex.cli import main; main()", *arguments],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        **options,  # type: ignore[call-overload]
-    )
+from .processes import Call, Ended, calls_of, needs_strace, run
+from .processes import Command as Running
 
 
-def commands(folder: Path) -> dict[str, list[str]]:
-    """Each writes ``out.*``, from the files of :func:`prepared`."""
-    known = {
-        "locate": ["locate", "rows.jsonl", "--out", "out.jsonl"],
-        "fill": ["fill", "rows.jsonl", "values.jsonl", "--out", "out.csv", "--changes", "out-changes.csv"],
-        "extract": ["extract", MODEL, "rows.jsonl", "--out", "out.jsonl", "--resume"],
-        "report": ["report", MODEL, "rows.jsonl", "--out", "out.html"],
-        "export": ["export", MODEL, "--out", "out"],
-    }
-    return {name: one for name, one in known.items() if MODEL or name not in WITH_MODEL}
+@dataclass(frozen=True)
+class Tried:
+    """A command, and how it goes on after it was ended."""
+
+    arguments: str
+    again: str = ""
+    copied: tuple[str, str] | None = None  #: what lies under the name that it writes to, before it
+
+    @property
+    def first(self) -> list[str]:
+        return self.arguments.split()
+
+    def next(self, folder: Path) -> list[str]:
+        """Its arguments after an end: with what it goes on by, where there is something unfinished."""
+        return [*self.first, *self.again.split()]
 
 
-def prepared(folder: Path, rows: int = 3000) -> Path:
-    folder.mkdir(exist_ok=True)
-    with (folder / "rows.jsonl").open("w") as products, (folder / "values.jsonl").open("w") as values:
-        for number in range(rows):
-            cells = {"Color": ["Blue"]} if number % 2 else {}
-            row = {"id": str(number), "title": f"Blue suede shoe {number}", "attributes": cells}
-            source = {"field": "title", "start": 0, "end": 4, "text": "Blue"}
-            found = {"attribute": "Color", "value": "Blue", "confidence": 0.9, "source": source, "regions": []}
-            products.write(json.dumps(row) + "\n")
-            values.write(json.dumps({"id": str(number), "values": [found], "range": {}}) + "\n")
-    return folder
+TRAINING = "--preset tiny.yaml --set training.epochs=1 --set training.save_every=4"
+COMMANDS = {
+    "locate": Tried("locate catalog.jsonl --shop shop.yaml --out out.jsonl --mine out.yaml --report out.json"),
+    "fill": Tried("fill table.csv values.jsonl --model model --out out.csv --changes out-changes.csv"),
+    "fill workbook": Tried("fill table.xlsx values.jsonl --model model --out out.xlsx --conflicts out-conflicts.csv"),
+    "fill Parquet": Tried("fill table.parquet values.jsonl --model model --out out.parquet --report out.json"),
+    "undo": Tried("fill --undo changes.csv --out out.csv"),
+    "extract": Tried("extract model catalog.jsonl --out out.jsonl --batch-size 1", "--resume"),
+    "extract Parquet": Tried("extract model catalog.jsonl --out out.parquet --cache out.cache", "--resume"),
+    "report": Tried("report model catalog.jsonl --out out.html"),
+    "ocr": Tried("ocr catalog.jsonl --out out.jsonl.gz", "--resume"),
+    "convert": Tried("convert labelled.jsonl --to label-studio --out out.json"),
+    "lexicon": Tried("lexicon lexicon.yaml labelled.jsonl values.jsonl --out out.yaml"),
+    "train": Tried(f"train --train labelled.jsonl --out out {TRAINING}", "--resume"),
+    "export": Tried("export model --out out --sample labelled.jsonl --limit 12"),
+    "calibrate": Tried("calibrate out labelled.jsonl", copied=("model", "out")),
+    "complete": Tried(f"complete table.csv --photos images --out out.csv {TRAINING}"),
+}
+WRITES_FILES = ("locate", "fill", "extract", "report", "ocr", "convert", "lexicon")
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("out*")) if p.is_file()}
+    """What the command has written: path in the folder -> content."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for top in folder.glob("out*")
+        for path in ([top] if top.is_file() else top.rglob("*"))
+        if path.is_file()
+    }
 
 
-def finished(folder: Path, arguments: list[str], **options: object) -> tuple[int, str]:
-    process = attrex(folder, *arguments, **options)
-    said = process.communicate()[1].decode("utf-8", "replace")
-    return process.returncode, said
+def is_unfinished(name: str) -> bool:
+    """Whether a file has a name that says so, or belongs to nobody but the command that goes on."""
+    return any(mark in name for mark in (".part", ".lock", ".whole", ".tmp", "checkpoints/", "/logs/", "out.cache/"))
 
 
-@pytest.mark.parametrize("name", commands(Path()))
-def test_kills_of(name: str, tmp_path: Path, tally: Tally, random: Random) -> None:
-    arguments = commands(tmp_path)[name]
-    whole = prepared(tmp_path / "whole")
-    began = time.monotonic()
-    code, said = finished(whole, arguments)
-    seconds, expected = time.monotonic() - began, outputs(whole)
-    assert code == 0, said
-    folder = prepared(tmp_path / "killed")
-    for number in range(tries(30)):
+@dataclass
+class Whole:
+    """What a command writes that nobody ends."""
 
-        def kill(number: int = number) -> None:
-            process = attrex(folder, *arguments)
-            time.sleep(random.uniform(0.3, 1.0) * seconds)
-            process.kill()
-            process.communicate()
-            kept = {n: c for n, c in outputs(folder).items() if n in expected and ".part" not in n}
-            assert all(content == expected[n] for n, content in kept.items()), "half a file has its name"
-            if number % 5 == 4:  # and what comes after the kill is as if there had been none
-                code, said = finished(folder, arguments)
-                assert code == 0, said
-                assert {n: c for n, c in outputs(folder).items() if n in expected} == expected
-                for path in folder.glob("out*"):
-                    path.unlink() if path.is_file() else None
+    command: Tried
+    folder: Path  #: a shop of its own, in which every try is made
+    files: dict[str, bytes]
+    steady: set[str]  #: those that are the same, byte for byte, in each run
+    seconds: float
 
-        tally.try_one(f"{name} {number}", kill)
+    @classmethod
+    def of(cls, name: str, shop: Path, tmp_path: Path) -> Whole:
+        command, folder = COMMANDS[name], tmp_path / "shop"
+        shutil.copytree(shop, folder, symlinks=True)
+        runs, seconds = [], 0.0
+        for _ in range(2):
+            whole = cls(command, folder, {}, set(), 0.0)
+            whole.clear()
+            began = time.monotonic()
+            ended = run(folder, command.first)
+            seconds = time.monotonic() - began
+            assert ended.code == 0, ended.said
+            runs.append({n: c for n, c in outputs(folder).items() if not is_unfinished(n)})
+        assert runs[0], "it writes nothing"
+        assert runs[0].keys() == runs[1].keys()
+        return cls(command, folder, runs[1], {n for n in runs[0] if runs[0][n] == runs[1][n]}, seconds)
+
+    def clear(self) -> None:
+        """Before a try: nothing is there but what the command needs."""
+        for path in self.folder.glob("out*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if self.command.copied is not None:
+            shutil.copytree(*(self.folder / name for name in self.command.copied))
+        self.before = outputs(self.folder)
+
+    def check_kept(self) -> None:
+        """After an end: a file that has its name is as before, or as it will be."""
+        for name, content in outputs(self.folder).items():
+            if is_unfinished(name) or name not in self.files:
+                continue
+            if name in self.steady:
+                assert content in (self.before.get(name), self.files[name]), f"half of {name} has its name"
+            elif name.endswith(".json"):
+                json.loads(content)
+
+    def check_goes_on(self) -> None:
+        """The command once more: what comes out is as if nothing had happened, and nothing else is left."""
+        ended = run(self.folder, self.command.next(self.folder))
+        assert ended.code == 0, f"once more: {ended.said}"
+        found = outputs(self.folder)
+        assert not [n for n in self.steady if found.get(n) != self.files[n]], "not the same file"
+        rest = {n for n in found if not is_unfinished(n)} ^ self.files.keys()
+        rest |= {n for n in found if ".part" in n or ".whole" in n or "checkpoints/" in n}
+        assert not rest, f"left, or missing: {sorted(rest)}"
+
+
+@pytest.fixture
+def whole(request: pytest.FixtureRequest, shop: Path, tmp_path: Path) -> Whole:
+    return Whole.of(request.param, shop, tmp_path)
+
+
+def check_end(ended: Ended, number: signal.Signals) -> None:
+    """SIGTERM is told of, and what is said is no traceback; SIGKILL says nothing."""
+    assert "Traceback" not in ended.said, ended.said
+    if number == signal.SIGTERM:
+        assert ended.code in (0, 143, -number), ended  # it may have been ready, or not have begun
+        assert ended.code != 143 or "terminated; " in ended.said, ended.said
+
+
+every_command = pytest.mark.parametrize("whole", COMMANDS, indirect=True)
+
+
+@every_command
+def test_kills_at_random_moments(whole: Whole, tally: Tally, random: Random) -> None:
+    for turn in range(tries(30)):
+        number = random.choice([signal.SIGKILL, signal.SIGTERM])
+
+        def end(number: signal.Signals = number) -> None:
+            whole.clear()
+            running = Running(whole.folder, whole.command.first)
+            time.sleep(random.uniform(0, 1.05) * whole.seconds)
+            running.send(number)
+            check_end(running.ended(), number)
+            whole.check_kept()
+            whole.check_goes_on()
+
+        tally.try_one(f"{whole.command.arguments} {turn} {number.name}", end)
     tally.check()
 
 
-def of_a_size(folder: Path, most: int) -> dict[str, object]:
-    """Files of the process end after so many bytes, as with a quota."""
-    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))}
+def chosen(calls: list[Call], most: int) -> list[Call]:
+    """So many of them, from the first to the last: half of them writes, half of them what changes names."""
+    calls = [call for call in calls if call.main]
+    halves = [c for c in calls if c.name == "write"], [c for c in calls if c.name != "write"]
+    kept = {call for half in halves for call in half[:: max(1, 2 * len(half) // tries(most))]}
+    return [call for call in calls if call in kept or call == calls[-1]]
 
 
-def mounted(folder: Path, options: str) -> Callable[[], None]:
-    """A small disk in memory; skips where nothing can be mounted."""
+@every_command
+def test_kills_at_every_write(whole: Whole, tally: Tally) -> None:
+    needs_strace()
+    whole.clear()
+    for turn, call in enumerate(chosen(calls_of(whole.folder, whole.command.first), 60)):
+        number = signal.SIGTERM if turn % 3 == 2 else signal.SIGKILL
+
+        def end(call: Call = call, number: signal.Signals = number) -> None:
+            whole.clear()
+            how = ["-e", f"trace={call.name}", "-e", f"inject={call.name}:signal={number.name}:when={call.number}"]
+            check_end(run(whole.folder, whole.command.first, how), number)
+            whole.check_kept()
+            whole.check_goes_on()
+
+        tally.try_one(f"{whole.command.arguments}: {number.name} at {call}", end)
+    tally.check()
+
+
+# --- full disks ----------------------------------------------------------------------------------------------------
+
+
+def check_full(whole: Whole, ended: Ended) -> None:
+    """A message says what is full and how to go on; nothing that was there is lost, and half a file has no name."""
+    assert "Traceback" not in ended.said, ended.said
+    assert ended.code == 2, (ended.code, ended.said)
+    assert "the same command" in ended.said or "finished work" in ended.said, ended.said
+    whole.check_kept()
+
+
+@every_command
+@pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT"])
+def test_full_disk_at_every_write(whole: Whole, error: str, tally: Tally) -> None:
+    needs_strace()
+    whole.clear()
+    for call in chosen(calls_of(whole.folder, whole.command.first), 40):
+        if call.name in ("unlink", "rmdir", "fsync") or ".lock" in call.path:
+            continue
+
+        def fill_up(call: Call = call) -> None:
+            whole.clear()
+            how = ["-e", f"trace={call.name}", "-e", f"inject={call.name}:error={error}:when={call.number}+"]
+            ended = run(whole.folder, whole.command.first, how)
+            if ended.hit is None or str(whole.folder) not in ended.hit:
+                return
+            if ended.code:
+                check_full(whole, ended)
+            whole.check_goes_on()
+
+        tally.try_one(f"{whole.command.arguments}: {error} at {call}", fill_up)
+    tally.check()
+
+
+@contextmanager
+def small_disk(folder: Path, options: str) -> Iterator[None]:
+    """A disk in memory in place of a folder; skips where nothing can be mounted."""
     folder.mkdir()
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=False, capture_output=True
     )
     if done.returncode:
         pytest.skip("mounting a small disk needs root")
-    return lambda: subprocess.run(["umount", str(folder)], check=True) and None
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("disk", ["quota", "bytes", "files"])
-@pytest.mark.parametrize("name", ["locate", "fill"])
-def test_full_disks(name: str, disk: str, tmp_path: Path, tally: Tally) -> None:
-    source = prepared(tmp_path / "source")
-    folder = tmp_path / "disk"
-    free = mounted(folder, {"bytes": "size=64k", "files": "nr_inodes=4"}[disk]) if disk != "quota" else lambda: None
-    folder.mkdir(exist_ok=True)
-    arguments = [
-        str(source / a) if a.startswith(("rows", "values")) else str(folder / a) if a.startswith("out") else a
-        for a in commands(tmp_path)[name]
-    ]
-    out = Path(arguments[arguments.index("--out") + 1])
-    out.write_text("what was there")
-    if disk == "files":
-        for number in range(4):
-            try:
-                (folder / f"full-{number}").touch()
-            except OSError:
-                break
+def limited(most: int) -> Callable[[], None]:
+    """A process whose files end after so many bytes, as with a quota."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+
+DISKS = {"bytes": "size=12k,mode=777", "files": "nr_inodes=2,mode=777", "quota": ""}
+
+
+@every_command
+@pytest.mark.parametrize("disk", DISKS)
+def test_full_disks(whole: Whole, disk: str, tally: Tally) -> None:
+    """A disk that is full, one that takes no more files, and a limit of the user: what the command writes lies there.
+
+    With some room freed the same command ends as it would have.
+    """
+    whole.clear()
+    if whole.command.copied is not None or whole.command.arguments.split()[0] not in WRITES_FILES:
+        pytest.skip("what it writes is more than a file in one folder")
+    there = whole.folder / "outside"
+    arguments = [f"outside/{word}" if word.startswith("out") else word for word in whole.command.first]
 
     def fill_up() -> None:
-        code, said = finished(source, arguments, **(of_a_size(folder, 40_000) if disk == "quota" else {}))
-        assert code == 2, (code, said)
-        assert "Traceback" not in said
-        assert out.read_text() == "what was there"
-        assert not list(folder.glob("*.part"))
+        ended = run(whole.folder, arguments, before=limited(3000) if disk == "quota" else None)
+        assert "Traceback" not in ended.said, ended.said
+        assert ended.code == 2, (ended.code, ended.said)
+        assert "the same command" in ended.said or "finished work" in ended.said, ended.said
+        assert not [p for p in there.iterdir() if not is_unfinished(p.name) and p.name != "previous"]
+        if disk != "quota":
+            subprocess.run(["mount", "-o", "remount,size=64m,nr_inodes=1000", str(there)], check=True)
+        ended = run(whole.folder, [*arguments, *whole.command.again.split()])
+        assert ended.code == 0, ended.said
+        found = {p.relative_to(there).as_posix(): p.read_bytes() for p in there.rglob("*") if p.is_file()}
+        assert not [n for n in whole.steady if found.get(n) != whole.files[n]], "not the same file"
 
-    try:
-        tally.try_one(f"{name} {disk}", fill_up)
-        tally.check()
-    finally:
-        free()
+    with small_disk(there, DISKS[disk]) if disk != "quota" else nullcontext(there.mkdir()):
+        tally.try_one(f"{whole.command.arguments}: {disk}", fill_up)
+    shutil.rmtree(there)
+    tally.check()

@@ -122,10 +122,10 @@ def locate_command(
         references = [product for products in by_hand for product in products]
         found["agreement"] = pipeline.compare_labels(products, references, shop=shop, lexicon=labelled.lexicon)
         console.print(agreement_screen(found["agreement"], everything))
-    if mine:
+    save_json(report, found, "report")
+    if mine:  # last: where it is there, the same command is refused
         labelled.lexicon.save(mine)
         note(f"lexicon: {mine}")
-    save_json(report, found, "report")
     note(f"{labelled.report.products:,} labelled products: {out}")
 
 

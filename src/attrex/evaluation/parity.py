@@ -5,8 +5,6 @@ And if it says the same of a product alone as among others: see :func:`steadines
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from attrex.inference.checkpoint import Model
 from attrex.inference.directory import read_json
 from attrex.inference.export import write_export
 from attrex.inference.extractor import Extractor
-from attrex.io.atomic import exclusive_lock, write_json
+from attrex.io.atomic import atomic_directory, write_json
 from attrex.labels.mentions import UnlabelledMentions
 from attrex.types import Prediction, Product
 from attrex.vocabulary.word_lists import WordLists
@@ -103,20 +101,12 @@ def export_checked(
     # An earlier export makes room, anything else in its place is left alone.
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "export.json").exists())):
         raise CheckpointError(f"{out} is not empty and holds no export; choose another directory")
-    draft = out.with_name(out.name + ".part")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with exclusive_lock(out):
-        shutil.rmtree(draft, ignore_errors=True)
-        try:
-            write_export(model, draft, int8=int8)
-            parity = _compare_runs(model, draft, products, tolerance)
-            if not parity.kept:
-                raise CheckpointError(_refusal(parity, int8))
-            write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
-            shutil.rmtree(out, ignore_errors=True)
-            os.replace(draft, out)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with atomic_directory(out) as draft:
+        write_export(model, draft, int8=int8)
+        parity = _compare_runs(model, draft, products, tolerance)
+        if not parity.kept:
+            raise CheckpointError(_refusal(parity, int8))
+        write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
     return parity
 
 

@@ -13,8 +13,9 @@ from attrex.filling.conflicts import CONFLICT_COLUMNS, Conflict
 from attrex.filling.exports import ExportDestination
 from attrex.filling.fill import CHANGE_COLUMNS, Entry, FilledRow
 from attrex.filling.report import FillReport
-from attrex.filling.writing import UNDO_COLUMNS, Destination, fill_file, safe_for_spreadsheets
+from attrex.filling.writing import UNDO_COLUMNS, Destination, fill_file
 from attrex.io.atomic import atomic_write
+from attrex.io.spreadsheet import spreadsheet_text
 from attrex.io.tables import SEPARATOR, TableCells, write_sheet
 from attrex.shop.shop import DEFAULT_SHOP, Shop
 
@@ -29,14 +30,15 @@ def write_filled(
     shop: Shop = DEFAULT_SHOP,
     order: Sequence[str] = (),
     report: FillReport | None = None,
+    safe: bool = False,
 ) -> FillReport:
     """Rows as a table (:func:`write_sheet`), their entries as changes (:func:`changes_file`); what became of them.
 
-    ``report``: one that knows which limits were asked for; None: the usual one.
+    ``report``: one that knows which limits were asked for; None: the usual one. ``safe``: as of :func:`fill_listed`.
     """
     report = report or FillReport()
     separator = shop.cells.separator or SEPARATOR
-    with changes_file(changes, separator) as write:
+    with changes_file(changes, separator, safe=safe) as write:
 
         def tables() -> Iterator[tuple[str, TableCells]]:
             for row in rows:
@@ -45,17 +47,19 @@ def write_filled(
                 held = {a: (text,) for a, text in row.held.items() if text}
                 yield row.id, {**row.table, **held}
 
-        write_sheet(out, tables(), id_column=shop.columns.id, order=order, separator=separator)
+        write_sheet(out, tables(), id_column=shop.columns.id, order=order, separator=separator, safe=safe)
     return report
 
 
 @contextmanager
-def changes_file(path: Path | None, separator: str = SEPARATOR) -> Iterator[Callable[[Iterable[Entry]], None]]:
+def changes_file(
+    path: Path | None, separator: str = SEPARATOR, *, safe: bool = False
+) -> Iterator[Callable[[Iterable[Entry]], None]]:
     """Somewhere to write entries to, a row each, CSV or JSONL; the file is there when all are. None: nowhere."""
     if path is None:
         yield lambda entries: None
         return
-    with _rows_file(path, CHANGE_COLUMNS, separator) as write:
+    with _rows_file(path, CHANGE_COLUMNS, separator, safe=safe) as write:
         yield lambda entries: write(entry.to_json() for entry in entries)
 
 
@@ -102,7 +106,7 @@ def _rows_file(
 
         def cell(value: Any) -> Any:
             value = separator.join(value) if isinstance(value, list) else value
-            return safe_for_spreadsheets(value) if safe and isinstance(value, str) else value
+            return spreadsheet_text(value) if safe else value
 
         def write(rows: Iterable[Mapping[str, Any]]) -> None:
             for row in rows:

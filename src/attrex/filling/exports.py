@@ -86,7 +86,7 @@ class ExportDestination:
     @property
     def header(self) -> Sequence[str]:
         """Names of new columns."""
-        return self.new
+        return [self.safe(name) for name in self.new]
 
     @property
     def id_column(self) -> str | None:
@@ -94,7 +94,7 @@ class ExportDestination:
 
     def added(self) -> Mapping[Column, tuple[str, str]]:
         """New column -> nothing, for it may be of several attributes, and its name."""
-        return {self.columns[name]: ("", name) for name in self.new}
+        return {self.columns[name]: ("", self.safe(name)) for name in self.new}
 
     def edits(self, row: EditableRow, filled: FilledRow) -> tuple[dict[Column, Any], dict[str, Column]]:
         """The cells of a row to write, and which one each attribute's values are in."""

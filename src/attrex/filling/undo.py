@@ -13,9 +13,12 @@ from typing import Any
 from attrex.errors import DataError
 from attrex.filling.fill import Outcome
 from attrex.filling.writing import ADDED, BESIDE, UNDO_COLUMNS, name_of_column, said
+from attrex.io.bounded import MAX_ROW
 from attrex.io.cell_edits import Column, EditableFile, EditableRow, Source
 from attrex.io.editable import editable_file
 from attrex.shop.cells import is_empty
+
+_UNDO_TEXTS = ("id", "outcome", *(name for name in UNDO_COLUMNS if name != "row"))
 
 
 @dataclass
@@ -133,13 +136,13 @@ def _read(changes: Path) -> tuple[str, list[_Fill], list[str]]:
     fills: dict[_Fill, None] = {}  # a cell with several values has a row for each
     added: list[str] = []
     for row in _rows(changes):
-        if row.get("outcome") not in (Outcome.FILLED, ADDED, BESIDE) or not row.get("file"):
+        if row["outcome"] not in (Outcome.FILLED, ADDED, BESIDE) or not row["file"]:
             continue
         files[row["file"]] = None
         if row["outcome"] == ADDED:
             added.append(row["column"])
         else:
-            one = _Fill(int(row["row"]), row["id"], *(row[k] for k in ("id_column", "column", "before", "written")))
+            one = _Fill(row["row"], row["id"], *(row[k] for k in ("id_column", "column", "before", "written")))
             fills[one] = None
     if len(files) > 1:
         raise DataError(f"{changes}: expected the changes of one file, got those of {list(files)}; undo one by one")
@@ -149,15 +152,20 @@ def _read(changes: Path) -> tuple[str, list[_Fill], list[str]]:
 def _rows(changes: Path) -> Iterator[dict[str, Any]]:
     if not changes.is_file():
         raise DataError(f"{changes}: expected what `attrex fill --changes` wrote, found nothing there; check the path")
+    longest = csv.field_size_limit(MAX_ROW)  # a cell of the table may be long
     with changes.open(encoding="utf-8", newline="") as file:
         rows = map(json.loads, file) if changes.suffix.lower() == ".jsonl" else csv.DictReader(file)
         try:
             for row in rows:
-                if not isinstance(row, dict) or not row.keys() >= {"id", "outcome", *UNDO_COLUMNS}:
+                if not isinstance(row, dict) or not row.keys() >= {*_UNDO_TEXTS, "row"}:
                     raise ValueError("columns are missing")
-                yield row
-        except (ValueError, csv.Error) as exc:
+                if not all(isinstance(row[name], str) for name in _UNDO_TEXTS):
+                    raise ValueError("cells that are no texts")
+                yield row | {"row": int("0" if row["row"] == "" else row["row"])}
+        except (ValueError, TypeError, RecursionError, csv.Error) as exc:
             raise DataError(
                 f"{changes}: expected what `attrex fill --changes` wrote beside a filled file, with the columns "
                 f"{', '.join(UNDO_COLUMNS)}, got: {exc}; without them nothing can be taken back"
             ) from exc
+        finally:
+            csv.field_size_limit(longest)

@@ -22,15 +22,6 @@ ADDED = "column added"
 BESIDE = "cell written"
 """In place of an outcome: a row of changes for a cell that goes with a filled one, such as an attribute's name."""
 Cell = str | Sequence[Any] | Mapping[str, Any]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def safe_for_spreadsheets(text: str) -> str:
-    """A text that no spreadsheet program takes for a formula: an apostrophe in front, as WooCommerce's exporter does.
-
-    ``WC_CSV_Exporter::escape_data`` in woocommerce/woocommerce, abstract-wc-csv-exporter.php, at commit 0a45979.
-    """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -74,6 +75,32 @@ def atomic_path(path: Path, *, suffix: str = ".part", lock: bool = True) -> Iter
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """A directory to fill, ``NAME.part``, which takes the place of ``path`` when the block ends without an error.
+
+    The one that was there before is ``NAME.part.old`` for a moment; where a kill leaves it so, the next call puts it
+    back.
+    """
+    part, old = (path.with_name(path.name + suffix) for suffix in (".part", ".part.old"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with naming_full_disk(path), exclusive_lock(path):
+        if old.is_dir() and not path.exists():
+            os.replace(old, path)
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            yield part
+            if path.exists():
+                os.replace(path, old)
+            os.replace(part, path)
+        finally:
+            if old.is_dir() and not path.exists():
+                os.replace(old, path)
+            for left in (part, old):
+                shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ MAX_PARTS = 2_000_000
 """Values in a row of JSON: each costs many times its bytes."""
 MAX_WHOLE = 2**30
 """Bytes of a JSON file that has to be read as a whole."""
+MAX_TAG = 2**20
+"""Bytes of a tag or a comment of XML: expat begins one anew with every piece of the file, until it is whole."""
 MAX_PAGE, MAX_RATIO = 256 * 2**20, 100
 """A page of Parquet unpacks to so many bytes, or so many times what it is packed, whichever is more."""
 _CHUNK = 2**20

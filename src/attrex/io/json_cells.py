@@ -11,14 +11,16 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from json.decoder import JSONDecoder, scanstring  # type: ignore[attr-defined]
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from attrex.errors import DataError, kind_of, short
+from attrex.io.bounded import MAX_PARTS, MAX_ROW, MAX_WHOLE, check_parts, too_long
 from attrex.io.cell_edits import Change, Column, Edits, Source
 from attrex.io.packed import open_binary, rewritten
 from attrex.io.rows import HALF_CHARACTER, parse_json
@@ -28,6 +30,7 @@ OVER_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\[|\{(?:[^\n]*[^}\s])?[ \t\r]*
 """How a list begins, and an object over several lines: its first line ends in none of its own."""
 ABSENT, IN_NULL, IN_NOTHING = "<absent>", "<in null>", "<in nothing>"
 """What :meth:`JsonRow.source` says of a cell that is not there: its object is, it is null, it is not there, too."""
+_CHUNK = 2**20
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = JSONDecoder()
 
@@ -126,16 +129,31 @@ class JsonFile:
     def _pieces(self) -> Iterator[JsonRow | str]:
         """The whole text in pieces, those that are rows as such; a row that is no object has an error."""
         with open_binary(self.path) as file:
-            lines: Iterable[bytes] = file
+            lines: IO[bytes] = file
             if OVER_LINES.match(file.peek(1)):
-                content = file.read()
+                content = file.read(MAX_WHOLE + 1)
+                if len(content) > MAX_WHOLE:
+                    raise DataError(
+                        f"{self.path}: expected a list of at most {MAX_WHOLE:,} bytes, got more; write an object a "
+                        "line (JSONL)"
+                    )
                 text = content.decode("utf-8", "surrogateescape")
                 if (places := _item_places(text)) is not None:
                     yield from _in_list(text, places)
                     return
                 lines = io.BytesIO(content)
             index = 0
-            for number, line in enumerate(lines, 1):
+            for number in count(1):
+                line = lines.readline(MAX_ROW + 1)
+                if not line:
+                    return
+                if len(line) > MAX_ROW:  # a marked row; it is copied
+                    yield JsonRow("", 0, 0, number, index, {}, too_long("more"))
+                    index += 1
+                    while line:
+                        yield line.decode("utf-8", "surrogateescape")
+                        line = b"" if line.endswith(b"\n") else lines.readline(_CHUNK)
+                    continue
                 text = line.decode("utf-8", "surrogateescape")
                 inner = text.strip(" \t\r\n\ufeff")
                 if not line.strip():
@@ -161,8 +179,10 @@ class JsonFile:
 
 def _row(text: str, start: int, end: int, number: int, index: int) -> JsonRow:
     try:
+        if end - start > MAX_PARTS:
+            check_parts(text[start:end].encode("utf-8", "surrogateescape"))
         values = parse_json(text[start:end])
-    except (ValueError, RecursionError) as exc:
+    except (ValueError, RecursionError, DataError) as exc:
         return JsonRow(text, start, end, number, index, {}, f"expected one JSON object ({exc})")
     if not isinstance(values, Mapping):
         return JsonRow(text, start, end, number, index, {}, f"expected an object, got {kind_of(values)}")

@@ -9,11 +9,15 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from attrex.errors import DataError
 from attrex.io.atomic import atomic_path
+from attrex.io.bounded import MAX_ROW, TooLongError, check_pages, row_bytes, text_leaves, too_long
 from attrex.io.cell_edits import Change, Column, Source
 
 BATCH = 256  #: rows in memory at once; they may hold photos
@@ -102,7 +106,7 @@ class ParquetFile:
         index = 0
         try:
             with pq.ParquetFile(self.path, page_checksum_verification=True) as file:
-                for batch in file.iter_batches(batch_size=BATCH):
+                for batch in chain.from_iterable(self._groups(file)):
                     columns = [arrow_cells(column, set()) for column in batch.columns]
                     cells = zip(*columns, strict=True) if columns else ()
                     rows = [
@@ -113,6 +117,21 @@ class ParquetFile:
                     yield batch, rows
         except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
             raise self._damaged(exc) from exc
+
+    def _groups(self, file: Any) -> Iterator[Iterator[Any]]:
+        """The batches of each row group, of so many rows as memory should be given for."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.path, read_dictionary=text_leaves(file.metadata.schema)) as packed:
+            for group in range(file.num_row_groups):
+                check_pages(self.path, file.metadata, group)
+                largest = 1
+                for batch in packed.iter_batches(batch_size=BATCH, row_groups=[group]):
+                    sizes = sum(map(row_bytes, batch.columns), np.zeros(batch.num_rows, np.int64))
+                    largest = max(largest, int(sizes.max(initial=0)))
+                if largest > MAX_ROW:
+                    raise TooLongError(f"{self.path}: {too_long(f'{largest:,}')}")
+                yield file.iter_batches(batch_size=max(1, min(BATCH, 4 * MAX_ROW // largest)), row_groups=[group])
 
     def write(self, out: Path, change: Change, new: Sequence[str] = (), drop: Sequence[Column] = ()) -> None:
         """As :meth:`EditableFile.write`."""

@@ -5,10 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from attrex.errors import DataError
+from attrex.io.bounded import (
+    MAX_ROW,
+    BoundedLines,
+    TooLongError,
+    check_pages,
+    check_parts,
+    row_bytes,
+    text_leaves,
+    too_long,
+)
 from attrex.io.content import row_hash
 from attrex.io.parquet import ROWS_AT_ONCE, write_parquet
 from attrex.io.resumable import ResumableWriter
@@ -97,11 +110,19 @@ def read_predictions(path: str | Path) -> Iterator[Prediction]:
 
 def _read_json(path: Path) -> Iterator[Any]:
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
+        lines = BoundedLines(stream)
+        for number in count(1):
+            lines.begin_row()
             try:
+                line = next(lines)
+                check_parts(line)
                 row = json.loads(line.decode("utf-8"))
                 if b"\\u" in line:
                     row = whole_characters(row)
+            except StopIteration:
+                return
+            except TooLongError as exc:
+                raise DataError(f"{path} line {number}: {exc}") from exc
             except UnicodeDecodeError as exc:
                 byte = f"0x{line[exc.start]:02x}"
                 raise DataError(f"{path} line {number} is not UTF-8: it has the byte {byte}; {_ADVICE}") from exc
@@ -116,9 +137,18 @@ def _read_parquet(path: Path) -> Iterator[Any]:
 
     with path.open("rb") as stream:
         try:
-            for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_ONCE):
-                for row in batch.to_pylist():
-                    yield row | {"range": _range_scores(row["range"])} if "range" in row else row
+            texts = text_leaves(pq.ParquetFile(stream).metadata.schema)
+            file = pq.ParquetFile(stream, read_dictionary=texts)
+            for group in range(file.num_row_groups):
+                check_pages(path, file.metadata, group)
+                for batch in file.iter_batches(ROWS_AT_ONCE, row_groups=[group]):
+                    sizes = sum(map(row_bytes, batch.columns), np.zeros(batch.num_rows, np.int64))
+                    if sizes.max(initial=0) > MAX_ROW:
+                        raise TooLongError(too_long("more"))
+                    for row in batch.to_pylist():
+                        yield row | {"range": _range_scores(row["range"])} if "range" in row else row
+        except TooLongError as exc:
+            raise DataError(f"{path}: {exc}") from exc
         except (pa.ArrowException, OSError, UnicodeDecodeError) as exc:
             what = " ".join(str(exc).split())  # some are several lines
             raise DataError(f"{path} cannot be read as Parquet: {what}; {_ADVICE}") from exc

@@ -27,6 +27,7 @@ from xml.sax.saxutils import escape
 
 from attrex.errors import DataError
 from attrex.io.atomic import atomic_path
+from attrex.io.bounded import MAX_ROW, MAX_TAG, MAX_WHOLE
 from attrex.io.cell_edits import Change, Column, Edits, Source
 from attrex.io.csv_cells import rows_above_header
 from attrex.io.number_formats import BUILT_IN, number_shown, plain_number, text_shown
@@ -34,6 +35,11 @@ from attrex.shop.cells import Occupied
 
 LONGEST_TEXT = 32_767
 """Characters that a cell can hold (Excel's specifications and limits)."""
+MOST_COLUMNS = 16_384
+"""Of a sheet (as above)."""
+MOST_MERGED = 1_000_000
+MOST_TEXTS = 100_000_000
+"""Shared strings; they take at most 8 times :data:`MAX_WHOLE` bytes."""
 _CHUNK = 2**16
 _HEAD = 30  # rows by which the header is known
 _ESCAPE = re.compile(r"((?:_x[0-9A-Fa-f]{4}_)+)")
@@ -135,6 +141,8 @@ class SheetFile:
                 for match in _MERGED.finditer(tail + chunk):
                     (left, top), (right, bottom) = (_place(ref.decode()) for ref in match.groups())
                     found.add((top, bottom, left, right))
+                if len(found) > MOST_MERGED:
+                    raise _Unreadable(f"it has more than {MOST_MERGED:,} merged cells")
                 tail = (tail + chunk)[-200:]
         return sorted(found)
 
@@ -269,6 +277,8 @@ class _Texts:
         if self._file is None:
             self._file = TemporaryFile()  # noqa: SIM115
         self._ends.append(self._ends[-1] + self._file.write(text.encode("utf-8", "surrogatepass")))
+        if len(self._ends) > MOST_TEXTS or self._ends[-1] > 8 * MAX_WHOLE:
+            raise _Unreadable("its shared strings are more than a workbook can show")
 
     @classmethod
     def of(cls, file: zipfile.ZipFile) -> _Texts:
@@ -348,7 +358,9 @@ def _open(file: zipfile.ZipFile, part: str) -> IO[bytes]:
 
 def _xml(file: zipfile.ZipFile, part: str) -> ElementTree.Element:
     with _open(file, part) as source:
-        content = source.read()
+        content = source.read(MAX_ROW + 1)
+    if len(content) > MAX_ROW:
+        raise _Unreadable(f"{part} is longer than {MAX_ROW:,} bytes")
     if b"<!DOCTYPE" in content:
         raise _Unreadable(f"{part} declares entities")
     return ElementTree.fromstring(content)
@@ -385,12 +397,13 @@ def _parser() -> Any:
 
 
 def _shared_strings(xml: IO[bytes], add: Callable[[str], None]) -> None:
-    parser, parts, state = _parser(), list[str](), {"t": False, "phonetic": 0}
+    parser, parts, state = _parser(), list[str](), {"t": False, "phonetic": 0, "length": 0}
 
     def start(name: str, attributes: Mapping[str, str]) -> None:
         match name.rpartition(":")[2]:
             case "si":
                 parts.clear()
+                state["length"] = 0
             case "rPh":
                 state["phonetic"] += 1
             case "t":
@@ -407,10 +420,24 @@ def _shared_strings(xml: IO[bytes], add: Callable[[str], None]) -> None:
 
     def data(text: str) -> None:
         if state["t"]:
+            state["length"] += len(text)
+            if state["length"] > MAX_ROW:
+                raise _Unreadable(f"a text in it is longer than {MAX_ROW:,} characters")
             parts.append(text)
 
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, data
-    parser.ParseFile(xml)
+    read = 0
+    while chunk := xml.read(_CHUNK):
+        parser.Parse(chunk)
+        read += len(chunk)
+        _check_tag(read, parser)
+    parser.Parse(b"", True)
+
+
+def _check_tag(read: int, parser: Any) -> None:
+    """Raise where the parser is still at the beginning of a tag, after so many bytes of the file."""
+    if 0 <= parser.CurrentByteIndex < read - MAX_TAG - _CHUNK:
+        raise _Unreadable(f"a tag in it is longer than {MAX_TAG:,} bytes")
 
 
 class _SheetParser:
@@ -418,12 +445,13 @@ class _SheetParser:
 
     def __init__(self, texts: _Texts) -> None:
         self._parser, self._texts = _parser(), texts
+        self._read = 0
         self._bytes, self._base = bytearray(), 0  # what is not handed out yet, and where it begins
         self._found: list[tuple[str, SheetRow | bytes]] = []
         self._row: tuple[int, int, dict[int, SheetCell]] | None = None  # start, number, cells
         self._cell: tuple[int, int, Mapping[str, str]] | None = None  # start, column, attributes
         self._inside, self._said = "", dict[str, list[str]]()
-        self._phonetic, self._last, self._empty = 0, 0, False
+        self._phonetic, self._last, self._column, self._empty = 0, 0, -1, False
         self._kind = "before"
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -431,10 +459,14 @@ class _SheetParser:
 
     def feed(self, chunk: bytes) -> list[tuple[str, SheetRow | bytes]]:
         self._bytes += chunk
+        if len(self._bytes) > MAX_ROW + _CHUNK:
+            raise _Unreadable(f"a row of it, or what is between rows, is longer than {MAX_ROW:,} bytes")
         try:
             self._parser.Parse(chunk, not chunk)
         except ValueError as exc:  # a number that is none, in r or s
             raise _Unreadable(str(exc)) from exc
+        self._read += len(chunk)
+        _check_tag(self._read, self._parser)
         if not chunk:
             self._found.append((self._kind, bytes(self._bytes)))
         found, self._found = self._found, []
@@ -445,10 +477,12 @@ class _SheetParser:
         match name.rpartition(":")[2]:
             case "row" if self._row is None:
                 self._last = int(attributes.get("r") or self._last + 1)
-                self._row = (at, self._last, {})
+                self._row, self._column = (at, self._last, {}), -1
             case "c" if self._row is not None and self._cell is None:
                 place = attributes.get("r", "")
-                column = _place(place)[0] if place else max(self._row[2], default=-1) + 1
+                self._column = column = _place(place)[0] if place else self._column + 1
+                if column >= MOST_COLUMNS:
+                    raise _Unreadable(f"a row of it has more than {MOST_COLUMNS:,} columns")
                 self._cell, self._said = (at, column, attributes), {}
             case "rPh":
                 self._phonetic += 1

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from attrex.io.atomic import atomic_path
 from attrex.io.parquet import write_parquet
 from attrex.io.products import write_rows
+from attrex.io.spreadsheet import spreadsheet_text
 
 TABLE_SUFFIXES = (".csv", ".jsonl", ".parquet")
 SEPARATOR = "; "
@@ -25,12 +26,14 @@ def write_sheet(
     id_column: str = "id",
     order: Sequence[str] = (),
     separator: str = SEPARATOR,
+    safe: bool = False,
 ) -> int:
     """One row per product, its id and a column per attribute; returns how many.
 
     In CSV several values of a cell are joined by ``separator``, a cell known to be absent is ``[]``; Parquet has lists.
     JSONL has the cells under ``attributes``. Columns stand in ``order``, those that it lacks behind, by name. Which
-    there are is known when all rows are; until then they are in a file beside it.
+    there are is known when all rows are; until then they are in a file beside it. ``safe``: in CSV, what a spreadsheet
+    program would take for a formula gets an apostrophe.
     """
     seen: set[str] = set()
 
@@ -50,7 +53,7 @@ def write_sheet(
             if kind == ".parquet":
                 _table_to_parquet(spool, part, id_column, columns)
             else:
-                _table_to_csv(spool, part, id_column, columns, separator)
+                _table_to_csv(spool, part, id_column, columns, separator, spreadsheet_text if safe else str)
         finally:
             spool.unlink(missing_ok=True)
     return count
@@ -61,16 +64,19 @@ def _column(attribute: str, id_column: str) -> str:
     return f"{attribute} (attribute)" if attribute == id_column else attribute
 
 
-def _table_to_csv(source: Path, target: Path, id_column: str, columns: Sequence[str], separator: str) -> None:
+def _table_to_csv(
+    source: Path, target: Path, id_column: str, columns: Sequence[str], separator: str, shown: Callable[[str], str]
+) -> None:
     with (
         source.open(encoding="utf-8") as rows,
         target.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         writer = csv.writer(file)  # lines end as in RFC 4180: so that a line break of any kind in a cell is quoted
-        writer.writerow([id_column, *(_column(c, id_column) for c in columns)])
+        writer.writerow(map(shown, [id_column, *(_column(c, id_column) for c in columns)]))
         for row in map(json.loads, rows):
             cells = (row["attributes"].get(c) for c in columns)
-            writer.writerow([row[id_column], *("[]" if c == [] else separator.join(c or ()) for c in cells)])
+            texts = [row[id_column], *("[]" if c == [] else separator.join(c or ()) for c in cells)]
+            writer.writerow(map(shown, texts))
 
 
 def _table_to_parquet(source: Path, target: Path, id_column: str, columns: Sequence[str]) -> None:

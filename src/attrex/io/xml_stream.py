@@ -13,6 +13,7 @@ from typing import IO
 from xml.parsers import expat
 
 from attrex.errors import DataError
+from attrex.io.bounded import MAX_PARTS, MAX_ROW, MAX_TAG, too_long
 
 _CHUNK = 65_536
 _DEPTH = 200  #: levels of elements; no export comes near
@@ -72,6 +73,8 @@ def elements(file: IO[bytes], names: Collection[str]) -> Iterator[Element]:
         except (expat.ExpatError, XmlError, LookupError) as exc:  # LookupError: an encoding that Python does not know
             fault = exc
         yield from reader.taken()  # what was whole before
+        if fault is None and reader.is_too_long(len(chunk)):
+            fault = XmlError(too_long("more"))
         if isinstance(fault, XmlError):
             raise fault
         if fault is not None:
@@ -86,7 +89,8 @@ class _Reader:
 
     def __init__(self, names: Collection[str]) -> None:
         self.names = names
-        self.depth = 0
+        self.depth = self.read = 0
+        self.elements = 0  # within the one that is open
         self.open: list[Element] = []
         self.parts: list[list[str]] = []  # of the open elements' texts
         self.done: list[Element] = []
@@ -97,6 +101,16 @@ class _Reader:
         parser.CharacterDataHandler = self._text
         parser.SkippedEntityHandler = self._skipped
         parser.EntityDeclHandler = _refuse_entities
+
+    def is_too_long(self, read: int) -> bool:
+        """Whether an element, or a tag by itself, is longer than a row may be.
+
+        :param read: so many bytes more were read.
+        """
+        self.read += read
+        at = self.parser.CurrentByteIndex
+        in_tag = at >= 0 and self.read - at > MAX_TAG + _CHUNK
+        return in_tag or (bool(self.open) and self.read - self.open[0].start > MAX_ROW + _CHUNK)
 
     def taken(self) -> list[Element]:
         done, self.done = self.done, []
@@ -111,6 +125,9 @@ class _Reader:
             return
         plain = {key.rpartition(":")[2]: value for key, value in attributes.items()}
         element = Element(name, written, plain, self.parser.CurrentByteIndex)
+        self.elements = self.elements + 1 if self.open else 1
+        if self.elements > MAX_PARTS:
+            raise XmlError(too_long("more"))
         if self.open:
             self.open[-1].children.append(element)
         self.open.append(element)

@@ -101,7 +101,7 @@ class _Work:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             before, done = dict(found["made of"]), dict(found["done"])
-        except (OSError, ValueError, KeyError, TypeError) as exc:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
             raise ConfigError(f"{path}: expected the record of a run, got: {exc}; delete {directory}") from exc
         changed = [
             f"{name} was {before.get(name)!r} and is now {value!r}" if name != "export" else "the export has changed"

@@ -291,7 +291,9 @@ def fill(  # noqa: PLR0915
         return Filling(report, rows=list(map(report.added, rows)), conflicts=most_probable_first(contradicted))
     listing, separator = Path(changes) if changes else None, shop.cells.separator or SEPARATOR
     if destination is None:
-        write_filled(rows, Path(out), listing, shop=shop, order=normalizer.attributes, report=report)
+        write_filled(
+            rows, Path(out), listing, shop=shop, order=normalizer.attributes, report=report, safe=spreadsheet_safe
+        )
     else:
         fill_listed(rows, Path(out), destination, report, separator, listing, safe=spreadsheet_safe)
         _tell_refused(destination, progress)
@@ -367,20 +369,20 @@ def _destination(file: EditableFile, shop: Shop, fillable: Iterable[str], safe: 
     from attrex.filling.columns import columns_of_attributes, new_column
     from attrex.filling.writing import Destination
 
-    columns, new = columns_of_attributes(file, shop), dict[str, str]()
+    columns, new, safe_text = columns_of_attributes(file, shop), dict[str, str](), _guard(file, safe)
     for attribute in sorted(set(fillable) - set(columns)):
         column, name = new_column(file, shop, attribute, len(new))
-        columns[attribute], new[attribute] = [column], name
+        columns[attribute], new[attribute] = [column], safe_text(name)
     named = shop.columns.id if shop.columns.id in file.columns.values() else None
-    separator, safe_text = shop.cells.separator or SEPARATOR, _guard(file, safe)
+    separator = shop.cells.separator or SEPARATOR
     return Destination(file, columns, new, named, separator, safe_text, shop.cells.may_fill)
 
 
 def _guard(file: EditableFile, safe: bool) -> Callable[[str], str]:
     """What becomes of texts that a spreadsheet program would take for formulas."""
-    from attrex.filling.writing import safe_for_spreadsheets
     from attrex.io.editable import TEXT_TABLES
     from attrex.io.packed import kind_of_file
+    from attrex.io.spreadsheet import safe_for_spreadsheets
 
     return safe_for_spreadsheets if safe and kind_of_file(file.path) in TEXT_TABLES else str
 
