@@ -226,8 +226,6 @@ def calibrate_command(
         Path | None,
         typer.Option(
             help="What people decided of cells of DATA, from `attrex review export`: it counts, not the table.",
-            exists=True,
-            dir_okay=False,
         ),
     ] = None,
     no_photos: NoPhotos = False,

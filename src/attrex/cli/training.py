@@ -56,8 +56,6 @@ def train_command(
         Path | None,
         typer.Option(
             help="What people decided of cells of these products, from `attrex review export`.",
-            exists=True,
-            dir_okay=False,
         ),
     ] = None,
     lexicon: Annotated[

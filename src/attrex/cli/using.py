@@ -152,8 +152,6 @@ def fill_command(
         Path | None,
         typer.Option(
             help="What people decided, from `attrex review export`: it is filled in, and what they rejected is not.",
-            exists=True,
-            dir_okay=False,
         ),
     ] = None,
     new_columns: Annotated[
