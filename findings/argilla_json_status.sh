@@ -14,7 +14,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install -q --disable-pip-version-check argilla==2.8.0
+"$work/venv/bin/pip" install -q --disable-pip-version-check argilla==2.8.0 requests==2.34.2  # which argilla imports and does not name
 
 PYTHONIOENCODING=utf-8 "$work/venv/bin/python" - "$work/records.json" <<'PY'
 import sys
