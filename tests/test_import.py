@@ -38,6 +38,6 @@ def test_every_public_name_is_there():
 
 def test_an_unknown_name_comes_with_the_known_ones():
     with pytest.raises(
-        AttributeError, match="module 'attrex' has no attribute 'Extracter'; it has Cells, ColumnMapping, Config"
+        AttributeError, match="module 'attrex' has no attribute 'Extracter'; it has AsyncClient, Cells, Client"
     ):
         _ = attrex.Extracter

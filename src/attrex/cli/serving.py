@@ -17,7 +17,7 @@ def serve_command(
     host: Annotated[
         str, typer.Option(metavar="HOST", help="Where to listen; anything but this machine needs --tokens.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Where to listen.", min=0, max=65_535)] = 8000,
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 8000,
     workers: Annotated[int, typer.Option(help="Processes, each with the model.", min=1)] = 1,
     tokens: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Who may ask: bearer tokens, one a line.", dir_okay=False)
