@@ -257,6 +257,26 @@ def test_a_damaged_export_is_told(
         Extractor.load(directory)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"region_width": -1}, "expected a size from 0 to 65,536, got -1"),
+        ({"region_width": 10**12}, "expected a size from 0 to 65,536, got 1000000000000"),
+        ({"regions": [True, 2]}, "expected a size from 0 to 65,536, got True"),
+        ({"region_width": 7}, "is damaged"),
+        ({"crf": {"start": [0.0], "between": [[0.0]], "end": [0.0]}}, "is damaged: what its graphs give does not fit"),
+    ],
+)
+def test_a_description_that_does_not_fit_its_graphs_is_told(
+    exported: tuple[Model, Path], sample: list[Product], tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    copy = tmp_path / "onnx"
+    shutil.copytree(exported[1], copy)
+    _edit(copy / "export.json", **changes)
+    with pytest.raises(CheckpointError, match=words):
+        list(Extractor.load(copy).extract(sample[:2]))
+
+
 # --- parity -----------------------------------------------------------------------------------------------------------
 
 

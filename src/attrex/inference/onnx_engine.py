@@ -111,8 +111,8 @@ class OnnxEngine:
         option_counts: Sequence[int] = (),
     ) -> None:
         self.directory, self.config = directory, config
-        self.regions: tuple[int, int] = tuple(about["regions"])
-        self.region_width: int = about["region_width"]
+        down, across, self.region_width = (_size(n) for n in (*about["regions"], about["region_width"]))
+        self.regions: tuple[int, int] = (down, across)
         self.crf = Transitions.from_json(about["crf"])
         self.flat = config.range.kind == "none"
         self.batch_invariant: bool = about.get("weights") != "int8" or about.get("scales") == "token"
@@ -145,7 +145,19 @@ class OnnxEngine:
         return self.image.run(["regions"], {"pixels": pixels})[0]
 
     def run(self, arrays: Arrays, *, threshold: float | None, region_weights: bool) -> EngineOutput:
-        """As :class:`~attrex.inference.engine.Engine` says."""
+        """As :class:`~attrex.inference.engine.Engine` says.
+
+        Raises :class:`CheckpointError` where the files of the export do not fit each other.
+        """
+        try:
+            return self._run(arrays, threshold, region_weights)
+        except (ValueError, TypeError, IndexError, KeyError, MemoryError) as exc:
+            raise CheckpointError(
+                f"{self.directory} is damaged: what its graphs give does not fit the other files "
+                f"({type(exc).__name__}: {short(str(exc), 200)}); copy the export again"
+            ) from exc
+
+    def _run(self, arrays: Arrays, threshold: float | None, region_weights: bool) -> EngineOutput:
         inputs = {name: arrays[name] for name in ("input_ids", "token_mask", "unit_index")}
         if self.image is not None:
             inputs["regions"], inputs["region_mask"] = self._regions(arrays)
@@ -298,6 +310,13 @@ class Graph:
                 f"{self.path} is damaged, or does not fit the other files of the export ({short(str(exc), 200)}); "
                 "copy the export again"
             ) from exc
+
+
+def _size(number: Any) -> int:
+    """A size that export.json tells; none of a model is near the limit."""
+    if type(number) is not int or not 0 <= number <= 2**16:
+        raise CheckpointError(f"export.json: expected a size from 0 to {2**16:,}, got {short(number)}; export again")
+    return number
 
 
 def _cores() -> int:
