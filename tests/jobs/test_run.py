@@ -89,7 +89,7 @@ def test_what_is_finished_is_not_run_again(
     assert (result.skipped, result.rows, result.tally.unreadable) == (2, 12, 1)
     assert files_of(finished).keys() - before.keys() <= {"part-000002.jsonl.4711.part"}
     assert {n: c for n, c in files_of(finished).items() if not n.endswith(".part")} == before
-    monkeypatch.setattr(Task, "load", lambda task: pytest.fail("the model is not loaded"))
+    monkeypatch.setattr(Task, "load", lambda task, check: pytest.fail("the model is not loaded"))
     assert run(model_dir, catalogue, finished).skipped == 3
 
 
@@ -207,6 +207,12 @@ def test_a_stopped_job_keeps_what_is_finished(model_dir: Path, catalogue: Path, 
     assert not list((tmp_path / "again").glob("*.lock"))
     assert run(model_dir, catalogue, tmp_path / "again").skipped in (0, 1)
     assert files_of(tmp_path / "again") == files_of(finished)
+
+
+def test_a_file_that_was_cut_off_is_told_of(model_dir: Path, catalogue: Path, tmp_path: Path) -> None:
+    catalogue.write_text(catalogue.read_text()[:-20])
+    result = run(model_dir, catalogue, tmp_path / "out")
+    assert (result.tally.unreadable, result.tally.damaged) == (2, 1)
 
 
 def test_metrics_are_in_the_text_format_of_prometheus(model_dir: Path, catalogue: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from attrex.errors import DataError
+from attrex.io.bad_rows import RowTally
 from attrex.io.confinement import PhotoFolders
 from attrex.io.csv_cells import CsvFile
 from attrex.io.dialects import Dialect, dialect_records
@@ -164,20 +165,31 @@ class ShardedSource:
 
     def _by_products(self, number: int, size: int) -> list[Shard]:
         self.cut, self.dialect = "products", None
-        shards, products = [], iter(self.products)
+        shards, products = list[Shard](), iter(self.products)
         while some := list(islice(products, size)):
             begin = shards[-1].end if shards else 0
             content = _digest(*map(_product_text, some))
             shards.append(Shard(number, begin, begin + len(some), 0, len(some), content))
         return shards
 
-    def read(self, shard: Shard) -> Iterator[Product]:
-        """The products of a shard, marked ones among them; an id that comes twice in it is warned of."""
+    def read(self, shard: Shard, tally: RowTally | None = None) -> Iterator[Product]:
+        """The products of a shard, marked ones among them; an id that comes twice in it is warned of.
+
+        :param tally: counts the shard's rows, and those that cannot be read.
+        """
+        tally = RowTally() if tally is None else tally
         if self.cut == "products":
-            return islice(self.products, shard.begin, shard.end)
+            return self._counted(shard, tally)
         folder = self.path.parent if self.products.images is None else Path(self.products.images)
         photos = PhotoFolders([folder], not self.products.allow_outside, self.name)
-        return warn_of_duplicates(to_product(row, self.shop, photos) for row in self._records(shard))
+        rows = self._records(shard)
+        return warn_of_duplicates(tally.add(to_product(r, self.shop, photos), r.rows, r.damaged) for r in rows)
+
+    def _counted(self, shard: Shard, tally: RowTally) -> Iterator[Product]:
+        for product in islice(self.products, shard.begin, shard.end):
+            tally.add(product)
+            yield product
+        tally.damaged = self.products.passes[-1].damaged  # nothing comes behind such a part
 
     def _records(self, shard: Shard) -> Iterator[RawRecord]:
         if self.dialect is None:

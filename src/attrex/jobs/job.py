@@ -157,6 +157,7 @@ def _add(result: JobResult, entry: dict[str, Any]) -> None:
     result.filled += entry["filled"]
     result.tally.rows += entry["rows"]
     result.tally.unreadable += entry["bad_rows"]
+    result.tally.damaged += entry.get("damaged", 0)
     result.tally.reasons = [*result.tally.reasons, *entry.get("reasons", ())][:REASONS]
 
 

@@ -29,8 +29,6 @@ DIED = "the process died while this product was read, twice, and it was alone; l
 class Runner(Protocol):
     """What a worker runs shards with."""
 
-    check: Callable[[], None]
-
     def run(
         self, number: int, shard: Shard, marks: dict[int, str], report: Callable[[int], None], /
     ) -> ShardResult: ...
@@ -43,7 +41,7 @@ class Runner(Protocol):
 class Loads(Protocol):
     """What a worker is told at its beginning; a :class:`~attrex.jobs.task.Task`."""
 
-    def load(self) -> Runner: ...
+    def load(self, check: Callable[[], None], /) -> Runner: ...
 
 
 @dataclass
@@ -84,7 +82,7 @@ def run_here(task: Loads, pieces: Sequence[Piece]) -> Iterator[Event]:
     """Run the shards in this process: without a process of their own, what kills it ends the job."""
     runner: Runner | None = None
     for piece in pieces:
-        runner = runner or task.load()
+        runner = runner or task.load(lambda: None)
         try:
             result = runner.run(piece.number, piece.shard, piece.marks, lambda done: None)
         except (AttrexError, OSError, ShardStopped):
@@ -236,8 +234,7 @@ def _work(task: Loads, pipe: Connection, parent: int) -> None:
         return send
 
     try:
-        runner = task.load()
-        runner.check = check
+        runner = task.load(check)
         while True:
             message = pipe.recv()
             if message is None:

@@ -99,6 +99,7 @@ def entry_of(
         "options": dict(made.options),
         "rows": result.rows,
         "bad_rows": result.bad_rows,
+        "damaged": result.damaged,
         "values": result.values,
         "filled": result.filled,
         "seconds": result.seconds,

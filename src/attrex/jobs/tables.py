@@ -73,7 +73,7 @@ def wide_row(
 ) -> dict[str, Any]:
     """The cells of the table afterwards. A cell of several values where the shop gives one is joined with ``, ``."""
     found: dict[str, Any] = {"id": row.id, "attrex:model": model, "attrex:error": row.error}
-    surest = {}
+    surest: dict[str, Value] = {}
     for entry in row.entries:
         if entry.outcome == Outcome.FILLED:
             surest.setdefault(entry.attribute, entry.found)

@@ -9,13 +9,14 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrex.filling.fill import MIN_CONFIDENCE, FilledRow, fill_table
 from attrex.inference.directory import locate_model
+from attrex.io.bad_rows import RowTally
 from attrex.io.parquet import write_parquet
 from attrex.io.sharding import Shard, ShardedSource
 from attrex.jobs.folder import Folder
@@ -62,6 +63,7 @@ class ShardResult:
     values: int
     filled: int
     seconds: float
+    damaged: int = 0  #: parts of the source that cannot be read
     reasons: tuple[str, ...] = ()  #: of the first bad rows
 
 
@@ -80,8 +82,11 @@ class Task:
     model_hash: str = ""
     allow_code: tuple[str | type, ...] = ()
 
-    def load(self) -> ShardRunner:
-        """The model, ready to run shards; on one core, so that bytes do not hang on how many there are."""
+    def load(self, check: Callable[[], None] = lambda: None) -> ShardRunner:
+        """The model, ready to run shards; on one core, so that bytes do not hang on how many there are.
+
+        :param check: is called before each batch, and raises what is to end the shard.
+        """
         from attrex.inference.extractor import Extractor
         from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
@@ -97,7 +102,7 @@ class Task:
         if hasattr(extractor.engine, "cores"):  # of an export
             extractor.engine.cores = 1
         normalizer = ValueNormalizer.load(locate_model(self.model) / NORMALIZER_FILE)
-        return ShardRunner(self, extractor, normalizer)
+        return ShardRunner(self, extractor, normalizer, check)
 
 
 @contextmanager
@@ -123,10 +128,10 @@ class ShardRunner:
     task: Task
     extractor: Extractor
     normalizer: ValueNormalizer
-    check: Callable[[], None] = field(default=lambda: None)  #: called before each batch; raises what is to end it
+    check: Callable[[], None]
 
     def __post_init__(self) -> None:
-        self.extractor.engine = _CheckedEngine(self.extractor.engine, self)  # type: ignore[assignment]
+        self.extractor.engine = _CheckedEngine(self.extractor.engine, self)
         size = self.task.how.batch_size or self.extractor.model.config.training.eval_batch_size
         from attrex.inference.extractor import CHUNK
 
@@ -147,7 +152,7 @@ class ShardRunner:
         start, folder, form = time.monotonic(), self.task.folder, self.task.how.form
         rows = values = filled = 0
         bad: list[dict[str, Any]] = []
-        source = self.task.sources[shard.source]
+        source, tally = self.task.sources[shard.source], RowTally()
 
         def counted(pairs: Iterable[tuple[Product, FilledRow, Prediction]]) -> Iterator[tuple[FilledRow, Prediction]]:
             nonlocal rows, values, filled
@@ -162,7 +167,7 @@ class ShardRunner:
                     report(rows)
 
         with folder.publish(part_name(number, form)) as path:
-            write_rows(path, counted(self._filled(marked(source.read(shard), marks))), form, self)
+            write_rows(path, counted(self._filled(marked(source.read(shard, tally), marks))), form, self)
             if bad:
                 with folder.publish(errors_name(number)) as errors:
                     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in bad)
@@ -171,7 +176,7 @@ class ShardRunner:
                 folder.remove(errors_name(number))
         report(rows)
         reasons = tuple(row["reason"] for row in bad[:3])
-        return ShardResult(rows, len(bad), values, filled, round(time.monotonic() - start, 3), reasons)
+        return ShardResult(rows, len(bad), values, filled, round(time.monotonic() - start, 3), tally.damaged, reasons)
 
     def probe(self, shard: Shard, begin: int, at: Callable[[int], None], bad: Callable[[int, str], None]) -> None:
         """Run some products of a shard one by one, to find those that cannot be run; nothing is written.
