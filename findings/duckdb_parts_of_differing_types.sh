@@ -3,8 +3,8 @@
 #
 # One would guess: reading 'out/*.parquet' gives what is in the files, or an error where their columns differ.
 # What happens: where the first file has whole numbers in a column, numbers of later files are rounded to whole ones;
-#   a column that the first file lacks is not there. No error, no warning. With the files in the other order, the same
-#   query gives 5.75. Only a cell that cannot be cast at all is an error.
+#   a column that the first file lacks is not there. No error, no warning. With the files in the other order the same
+#   query gives 5.75, and a column that a later file lacks is an error.
 # Why it matters: files of a job that was run in parts get their types from their own rows (pandas, pyarrow from
 #   Python objects), and a part whose sizes happen to be whole numbers may come first. Sums and joins are then wrong.
 # What to do: write all parts with one explicit schema. To read others: read_parquet(..., union_by_name=true).
@@ -24,11 +24,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-WHOLE, BROKEN = {"id": ["a"], "size": [5]}, {"id": ["b"], "size": [5.75], "color": ["Red"]}
+WHOLE, BROKEN = {"id": ["a"], "size": [5]}, {"id": ["b"], "size": [5.75]}
+PLAIN, COLOURED = {"id": ["a"]}, {"id": ["b"], "color": ["Red"]}
 STATED = {
-    "whole numbers first": [("a", 5), ("b", 6)],
-    "whole numbers last": [("a", 5.0, None), ("b", 5.75, "Red")],
-    "whole numbers first, union_by_name": [("a", 5.0, None), ("b", 5.75, "Red")],
+    "5.75 behind whole numbers": [("a", 5), ("b", 6)],
+    "5.75 before whole numbers": [("a", 5.0), ("b", 5.75)],
+    "a column that the first file lacks": [("a",), ("b",)],
+    "5.75 behind whole numbers, union_by_name": [("a", 5.0), ("b", 5.75)],
+    "a column that the first file lacks, union_by_name": [("a", None), ("b", "Red")],
 }
 
 
@@ -44,9 +47,11 @@ def seen(folder, parts, options=""):
 
 print("duckdb", duckdb.__version__, "pyarrow", pa.__version__)
 found = {
-    "whole numbers first": seen("first", [WHOLE, BROKEN]),
-    "whole numbers last": seen("last", [BROKEN, WHOLE]),
-    "whole numbers first, union_by_name": seen("union", [WHOLE, BROKEN], ", union_by_name=true"),
+    "5.75 behind whole numbers": seen("behind", [WHOLE, BROKEN]),
+    "5.75 before whole numbers": seen("before", [BROKEN, WHOLE]),
+    "a column that the first file lacks": seen("column", [PLAIN, COLOURED]),
+    "5.75 behind whole numbers, union_by_name": seen("behind_union", [WHOLE, BROKEN], ", union_by_name=true"),
+    "a column that the first file lacks, union_by_name": seen("union", [PLAIN, COLOURED], ", union_by_name=true"),
 }
 changed = False
 for case, rows in found.items():

@@ -273,11 +273,13 @@ def _product_text(product: Product) -> str:
     return json.dumps([{**asdict(replace(product, images=())), "images": photos}, dict(product.held)], default=str)
 
 
-def sources_of(given: str | Path) -> list[str]:
+def sources_of(given: str | Path, out: Path | None = None) -> list[str]:
     """The files that an INPUT names, in sorted order: a file, a folder of files, a pattern (``shop/*.csv``).
 
     A folder that is a data set by itself, and a name of one on the hub, stay as they are. Hidden files, empty ones and
     those that are no data are not taken.
+
+    :param out: a folder that is written to; what is in it is not taken.
 
     Raises :class:`DataError` where there is none.
     """
@@ -302,6 +304,8 @@ def sources_of(given: str | Path) -> list[str]:
         looked = f"files that {name} matches"
     else:
         return [name]  # reading it says what is wrong
+    if out is not None:
+        found = [p for p in found if not p.resolve().is_relative_to(out.resolve())]
     if not found:
         raise DataError(f"expected {looked}, found none; check the path")
     return [str(p) for p in found]

@@ -88,7 +88,8 @@ class Job:
             done = {n: finished[n] for n in mine if n in finished and n not in changed}
             left = [n for n in mine if n not in done]
             self._tidy(left)
-            result = JobResult(folder.name, len(mine), len(done), source=", ".join(self.inputs))
+            result = JobResult(folder.name, len(mine), len(done))
+            result.source = self.inputs[0] if len(self.inputs) == 1 else f"the {len(self.inputs):,} files"
             for entry in done.values():
                 _add(result, entry)
             if done:

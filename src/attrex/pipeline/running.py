@@ -120,7 +120,7 @@ def run(
         *ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE).attributes,
         *shop_of(None, model).schema.names,
     }
-    names, sources, shards = sources_of(data), list[ShardedSource](), list[Shard]()
+    names, sources, shards = sources_of(data, folder.root), list[ShardedSource](), list[Shard]()
     for number, name in enumerate(track(names, "reading", progress)):
         products = Products(name, shop=asked, images=images, split=split, dialect=dialect, allow_outside=allow_outside)
         sources.append(ShardedSource.open(products))
