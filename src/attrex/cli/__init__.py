@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from attrex import __version__
-from attrex.cli import completing, inputs, labels, measuring, reviewing, serving, training, using
+from attrex.cli import completing, inputs, jobs, labels, measuring, reviewing, serving, training, using
 from attrex.cli.console import fail, guard_terminal, note, progress
 from attrex.cli.help import Command, Group, name_values
 from attrex.cli.weights import weights_command
@@ -41,6 +41,7 @@ COMMANDS = {
         using.push_command,
         serving.serve_command,
     ),
+    "At scale": (jobs.run_command, jobs.merge_command),
     "Measure": (
         measuring.evaluate_command,
         measuring.calibrate_command,
@@ -142,7 +143,7 @@ def _way_on(command: str) -> str:
     """How to continue a command that did not come to its end."""
     if command in RESUMABLE:
         return "finished work is kept: run the same command with --resume to continue"
-    if command in ("complete", "photos"):
+    if command in ("complete", "photos", "run"):
         return "finished work is kept: run the same command to continue"
     return "run the same command to start again"
 
@@ -155,6 +156,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "ATTREX"},  # ATTREX_RUN_WORKERS=4 is --workers 4 of `attrex run`
 )
 for heading, commands in COMMANDS.items():
     for command in commands:

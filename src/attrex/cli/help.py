@@ -42,6 +42,8 @@ class Command(_Plain, TyperCommand):
         super().__init__(*arguments, **options)
         self.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in str(self.help).split("\n\n"))
         for parameter in self.params:
+            if hasattr(parameter, "show_envvar"):
+                parameter.show_envvar = False  # every option has one, of its name
             if parameter.param_type_name == "argument":
                 setattr(parameter, "display_type_rich", lambda ctx: "")  # noqa: B010 (a method of typer's)
 

@@ -16,11 +16,12 @@ import re
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from attrex.errors import DataError
 from attrex.io.bounded import too_long
@@ -114,27 +115,38 @@ class Encoding:
                 chunk = file.read(2**16)
         return cls("cp1252" if bad > good else "utf-8", "surrogateescape")
 
+    def size(self, text: str) -> int:
+        """How many bytes a text takes in the file."""
+        one_each = text.isascii() and not self.name.startswith("utf-16")
+        return len(text) if one_each else len(text.encode(self.name, self.errors))
+
 
 class _Cut(str):
     """The beginning of a line that is longer than a row may be; the rest of it was passed over."""
 
+    bytes_of_line: int  #: in the file
 
-def _bounded(file: io.TextIOWrapper) -> Iterator[str]:
+
+def _bounded(file: io.TextIOWrapper, encoding: Encoding) -> Iterator[str]:
     """The lines of a file, none of which is longer than a row may be."""
     while line := file.readline(LONGEST_ROW):
         if len(line) == LONGEST_ROW and line[-1] not in "\r\n":
-            while (rest := file.readline(2**20)) and rest[-1] not in "\r\n":
-                pass
+            size = encoding.size(line)
+            while rest := file.readline(2**20):
+                size += encoding.size(rest)
+                if rest[-1] in "\r\n":
+                    break
             line = _Cut(line[:1000])
+            line.bytes_of_line = size
         yield line
 
 
 class _Lines:
     """Physical lines, some of which may be taken back."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
+    def __init__(self, lines: Iterable[str], before: int = 0) -> None:
         self._lines, self._again = iter(lines), deque[str]()
-        self.number = 0  # of the last one that was taken
+        self.number = before  # of the last one that was taken
 
     def take(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines, "")
@@ -150,10 +162,11 @@ class CsvReader:
     """Records of lines with one delimiter.
 
     :param width: cells of the table's rows; a row that is broken by a quote ends where a line has so many again.
+    :param before: how many lines of the file stand before these.
     """
 
-    def __init__(self, lines: Iterable[str], delimiter: str, width: int | None = None) -> None:
-        self._lines, self.delimiter, self.width = _Lines(lines), delimiter, width
+    def __init__(self, lines: Iterable[str], delimiter: str, width: int | None = None, before: int = 0) -> None:
+        self._lines, self.delimiter, self.width = _Lines(lines, before), delimiter, width
         self._plain = re.compile(rf"[^{re.escape(delimiter)}\r\n]*")
 
     def __iter__(self) -> Iterator[Record]:
@@ -257,13 +270,29 @@ class CsvFile:
     @contextmanager
     def _open(self, encoding: Encoding) -> Iterator[Iterator[str]]:
         with io.TextIOWrapper(open_binary(self.path), encoding.name, errors=encoding.errors, newline="") as file:
-            yield _bounded(file)
+            yield _bounded(file, encoding)
 
-    def records(self) -> Iterator[tuple[str, Record]]:
-        """All that the file consists of, in order: ``above``, ``header``, ``blank`` or ``row``, and the record."""
+    def size(self, record: Record) -> int:
+        """How many bytes of the (unpacked) file a record takes, with its line end."""
+        raw = record.raw
+        return raw.bytes_of_line if isinstance(raw, _Cut) else self.layout.encoding.size(raw)
+
+    def records(self, part: BinaryIO | None = None, before: int = 0) -> Iterator[tuple[str, Record]]:
+        """All that the file consists of, in order: ``above``, ``header``, ``blank`` or ``row``, and the record.
+
+        :param part: only these bytes of it, which begin and end with a row below the header.
+        :param before: how many lines stand before the part.
+        """
         layout, index = self.layout, 0
-        with self._open(layout.encoding) as lines:
-            for place, record in enumerate(CsvReader(lines, layout.delimiter, len(layout.header))):
+        encoding, skipped = layout.encoding, 0 if part is None else layout.above + 1
+        if part is None:
+            opened: AbstractContextManager[Iterator[str]] = self._open(encoding)
+        else:
+            text = io.TextIOWrapper(part, encoding.name, errors=encoding.errors, newline="")
+            opened = nullcontext(_bounded(text, encoding))
+        with opened as lines:
+            reader = CsvReader(lines, layout.delimiter, len(layout.header), before)
+            for place, record in enumerate(reader, skipped):
                 if place < layout.above:
                     yield "above", record
                 elif place == layout.above:
@@ -286,8 +315,9 @@ class CsvFile:
                     record.index, index = index, index + 1
                     yield "row", record
 
-    def rows(self) -> Iterator[Record]:
-        return (record for kind, record in self.records() if kind == "row")
+    def rows(self, part: BinaryIO | None = None, before: int = 0) -> Iterator[Record]:
+        """The rows below the header; of a part as for :meth:`records`."""
+        return (record for kind, record in self.records(part, before) if kind == "row")
 
     def can_hold(self, column: Column, value: str) -> bool:
         try:

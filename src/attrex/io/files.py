@@ -9,9 +9,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain, count, zip_longest
+from itertools import chain, count, takewhile, zip_longest
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
@@ -107,12 +107,14 @@ def _jsonl_records(path: Path) -> Iterator[RawRecord]:
             else:
                 yield from _item_rows(path, found if isinstance(found, list) else [found])
                 return
-        yield from _json_lines(path, BoundedLines(file))
+        yield from json_lines(path.name, file)
 
 
-def _json_lines(path: Path, lines: BoundedLines[bytes]) -> Iterator[RawRecord]:
-    for number in count(1):
-        where = f"{path.name} line {number}"
+def json_lines(name: str, file: IO[bytes], before: int = 0) -> Iterator[RawRecord]:
+    """The rows of a file of JSON lines, or of whole lines of it that stand behind so many others."""
+    lines = BoundedLines(file)
+    for number in count(before + 1):
+        where = f"{name} line {number}"
         lines.begin_row()
         try:
             line = next(lines)
@@ -214,12 +216,18 @@ def load_json_list(path: Path, name: str) -> list[Any]:
 
 
 def _csv_records(path: Path, repeated_names: bool = False) -> Iterator[RawRecord]:
-    file = CsvFile(path)
-    encoding = file.layout.encoding
+    return csv_rows(CsvFile(path), repeated_names=repeated_names)
+
+
+def csv_rows(
+    file: CsvFile, part: BinaryIO | None = None, before: int = 0, *, repeated_names: bool = False
+) -> Iterator[RawRecord]:
+    """The rows of a table in a text file; of a part of it as for :meth:`~attrex.io.csv_cells.CsvFile.records`."""
+    path, encoding = file.path, file.layout.encoding
     if bad := HALF_CHARACTER.search("".join(file.layout.header)):
         raise DataError(f"{path}: {not_utf8(ord(bad[0]) & 0xFF)}")
     header = _names(file.layout.header, path, repeated_names)
-    for row in file.rows():
+    for row in file.rows(part, before):
         where = f"{path.name} line {row.number}"
         if row.error:
             yield RawRecord(where, row.number, error=row.error, rows=row.lines)
@@ -265,6 +273,14 @@ def _check_names(columns: list[str], path: Path) -> None:
 
 
 def _parquet_records(path: Path) -> Iterator[RawRecord]:
+    return parquet_rows(path)
+
+
+def parquet_rows(path: Path, begin: int = 0, end: int | None = None) -> Iterator[RawRecord]:
+    """The rows from ``begin`` (from 0) to ``end`` (exclusive) of a Parquet file; other row groups are not read.
+
+    A row that stands for the damaged rest of its group belongs to where it begins.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -274,9 +290,13 @@ def _parquet_records(path: Path) -> Iterator[RawRecord]:
             leaves = text_leaves(file.metadata.schema)
         before = 0
         with pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=leaves) as file:
+            end = file.metadata.num_rows if end is None else end
             for group in range(file.num_row_groups):
-                yield from _row_group(path, file, group, before)
-                before += file.metadata.row_group(group).num_rows
+                after = before + file.metadata.row_group(group).num_rows
+                if begin < after and before < end:
+                    rows = _row_group(path, file, group, before)
+                    yield from (r for r in takewhile(lambda r: r.number <= end, rows) if r.number > begin)
+                before = after
     except (pa.ArrowException, UnicodeDecodeError) as exc:
         raise OSError(str(exc)) from exc
 

@@ -77,7 +77,7 @@ def read_products(
         products = row_products(rows, name, shop, PhotoFolders(folders, not allow_outside, name), counts, tally)
     else:
         products = map(tally.add, products)
-    return islice(_warn_of_duplicates(products), limit)
+    return islice(warn_of_duplicates(products), limit)
 
 
 def file_of(source: Source, shop: Shop) -> Path | None:
@@ -129,7 +129,8 @@ class Products:
         return max(self.passes, key=lambda tally: tally.rows, default=RowTally())
 
 
-def _warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:
+def warn_of_duplicates(products: Iterable[Product]) -> Iterator[Product]:
+    """The products; one whose id came before is warned of."""
     seen: set[str] = set()
     for product in products:
         if product.id in seen:

@@ -1,5 +1,5 @@
-"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export; or all
-of it: complete.
+"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export; all of
+it: complete; and of a catalogue that outgrows one process: run, merge.
 
 The commands of the same names parse and print; a notebook, a job or a server calls these. Products are given as a file
 (or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
     from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
     from attrex.pipeline.review import open_store, review_add, review_export, review_import
+    from attrex.pipeline.running import merge, run, run_stream
     from attrex.pipeline.serving import serve
     from attrex.pipeline.training import labelled_by_hand, train
     from attrex.pipeline.use import Extraction, Filling, export, extract, fill, report, undo_fill
@@ -47,12 +48,15 @@ __all__ = [
     "fill",
     "labelled_by_hand",
     "locate",
+    "merge",
     "open_store",
     "photos",
     "report",
     "review_add",
     "review_export",
     "review_import",
+    "run",
+    "run_stream",
     "serve",
     "train",
     "undo_fill",
@@ -84,6 +88,11 @@ _HOME = {
         "review_add",
         "review_export",
         "review_import",
+    ),
+    "running": (
+        "merge",
+        "run",
+        "run_stream",
     ),
     "serving": ("serve",),
     "training": (

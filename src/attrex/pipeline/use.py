@@ -245,7 +245,7 @@ def fill(  # noqa: PLR0915
         raise ConfigError("catalog should be a list of sources, got a single one; put it into a list")
     sources = (getattr(table, "source", table), predictions, shop, lexicon, verdicts, *catalog)
     _check_fill(out, {"changes": changes, "conflicts": conflicts}, sources, limit, model, lexicon)
-    how = _limits(min_confidence, precision, pool, cutoffs, model)
+    how = limits_of(min_confidence, precision, pool, cutoffs, model)
     shop = shop_of(shop, model)
     file = _file_to_fill(table, out, shop)
     check_out(out, () if file else TABLE_SUFFIXES, *sources)
@@ -460,7 +460,7 @@ def _check_fill(
         )
 
 
-def _limits(
+def limits_of(
     min_confidence: float | None,
     precision: float | None,
     pool: bool,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -105,6 +105,7 @@ class Dialect(ABC):
     name: ClassVar[str]  #: for ``--dialect``
     title: ClassVar[str]  #: as a person is told
     read_only: ClassVar[str] = ""  #: why no value has a place in such a file; empty where some have
+    by_row: ClassVar[bool] = False  #: whether each row is a product by itself, whatever stands before and behind it
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
@@ -112,6 +113,7 @@ class Dialect(ABC):
         self.id_column: str | None = None  #: the table's column that an item's id is from, where there is one
         self.joints: dict[str, str] = {}
         """Column whose cells hold several attributes -> what stands between them (:mod:`placing`)."""
+        self.part: Callable[[], Iterator[RawRecord]] | None = None  #: rows to read in place of the file's
 
     @classmethod
     @abstractmethod
@@ -120,7 +122,7 @@ class Dialect(ABC):
 
     def records(self) -> Iterator[RawRecord]:
         """The file's rows, read anew at each call; damaged ones are marked."""
-        return file_rows(self.sample.path, repeated_names=True)
+        return file_rows(self.sample.path, repeated_names=True) if self.part is None else self.part()
 
     def told(self) -> str:
         """What a person is told of how the file is read, in one line."""

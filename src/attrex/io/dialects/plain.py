@@ -93,6 +93,7 @@ class PlainTable(Dialect):
 
     name = "table"
     title = "a table"
+    by_row = True
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
