@@ -14,7 +14,7 @@ from attrex.cli.inputs import part_of
 from attrex.cli.options import Preset, Seed, Set, SourceOptions, reads_products
 from attrex.cli.screens.completing import completion_screen
 from attrex.cli.screens.lists import systems_screen
-from attrex.cli.screens.scores import photo_screen, score_screen
+from attrex.cli.screens.scores import photo_screen
 from attrex.errors import ConfigError
 
 if TYPE_CHECKING:
