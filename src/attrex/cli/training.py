@@ -190,9 +190,7 @@ def demo_command(
 
     no_bars_in_logs()
     found = run(out, products=products, seed=seed, progress=progress)
-    console.print(
-        completion_screen(found.completion), score_screen(found.scores), photo_screen(found.photo_use), sep="\n"
-    )
+    console.print(completion_screen(found.completion), photo_screen(found.photo_use), sep="\n")
     console.print(f"Of the blank cells that were filled, {found.right:.1%} are as they were drawn.\n")
     for what, path in found.files.items():
         console.print(f"{what}: {path}", markup=False, highlight=False, soft_wrap=True)
