@@ -381,7 +381,9 @@ def _held_out_cells(
 def _report(run: _Work, products: Products, progress: Progress) -> None:
     from attrex.io.predictions import read_predictions
 
-    page = run.path("report.html")
+    page, filled = run.path("report.html"), run.done["fill"]
+    # Of the products that the model learned from, agreement would tell what was learned by heart.
+    cells = {**filled["cells"], "expected": filled["held_out"]["expected"]}
     with run.step("report", progress, f"writing the report: {page}"):
         found = read_predictions(run.path("values.jsonl"))
         report(
@@ -390,5 +392,5 @@ def _report(run: _Work, products: Products, progress: Progress) -> None:
             page,
             title=f"{Path(str(products.source)).name}, completed",
             predictions=found,
-            filled=run.done["fill"]["cells"],
+            filled=cells,
         )
