@@ -40,6 +40,12 @@ def test_how_it_is_read_is_told_in_one_line(table):
     )
 
 
+def test_of_very_many_columns_the_first_are_told(tmp_path):
+    (tmp_path / "wide.csv").write_text(f"id,title,{','.join(f'Part {n}' for n in range(40))}\n1,hat{',x' * 40}\n")
+    told = open_dialect(tmp_path / "wide.csv").told()
+    assert told.endswith("Part 13, Part 14 and 25 more (--shop says it otherwise)")
+
+
 @pytest.mark.parametrize(
     ("cell", "photos"),
     [

@@ -79,6 +79,7 @@ _NO_ATTRIBUTE = re.compile(
 )
 _OWN = {"attributes", "fields", "spans"}
 _HEAD = 100
+TOLD = 15  # columns that one line names
 _LONG = 60  # characters: a cell of so many, in the middle of a column, is no value but a text
 
 
@@ -133,7 +134,7 @@ class PlainTable(Dialect):
             "category": [self.category] if self.category else [],
             "attributes": self.attributes,
         }
-        said = "; ".join(f"{part} {', '.join(columns)}" for part, columns in parts.items() if columns)
+        said = "; ".join(f"{part} {_few(columns)}" for part, columns in parts.items() if columns)
         return f"{super().told()}: {said} (--shop says it otherwise)"
 
     def items(self) -> Iterator[Item]:
@@ -168,6 +169,12 @@ class PlainTable(Dialect):
         if column is not None and is_filled(row, column):
             raise NoPlace(f"column {column!r} is filled")
         return [Edit(row.number, (column or attribute,), self.separator.join(values))]
+
+
+def _few(columns: Sequence[str]) -> str:
+    """The first columns, and how many more there are."""
+    more = f" and {len(columns) - TOLD} more" if len(columns) > TOLD else ""
+    return ", ".join(columns[:TOLD]) + more
 
 
 def _first(named: dict[str, str], names: Sequence[str]) -> str:
