@@ -1,6 +1,6 @@
 """How often the way of one product through the code changes the folder, traced while it runs.
 
-    python benchmarks/moves.py demo/data/train.jsonl demo/data/test.jsonl demo/values.jsonl
+    python benchmarks/moves.py demo/data/train.jsonl demo/export.csv demo/work/values.jsonl
 
 A move is a call, or a return from one, that goes on in another folder of `src/attrex`. Traced is `fill`: the product's
 cells and finds are learned from, and its table is filled.

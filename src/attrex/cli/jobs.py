@@ -82,7 +82,7 @@ def run_command(
 
     Stopped or killed, the same command goes on with what is not finished. Each option can be given as ATTREX_RUN_NAME.
 
-    Example: [bold]attrex run demo/model "shop/*.csv" --out results[/]
+    Example: [bold]attrex run demo/work/model "shop/*.csv" --out results[/]
     """
     if (long and wide) or (STREAM in (data, out) and (long or wide)):
         raise ConfigError("a job writes one form of files, and a pipe rows of JSON; give --long, --wide, or neither")

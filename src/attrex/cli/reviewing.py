@@ -61,7 +61,7 @@ def add_command(
     filled cells that are probably wrong, and a random sample of what would be filled in. Run it again after another
     extraction: what nobody has decided gets the new proposals.
 
-    Example: [bold]attrex review add review.db catalog.jsonl values.jsonl --model demo/model[/]
+    Example: [bold]attrex review add review.db demo/export.csv demo/work/values.jsonl --model demo/work/model[/]
     """
     shop = source.shop_of(model)
     added, collected = pipeline.review_add(
@@ -264,7 +264,7 @@ review_app = typer.Typer(
     rich_markup_mode="rich",
     help="""People decide cells, and the model learns from it.
 
-    Example: [bold]attrex review add review.db catalog.jsonl values.jsonl --model demo/model[/]""",
+    Example: [bold]attrex review add review.db demo/export.csv demo/work/values.jsonl --model demo/work/model[/]""",
 )
 for command in (
     add_command,

@@ -48,7 +48,7 @@ def serve_command(
 
     SIGTERM finishes what was accepted; SIGHUP takes the model anew from its directory. The log is an object a line.
 
-    Example: [bold]attrex serve demo/model[/]
+    Example: [bold]attrex serve demo/work/model[/]
     """
     from attrex.server.settings import Limits, MiB, ServerSettings, read_tokens
 
