@@ -93,10 +93,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory, tiny: Config) -> Path:
     ``ATTREX_SHOP`` is a folder that keeps it for the next time.
     """
     folder = Path(os.environ.get("ATTREX_SHOP") or tmp_path_factory.mktemp("drawn") / "shop")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "tiny.yaml").write_text(tiny.to_yaml(), encoding="utf-8")  # it names encoders of this session
     if (folder / "changes.csv").exists():
         return folder
     write_catalogue(folder, train=70, valid=1, test=1, image_size=32)
-    (folder / "tiny.yaml").write_text(tiny.to_yaml(), encoding="utf-8")
     write_tables(folder)
     for arguments in (
         "locate catalog.jsonl --shop shop.yaml --out labelled.jsonl --mine lexicon.yaml",
