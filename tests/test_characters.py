@@ -58,6 +58,10 @@ def test_the_list_has_nothing_that_is_seen() -> None:
         ("\uf0b7Wool", ["Wool"]),  # an icon of a font
         ("Nike® Air™", ["Nike® Air"]),
         ("×Velmora×", ["Velmora"]),
+        ("①Velmora ❷ cotton⑶", ["Velmora", "cotton"]),
+        ("Velmora¹²", ["Velmora"]),  # footnotes
+        ("5 m²", ["5 m²"]),
+        ("5 inch²", ["5 inch²"]),
         ("10×15 cm", ["10×15 cm"]),
         ("±5 °C", ["±5 °C"]),
         ("40°", ["40°"]),

@@ -110,6 +110,13 @@ _TRADE_MARKS = re.compile(f"[{TRADE_MARKS}]\ufe0f?")
 _BULLETS = "\u2022\u2023\u203b\u2043\u2055"  # • ‣ ※ ⁃ ⁕: punctuation by name
 _AT_EDGES = "\u2020\u2021\u00b7\u2e31"  # † ‡ · ⸱: within a word they may belong to it
 _OF_MEASURES = "\u00b0\u00b1\u2205\u2212\u2213\u221e\u2248\u2264\u2265\u2300"  # ° ± ∅ − ∓ ∞ ≈ ≤ ≥ ⌀
+OTHER_NUMBERS = "".join(c for c in map(chr, range(0x20000)) if unicodedata.category(c) == "No")
+"""Numbers that are no digits: ², ½, ①. Part of no word."""
+_OF_LISTS = re.compile("CIRCLED|PARENTHESIZED|FULL STOP$|COMMA$")
+FOOTNOTE = (
+    r"(?<=[^\W\d_]{3})(?<!inch|Inch|foot|feet|yard|zoll|Zoll|eter|etre)[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+(?!\w)"
+)
+"""The number of a footnote: raised, behind a word that is no unit (m², cm³, inch²)."""
 _KEYCAP = "[0-9#*] ?\u20e3"  # its selector is blanked
 _PICTURES = range(0x1F000, 0x1FB00)
 """Blocks of emoji; those that this Python does not know yet count as well."""
@@ -128,15 +135,20 @@ def _classes(wanted: Iterable[str]) -> str:
 
 @cache
 def _symbols() -> list[tuple[str, str]]:
-    """(character, category) of every symbol beyond ASCII; private characters, which icon fonts use, are symbols."""
+    """(character, category) of every symbol beyond ASCII.
+
+    Private characters, which icon fonts use, are symbols, and so are the numbers of lists (①, ❷, ⑶, ⒋).
+    """
     codes = (*range(0x80, 0xFFFD), *range(0x10000, 0x20000))
     kinds = ((code, unicodedata.category(chr(code))) for code in codes)
-    return [(chr(code), kind) for code, kind in kinds if kind[0] == "S" or kind == "Co" or code in _PICTURES]
+    symbols = [(chr(code), kind) for code, kind in kinds if kind[0] == "S" or kind == "Co" or code in _PICTURES]
+    return symbols + [(number, "So") for number in OTHER_NUMBERS if _OF_LISTS.search(unicodedata.name(number))]
 
 
 def _says_a_unit(symbol: str) -> bool:
     """Whether a symbol is letters in one character, as ℃ and ㎏ are."""
-    return unicodedata.decomposition(symbol).startswith(("<compat>", "<square>"))
+    letters = unicodedata.decomposition(symbol).startswith(("<compat>", "<square>"))
+    return letters and symbol not in OTHER_NUMBERS
 
 
 @cache
@@ -164,7 +176,7 @@ def _break_pattern() -> re.Pattern[str]:
 @cache
 def _edge_pattern() -> re.Pattern[str]:
     mathematical = (s for s, kind in _symbols() if kind == "Sm" and not re.match(f"[{_OF_MEASURES}]", s))
-    return re.compile(rf"[\s{TRADE_MARKS}{_AT_EDGES}{_classes(mathematical)}]")
+    return re.compile(rf"[\s{TRADE_MARKS}{_AT_EDGES}{_classes(mathematical)}]|{FOOTNOTE}")
 
 
 def without_symbols(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -181,6 +181,7 @@ def test_a_word_ends_beside_a_symbol_and_where_a_script_without_spaces_can_be_pa
     ("text", "plain"),
     [
         ("✔red", "✔ red"),
+        ("①red² cotton¹ 5 m²", "① red² cotton ¹ 5 m²"),
         ("red™ shirt", "red ™ shirt"),
         ("r\u200be\x00d", "red"),
         ("\x1b[1mred\x1b[0m", "red"),

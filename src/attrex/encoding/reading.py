@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-from attrex.characters import CLUSTER, IGNORABLE, SYLLABLE, symbol_pattern
+from attrex.characters import CLUSTER, FOOTNOTE, IGNORABLE, SYLLABLE, symbol_pattern
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SAME_LETTER = ("<wide>", "<narrow>", "<font>", "<isolated>", "<initial>", "<medial>", "<final>")
@@ -70,7 +70,7 @@ def readable(text: str, *, words: bool) -> ReadableText:
 @cache
 def _parts(words: bool) -> re.Pattern[str]:
     """What is a part of its own in a text; and what is unseen, unless it belongs to a symbol in front of it."""
-    own = "|".join((symbol_pattern(), *((CLUSTER, SYLLABLE) if words else ())))
+    own = "|".join((symbol_pattern(), FOOTNOTE, *((CLUSTER, SYLLABLE) if words else ())))
     return re.compile(f"(?P<own>{own})|{IGNORABLE.pattern}")
 
 

@@ -14,7 +14,7 @@ from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
 
-from attrex.characters import CLUSTER, IGNORABLE, TRADE_MARKS, UNSPACED, caseless, without_unseen
+from attrex.characters import CLUSTER, IGNORABLE, OTHER_NUMBERS, TRADE_MARKS, UNSPACED, caseless, without_unseen
 from attrex.shop.label_policy import DEFAULT_POLICY, LabelPolicy
 from attrex.vocabulary.numbers import NumberStyle
 from attrex.vocabulary.quantities import MARK, SIZE, fold_size, measures
@@ -28,6 +28,7 @@ MARKS = "".join(
 )
 """Accents and vowel signs, for a class in a regular expression: what belongs to the letter in front of it."""
 _ONE_FOR_ALL = str.maketrans({"’": "'", "\u2013": "-", "\u2212": "-"})
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789")
 _TRADE_MARK = re.compile(f"[{TRADE_MARKS}]")
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -44,7 +45,7 @@ def _word_pattern(word_boundaries: bool, hyphen_is_space: bool, style: NumberSty
     sign = rf"(?:(?<=\s)[{_HYPHENS}](?=\s)|[^\s{_HYPHENS}]){marks}*" if hyphen_is_space else rf"\S{marks}*"
     if not word_boundaries:
         return re.compile(f"({style.token}|{sign})")
-    letters = rf"[^\W\d_{_CJK}{UNSPACED}]+"
+    letters = rf"[^\W\d_{OTHER_NUMBERS}{_CJK}{UNSPACED}]+"
     words = rf"{letters}(?:{marks}+(?:{letters})?)*(?:['’][sS](?!\w))?"
     return re.compile(rf"({SIZE}|{style.token}|{words}|{CLUSTER}|{sign})")
 
@@ -137,7 +138,7 @@ class Folder:
         if size := fold_size(word):
             return size
         if any(map(str.isnumeric, word)):
-            return self.style.fold(word)
+            return self.style.fold(word.translate(_RAISED))
         seen = word if word.isascii() else _TRADE_MARK.sub("", word)
         folded = unicodedata.normalize("NFKC", seen).translate(_ONE_FOR_ALL)
         if self.ignore_case:
