@@ -37,6 +37,10 @@ GREEN = "gr&uuml;nes"
         ("Gr&ouml;&szlig;e", "Grö\u00ad\u00ad\u00ad\u00ad\u00adß\u00ad\u00ad\u00ad\u00ad\u00ad\u00ade"),
         ("&bogus; &#0; &", "&bogus; \ufffd    &"),
         ("gr&uuml;&#1;", "grü         "),
+        (
+            "gr&#252n &amp x &copy=3 H&M Pens&notes",
+            "grü\xad\xad\xad\xadn &    x &copy=3 H&M Pens&notes",
+        ),  # no semicolons
         ("a Baum&shy;wolle", "a Baum\u00ad\u00ad\u00ad\u00ad\u00adwolle"),
         ('<a title="x > Blue">Red', " " * 20 + "Red"),
         ("<a title = 'a>b' rel=\"<c>\">Red", " " * 27 + "Red"),

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from html import unescape
+from html.entities import html5
 
 from attrex.characters import IGNORABLE
 
-_ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});", re.IGNORECASE)
+_OLD_NAMES = "|".join(sorted((name for name in html5 if not name.endswith(";")), key=len, reverse=True))
+_ENTITY = re.compile(
+    r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,31});"
+    rf"|&(?:#\d{{2,7}}(?!\d)|(?:{_OLD_NAMES})(?![a-z0-9=]))",
+    re.IGNORECASE,
+)
+"""Browsers read numbers and the names of HTML 4 without a semicolon, too (HTML standard, 13.5); an address has =."""
 _WITHIN_TAG = r"""(?:=\s*+"[^"]*+"|=\s*+'[^']*+'|[^<>])*+"""
 """What a tag holds: a > within quotes does not end it, a quote that is not closed is a character."""
 _MARKUP = re.compile(
