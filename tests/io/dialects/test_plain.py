@@ -33,6 +33,52 @@ def test_columns_are_what_their_names_and_cells_say(table):
     assert [p.name for p in cap.images] == ["a.jpg", "b.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "cells", "told"),
+    [
+        (  # English, with remarks in brackets
+            "Custom label (SKU);Product Name (English);*C:Color;Item photo URL;Start price;Category name",
+            "A1;Linen shirt;Blue;https://x.example/a.jpg;9;Shirts",
+            "id Custom label (SKU); texts Product Name (English); photos Item photo URL; category Category name; "
+            "attributes *C:Color",
+        ),
+        (
+            "Artikelnr.;Bezeichnung;Langtext;VK-Preis;Lagerbestand;Bilddatei;Bildschirm;Farbe",
+            "A1;Laptop;Ein Laptop;900;3;a.jpg;15 Zoll;Blau",
+            "id Artikelnr.; texts Bezeichnung, Langtext; photos Bilddatei; attributes Bildschirm, Farbe",
+        ),
+        (
+            "productName;productImageUrl;description;brand;inventory",
+            "Hat;a.jpg;Of wool;Velmora;3",
+            "texts productName, description; photos productImageUrl; attributes brand",
+        ),
+        (
+            "Référence;Désignation;Descriptif;Prix TTC;Matière;Image principale",
+            "A1;Chapeau;En laine;9;Laine;a.jpg",
+            "id Référence; texts Désignation, Descriptif; photos Image principale; attributes Matière",
+        ),
+        (
+            "Ürün Kodu;Ürün Adı;Açıklama;Fiyat;Renk;Resim",
+            "A1;Şapka;Yün;9;Mavi;a.jpg",
+            "id Ürün Kodu; texts Ürün Adı, Açıklama; photos Resim; attributes Renk",
+        ),
+        (
+            "货号;商品名称;描述;价格;颜色;主图",
+            "A1;帽子;羊毛;9;蓝色;a.jpg",
+            "id 货号; texts 商品名称, 描述; photos 主图; attributes 颜色",
+        ),
+        (  # what the names leave open, the cells say
+            "SKU;Title;Image;Image Sensor;Image Alt Text;Features;Bullet Point 1;Bullet Point 2",
+            "A1;Camera;a.jpg;12 MP;A camera;Waterproof;Small;Light",
+            "id SKU; texts Title, Bullet Point 1, Bullet Point 2; photos Image; attributes Image Sensor, Features",
+        ),
+    ],
+)
+def test_columns_by_the_names_that_shops_use(tmp_path, columns, cells, told):
+    (tmp_path / "a.csv").write_text(f"{columns}\n{cells}\n", encoding="utf-8")
+    assert open_dialect(tmp_path / "a.csv").told() == f"a.csv is read as a table: {told} (--shop says it otherwise)"
+
+
 def test_how_it_is_read_is_told_in_one_line(table):
     assert open_dialect(table).told() == (
         "artikel.txt is read as a table: id Artikelnummer; texts Bezeichnung, Beschreibung, Notiz; photos Bild; "
@@ -54,6 +100,8 @@ def test_of_very_many_columns_the_first_are_told(tmp_path):
         ('["a, b.jpg", "c.jpg"]', ["a, b.jpg", "c.jpg"]),
         ("red, blue.jpg", ["red, blue.jpg"]),
         ("https://x.example/w_4,h_4/a.jpg", ["https://x.example/w_4,h_4/a.jpg"]),
+        ("https://x.example/1 https://x.example/2", ["https://x.example/1", "https://x.example/2"]),
+        ("my photo.jpg", ["my photo.jpg"]),
         ("https://x.example/1, https://x.example/2?a=1", ["https://x.example/1", "https://x.example/2?a=1"]),
         ("", []),
     ],

@@ -199,7 +199,10 @@ _PHOTO = re.compile(r"(?:https?://\S+|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|p
 
 
 def split_photos(text: str) -> list[str]:
-    """The photos of a cell: separated by any of ``, | ;`` or lines, where each part is one; else the cell is one."""
+    """The photos of a cell: separated by any of ``, | ;`` or lines, where each part is one; else the cell is one.
+
+    Addresses may be separated by spaces.
+    """
     text = text.strip()
     if text.startswith("["):
         try:
@@ -208,12 +211,18 @@ def split_photos(text: str) -> list[str]:
             found = None
         if isinstance(found, list):
             return [part for part in found if isinstance(part, str) and part.strip()]
-    for separator in "\n|;,":
+    for separator in "\n|;, ":
         parts = [part.strip() for part in text.split(separator) if part.strip()]
         addresses = sum("://" in part for part in parts)
-        if len(parts) > 1 and all(_PHOTO.fullmatch(p) for p in parts) and addresses in (0, len(parts)):
+        alike = addresses == len(parts) or (not addresses and separator != " ")
+        if len(parts) > 1 and all(_PHOTO.fullmatch(p) for p in parts) and alike:
             return parts
     return [text] if text else []
+
+
+def looks_like_photo(text: str) -> bool:
+    """Whether a cell is an address or the name of an image file, or several."""
+    return any(_PHOTO.fullmatch(part) for part in split_photos(text))
 
 
 def first_object(text: str) -> Any:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from attrex.errors import DataError
+from attrex.io.dialects.column_names import (
+    CATEGORIES,
+    GROUPS,
+    IDS,
+    TEXTS,
+    TITLES,
+    all_of,
+    bare,
+    first_of,
+    is_no_attribute,
+    is_only_photo,
+    is_photo,
+    may_be_values,
+)
 from attrex.io.dialects.dialect import (
     Dialect,
     Edit,
@@ -16,6 +29,7 @@ from attrex.io.dialects.dialect import (
     cell,
     find_name,
     is_filled,
+    looks_like_photo,
     marked,
     name_key,
     split_photos,
@@ -23,60 +37,6 @@ from attrex.io.dialects.dialect import (
 from attrex.io.html import has_entities, has_markup
 from attrex.io.rows import RawRecord
 
-_IDS = (
-    *("id", "sku", "product id", "item id", "article id", "product code", "item code", "article number", "item number"),
-    *(
-        "product number",
-        "asin",
-        "code",
-        "reference",
-        "ref",
-        "artikelnummer",
-        "artikelnr",
-        "art nr",
-        "référence",
-        "handle",
-    ),
-)
-_TITLES = (
-    *("title", "name", "product title", "product name", "item name", "article name", "productname", "producttitle"),
-    *("titel", "bezeichnung", "produktname", "artikelname", "artikelbezeichnung", "titre", "nom", "nombre", "titolo"),
-    *("título", "naam", "omschrijving kort"),
-)
-_TEXTS = (
-    *(
-        "short description",
-        "description",
-        "long description",
-        "product description",
-        "bullets",
-        "bullet points",
-        "text",
-    ),
-    *("body", "body html", "details", "summary", "highlights", "about", "features", "kurzbeschreibung", "beschreibung"),
-    *(
-        "langbeschreibung",
-        "produktbeschreibung",
-        "description courte",
-        "description longue",
-        "descripción",
-        "descrizione",
-    ),
-    *("beschrijving", "omschrijving"),
-)
-_CATEGORIES = (
-    *("category", "categories", "product category", "product type", "category path", "google product category"),
-    *("kategorie", "warengruppe", "catégorie", "categoría", "categoria", "categorie", "type"),
-)
-_GROUPS = ("group", "group id", "item group id", "parent", "parent sku", "parent id", "model", "style id")
-_PHOTO = re.compile(r"(?:.* )?(?:images?|photos?|pictures?|bild(?:er)?|fotos?|img|thumbnail)(?: .*|\d+)?")
-_NO_ATTRIBUTE = re.compile(
-    r".*\b(?:price|preis|prix|precio|cost|msrp|rrp|uvp|currency|tax|vat|mwst|stock|bestand|qty|quantity|inventory|"
-    r"availability|available|verfügbar|shipping|versand|delivery|url|link|slug|ean|gtin|upc|isbn|mpn|barcode|asin|"
-    r"sku|id|uuid|date|created|updated|modified|timestamp|meta|seo|tags?|keywords?|rating|reviews?|position|sort|"
-    r"status|active|published|visible|visibility|enabled|discount|sale|supplier|vendor code|warehouse|hs code|"
-    r"complete|warnings|error)\b.*"
-)
 _OWN = {"attributes", "fields", "spans"}
 _HEAD = 100
 TOLD = 15  # columns that one line names
@@ -98,24 +58,35 @@ class PlainTable(Dialect):
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        names = {name_key(c) for c in sample.columns}
-        return not names & _OWN and not names.isdisjoint((*_TITLES, *_TEXTS))
+        names = {key for c in sample.columns for key in (name_key(c), bare(c))}
+        return not names & _OWN and not names.isdisjoint((*TITLES, *TEXTS))
 
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
-        named = {name_key(c): c for c in reversed(sample.columns) if c.strip()}
-        self.id = self.id_column = _first(named, _IDS)
-        self.product_title = _first(named, _TITLES)
-        self.texts = [named[n] for n in _TEXTS if n in named]
-        self.category, self.group = _first(named, _CATEGORIES), _first(named, _GROUPS)
-        self.photos = [c for n, c in reversed(named.items()) if _PHOTO.fullmatch(n) and "alt" not in n.split()]
+        columns = [c for c in sample.columns if c.strip()]
+        self.product_title = first_of(columns, TITLES)
+        self.id = first_of(columns, IDS)
+        self.texts = [c for c in all_of(columns, TEXTS) if c != self.product_title]
+        self.category, self.group = first_of(columns, CATEGORIES), first_of(columns, GROUPS)
+        self.photos = [c for c in columns if is_photo(c)]
         taken = {self.id, self.product_title, *self.texts, self.category, self.group, *self.photos}
-        open_columns = [c for c in sample.columns if c.strip() and c not in taken]
-        self.attributes = [c for c in open_columns if not _NO_ATTRIBUTE.fullmatch(name_key(c))]
+        self.attributes = [c for c in columns if c not in taken and not is_no_attribute(c)]
         self._look(list(islice(self.records(), _HEAD)))
+        self.id_column = self.id
 
     def _look(self, head: Sequence[RawRecord]) -> None:
-        """Take out of the attributes what the first rows show to be something else."""
+        """Take out of the attributes, photos and texts what the first rows show to be something else."""
+        for column in [c for c in self.photos if not is_only_photo(c)]:
+            said = [t for row in head if (t := cell(row, column).strip())]
+            if said and not any(map(looks_like_photo, said)):  # image sensor, picture frame
+                self.photos.remove(column)
+                self.attributes.append(column)
+        for column in filter(may_be_values, list(self.texts)):
+            said = [t for row in head if (t := cell(row, column).strip())]
+            if said and max(map(len, said)) <= _LONG:
+                self.texts.remove(column)
+                self.attributes.append(column)
+        self.attributes.sort(key=self.sample.columns.index)
         for column in list(self.attributes):
             said = sorted((t for row in head if (t := cell(row, column).strip())), key=len)
             if not said:
@@ -175,10 +146,6 @@ def _few(columns: Sequence[str]) -> str:
     """The first columns, and how many more there are."""
     more = f" and {len(columns) - TOLD} more" if len(columns) > TOLD else ""
     return ", ".join(columns[:TOLD]) + more
-
-
-def _first(named: dict[str, str], names: Sequence[str]) -> str:
-    return next((named[n] for n in names if n in named), "")
 
 
 def _text_name(column: str) -> str:
