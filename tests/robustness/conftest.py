@@ -125,7 +125,7 @@ def write_tables(folder: Path) -> None:
     for row in rows:
         book.active.append(row)
     book.save(folder / "table.xlsx")
-    columns = {name: [row[at] for row in rows[1:]] for at, name in enumerate(rows[0])}
+    columns = {name: [row[at] for row in rows[1:]] for at, name in enumerate(["id", *rows[0][1:]])}
     pq.write_table(pa.table(columns), folder / "table.parquet")
 
 
