@@ -288,3 +288,11 @@ def test_other_systems_cannot_leave_open_what_is_unknown() -> None:
     assert (
         "system=suopentag takes what is not labelled for absent; set range.unknown=negative, or train uls-dram" in said
     )
+
+
+def test_few_products_are_gone_through_more_often_where_nobody_says_how_often() -> None:
+    left_open = Config.load("small", ["training.epochs=null"]).training
+    assert left_open.passes(steps=511) == 3
+    assert left_open.passes(steps=80) == 10
+    assert left_open.passes(steps=0) == 800
+    assert Config.load("small", ["training.epochs=2"]).training.passes(steps=75) == 2

@@ -32,6 +32,8 @@ FUSIONS = {
     "tir": "TIR",
 }
 """The built-in kinds of fusion, and what the paper calls them."""
+EPOCHS, STEPS = 3.0, 800
+"""Least passes over the training products, and least steps, where `training.epochs` leaves them open."""
 GUIDANCES = {"prototype": "PAR", "dynet": "DyNet-AR", "bert": "BERT-AR"}
 """The built-in kinds of guidance, and what the paper calls them."""
 
@@ -52,6 +54,11 @@ class TextConfig(_Section):
     units: Literal["auto", "word", "piece", "char"] = "auto"
     """What one tag stands for. `auto`: words where the tokenizer splits on punctuation (BERT), else pieces.
     `char`: one id per character (MEPAVE)."""
+    split_words: bool = False
+    """With words as units, part what shops glue together, at a small letter before a capital one ("DriveIn") and
+    between letters and digits ("851INNER", "29h"): a value cannot end inside a unit."""
+    category: bool = False
+    """Read the product's category before its texts, where it has one. Nothing is tagged in it."""
     hidden_dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout in the text encoder's layers while training."""
     attention_dropout: float = Field(0.1, ge=0, lt=1)
@@ -201,6 +208,10 @@ class DecoderConfig(_Section):
     """CRF loss over the pairs of a batch."""
     constrained: bool = True
     """Forbid O -> I in the CRF."""
+    direct: bool = False
+    """Beside the BiLSTM's, which then start at nothing, emissions that each attribute reads off a unit by a vector of
+    its own per tag. They are learned within a few hundred steps; what stands around a unit the BiLSTM adds. With
+    `range.kind: predicted`."""
 
 
 class PretrainingConfig(_Section):
@@ -240,8 +251,9 @@ class TrainingConfig(_Section):
     """Of AdamW; not for biases and normalisation."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Longer gradients are cut to this length."""
-    epochs: float = Field(4, gt=0)
-    """Passes over the training products."""
+    epochs: float | None = Field(4, gt=0)
+    """Passes over the training products; null: 3, or as many more as 800 steps take: of few products one pass is few
+    steps, and a model that has made some hundred has learned next to nothing."""
     batch_size: int = Field(32, ge=1)
     """Text windows per step (and device)."""
     accumulation: int = Field(1, ge=1)
@@ -263,6 +275,10 @@ class TrainingConfig(_Section):
     """Up to this confidence they are learned as no value; in between their words may have any tag."""
     save_every: int = Field(0, ge=0)
     """Steps between resumable checkpoints; 0: at every validation."""
+
+    def passes(self, steps: float) -> float:
+        """`epochs`, or what they are where one pass over the products takes so many steps."""
+        return self.epochs or max(EPOCHS, round(STEPS / max(1.0, steps), 2))
 
 
 class Config(_Section):

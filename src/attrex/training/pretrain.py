@@ -223,7 +223,7 @@ class Pretrainer(Trainer):
         progress: Progress,
     ) -> None:
         self.config, self.progress = config, ProgressReporter(progress)
-        arguments = training_arguments(config.training, directory, [])
+        arguments = training_arguments(config.training, directory, [], windows=len(windows))
         arguments.save_steps, arguments.save_total_limit = config.training.save_every or 0.1, 1
         super().__init__(
             model=model,
