@@ -250,7 +250,7 @@ def test_trains_in_bf16(model: Model, products: list[Product], tmp_path: Path) -
 
 
 def test_warmup_is_a_share_of_all_steps(tmp_path: Path) -> None:
-    arguments = training_arguments(TrainingConfig(warmup=0.1), tmp_path, [], windows=64)
+    arguments = training_arguments(TrainingConfig(warmup=0.1), tmp_path, [])
     assert arguments.get_warmup_steps(200) == 20
 
 

@@ -56,7 +56,7 @@ class ProductEncoder:
             config.text.units,
             model=config.text.model,
             most=self.room - self.most_ahead,
-            split=config.text.split_words,
+            split=bool(config.text.split_words),
         )
         self.cls = special_token_id(tokenizer, "cls_token")
         self.sep = special_token_id(tokenizer, "sep_token")

@@ -68,9 +68,7 @@ class AttrexTrainer(Trainer):
             callbacks.append(board)
         super().__init__(
             model=network,
-            args=training_arguments(
-                config.training, directory, [t for t in trackers if t != "tensorboard"], windows=len(train)
-            ),
+            args=training_arguments(config.training, directory, [t for t in trackers if t != "tensorboard"]),
             train_dataset=train,
             data_collator=collator,
             callbacks=callbacks,
@@ -256,19 +254,14 @@ def known_trackers(names: Sequence[str] | None) -> list[str]:
     return list(names)
 
 
-def training_arguments(
-    settings: TrainingConfig, directory: Path, trackers: Sequence[str], *, windows: int
-) -> TrainingArguments:
-    """Our settings in the Trainer's words; :class:`Milestones` says when to validate and save.
-
-    :param windows: text windows to learn from.
-    """
+def training_arguments(settings: TrainingConfig, directory: Path, trackers: Sequence[str]) -> TrainingArguments:
+    """Our settings in the Trainer's words; :class:`Milestones` says when to validate and save."""
     bf16 = use_bf16(settings.precision)
     return TrainingArguments(
         output_dir=str(directory / "checkpoints"),
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulation,
-        num_train_epochs=settings.passes(windows / (settings.batch_size * settings.accumulation)),
+        num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
         warmup_steps=settings.warmup,  # below 1: a share of all steps
