@@ -114,6 +114,7 @@ class Network(System):
             self.guidance = self._guidance(width, guide, names)
         tags = NUM_TAGS if guided else 2 * attributes + 1
         hidden = config.decoder.hidden or (width if guided else width // 2)
+        self.decode_pairs = decode_pairs  #: how the spans of a pair are read off, or `surest_pairs`
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
         self.direct = DirectEmissions(attributes, width, tags) if guided and config.decoder.direct else None
         if self.direct is not None:
@@ -365,7 +366,7 @@ class Network(System):
         if not len(rows):
             return no_spans(rows, attributes)
         emissions = self.emissions(encoded, rows, attributes)
-        return decode_pairs(self.crf, emissions, encoded.unit_mask[rows], rows, attributes)
+        return self.decode_pairs(self.crf, emissions, encoded.unit_mask[rows], rows, attributes)
 
     # ---- as a system ----------------------------------------------------------------------------------------------
 
