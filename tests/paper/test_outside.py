@@ -98,7 +98,13 @@ def test_answers_to_other_rows_are_refused(recipe: dict[str, ModuleType]) -> Non
 def test_a_value_is_labelled_wherever_the_text_says_it(
     recipe: dict[str, ModuleType], text: str, values: list[str], said: list[str]
 ) -> None:
-    assert [text[start:end] for start, end in recipe["prepare"].places(text, values)] == said
+    found = recipe["prepare"].places({"title": text}, values)
+    assert [text[start:end] for _, start, end in sorted(found)] == said
+
+
+def test_a_value_is_no_part_of_a_word_where_another_text_has_it_by_itself(recipe: dict[str, ModuleType]) -> None:
+    texts = {"title": "Hon Desk", "description": "A Deskside cart"}
+    assert recipe["prepare"].places(texts, ["Desk"]) == [("title", 4, 8)]
 
 
 def test_prepared_rows_are_read_as_labelled_products(recipe: dict[str, ModuleType]) -> None:

@@ -8,6 +8,7 @@ values as the text says them, none where a person looked and found none. Rows as
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,29 +46,29 @@ def labelled(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     complete = all(values for row in rows for values in row["attributes"].values())
     for row in rows:
         kept = {key: row[key] for key in ("id", *FIELDS, "category", "group", "attributes") if row.get(key)}
+        texts = {field: row[field] for field in FIELDS if row.get(field)}
         spans = [
-            {"attribute": name, "field": field, "start": start, "end": end, "text": row[field][start:end]}
+            {"attribute": name, "field": field, "start": start, "end": end, "text": texts[field][start:end]}
             for name, values in row["attributes"].items()
-            for field in FIELDS
-            if row.get(field)
-            for start, end in places(row[field], values)
+            for field, start, end in places(texts, values)
         ]
         yield {**kept, "spans": sorted(spans, key=lambda s: (s["field"] != "title", s["start"])), "complete": complete}
 
 
-def places(text: str, values: Iterable[str]) -> list[tuple[int, int]]:
-    """Where a text says any of the values, the longest one where they overlap.
+def places(texts: Mapping[str, str], values: Iterable[str]) -> list[tuple[str, int, int]]:
+    """Where texts say any of the values: field, start and end. Of those that overlap the longest.
 
-    Inside a longer word only where the text has the value nowhere by itself: "Hard DriveIn stock".
+    Inside a longer word only where none of the texts has the value by itself: "Hard DriveIn stock".
     """
-    found: list[tuple[int, int]] = []
+    found: list[tuple[str, int, int]] = []
     for value in sorted({v.strip() for v in values if v.strip()}, key=len, reverse=True):
-        starts = [i for i in range(len(text)) if text.startswith(value, i)]
-        whole = [i for i in starts if not _cuts(text, i, i + len(value))]
-        for start in whole or starts:
-            if all(start >= end or start + len(value) <= begin for begin, end in found):
-                found.append((start, start + len(value)))
-    return sorted(found)
+        pattern = re.compile(f"(?={re.escape(value)})")
+        every = [(f, m.start(), m.start() + len(value)) for f, text in texts.items() for m in pattern.finditer(text)]
+        whole = [(field, start, end) for field, start, end in every if not _cuts(texts[field], start, end)]
+        for field, start, end in whole or every:
+            if all(field != other or start >= last or end <= first for other, first, last in found):
+                found.append((field, start, end))
+    return found
 
 
 def _cuts(text: str, start: int, end: int) -> bool:
