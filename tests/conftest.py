@@ -87,6 +87,9 @@ def tiny(tiny_text: Path, tiny_image: Path) -> Config:
             "image.size=64",
             "fusion.width=16",
             "decoder.hidden=16",
+            "text.split_words=false",  # of few products these three are on otherwise
+            "text.category=false",
+            "decoder.direct=false",
             "training.batch_size=8",
             "training.precision=fp32",  # the same on every processor
             "training.epochs=1",

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from attrex.characters import IGNORABLE, caseless, visible, without_symbols, word_of
+from attrex.characters import IGNORABLE, caseless, visible, with_closing, without_symbols, word_of
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,21 @@ def test_the_word_of_what_a_text_says(text: str, word: str) -> None:
 def test_the_letters_i_of_turkish_are_one_without_case() -> None:
     assert caseless("IŞIK") == caseless("ışık")
     assert caseless("İPEK") == caseless("ipek") == caseless("IPEK")
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "whole"),
+    [
+        ("A 80 Ounce Bag (5 pound), ground", "80 Ounce Bag (5 pound", "80 Ounce Bag (5 pound)"),
+        ("Bag (5 [2 x] pound) (new)", "Bag (5 [2 x] pound", "Bag (5 [2 x] pound)"),
+        ("Bag (new)", "new", "new"),  # opened in front of it
+        ("Bag (new) large", "Bag (new", "Bag (new)"),
+        ("Bag (new) large)", "Bag (new) large", "Bag (new) large"),
+        ("Bag (new]", "Bag (new", "Bag (new"),
+        ("Bag (new", "Bag (new", "Bag (new"),
+        ("颜色（红）", "颜色（红", "颜色（红）"),
+    ],
+)
+def test_a_bracket_that_is_opened_in_a_find_closes_it(text: str, found: str, whole: str) -> None:
+    start = text.index(found)
+    assert text[start : with_closing(text, start, start + len(found))] == whole

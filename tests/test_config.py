@@ -288,3 +288,24 @@ def test_other_systems_cannot_leave_open_what_is_unknown() -> None:
     assert (
         "system=suopentag takes what is not labelled for absent; set range.unknown=negative, or train uls-dram" in said
     )
+
+
+def test_few_products_are_gone_through_more_often_where_nobody_says_how_often() -> None:
+    config = Config.load("small")
+    assert config.fitted(8164).training.epochs == 3  # 1,531 steps of 16
+    assert config.fitted(1280).training.epochs == 10
+    assert config.fitted(0).training.epochs == 800
+    assert Config.load("small", ["training.epochs=2"]).fitted(1280).training.epochs == 2
+
+
+def test_what_helps_with_few_products_is_done_with_few_where_nobody_says_otherwise() -> None:
+    def chosen(config: Config, products: int) -> tuple[bool | None, ...]:
+        fitted = config.fitted(products)
+        return fitted.text.split_words, fitted.text.category, fitted.decoder.direct
+
+    config = Config.load("small")
+    assert chosen(config, 4266) == (True, True, True)  # three passes are 799.9 steps
+    assert chosen(config, 4267) == (False, False, False)
+    assert chosen(Config.load("small", ["text.category=false", "decoder.direct=true"]), 9000) == (False, False, True)
+    assert chosen(Config.load("small", ["text.category=false"]), 100) == (True, False, True)
+    assert chosen(Config(), 100) == (False, False, False)  # what models say that were trained before

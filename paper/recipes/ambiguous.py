@@ -29,6 +29,9 @@ from attrex.training.train import train_model
 UNSEEN = 400
 SETTINGS = (
     "text.max_tokens=128",
+    "text.split_words=false",
+    "text.category=false",
+    "decoder.direct=false",
     "image.size=64",  # colours and patterns are visible at 64 pixels, and a step takes half as long
     "training.scheme=partial",
     "training.text_layers=3",

@@ -179,6 +179,19 @@ def _edge_pattern() -> re.Pattern[str]:
     return re.compile(rf"[\s{TRADE_MARKS}{_AT_EDGES}{_classes(mathematical)}]|{FOOTNOTE}")
 
 
+_OPENING = {")": "(", "]": "[", "}": "{", "）": "（", "】": "【"}
+
+
+def with_closing(text: str, start: int, end: int) -> int:
+    """The end of what stands from ``start`` to ``end``, moved behind a bracket that was opened in it and closes there.
+
+    Of "Bag (5 pound)" a model finds "Bag (5 pound", for in a text as a whole most closing brackets end no value.
+    """
+    opening = _OPENING.get(text[end : end + 1])
+    opened = opening is not None and text.count(opening, start, end) > text.count(text[end], start, end)
+    return end + 1 if opened else end
+
+
 def without_symbols(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """What may be a value of the characters start..end (exclusive) of a text: from symbol to symbol.
 

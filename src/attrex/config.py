@@ -32,6 +32,9 @@ FUSIONS = {
     "tir": "TIR",
 }
 """The built-in kinds of fusion, and what the paper calls them."""
+EPOCHS, STEPS = 3.0, 800
+"""Least passes over the training products, and least steps, where `training.epochs` leaves them open. A model that has
+made some hundred steps has learned next to nothing."""
 GUIDANCES = {"prototype": "PAR", "dynet": "DyNet-AR", "bert": "BERT-AR"}
 """The built-in kinds of guidance, and what the paper calls them."""
 
@@ -52,6 +55,12 @@ class TextConfig(_Section):
     units: Literal["auto", "word", "piece", "char"] = "auto"
     """What one tag stands for. `auto`: words where the tokenizer splits on punctuation (BERT), else pieces.
     `char`: one id per character (MEPAVE)."""
+    split_words: bool | None = False
+    """With words as units, part what shops glue together, at a small letter before a capital one ("DriveIn") and
+    between letters and digits ("851INNER", "29h"): a value cannot end inside a unit. null: of few products."""
+    category: bool | None = False
+    """Read the product's category before its texts, where it has one. Nothing is tagged in it. null: of few
+    products."""
     hidden_dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout in the text encoder's layers while training."""
     attention_dropout: float = Field(0.1, ge=0, lt=1)
@@ -201,6 +210,10 @@ class DecoderConfig(_Section):
     """CRF loss over the pairs of a batch."""
     constrained: bool = True
     """Forbid O -> I in the CRF."""
+    direct: bool | None = False
+    """Beside the BiLSTM's, which then start at nothing, emissions that each attribute reads off a unit by a vector of
+    its own per tag. They are learned within a hundred steps; what stands around a unit the BiLSTM adds. With
+    `range.kind: predicted`. null: of few products."""
 
 
 class PretrainingConfig(_Section):
@@ -240,8 +253,9 @@ class TrainingConfig(_Section):
     """Of AdamW; not for biases and normalisation."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Longer gradients are cut to this length."""
-    epochs: float = Field(4, gt=0)
-    """Passes over the training products."""
+    epochs: float | None = Field(4, gt=0)
+    """Passes over the training products; null: 3, and of few products as many more as 800 steps take. Few are those of
+    which three passes are fewer steps."""
     batch_size: int = Field(32, ge=1)
     """Text windows per step (and device)."""
     accumulation: int = Field(1, ge=1)
@@ -352,6 +366,23 @@ class Config(_Section):
             return f"{scheme}-{fusion}"
         policy = GUIDANCES.get(self.guidance.kind) or _class_name(self.guidance.kind)
         return f"{scheme}-DRAM" if (fusion, policy) == ("TIR", "PAR") else f"{scheme}-{fusion}+{policy}"
+
+    def fitted(self, products: int) -> Self:
+        """With what it leaves open (null) decided by the number of training products."""
+        training, text, decoder = self.training, self.text, self.decoder
+        steps = max(1.0, products / (training.batch_size * training.accumulation))
+        few = EPOCHS * steps < STEPS
+
+        def decided(section: BaseModel, *names: str) -> dict[str, bool]:
+            return {name: few for name in names if getattr(section, name) is None}
+
+        epochs = training.epochs or max(EPOCHS, round(STEPS / steps, 2))
+        sections = {
+            "text": text.model_copy(update=decided(text, "split_words", "category")),
+            "decoder": decoder.model_copy(update=decided(decoder, "direct")),
+            "training": training.model_copy(update={"epochs": epochs}),
+        }
+        return self.model_copy(update=sections)
 
     @property
     def code(self) -> list[str]:

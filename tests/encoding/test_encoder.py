@@ -178,6 +178,26 @@ def test_a_word_ends_beside_a_symbol_and_where_a_script_without_spaces_can_be_pa
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hard DriveIn stock", ["Hard", "Drive", "In", "stock"]),
+        ("SATAPart, 086INNER", ["SATA", "Part", ",", "086", "INNER"]),
+        ("29-1/2h x M8", ["29", "-", "1", "/", "2", "h", "x", "M", "8"]),
+        ("iPhone HDTVs T-shirt", ["iPhone", "HDTVs", "T", "-", "shirt"]),  # one small letter parts nothing
+        ("ÉtéSoleil™Red", ["Été", "Soleil", "™", "Red"]),
+        ("r\u200bed12", ["r\u200bed", "12"]),
+        ("", []),
+    ],
+)
+def test_words_that_are_glued_together_are_parted_where_that_is_asked_for(text: str, expected: list[str]) -> None:
+    assert read(text, "text.split_words=true") == expected
+
+
+def test_pieces_are_not_parted_any_further() -> None:
+    assert read("redShirt", "text.units=piece", "text.split_words=true") == read("redShirt", "text.units=piece")
+
+
+@pytest.mark.parametrize(
     ("text", "plain"),
     [
         ("✔red", "✔ red"),
@@ -406,6 +426,25 @@ def test_every_unit_is_owned_by_one_window_and_no_window_is_too_long(
             assert tuple(window.ids[at : at + len(unit.ids)]) == unit.ids
     firsts = [w.units[0] for w in encoded.windows]
     assert firsts == sorted(set(firsts), key=lambda u: (u.field, u.start))  # each window goes on
+
+
+def test_a_category_is_read_before_the_texts_of_each_window_and_has_no_units() -> None:
+    text = " ".join(["red", "blue"] * 12)
+    own = encoder(None, "text.max_tokens=14", "text.overlap=4", "text.category=true")
+    plain = own.encode(product(text))
+    encoded = own.encode(replace(product(text), category="Shirt red shirt red"))
+    ahead = [own.tokenizer.convert_tokens_to_ids(word) for word in ("shirt", "red")]  # a quarter of a window at most
+    for window in encoded.windows:
+        assert window.ids[:4] == [own.cls, *ahead, own.sep]
+        assert window.unit_index[0] == 4
+        assert len(window.ids) <= 14
+    assert units_of(encoded) == units_of(plain)
+    assert own.encode(replace(product(text), category=" ")).windows == plain.windows
+
+
+def test_a_category_is_not_read_where_it_is_not_asked_for() -> None:
+    shirt = replace(product("red shirt"), category="Shirts")
+    assert encoder().encode(shirt).windows == encoder().encode(product("red shirt")).windows
 
 
 def test_a_word_of_more_pieces_than_a_window_is_read_in_parts() -> None:

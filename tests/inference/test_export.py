@@ -49,6 +49,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "concat": {"fusion": {"kind": "concat"}},
     "guided by names": {"guidance": {"kind": "bert"}},
     "windows": {"text": {"max_tokens": 32, "overlap": 12}},
+    "direct emissions": {"decoder": {"direct": True}, "text": {"category": True, "split_words": True}},
 }
 
 

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from attrex.model.decoder import SpanDecoder, reversal
+from attrex.model.crf import CRF
+from attrex.model.decode import decode_pairs, surest_pairs
+from attrex.model.decoder import DirectEmissions, SpanDecoder, reversal
 
 RANDOM = torch.Generator().manual_seed(0)
 LENGTHS = torch.tensor([7, 1, 4, 6])
@@ -109,3 +111,43 @@ def test_bf16_stays_near_fp32(guided: bool):
         half = run()
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), run(), atol=0.05, rtol=0.05)
+
+
+def test_direct_emissions_are_products_of_units_with_the_vectors_of_their_attribute():
+    direct = DirectEmissions(attributes=4, width=5, tags=3)
+    features = torch.randn(2, 7, 5, generator=RANDOM)
+    rows, attributes = torch.tensor([1, 0, 1]), torch.tensor([2, 0, 0])
+    found = direct(features, rows, attributes)
+    for n, (row, attribute) in enumerate([(1, 2), (0, 0), (1, 0)]):
+        vectors = direct.vectors.weight[attribute].view(3, 5)
+        torch.testing.assert_close(found[n], features[row] @ vectors.T)
+
+
+def test_a_decoder_that_starts_at_nothing_learns():
+    decoder = make(5, guided=True)
+    decoder.start_at_nothing()
+    features, scale = torch.randn(4, 7, 5, generator=RANDOM), torch.randn(4, 7, generator=RANDOM)
+    emissions = decoder.scaled(features, scale, torch.arange(4), MASK)
+    assert not emissions.any()
+    emissions.sum().backward()
+    assert decoder.output.weight.grad.any()
+
+
+def test_the_surest_segment_is_found_even_where_the_best_path_has_none():
+    crf = CRF(3, [(None, 2), (0, 2)])
+    for parameter in crf.parameters():
+        nn.init.zeros_(parameter)
+    emissions = torch.zeros(2, 4, 3)
+    emissions[:, :, 0] = 3.0  # more probably no value than any one
+    emissions[0, 1, 1], emissions[0, 2, 2] = 2.5, 3.3
+    emissions[1, 3, 1] = 9.0  # padding
+    emissions[1, 0, 1] = 2.0
+    mask = torch.tensor([[True] * 4, [True] * 2 + [False] * 2])
+    rows, attributes = torch.tensor([0, 5]), torch.tensor([7, 8])
+    assert not len(decode_pairs(crf, emissions, mask, rows, attributes).rows)
+    found = surest_pairs(crf, emissions, mask, rows, attributes)
+    assert [x.tolist() for x in found[:4]] == [[0, 5], [7, 8], [1, 0], [3, 1]]
+    pairs = torch.tensor([0, 1])
+    exact = crf.segment_log_probability(emissions, mask, pairs, found.starts, found.ends)
+    torch.testing.assert_close(found.probability, exact.exp())
+    assert (found.probability < 0.5).all()

@@ -247,6 +247,8 @@ def test_a_style_is_an_example() -> None:
         ("Of 10-20 cm", "10", "10-20"),
         ("Height 5'11\" tall", '11"', "5'11\""),
         ("A box\n10 x 20 cm", "20 cm", "20 cm"),
+        ("Paper, 8 1/2 x 11, white", "11", "11"),  # either is a number of its own
+        ("Paper, 1 1/2x3", "3", "3"),
         ("Blue shirt 5", "shirt", "shirt"),
     ],
 )

@@ -49,7 +49,15 @@ class ProductEncoder:
     def __init__(self, tokenizer: Any, config: Config, schema: Schema) -> None:
         self.tokenizer, self.config, self.schema = tokenizer, config, schema
         self.room = config.text.max_tokens - 2  #: tokens of a window besides the first and the last
-        self.units = UnitTokenizer(tokenizer, config.text.units, model=config.text.model, most=self.room)
+        #: most tokens of a category, with the separator behind it
+        self.most_ahead = self.room // 4 if config.text.category else 0
+        self.units = UnitTokenizer(
+            tokenizer,
+            config.text.units,
+            model=config.text.model,
+            most=self.room - self.most_ahead,
+            split=bool(config.text.split_words),
+        )
         self.cls = special_token_id(tokenizer, "cls_token")
         self.sep = special_token_id(tokenizer, "sep_token")
         self.pad = special_token_id(tokenizer, "pad_token")
@@ -58,14 +66,23 @@ class ProductEncoder:
         """Windows of a product; none, and a warning, where no text can be read."""
         texts = list(product.fields.values())
         units = [unit for i, text in enumerate(texts) for unit in self.units.units(i, text)]
-        windows = [self._window(units, first, last, owned) for first, last, owned in self._cuts(units)]
+        ahead = self._ahead(product)
+        cuts = self._cuts(units, self.room - len(ahead))
+        windows = [self._window(units, first, last, owned, ahead) for first, last, owned in cuts]
         encoded = EncodedProduct(windows, coverage(texts, units), list(product.fields))
         if not units:
             encoded.warnings.append("no text that the tokenizer can read")
         return encoded
 
-    def _cuts(self, units: Sequence[Unit]) -> Iterator[tuple[int, int, tuple[int, int]]]:
-        """(first, last, owned) of each window; ``owned`` counts from the window's first unit."""
+    def _ahead(self, product: Product) -> list[int]:
+        """What each window says before the texts: the category and a separator, where `text.category` asks for it."""
+        if not self.most_ahead or not product.category:
+            return []
+        ids = [i for unit in self.units.units(0, product.category) for i in unit.ids][: self.most_ahead - 1]
+        return [*ids, self.sep] if ids else []
+
+    def _cuts(self, units: Sequence[Unit], room: int) -> Iterator[tuple[int, int, tuple[int, int]]]:
+        """(first, last, owned) of each window of ``room`` tokens; ``owned`` counts from the window's first unit."""
         if not units:
             return
         # Where each unit's tokens start and end if the product were one window, with a separator between fields.
@@ -75,19 +92,21 @@ class ProductEncoder:
             starts.append(at)
             at += len(unit.ids)
             ends.append(at)
-        bounds = [(0, bisect_right(ends, self.room))]
+        bounds = [(0, bisect_right(ends, room))]
         while (last := bounds[-1][1]) < len(units):
             # As much overlap as was asked for, and no more than leaves room for the next unit.
-            back = max(ends[last - 1] - self.config.text.overlap, ends[last] - self.room)
+            back = max(ends[last - 1] - self.config.text.overlap, ends[last] - room)
             first = bisect_left(starts, back)
-            bounds.append((first, bisect_right(ends, starts[first] + self.room)))
+            bounds.append((first, bisect_right(ends, starts[first] + room)))
         # In the overlap of two windows each owns the half that it sees with more context.
         middles = [0, *((after[0] + before[1]) // 2 for before, after in pairwise(bounds)), len(units)]
         for (first, last), (low, high) in zip(bounds, pairwise(middles), strict=True):
             yield first, last, (low - first, high - first)
 
-    def _window(self, units: Sequence[Unit], first: int, last: int, owned: tuple[int, int]) -> Window:
-        ids, index = [self.cls], []
+    def _window(
+        self, units: Sequence[Unit], first: int, last: int, owned: tuple[int, int], ahead: Sequence[int]
+    ) -> Window:
+        ids, index = [self.cls, *ahead], []
         for at in range(first, last):
             if at > first and units[at].field != units[at - 1].field:
                 ids.append(self.sep)

@@ -10,11 +10,18 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from attrex.characters import CLUSTER, FOOTNOTE, IGNORABLE, SYLLABLE, symbol_pattern
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_SMALL, _CAPITAL = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
+_GLUED = re.compile(
+    f"(?<=[{_SMALL}]{{2}})(?=[{_CAPITAL}])|(?<=[{_CAPITAL}]{{2}})(?=[{_CAPITAL}][{_SMALL}]{{2}})"
+    f"|(?<=[{_SMALL}{_CAPITAL}])(?=[0-9])|(?<=[0-9])(?=[{_SMALL}{_CAPITAL}])"
+)
+"""Borders of words that are written as one. Not before a small letter alone: iPhone, eBook."""
 _SAME_LETTER = ("<wide>", "<narrow>", "<font>", "<isolated>", "<initial>", "<medial>", "<final>")
 """Compatibility characters (UnicodeData.txt) that are a letter in another width, face or place in the word."""
 
@@ -65,6 +72,18 @@ def readable(text: str, *, words: bool) -> ReadableText:
     if at < len(text):
         add(at, len(text), apart)
     return ReadableText("".join(pieces), places)
+
+
+def without_glue(read: ReadableText) -> ReadableText:
+    """The same with a space where words are glued together: "Hard DriveIn", "SATAPart", "1.00UPC", "29h"."""
+    borders = [m.start() for m in _GLUED.finditer(read.text)]
+    if not borders:
+        return read
+    places = range(len(read.text)) if read.places is None else read.places
+    cuts = [0, *borders, len(read.text)]
+    pieces = [read.text[start:end] for start, end in pairwise(cuts)]
+    moved = [place for start, end in pairwise(cuts) for place in (*places[start:end], places[end - 1])]
+    return ReadableText(" ".join(pieces), moved[:-1])
 
 
 @cache

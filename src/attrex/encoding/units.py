@@ -13,7 +13,7 @@ from copy import deepcopy
 from typing import Any, NamedTuple
 
 from attrex.characters import IGNORABLE
-from attrex.encoding.reading import readable
+from attrex.encoding.reading import readable, without_glue
 from attrex.errors import ConfigError
 
 _IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -38,11 +38,12 @@ class UnitTokenizer:
     :param kind: word, piece, char, or auto: words where the tokenizer splits on punctuation, else pieces.
     :param model: the name of the text model, for errors.
     :param most: most tokens of a unit; longer words are cut.
+    :param split: part words that are glued together (`text.split_words`).
     :raises ConfigError: for a tokenizer that gives no character offsets, lacks a special token, or reads bytes where
         characters are wanted.
     """
 
-    def __init__(self, tokenizer: Any, kind: str, *, model: str, most: int) -> None:
+    def __init__(self, tokenizer: Any, kind: str, *, model: str, most: int, split: bool = False) -> None:
         self.backend, self.most = whole_texts(tokenizer), most
         self.unknown = special_token_id(tokenizer, "unk_token")
         self.reserved = {*tokenizer.all_special_ids} - {self.unknown}
@@ -54,11 +55,14 @@ class UnitTokenizer:
                 "set text.units=piece, or text.model to a BERT with a vocabulary of characters"
             )
         self.kind = kind
+        self.split = split and kind == "word"
         self._vocabulary: dict[str, int] = tokenizer.get_vocab() if kind == "char" else {}
 
     def units(self, field: int, text: str) -> Iterable[Unit]:
         """The units of one field's text, in reading order."""
         read = readable(text, words=self.kind == "word")
+        if self.split:
+            read = without_glue(read)
         if self.kind == "char":
             known = self._vocabulary
             return (

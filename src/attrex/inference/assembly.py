@@ -14,7 +14,7 @@ from threading import Lock
 
 import numpy as np
 
-from attrex.characters import without_symbols, word_of
+from attrex.characters import with_closing, without_symbols, word_of
 from attrex.encoding.batching import BatchItem, load_photos
 from attrex.encoding.encoder import EncodedProduct, Unit
 from attrex.inference.calibration import Calibration
@@ -272,7 +272,8 @@ def _is_word(text: str) -> bool:
 def spans_from_units(name: str, units: Sequence[Unit], product: Product, fields: Sequence[str]) -> Iterator[Span]:
     """Units as spans of attribute ``name``: one, or one per field where they run across a field's end.
 
-    A number is taken whole: a model that reads the 18 °C in -18 °C has read another temperature. A symbol is no part of
+    A number is taken whole: a model that reads the 18 °C in -18 °C has read another temperature; so is a bracket that
+    the units open and that closes right behind them. A symbol is no part of
     a value and parts two (:func:`~attrex.characters.without_symbols`): there may be several, and none of units without
     a letter or digit.
     """
@@ -281,6 +282,7 @@ def spans_from_units(name: str, units: Sequence[Unit], product: Product, fields:
         field, text = fields[number], product.fields[fields[number]]
         for start, end in without_symbols(text, inside[0].start, inside[-1].end):
             first, after = whole_number(text, start, end)
+            after = with_closing(text, first, after)
             yield Span(name, first, after, text[first:after], field)
 
 

@@ -154,6 +154,7 @@ class _Decoder(nn.Module):
             chunks = torch.arange(network.attributes).split(1024)
             vectors = normalize(torch.cat([network.guidance.vectors(c) for c in chunks]), dim=-1, eps=EPSILON)
         self.register_buffer("vectors", vectors)
+        self.direct = network.direct
 
     def forward(
         self, features: Tensor, unit_mask: Tensor, rows: Tensor | None = None, attributes: Tensor | None = None
@@ -170,7 +171,11 @@ class _Decoder(nn.Module):
             rows = torch.arange(features.shape[0])
             guided, scale = own, torch.zeros_like(own[..., :1])
         forward, backward = recurrence(own, guided, scale, rows, decoder.lstm.recurrent).permute(1, 2, 0, 3)
-        return decoder.output(torch.cat([forward, reorder(backward, order)], -1))
+        emissions = decoder.output(torch.cat([forward, reorder(backward, order)], -1))
+        if self.direct is None or attributes is None:
+            return emissions
+        tags = self.direct.vectors(attributes).unflatten(-1, (self.direct.tags, features.shape[-1]))  # (N, K, D)
+        return emissions + features[rows] @ tags.transpose(1, 2)
 
 
 class _Values(nn.Module):

@@ -25,7 +25,7 @@ from attrex.types import Prediction, Product
 
 T = TypeVar("T")
 FINDS_FILE = "finds.sqlite"
-FINDS_FORMAT = 1
+FINDS_FORMAT = 2
 """Raised when the same model would find something else in the same product."""
 MOST_BYTES = 2 * 2**30
 """What finds may take on disk; those that were not used for longest make room."""

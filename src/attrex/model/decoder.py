@@ -61,6 +61,12 @@ class SpanDecoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * hidden, tags)
 
+    @torch.no_grad()
+    def start_at_nothing(self) -> None:
+        """Let the first emissions be 0."""
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
     def flat(self, features: Tensor, mask: Tensor) -> Tensor:
         """One sequence per row.
 
@@ -107,6 +113,29 @@ class SpanDecoder(nn.Module):
 
     def _emissions(self, steps: Iterable[Tensor], order: Tensor) -> Tensor:
         return self.output(self.dropout(self.lstm(steps, order)))
+
+
+class DirectEmissions(nn.Module):
+    """Emissions that each attribute reads off a unit by itself, by a vector per tag."""
+
+    def __init__(self, attributes: int, width: int, tags: int) -> None:
+        super().__init__()
+        self.tags = tags
+        self.vectors = nn.Embedding(attributes, tags * width)
+        nn.init.normal_(self.vectors.weight, std=width**-0.5)
+
+    def forward(self, features: Tensor, rows: Tensor, attributes: Tensor) -> Tensor:
+        """Of pairs; each attribute's vectors are taken once, however many pairs need them.
+
+        :param features: (B, U, D)
+        :param rows: (N,) the row of each pair.
+        :param attributes: (N,)
+        :return: (N, U, K)
+        """
+        distinct, position = attributes.unique(return_inverse=True)
+        vectors = self.vectors(distinct).view(len(distinct) * self.tags, features.shape[-1])
+        scores = (features @ vectors.T).unflatten(-1, (len(distinct), self.tags))  # (B, U, A, K)
+        return scores[rows, :, position]
 
 
 def reversal(mask: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from attrex.model.batch import Choices, Decoded, Encoded, Inputs, Losses, Target
 from attrex.model.concat import STYLES, Concat
 from attrex.model.crf import CRF
 from attrex.model.decode import DecodedSpans, decode_flat, decode_pairs, no_spans
-from attrex.model.decoder import SpanDecoder
+from attrex.model.decoder import DirectEmissions, SpanDecoder
 from attrex.model.fusion import Fusion
 from attrex.model.guidance import DyNetGuidance, Guidance, PrototypeGuidance, TextGuidance, VectorGuidance, pair_cosine
 from attrex.model.image_encoder import ImageEncoder
@@ -114,7 +114,11 @@ class Network(System):
             self.guidance = self._guidance(width, guide, names)
         tags = NUM_TAGS if guided else 2 * attributes + 1
         hidden = config.decoder.hidden or (width if guided else width // 2)
+        self.decode_pairs = decode_pairs  #: how the spans of a pair are read off, or `surest_pairs`
         self.decoder = SpanDecoder(width, hidden, tags, guided=guided, dropout=config.decoder.dropout)
+        self.direct = DirectEmissions(attributes, width, tags) if guided and config.decoder.direct else None
+        if self.direct is not None:
+            self.decoder.start_at_nothing()
         forbidden = forbidden_transitions(1 if guided else attributes)
         self.crf = CRF(tags, forbidden if config.decoder.constrained else ())
         self.values: ValueHead | None = None
@@ -215,12 +219,13 @@ class Network(System):
         match self.guidance:
             case VectorGuidance():
                 scale = pair_cosine(encoded.features, self.guidance, rows, attributes)
-                return self.decoder.scaled(encoded.features, scale, rows, encoded.unit_mask)
+                emissions = self.decoder.scaled(encoded.features, scale, rows, encoded.unit_mask)
             case Guidance():
                 second = self.guidance(encoded.features, rows, attributes)
-                return self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
+                emissions = self.decoder.concatenated(encoded.features, second, rows, encoded.unit_mask)
             case _:
                 raise ConfigError("range.kind=none has no attribute to guide by; use the flat decoder")
+        return emissions if self.direct is None else emissions + self.direct(encoded.features, rows, attributes)
 
     # ---- training -------------------------------------------------------------------------------------------------
 
@@ -361,7 +366,7 @@ class Network(System):
         if not len(rows):
             return no_spans(rows, attributes)
         emissions = self.emissions(encoded, rows, attributes)
-        return decode_pairs(self.crf, emissions, encoded.unit_mask[rows], rows, attributes)
+        return self.decode_pairs(self.crf, emissions, encoded.unit_mask[rows], rows, attributes)
 
     # ---- as a system ----------------------------------------------------------------------------------------------
 

@@ -337,14 +337,14 @@ def _plan(
     progress: Progress,
 ) -> list[str]:
     """The settings of a training that takes so many minutes; chosen once, for a resumed training has the same."""
-    from attrex.config import Config
+    from attrex.config import EPOCHS, Config
     from attrex.training.pace import measure_pace
 
     if "plan" not in run.done:
         config = Config.load(run.path("config.yaml"))
         note(progress, "timing a few steps of the training")
         pace = measure_pace(learned, held_out, config=config, shop=shop)
-        wanted, fitting = config.training.epochs, pace.epochs(minutes)
+        wanted, fitting = config.training.epochs or EPOCHS, pace.epochs(minutes)
         if not fixed_epochs:
             wanted = max(wanted, round(LEAST_STEPS / pace.steps, 2))
         epochs = min(wanted, fitting)

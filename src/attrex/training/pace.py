@@ -67,6 +67,7 @@ def measure_pace(products: Sequence[Product], validation: Sequence[Product], *, 
     :param validation: of them only the number counts.
     """
     shop = shop.learn(products)
+    config = config.fitted(len(products))
     readable = [p for p in products if p.error is None]
     sample = Random(config.training.seed).sample(readable, min(SAMPLE, len(readable)))
     model = new_model(config, shop)

@@ -58,9 +58,9 @@ def pretrain(
     Epochs, rates and batch size are those of the `training` section. With ``resume`` a killed run goes on. Raises
     :class:`DataError` where there is no text, :class:`ConfigError` where the directory is taken.
     """
-    config = config or Config.load()
     directory = Path(directory)
     products, validation = list(products), list(validation)
+    config = (config or Config.load()).fitted(len(products))
     record = fingerprint(config, products)
     with open_run(directory, record, resume, finished=PRETRAINING_RECORD, what="encoder") as checkpoint:
         if (directory / PRETRAINING_RECORD).exists():

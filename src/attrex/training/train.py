@@ -72,9 +72,9 @@ def train_model(
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
-    config = config or Config.load()
     directory = Path(directory)
     products, validation = list(products), list(validation)
+    config = (config or Config.load()).fitted(len(products))
     shop = shop.learn(products)
     schema = shop.schema
     _check_labels(products, schema, "training")

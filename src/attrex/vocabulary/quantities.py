@@ -125,7 +125,8 @@ def whole_number(text: str, start: int, end: int, style: NumberStyle = DEFAULT_S
         start = number.start() if number.start() < start < number.end() else start
         end = number.end() if number.start() < end < number.end() else end
     for measure in measures(part, style):
-        if not measure.parts and measure.start < start < measure.end:
+        crossed = _CROSS.search(part, measure.start, start) if measure.start < start < measure.end else True
+        if not measure.parts and not crossed:  # of 13 x 19 either is a number of its own
             start = measure.start
     return start + line, end + line
 
