@@ -50,8 +50,8 @@ def company(export: Extractor, products: Sequence[Product], reference: Sequence[
     answers = (table_answers(predictions, export.model.normalizer) for predictions in (reference, found))
     return (
         f"other values alone {alone[0]}, regrouped {regrouped[0]} of {len(products)}; a confidence moves by at most "
-        f"{max(alone[1], regrouped[1]):.1g}; spans agree with fp32 by F1 {parity._agreement_f1(as_gold, found):.3f}, "
-        f"cells {parity._cells_agreement(*answers):.1%}"
+        f"{max(alone[1], regrouped[1]):.1g}; spans agree with fp32 by F1 {parity.agreement_f1(as_gold, found):.3f}, "
+        f"cells {parity.cells_agreement(*answers):.1%}"
     )
 
 

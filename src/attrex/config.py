@@ -405,6 +405,14 @@ class Config(_Section):
             raise ConfigError("; ".join(faults))
         return cls.parse(raw, allow_code=None)
 
+    def changed(self, overrides: Iterable[str]) -> Config:
+        """This configuration with ``section.key=value`` overrides. Raises :class:`ConfigError`."""
+        raw = self.model_dump(mode="json")
+        faults = [fault for item in overrides if (fault := _apply(raw, item))]
+        if faults:
+            raise ConfigError("; ".join(faults))
+        return self.parse(raw, allow_code=self.code)
+
     @classmethod
     def parse(cls, raw: Mapping[str, Any], *, allow_code: Iterable[str | type] | None = ()) -> Config:
         """Validate a nested mapping; raises :class:`ConfigError` that lists every fault.

@@ -500,7 +500,7 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
     assert not replace(agreeing, cells_agreement=0.94).kept
     monkeypatch.setattr(parity, "write_export", lambda model, directory, int8: None)
     monkeypatch.setattr(Extractor, "load", lambda directory: Extractor(build(tiny, schema, {}), device="cpu"))
-    monkeypatch.setattr(parity, "_agreement_f1", lambda gold, found: 0.2)
+    monkeypatch.setattr(parity, "agreement_f1", lambda gold, found: 0.2)
     foreign = [Product("a", {"text": "12 V red"}, spans=(Span("Voltage", 0, 4, "12 V"),))]
     with pytest.raises(CheckpointError, match=r"it loses 0\.8000 of TAG-F1 against what the model finds"):
         export_checked(build(tiny, schema, {}), tmp_path / "onnx", foreign)
@@ -512,16 +512,16 @@ def test_labels_of_other_attributes_do_not_excuse_an_export_that_finds_nothing(
 def test_agreement_is_that_of_spans_where_a_model_finds_none() -> None:
     gold = [Product("a", {"text": "12 V red"}, spans=())]
     chosen, said = Value("Color", "Red", 0.9, decided_by="photo"), Value.from_span(Span("Color", 5, 8, "red"), 0.9)
-    assert parity._agreement_f1(gold, [Prediction("a", (chosen,))]) == 1.0
-    assert parity._agreement_f1(gold, [Prediction("a", (chosen, said))]) == 0.0
+    assert parity.agreement_f1(gold, [Prediction("a", (chosen,))]) == 1.0
+    assert parity.agreement_f1(gold, [Prediction("a", (chosen, said))]) == 0.0
 
 
 def test_cells_agree_where_both_give_the_same_value() -> None:
     red, blue = Answer("Red", 0.9), Answer("Blue", 0.4)
     reference = [{"Color": red, "Fit": blue}, {"Color": red}, {}]
-    assert parity._cells_agreement(reference, reference) == 1.0
-    assert parity._cells_agreement(reference, [{"Color": Answer("Red", 0.5)}, {"Color": blue}, {}]) == 1 / 3
-    assert parity._cells_agreement([{}], [{}]) == 1.0
+    assert parity.cells_agreement(reference, reference) == 1.0
+    assert parity.cells_agreement(reference, [{"Color": Answer("Red", 0.5)}, {"Color": blue}, {}]) == 1 / 3
+    assert parity.cells_agreement([{}], [{}]) == 1.0
 
 
 def test_finds_that_nobody_can_judge_count_as_in_training(tiny: Config, schema: Schema) -> None:
@@ -530,8 +530,8 @@ def test_finds_that_nobody_can_judge_count_as_in_training(tiny: Config, schema: 
     found = Prediction("a", tuple(Value.from_span(Span(a, 0, 3, "red"), 0.9) for a in ("Color", name)))
     for unknown, left in (("negative", {"Color", name}), ("masked", {"Color"})):
         model = build(tiny, schema, {"range": {"unknown": unknown}})
-        assert {v.attribute for v in parity._judged(model, [product], [found])[0].values} == left
-        assert parity._judged(model, [replace(product, complete=True)], [found]) == [found]
+        assert {v.attribute for v in parity.judged(model, [product], [found])[0].values} == left
+        assert parity.judged(model, [replace(product, complete=True)], [found]) == [found]
 
 
 def test_thresholds_are_chosen_again_for_the_exports_scores(

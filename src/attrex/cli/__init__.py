@@ -32,7 +32,12 @@ COMMANDS = {
         labels.lexicon_command,
         labels.ocr_command,
     ),
-    "Train": (training.train_command, training.pretrain_command, training.demo_command),
+    "Train": (
+        training.train_command,
+        training.distill_command,
+        training.pretrain_command,
+        training.demo_command,
+    ),
     "Use": (
         using.extract_command,
         using.fill_command,
@@ -53,7 +58,7 @@ COMMANDS = {
 """Heading in --help -> the functions of the commands, each named after its command."""
 FULL = ("No space left on device", "os error 28", "inline_container.cc")
 """What safetensors and torch say of a full disk, as errors of no kind of their own."""
-RESUMABLE = ("train", "pretrain", "extract", "ocr")
+RESUMABLE = ("train", "distill", "pretrain", "extract", "ocr")
 
 
 class LogFormat(StrEnum):

@@ -1,4 +1,4 @@
-"""Commands that train, and that tell what can be trained: train, pretrain, demo, systems, settings."""
+"""Commands that train, and that tell what can be trained: train, distill, pretrain, demo, systems, settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import typer
 
 from attrex import pipeline
 from attrex.cli.console import console, no_bars_in_logs, note, progress, with_progress
-from attrex.cli.inputs import part_of
-from attrex.cli.options import Preset, Seed, Set, SourceOptions, reads_products
+from attrex.cli.inputs import allowed, part_of
+from attrex.cli.options import ModelArgument, Preset, Seed, Set, SourceOptions, reads_products
 from attrex.cli.screens.completing import completion_screen
 from attrex.cli.screens.lists import systems_screen
 from attrex.cli.screens.scores import photo_screen
@@ -119,6 +119,62 @@ def train_command(
         soft_wrap=True,
     )
     note(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
+
+
+@reads_products("split", "limit")
+def distill_command(
+    model: ModelArgument,
+    data: Annotated[
+        list[str], typer.Argument(metavar="FILE", help="Products to learn from: texts, and photos where there are any.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory of the student, a model as any other.")],
+    valid_file: Annotated[
+        str | None,
+        typer.Option(
+            "--valid",
+            metavar="FILE",
+            help="Products with their table that MODEL was not trained on; default: a tenth of the products, and the "
+            "confidences stay those of MODEL.",
+        ),
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="Layers of its text encoder; default: half of those of MODEL.", min=1)
+    ] = None,
+    overrides: Set = None,
+    seed: Seed = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    *,
+    source: SourceOptions,
+) -> None:
+    """Train a smaller, faster student that finds what a model finds.
+
+    It learns from products without labels what the model says of them. Settings of training are those that the model
+    was trained with; --set changes them.
+
+    Example: [bold]attrex distill demo/work/model demo/data/train.jsonl --valid demo/data/valid.jsonl --out student[/]
+    """
+    no_bars_in_logs()
+    shop = source.shop_of(model)
+    rows = [source.products(file, shop, split=part_of(file, "train")) for file in data]
+    student = pipeline.distill(
+        model,
+        rows[0] if len(rows) == 1 else [product for file in rows for product in file],
+        out,
+        validation=source.products(valid_file, shop, split=part_of(valid_file, "valid")) if valid_file else None,
+        layers=layers,
+        settings=[*(overrides or ()), *([f"training.seed={seed}"] if seed is not None else ())],
+        shop=shop,
+        resume=resume,
+        allow_code=allowed,
+        progress=progress,
+    )
+    found = student.metrics["distilled"]
+    console.print(
+        f"{found['layers']} layers in place of {found['of']}: agreement with the model F1 {found['agreement_f1']:.4f}, "
+        f"same value in {found['cells_agreement']:.1%} of the cells, {student.metrics['minutes']:.1f} minutes",
+        soft_wrap=True,
+    )
+    note(f"student: {out}\nnext: attrex export {out} --int8 --against {model} --sample FILE --out DIR")
 
 
 @reads_products("split", "images")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from attrex import pipeline
-from attrex.cli.console import console, note, progress
+from attrex.cli.console import console, no_bars_in_logs, note, progress
 from attrex.cli.inputs import allowed, part_of
 from attrex.cli.options import (
     All,
@@ -236,6 +236,18 @@ def export_command(
         typer.Option(metavar="FILE", help="Your products, best labelled, to compare on; default: drawn ones."),
     ] = None,
     tolerance: Annotated[float, typer.Option(help="TAG-F1 that may be lost.", min=0, max=1)] = 0.002,
+    fast: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Products to train a smaller student on, as `attrex distill` does, which is exported with --int8 and "
+            "compared with MODEL. It is kept as OUT-student; the same command again continues.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Compare with this model, e.g. the one that MODEL is a student of."),
+    ] = None,
     *,
     source: SourceOptions,
 ) -> None:
@@ -246,12 +258,16 @@ def export_command(
     Example: [bold]attrex export demo/work/model --out onnx --sample demo/data/valid.jsonl[/]
     """
     shop = source.shop_of(model)
+    if fast:
+        no_bars_in_logs()
     parity = pipeline.export(
         model,
         out,
         sample=source.products(sample, shop) if sample else None,
         shop=shop,
         int8=int8,
+        fast=source.whole().products(fast, shop, split=part_of(fast, "train")) if fast else None,
+        against=against,
         tolerance=tolerance,
         allow_code=allowed,
         progress=progress,

@@ -82,9 +82,18 @@ class Parity:
 
 
 def export_checked(
-    model: Model, out: Path, sample: Sequence[Product], *, int8: bool = False, tolerance: float = TOLERANCE
+    model: Model,
+    out: Path,
+    sample: Sequence[Product],
+    *,
+    int8: bool = False,
+    tolerance: float = TOLERANCE,
+    against: Model | None = None,
 ) -> Parity:
     """Export ``model`` to the directory ``out``, unless TAG-F1 on ``sample`` falls by more than ``tolerance``.
+
+    What the export finds is compared with what ``against`` finds, such as the model that ``model`` is a student of;
+    None: with what ``model`` finds.
 
     Finds that nobody can call right or wrong count where the model was taught that they do
     (``range.unknown=negative``), else only in the agreement with the model, which is :data:`AGREEMENT` at least. An
@@ -95,19 +104,24 @@ def export_checked(
     products = [p for p in sample if p.error is None]
     if not products:
         raise DataError("parity needs products to compare on: the sample has none that can be read")
+    with atomic_directory(check_export(out)) as draft:
+        write_export(model, draft, int8=int8)
+        parity = _compare_runs(model if against is None else against, draft, products, tolerance)
+        if not parity.kept:
+            raise CheckpointError(_refusal(parity, int8, student=against is not None))
+        write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
+    return parity
+
+
+def check_export(out: Path) -> Path:
+    """The directory that an export may be written to; :class:`CheckpointError` for one that holds anything else."""
     out = out.resolve()  # a link stays a link
     if out == Path.cwd():
         raise CheckpointError(f"{out} is the directory you are in; name a new one for the export")
     # An earlier export makes room, anything else in its place is left alone.
     if out.exists() and not (out.is_dir() and (not any(out.iterdir()) or (out / "export.json").exists())):
         raise CheckpointError(f"{out} is not empty and holds no export; choose another directory")
-    with atomic_directory(out) as draft:
-        write_export(model, draft, int8=int8)
-        parity = _compare_runs(model, draft, products, tolerance)
-        if not parity.kept:
-            raise CheckpointError(_refusal(parity, int8))
-        write_json(draft / "export.json", read_json(draft / "export.json") | {"parity": parity.to_json()})
-    return parity
+    return out
 
 
 def _compare_runs(model: Model, directory: Path, products: Sequence[Product], tolerance: float) -> Parity:
@@ -117,14 +131,14 @@ def _compare_runs(model: Model, directory: Path, products: Sequence[Product], to
     exported = Extractor.load(directory)
     found = list(exported.extract(products, evidence=False))
     as_gold = [replace(p, spans=r.spans) for p, r in zip(products, reference, strict=True)]
-    agreement, difference = _agreement_f1(as_gold, found), _difference(reference, found)
+    agreement, difference = agreement_f1(as_gold, found), _difference(reference, found)
     answers = (table_answers(p, model.normalizer) for p in (reference, found))
-    cells = _cells_agreement(*answers)
+    cells = cells_agreement(*answers)
     steady = steadiness(found, [read_alone(exported, products), read_regrouped(exported, products)])
     if not labelled:
         return Parity(len(products), agreement, None, None, difference, tolerance, cells, *steady)
     # Compared at the model's own S_thr: one chosen on the sample would flatter the export on it.
-    both = (_judged(model, products, p) for p in (reference, found))
+    both = (judged(model, products, p) for p in (reference, found))
     model_f1, export_f1 = (score(products, p, bootstrap=0).tag.f1 for p in both)
     if model.network.predicts_range:
         _recalibrate(exported, products, directory)
@@ -164,7 +178,7 @@ def _confidences(prediction: Prediction) -> dict[tuple[object, ...], float]:
     return {(v.attribute, v.value, v.key): v.confidence for v in prediction.values}
 
 
-def _judged(
+def judged(
     model: Model | Exported, products: Sequence[Product], predictions: Sequence[Prediction]
 ) -> Sequence[Prediction]:
     """The predictions as training has judged its own: without what nobody can call right or wrong, if it was open."""
@@ -177,14 +191,14 @@ def _judged(
     return without_unknown(products, predictions, mentions)
 
 
-def _agreement_f1(as_gold: Sequence[Product], found: Sequence[Prediction]) -> float:
+def agreement_f1(as_gold: Sequence[Product], found: Sequence[Prediction]) -> float:
     """TAG-F1 against the model's own spans; where it has none, 1 if the export has none either."""
     if any(p.spans for p in as_gold):
         return score(as_gold, found, bootstrap=0).tag.f1
     return 0.0 if any(p.spans for p in found) else 1.0
 
 
-def _cells_agreement(reference: Sequence[Mapping[str, Answer]], found: Sequence[Mapping[str, Answer]]) -> float:
+def cells_agreement(reference: Sequence[Mapping[str, Answer]], found: Sequence[Mapping[str, Answer]]) -> float:
     """Share of the cells that either gives a value in which both give the same; 1 where neither gives any."""
     same = [
         attribute in a and attribute in b and a[attribute].value == b[attribute].value
@@ -200,7 +214,7 @@ def _recalibrate(exported: Extractor, products: Sequence[Product], directory: Pa
     now = thresholds.get("range", exported.model.config.range.threshold)
     candidates = sorted({*CANDIDATES, now})
     predictions = list(exported.extract(products, threshold=min(candidates), evidence=False))
-    curve = threshold_curve(products, _judged(exported.model, products, predictions), candidates)
+    curve = threshold_curve(products, judged(exported.model, products, predictions), candidates)
     best = best_threshold(curve)
     if curve[best] > curve[now]:
         write_json(directory / "thresholds.json", thresholds | {"range": best})
@@ -214,7 +228,7 @@ def _difference(one: Sequence[Prediction], other: Sequence[Prediction]) -> float
     return max((abs(a[key] - b[key]) for a, b in confidences for key in a.keys() & b.keys()), default=0.0)
 
 
-def _refusal(parity: Parity, int8: bool) -> str:
+def _refusal(parity: Parity, int8: bool, *, student: bool = False) -> str:
     if not parity.steady:
         return (
             f"the export is refused: on {parity.products} products it finds other values in {parity.unsteady} of them "
@@ -229,4 +243,6 @@ def _refusal(parity: Parity, int8: bool) -> str:
             f"{parity.cells_agreement:.1%} of the cells; {parity.least_agreement} is least"
         )
     advice = "leave out int8" if int8 else "this should not happen without int8: please report it"
+    if student:
+        advice = "give the student more products, epochs or layers"
     return f"the export is refused: on {parity.products} products {loss}; {advice}, or allow more by `tolerance`"

@@ -104,10 +104,14 @@ class CRF(nn.Module):
 
     def marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
         """Posterior probability of each tag at each unit: (N, U, K), 0 at padded positions."""
+        return self.log_marginals(emissions, mask).exp() * mask[..., None]
+
+    def log_marginals(self, emissions: Tensor, mask: Tensor) -> Tensor:
+        """log of the posterior probability of each tag at each unit: (N, U, K); of padding nothing is said."""
         with _no_autocast(emissions):
             scores, _ = _shift(emissions, mask)
             joint = self._forward(scores, mask) + self._backward(scores, mask)
-            return joint.softmax(1).permute(2, 0, 1) * mask[..., None]
+            return joint.log_softmax(1).permute(2, 0, 1)
 
     def segment_log_probability(
         self,

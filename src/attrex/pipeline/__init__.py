@@ -1,5 +1,5 @@
-"""The whole job as functions: photos, locate, check, train, calibrate, extract, fill, evaluate, report, export; all of
-it: complete; and of a catalogue that outgrows one process: run, merge.
+"""The whole job as functions: photos, locate, check, train, distill, calibrate, extract, fill, evaluate, report,
+export; all of it: complete; and of a catalogue that outgrows one process: run, merge.
 
 The commands of the same names parse and print; a notebook, a job or a server calls these. Products are given as a file
 (or any other source of :func:`~attrex.io.readers.read_products`), as :class:`~attrex.io.readers.Products`, or as a list
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from attrex.pipeline.completing import Completion, complete
+    from attrex.pipeline.distilling import distill
     from attrex.pipeline.downloading import PhotoDownload, photos
     from attrex.pipeline.labels import MINE, Labelled, check, compare_labels, convert, locate
     from attrex.pipeline.measuring import calibrate, evaluate, evaluate_table
@@ -41,6 +42,7 @@ __all__ = [
     "compare_labels",
     "complete",
     "convert",
+    "distill",
     "evaluate",
     "evaluate_table",
     "export",
@@ -66,6 +68,7 @@ _HOME = {
         "Completion",
         "complete",
     ),
+    "distilling": ("distill",),
     "downloading": (
         "PhotoDownload",
         "photos",

@@ -93,3 +93,13 @@ def extractor_of(model: Any, *, deterministic: bool = False, **options: Any) -> 
     if isinstance(model, str | Path):
         return Extractor.load(model, deterministic=deterministic, **options)
     return Extractor(model, deterministic=deterministic)
+
+
+def trained_model(model: Any, allow_code: Iterable[str | type] = ()) -> Model:
+    """A trained model of a directory, a hub name, or a loaded one; raises :class:`ConfigError` for an export's."""
+    from attrex.inference.checkpoint import Model, load_model
+
+    model = getattr(model, "model", model)  # an extractor's
+    if not isinstance(model, str | Path | Model):
+        raise ConfigError(f"expected a trained model, got {type(model).__name__}; give its directory")
+    return load_model(model, allow_code=allow_code) if isinstance(model, str | Path) else model

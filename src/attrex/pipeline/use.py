@@ -22,6 +22,7 @@ from attrex.pipeline.given import (
     lexicon_of,
     products_of,
     shop_of,
+    trained_model,
     verdicts_of,
 )
 from attrex.progress import Progress, note, silent, track
@@ -549,6 +550,8 @@ def export(
     sample: ProductSource | None = None,
     shop: Shop | str | Path | None = None,
     int8: bool = False,
+    fast: ProductSource | None = None,
+    against: ModelSource | None = None,
     tolerance: float = 0.002,
     allow_code: Iterable[str | type] = (),
     progress: Progress = silent,
@@ -558,19 +561,34 @@ def export(
     :param model: a directory, a hub name, or a loaded model.
     :param sample: products of yours, best labelled, to compare on; None: 100 drawn ones.
     :param int8: the text encoder in 8 bits.
+    :param fast: products to train a student of the model on (:func:`distill`), which is then exported with int8, and
+        compared with the model. The student is kept beside ``out``, as ``OUT-student``, and a killed run goes on there.
+    :param against: the model to compare with in place of ``model``, such as the one that it is a student of.
     :param tolerance: TAG-F1 that may be lost, 0..1.
     """
     from attrex.demo.catalogue import draw_catalogue
-    from attrex.evaluation.parity import export_checked
-    from attrex.inference.checkpoint import Model, load_model
+    from attrex.evaluation.parity import check_export, export_checked
+    from attrex.pipeline.distilling import distill
 
-    model = getattr(model, "model", model)  # an extractor's
-    if not isinstance(model, str | Path | Model):
-        raise ConfigError(f"expected a trained model to export, got {type(model).__name__}; give its directory")
+    if fast is not None and against is not None:
+        raise ConfigError("with `fast` the student is compared with its own model; give `fast` or against")
+    teacher = trained_model(model, allow_code)
+    reference = None if against is None else trained_model(against, allow_code)
     if sample is not None:
-        products = list(products_of(sample, shop_of(shop, model)))
+        products = list(products_of(sample, shop_of(shop, teacher)))
     else:  # their labels say nothing of this model's attributes
         products = [replace(d.product, spans=None) for d in draw_catalogue(100, seed=0)]
         note(progress, "no sample: compared on 100 drawn products; give products of your own to be sure")
-    loaded = load_model(model, allow_code=allow_code) if isinstance(model, str | Path) else model
-    return export_checked(loaded, Path(out), products, int8=int8, tolerance=tolerance)
+    if fast is None:
+        return export_checked(teacher, Path(out), products, int8=int8, tolerance=tolerance, against=reference)
+    check_export(Path(out))
+    student = distill(
+        teacher,
+        fast,
+        Path(out).with_name(f"{Path(out).name}-student"),
+        validation=None if sample is None else products,
+        shop=shop,
+        resume=True,
+        progress=progress,
+    )
+    return export_checked(student, Path(out), products, int8=True, tolerance=tolerance, against=teacher)

@@ -112,7 +112,7 @@ def _fit(
         (p for p in products if p.error is None), shop=shop, lexicon=lexicon or NOTHING_MINED
     )
     data = _training_data(products, model, teacher, progress)
-    repeated = _count_repeated(products, validation, progress)
+    repeated = count_repeated(products, validation, progress)
     train_set, mentions = data.train_set, data.mentions
     model.network.drop_uncertain = data.known.mostly_in_doubt
     model.network.build_vocabulary(labelled_values(train_set))
@@ -136,7 +136,7 @@ def _fit(
         config,
         train_set,
         collator,
-        lambda: _headline(measure()),
+        lambda: headline(measure()),
         directory,
         trackers=trackers,
         progress=progress,
@@ -147,7 +147,7 @@ def _fit(
         warning = f"{len(collator.warnings)} products had photos that cannot be read; {product}: {said[0]}"
         note(progress, warning)
     curve = _tune_threshold(model, validation, read) if config.range.tune_threshold else {}
-    calibrated = _calibrate(extractor, validation, progress) if model.network.chooses_values else None
+    calibrated = calibrate_on(extractor, validation, progress) if model.network.chooses_values else None
     model.metrics = {
         "validation": measure(bootstrap=1000),
         "threshold_curve": curve,
@@ -238,7 +238,7 @@ def new_model(config: Config, shop: Shop) -> Model:
     return Model(network, tokenizer, config, shop, transform, {"range": config.range.threshold})
 
 
-def _count_repeated(products: Sequence[Product], validation: Sequence[Product], progress: Progress) -> int:
+def count_repeated(products: Sequence[Product], validation: Sequence[Product], progress: Progress) -> int:
     """How many validation products have the texts of a training product; told, where there are any."""
     seen = {tuple(p.fields.values()) for p in products if any(p.fields.values())}
     repeated = sum(p.error is None and tuple(p.fields.values()) in seen for p in validation)
@@ -294,7 +294,7 @@ def _tune_threshold(
     return curve
 
 
-def _calibrate(extractor: Extractor, validation: Sequence[Product], progress: Progress) -> Calibrated | None:
+def calibrate_on(extractor: Extractor, validation: Sequence[Product], progress: Progress) -> Calibrated | None:
     """Make the model's confidences those of the validation products' filled cells; None where these are too few."""
     try:
         calibrated = calibrate_extractor(extractor, validation)
@@ -305,7 +305,7 @@ def _calibrate(extractor: Extractor, validation: Sequence[Product], progress: Pr
     return calibrated
 
 
-def _headline(found: dict[str, Any]) -> dict[str, float]:
+def headline(found: dict[str, Any]) -> dict[str, float]:
     """The figures of :meth:`Scores.to_json` that every validation shows."""
     tag = {f"tag_{name}": found["tag"][name] for name in ("f1", "precision", "recall")}
     macro = {"macro_f1": found["macro_f1"]} if found["macro_attributes"] else {}  # nothing could be averaged
