@@ -5,7 +5,7 @@ WEIGHTS := src/attrex/model/weights.txt
 # Python compiles what it imports: compiling all that is installed takes a minute more.
 PIP := $(BIN)/pip install -q --no-compile -c constraints.txt
 
-.PHONY: install demo test lint docs clean
+.PHONY: install demo test engines lint docs clean
 
 install: .venv/.dev
 
@@ -26,6 +26,10 @@ demo: .venv/.base
 
 test: lint
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+
+engines: install
+	$(PIP) -e '.[ray,spark]'
+	$(BIN)/python -m pytest -m engines tests/engines
 
 lint: install
 	$(BIN)/ruff check .

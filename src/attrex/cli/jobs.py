@@ -25,14 +25,16 @@ from attrex.errors import ConfigError
 STREAM = "-"
 
 
-@reads_products("limit")
+@reads_products("limit", remote=True)
 def run_command(
     model: ModelArgument,
     data: Annotated[
         str,
-        typer.Argument(metavar="INPUT", help="Products: a file, a folder of files, a pattern in quotes; - is a pipe."),
+        typer.Argument(
+            metavar="INPUT", help="Products: a file, a folder, a pattern in quotes, an address (s3://...); - is a pipe."
+        ),
     ],
-    out: Annotated[str, typer.Option(metavar="DIR", help="Folder of the results; - is a pipe.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder or address of the results; - is a pipe.")],
     workers: Annotated[
         int | None, typer.Option(help="Processes, each on one core; default: one for each core.", min=1)
     ] = None,
@@ -72,6 +74,13 @@ def run_command(
     ] = None,
     batch_size: BatchSize = None,
     deterministic: Deterministic = False,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="local: processes of this machine; ray: workers of a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of Ray's cluster, e.g. auto; default: one is started on this machine."),
+    ] = None,
     metrics: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Counts for Prometheus, written anew after each shard.")
     ] = None,
@@ -125,6 +134,8 @@ def run_command(
         redo=redo,
         form="long" if long else "wide" if wide else "rows",
         metrics=metrics,
+        engine=engine,
+        address=address,
         progress=progress,
     )
     source.opened.append(result)
@@ -141,10 +152,10 @@ def run_command(
 
 
 def merge_command(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What attrex run wrote.")],
-    out: Annotated[Path, typer.Option(help="One file of the same kind: .jsonl, or .parquet of --long and --wide.")],
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="What attrex run wrote.")],
+    out: Annotated[str, typer.Option(help="One file of the same kind: .jsonl, or .parquet of --long and --wide.")],
     errors: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The rows that could not be read, and why, .jsonl.")
+        str | None, typer.Option(metavar="FILE", help="The rows that could not be read, and why, .jsonl.")
     ] = None,
 ) -> None:
     """Put the files of a finished job together.

@@ -135,14 +135,26 @@ class SourceOptions:
         }
 
 
-def reads_products(*without: str, **defaults: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+RemoteImages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Directory or address (s3://...) of the photos, where relative paths start; default: the data file's.",
+    ),
+]
+
+
+def reads_products(
+    *without: str, remote: bool = False, **defaults: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of :class:`SourceOptions` in place of its parameter ``source``.
 
-    ``without``: options that it does not have. ``defaults``: other ones than those of the class.
+    ``without``: options that it does not have. ``defaults``: other ones than those of the class. ``remote``: photos may
+    be at an address.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        hints = get_type_hints(SourceOptions, include_extras=True)
+        hints = get_type_hints(SourceOptions, include_extras=True) | ({"images": RemoteImages} if remote else {})
         shared = [
             inspect.Parameter(
                 f.name,

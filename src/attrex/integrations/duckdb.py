@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrex.errors import DataError
-from attrex.jobs.folder import Folder
+from attrex.io.remote import filesystem, is_remote, join, scheme_of
+from attrex.jobs.folder import folder_of
 from attrex.jobs.manifest import read_job
 from attrex.jobs.task import part_name
 
@@ -28,14 +29,16 @@ def results(directory: str | Path, connection: DuckDBPyConnection | None = None)
     """
     import duckdb
 
-    folder = Folder(Path(directory))
+    folder = folder_of(directory)
     about = read_job(folder)
     form, count = about["form"], len(about["shards"])
     if form == "rows":
         raise DataError(f"{directory}: expected Parquet, got rows of JSON; run the job with form long or wide")
-    names = [part_name(number, form) for number in range(count)]
-    missing = [name for name in names if folder.size(name) is None]
+    names, sizes = [part_name(number, form) for number in range(count)], folder.sizes("part-*.parquet")
+    missing = [name for name in names if name not in sizes]
     if missing:
         raise DataError(f"{directory}: expected {count:,} files, but {missing[0]} is missing; run the job to its end")
-    files = [str(folder.root / name) for name in names]
-    return (connection or duckdb.default_connection()).read_parquet(files)
+    connection = connection or duckdb.default_connection()
+    if is_remote(directory) and not connection.filesystem_is_registered(scheme_of(directory)):
+        connection.register_filesystem(filesystem(folder.name)[0])
+    return connection.read_parquet([join(folder.name, name) for name in names])

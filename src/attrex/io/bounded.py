@@ -12,6 +12,7 @@ from typing import IO, Any, AnyStr, Generic
 import numpy as np
 
 from attrex.errors import DataError
+from attrex.io.remote import RemoteFile
 
 MAX_ROW = 64 * 2**20
 """Bytes of a row, unpacked; in texts characters. Two photos of 20 MB in base64 are shorter."""
@@ -132,7 +133,7 @@ def text_leaves(schema: Any) -> list[str]:
 # --- pages of Parquet ----------------------------------------------------------------------------------------------
 
 
-def check_pages(path: Path, metadata: Any, group: int) -> None:
+def check_pages(path: Path | RemoteFile, metadata: Any, group: int) -> None:
     """Raise :class:`TooLongError` where a page of a row group unpacks to more than memory should be given for.
 
     Only the headers of the pages are read; what is no header is left to the reader, which knows what is damaged.

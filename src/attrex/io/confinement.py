@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from attrex.errors import DataError, short
+from attrex.io.photo_addresses import photo_at
+from attrex.types import ImageSource
 
 log = logging.getLogger(__name__)
 LEADS_OUT = "which leads out of it"
@@ -37,10 +39,20 @@ class PhotoFolders:
     confined: bool = True
     source: str = "the data"
 
-    def find(self, name: str) -> Path:
+    def find(self, name: str) -> ImageSource:
+        """A photo that data names; errors as for :meth:`path_of`."""
+        return self.path_of(name)
+
+    def path_of(self, name: str) -> Path:
         """The path of a photo that data names; raises :class:`OutsideError` where it leaves the folders."""
         path = self.folders[0] / name
         self.check(path, name)
+        return path
+
+    def at_address(self, address: str) -> ImageSource:
+        """The file that `attrex photos` put the photo of a web address in; errors as for :meth:`path_of`."""
+        path = photo_at(self.folders[0], address)
+        self.check(path, address)  # the index of photos is a file of the folder, too
         return path
 
     def check(self, path: Path, name: str) -> None:
@@ -52,8 +64,11 @@ class PhotoFolders:
             below = any(_is_below(resolved, _folder(_absolute(folder))) for folder in self.folders)
         except (OSError, ValueError):  # a null byte, a name that is too long
             raise DataError(f"expected the path of a photo, got {short(name)}; correct it") from None
-        if below:
-            return
+        if not below:
+            raise self.outside(name)
+
+    def outside(self, name: str) -> OutsideError:
+        """The error for a photo that lies elsewhere; the first one of a source is warned of."""
         if self.source not in _told:
             _told.add(self.source)
             log.warning(
@@ -61,7 +76,7 @@ class PhotoFolders:
                 "give the folder of the photos (--images DIR) or allow any (--allow-outside)",
                 self.source,
             )
-        raise OutsideError(
+        return OutsideError(
             f"expected a photo in the folder of the data, got {short(name)}, {LEADS_OUT}; put the photos "
             "there, name the folder that they are in (--images), or trust the file (--allow-outside)"
         )

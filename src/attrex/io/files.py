@@ -30,6 +30,7 @@ from attrex.io.bounded import (
 from attrex.io.csv_cells import CsvFile
 from attrex.io.json_cells import OVER_LINES
 from attrex.io.packed import kind_of_file, open_binary
+from attrex.io.remote import RemoteFile
 from attrex.io.rows import HALF_CHARACTER, RawRecord, json_object, kind_of, not_utf8, parse_json, record, short
 from attrex.io.sheet_xml import SheetFile
 from attrex.shop.cells import Occupied
@@ -266,7 +267,7 @@ def _names(header: Iterable[str], path: Path, repeated_names: bool) -> list[str]
     return list(header)
 
 
-def _check_names(columns: list[str], path: Path) -> None:
+def _check_names(columns: list[str], path: Path | RemoteFile) -> None:
     twice = {name for name, times in Counter(columns).items() if name and times > 1}
     if twice:
         raise DataError(f"{path}: expected column names that differ, got {sorted(twice)} more than once; rename one")
@@ -276,7 +277,7 @@ def _parquet_records(path: Path) -> Iterator[RawRecord]:
     return parquet_rows(path)
 
 
-def parquet_rows(path: Path, begin: int = 0, end: int | None = None) -> Iterator[RawRecord]:
+def parquet_rows(path: Path | RemoteFile, begin: int = 0, end: int | None = None) -> Iterator[RawRecord]:
     """The rows from ``begin`` (from 0) to ``end`` (exclusive) of a Parquet file; other row groups are not read.
 
     A row that stands for the damaged rest of its group belongs to where it begins.
@@ -285,11 +286,11 @@ def parquet_rows(path: Path, begin: int = 0, end: int | None = None) -> Iterator
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(_opened(path)) as file:
             _check_names(file.schema_arrow.names, path)
             leaves = text_leaves(file.metadata.schema)
         before = 0
-        with pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=leaves) as file:
+        with pq.ParquetFile(_opened(path), page_checksum_verification=True, read_dictionary=leaves) as file:
             end = file.metadata.num_rows if end is None else end
             for group in range(file.num_row_groups):
                 after = before + file.metadata.row_group(group).num_rows
@@ -301,7 +302,11 @@ def parquet_rows(path: Path, begin: int = 0, end: int | None = None) -> Iterator
         raise OSError(str(exc)) from exc
 
 
-def _row_group(path: Path, file: Any, group: int, before: int) -> Iterator[RawRecord]:
+def _opened(path: Path | RemoteFile) -> Any:
+    return path if isinstance(path, Path) else path.open()
+
+
+def _row_group(path: Path | RemoteFile, file: Any, group: int, before: int) -> Iterator[RawRecord]:
     """The rows of a row group; where it is damaged, a marked one stands for those that are lost."""
     import pyarrow as pa
 

@@ -147,7 +147,7 @@ def _mepave_product(line: bytes, photos: PhotoFolders | None, keep_spaces: bool,
     warnings = []
     if photos:
         try:
-            image = photos.find(f"{name.removeprefix('c_')}.jpg")
+            image = photos.path_of(f"{name.removeprefix('c_')}.jpg")
         except DataError as exc:
             warnings.append(f"{exc}; the product goes on without this photo")
     if image is not None and not image.is_file():

@@ -6,15 +6,20 @@ import gzip
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, cast
 
 from attrex.io.atomic import atomic_path
+from attrex.io.remote import RemoteFile
 
 
-def open_binary(path: Path) -> io.BufferedReader:
+def open_binary(path: Path | RemoteFile) -> io.BufferedReader:
     """A file to read bytes from, unpacked where its name ends in .gz."""
-    return cast(io.BufferedReader, (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rb"))
+    packed = path.suffix.lower() == ".gz"
+    if isinstance(path, Path):
+        return cast(io.BufferedReader, (gzip.open if packed else open)(path, "rb"))
+    file = path.open()
+    return cast(io.BufferedReader, gzip.GzipFile(fileobj=file) if packed else file)
 
 
 @contextmanager
@@ -28,6 +33,6 @@ def rewritten(out: Path) -> Iterator[BinaryIO]:
             yield cast(BinaryIO, packed)
 
 
-def kind_of_file(path: Path) -> str:
+def kind_of_file(path: PurePath) -> str:
     """Its suffix without that of the packing, lower case: ``.csv`` of `Shop.CSV.gz`."""
     return Path(path.name.lower().removesuffix(".gz")).suffix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,20 @@ def write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], schema: Any) ->
     ``schema`` (``pyarrow.Schema``): the columns; a key that a row lacks is null. Half of a surrogate pair,
     which Parquet cannot hold, becomes U+FFFD.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     remaining = iter(rows)
     with pq.ParquetWriter(path, schema) as writer:
         while some := list(islice(remaining, ROWS_AT_ONCE)):
-            try:
-                table = pa.Table.from_pylist(some, schema)
-            except UnicodeEncodeError:
-                text = json.dumps(some, ensure_ascii=False).encode("utf-16", "surrogatepass")
-                table = pa.Table.from_pylist(json.loads(text.decode("utf-16", "replace")), schema)
-            writer.write_table(table)
+            writer.write_table(arrow_table(some, schema))
+
+
+def arrow_table(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
+    """The rows as a ``pyarrow.Table``, as :func:`write_parquet` writes them."""
+    import pyarrow as pa
+
+    try:
+        return pa.Table.from_pylist(rows, schema)
+    except UnicodeEncodeError:
+        text = json.dumps(rows, ensure_ascii=False).encode("utf-16", "surrogatepass")
+        return pa.Table.from_pylist(json.loads(text.decode("utf-16", "replace")), schema)

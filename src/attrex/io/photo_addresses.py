@@ -52,10 +52,15 @@ def photo_at(directory: Path, address: str) -> Path:
 
     Raises :class:`DataError` where there is none, with the reason.
     """
+    return directory / indexed_photo(_index_of(directory / INDEX_FILE), address)
+
+
+def indexed_photo(index: Mapping[str, AddressedPhoto], address: str) -> str:
+    """The file that an index names for an address; errors as for :func:`photo_at`."""
     address = normal_address(address)
     if (asked := _asked.get()) is not None:
         asked.append(address)
-    found = _index_of(directory / INDEX_FILE).get(address)
+    found = index.get(address)
     if found is None:
         raise DataError(
             f"expected a file, got the address {short(address, 80)}; download it with attrex photos, and name the "
@@ -63,7 +68,7 @@ def photo_at(directory: Path, address: str) -> Path:
         )
     if found.error:
         raise DataError(f"expected the photo of {short(address, 80)}, which could not be downloaded: {found.error}")
-    return directory / found.file
+    return found.file
 
 
 def is_address(cell: str) -> bool:
@@ -102,6 +107,11 @@ def read_index(path: Path) -> dict[str, AddressedPhoto]:
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    return index_of(content)
+
+
+def index_of(content: bytes) -> dict[str, AddressedPhoto]:
+    """As :func:`read_index`, of the content of an index."""
     return {address: photo for line in content.splitlines() for address, photo in _entry(line)}
 
 

@@ -44,6 +44,7 @@ def read_products(
     tally: RowTally | None = None,
     dialect: str | None = None,
     allow_outside: bool = False,
+    photos: PhotoFolders | None = None,
 ) -> Iterator[Product]:
     """Stream products from a file, a directory or a dataset.
 
@@ -56,7 +57,7 @@ def read_products(
     count in the joined text. ``counts``: gets what became of the table's columns. ``tally``: counts the rows, and
     those that cannot be read. Ids are kept in memory to notice those that come twice. ``dialect``: the platform whose
     export a file is (:data:`~attrex.io.dialects.DIALECTS`), or "none"; default: the one that its header shows, unless
-    the shop names columns that the file has.
+    the shop names columns that the file has. ``photos``: where they may lie, in place of ``images``.
 
     Raises :class:`DataError` for a source that is missing, empty, of an unknown kind, or without a mapped column.
     """
@@ -64,6 +65,8 @@ def read_products(
         shop = Shop.load(shop)
     tally = RowTally() if tally is None else tally
     products = _layout_products(source, shop, images, split, counts, not allow_outside)
+    if products is not None and photos is not None:
+        raise DataError(f"{source}: expected photos on this machine for this layout; copy them here")
     if products is None:
         export = export_of(source, shop, dialect)
         if export is None:
@@ -73,8 +76,9 @@ def read_products(
             _check_no_split(path, split)
             rows, name, folders = dialect_records(export, shop), path.name, [path.parent]
             shop = replace(shop, columns=shop.columns.of_export())
-        folders = folders if images is None else [Path(images)]
-        products = row_products(rows, name, shop, PhotoFolders(folders, not allow_outside, name), counts, tally)
+        if photos is None:
+            photos = PhotoFolders(folders if images is None else [Path(images)], not allow_outside, name)
+        products = row_products(rows, name, shop, photos, counts, tally)
     else:
         products = map(tally.add, products)
     return islice(warn_of_duplicates(products), limit)
@@ -102,6 +106,7 @@ class Products:
     limit: int | None = None
     dialect: str | None = None
     allow_outside: bool = False
+    photos: PhotoFolders | None = None
     passes: list[RowTally] = field(default_factory=list, init=False, compare=False, repr=False)
     """A count of the rows for each time that they were read."""
 
@@ -121,6 +126,7 @@ class Products:
             tally=self.passes[-1],
             dialect=self.dialect,
             allow_outside=self.allow_outside,
+            photos=self.photos,
         )
 
     @property

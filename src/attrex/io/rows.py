@@ -20,7 +20,7 @@ from attrex.errors import DataError, did_you_mean, kind_of, printable, short
 from attrex.io.bad_rows import RowTally
 from attrex.io.confinement import PhotoFolders
 from attrex.io.html import without_markup
-from attrex.io.photo_addresses import is_address, photo_at, split_addresses
+from attrex.io.photo_addresses import is_address, split_addresses
 from attrex.plain_json import load_json, number_text
 from attrex.shop.cells import Cells, ColumnCounts, HeldCell, Occupied, is_empty, is_missing
 from attrex.shop.mapping import ColumnMapping
@@ -456,9 +456,7 @@ def _image(item: Any, photos: PhotoFolders, cells: Cells) -> ImageSource | None:
     if isinstance(item, bytes | bytearray | memoryview):
         return bytes(item)
     if isinstance(item, str) and is_address(item):
-        path = photo_at(photos.folders[0], item)
-        photos.check(path, item)  # the index of photos is a file of the folder, too
-        return path
+        return photos.at_address(item)
     if isinstance(item, Path):
         return photos.folders[0] / item
     if isinstance(item, str):

@@ -13,9 +13,10 @@ import io
 import json
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice, pairwise
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, BinaryIO, cast
 
 from attrex.errors import DataError
@@ -28,6 +29,8 @@ from attrex.io.files import csv_rows, file_rows, json_lines, parquet_rows
 from attrex.io.json_cells import OVER_LINES
 from attrex.io.packed import kind_of_file, open_binary
 from attrex.io.readers import Products, export_of, file_of, warn_of_duplicates
+from attrex.io.remote import RemoteFile, is_file, is_remote, join, sizes
+from attrex.io.remote_photos import RemotePhotos, ahead
 from attrex.io.rows import HEAD, RawRecord, fitting_shop, to_product
 from attrex.shop.cells import ColumnCounts
 from attrex.shop.shop import Shop
@@ -61,6 +64,8 @@ class ShardedSource:
     :param cut: ``bytes``, ``rows`` or ``products``.
     :param table: of a CSV file that is cut by bytes, with its layout.
     :param dialect: of an export each of whose rows is a product.
+    :param remote: where it is, if not on this machine; what is opened is a copy then, which is gone when it is read.
+    :param photos: where its photos are, if not on this machine.
     """
 
     products: Products
@@ -68,6 +73,8 @@ class ShardedSource:
     cut: str = "products"
     table: CsvFile | None = None
     dialect: Dialect | None = None
+    remote: RemoteFile | None = None
+    photos: RemotePhotos | None = None
 
     @classmethod
     def open(cls, products: Products) -> ShardedSource:
@@ -90,6 +97,33 @@ class ShardedSource:
         if kind in JSON_LINES and not _is_over_lines(path):
             return cls(products, shop, "bytes", None, export)
         return cls(products, shop, "rows" if kind == ".parquet" else "products", None, export)
+
+    @classmethod
+    @contextmanager
+    def planned(cls, products: Products, photos: bool = True) -> Iterator[ShardedSource]:
+        """The same also for an address (``s3://shop/new.csv``), of which there is a copy here within the block.
+
+        :param photos: False: those of an address are not fetched.
+        """
+        name = str(products.source)
+        root = products.images if products.images is not None else name.rpartition("/")[0] if is_remote(name) else None
+        remote = RemotePhotos.below(str(root), name.rpartition("/")[2]) if is_remote(root) else None
+        if remote is not None:  # nothing is fetched for a plan
+            products = replace(products, photos=replace(remote, fetched=False))
+            remote = replace(remote, fetched=photos)
+        if not is_remote(name):
+            source = cls.open(products)
+            source.photos = remote
+            yield source
+            return
+        file = RemoteFile.at(name)
+        with file.staged() as copy:
+            try:
+                source = cls.open(replace(products, source=copy))
+                source.remote, source.photos = file, remote
+                yield source
+            except DataError as exc:
+                raise DataError(str(exc).replace(str(copy), name)) from exc
 
     @property
     def path(self) -> Path:
@@ -180,16 +214,24 @@ class ShardedSource:
         tally = RowTally() if tally is None else tally
         if self.cut == "products":
             return self._counted(shard, tally)
+        return warn_of_duplicates(tally.add(p, row.rows, row.damaged) for row, p in self._products(shard))
+
+    def _products(self, shard: Shard) -> Iterator[tuple[RawRecord, Product]]:
+        if self.photos is not None:
+            remote = self.photos
+            return ahead(lambda row: (row, to_product(row, self.shop, remote)), self._records(shard))
         folder = self.path.parent if self.products.images is None else Path(self.products.images)
         photos = PhotoFolders([folder], not self.products.allow_outside, self.name)
-        rows = self._records(shard)
-        return warn_of_duplicates(tally.add(to_product(r, self.shop, photos), r.rows, r.damaged) for r in rows)
+        return ((row, to_product(row, self.shop, photos)) for row in self._records(shard))
 
     def _counted(self, shard: Shard, tally: RowTally) -> Iterator[Product]:
-        for product in islice(self.products, shard.begin, shard.end):
-            tally.add(product)
-            yield product
-        tally.damaged = self.products.passes[-1].damaged  # nothing comes behind such a part
+        with nullcontext(self.path) if self.remote is None else self.remote.staged() as path:
+            source = self.products.source if self.remote is None else path
+            products = replace(self.products, source=source, photos=self.photos)
+            for product in islice(products, shard.begin, shard.end):
+                tally.add(product)
+                yield product
+            tally.damaged = products.passes[-1].damaged  # nothing comes behind such a part
 
     def _records(self, shard: Shard) -> Iterator[RawRecord]:
         if self.dialect is None:
@@ -199,10 +241,11 @@ class ShardedSource:
         return dialect_records(dialect, self.shop)
 
     def _raw(self, shard: Shard) -> Iterator[RawRecord]:
+        path = self.path if self.remote is None else self.remote
         if self.cut == "rows":
-            yield from parquet_rows(self.path, shard.begin, shard.end)
+            yield from parquet_rows(path, shard.begin, shard.end)
             return
-        with open_binary(self.path) as file:
+        with open_binary(path) as file:
             file.seek(shard.begin)
             part = cast(BinaryIO, io.BufferedReader(_Range(file, shard.end - shard.begin)))
             if self.table is None:
@@ -273,7 +316,7 @@ def _product_text(product: Product) -> str:
     return json.dumps([{**asdict(replace(product, images=())), "images": photos}, dict(product.held)], default=str)
 
 
-def sources_of(given: str | Path, out: Path | None = None) -> list[str]:
+def sources_of(given: str | Path, out: str | Path | None = None) -> list[str]:
     """The files that an INPUT names, in sorted order: a file, a folder of files, a pattern (``shop/*.csv``).
 
     A folder that is a data set by itself, and a name of one on the hub, stay as they are. Hidden files, empty ones and
@@ -288,6 +331,8 @@ def sources_of(given: str | Path, out: Path | None = None) -> list[str]:
     name = str(given)
     if name.startswith("hf:"):
         return [name]
+    if is_remote(name):
+        return _remote_sources(name, str(out or ""))
     path = Path(name)
     if path.is_file():
         return [name]
@@ -304,16 +349,36 @@ def sources_of(given: str | Path, out: Path | None = None) -> list[str]:
         looked = f"files that {name} matches"
     else:
         return [name]  # reading it says what is wrong
-    if out is not None:
-        found = [p for p in found if not p.resolve().is_relative_to(out.resolve())]
+    if out is not None and not is_remote(out):
+        found = [p for p in found if not p.resolve().is_relative_to(Path(out).resolve())]
     if not found:
         raise DataError(f"expected {looked}, found none; check the path")
     return [str(p) for p in found]
+
+
+def _remote_sources(name: str, out: str) -> list[str]:
+    """As :func:`sources_of`, of an address."""
+    if is_file(name):
+        return [name]
+    parts = name.split("/")
+    fixed = next((i for i, part in enumerate(parts) if any(c in part for c in "*?[")), len(parts))
+    root, pattern = "/".join(parts[:fixed]), "/".join(parts[fixed:])
+    if not pattern and not (listed := sizes(root)):
+        return [name]  # reading it says what is wrong
+    listed = sizes(root, pattern) if pattern else {n: s for n, s in listed.items() if _has_data_name(PurePosixPath(n))}
+    addresses = [join(root, n) for n, size in listed.items() if size]
+    found = [a for a in addresses if not (out and a.startswith(join(out, "")))]
+    if not found:
+        raise DataError(f"expected files of data at {name} (.csv, .jsonl, .parquet ...), found none; check the address")
+    return found
 
 
 _DATA = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet", ".xlsx", ".xml", ".txt")
 
 
 def _is_data(name: Path, path: Path) -> bool:
-    hidden = any(part.startswith((".", "_")) for part in name.parts)
-    return not hidden and kind_of_file(path) in _DATA and path.is_file() and path.stat().st_size > 0
+    return _has_data_name(name) and path.is_file() and path.stat().st_size > 0
+
+
+def _has_data_name(name: PurePath) -> bool:
+    return not any(part.startswith((".", "_")) for part in name.parts) and kind_of_file(name) in _DATA

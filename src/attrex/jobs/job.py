@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from attrex.errors import ConfigError, DataError
-from attrex.io.atomic import exclusive_lock
 from attrex.io.bad_rows import REASONS, RowTally
 from attrex.io.sharding import Shard
 from attrex.jobs.local import Event, Piece
@@ -76,11 +75,12 @@ class Job:
         Raises :class:`DataError` for finished shards of something else, and where another process runs this share.
         """
         folder, manifest = self.task.folder, Manifest(self.task.folder, self.share)
-        folder.root.mkdir(parents=True, exist_ok=True)
-        with exclusive_lock(folder.root / manifest.name):
-            entries = manifest.entries()
+        with folder.lock(manifest.name):
+            entries, sizes = manifest.entries(), folder.sizes("part-*")
             mine = range(self.share[0] - 1, len(self.shards), self.share[1])
-            finished = {n: e for n, e in entries.items() if self._is_there(n, e)}
+            finished = {
+                n: e for n, e in entries.items() if sizes.get(part_name(n, self.task.how.form)) == e.get("bytes")
+            }
             changed = {n: why for n, e in entries.items() if (why := self._change(n, e)) is not None}
             if changed and not redo:
                 raise DataError(_refusal(folder.name, changed))
@@ -101,10 +101,6 @@ class Job:
                     write_metrics(self.metrics, result, len(left))
         return result
 
-    def _is_there(self, number: int, entry: dict[str, Any]) -> bool:
-        size = self.task.folder.size(part_name(number, self.task.how.form))
-        return size is not None and size == entry.get("bytes")
-
     def _change(self, number: int, entry: dict[str, Any]) -> str | None:
         if number >= len(self.shards):
             return "the input has fewer rows"
@@ -114,15 +110,15 @@ class Job:
         """Take away what killed processes have left of shards that are to run, and shards that are no more."""
         folder, form = self.task.folder, self.task.how.form
         names = {part_name(n, form) for n in left} | {errors_name(n) for n in left}
-        for unfinished in [*folder.names("part-*.part"), *folder.names("errors/part-*.part")]:
+        for unfinished in [*folder.sizes("part-*.part"), *folder.sizes("errors/part-*.part")]:
             if unfinished.rsplit(".", 2)[0] in names:
                 folder.remove(unfinished)
         here = {part_name(n, form) for n in range(len(self.shards))}
         if self.share == (1, 1):
-            for name in folder.names("part-*"):
+            for name in folder.sizes("part-*"):
                 if name not in here and not name.endswith(".part"):
                     folder.remove(name)
-            for name in folder.names("errors/part-*.jsonl"):
+            for name in folder.sizes("errors/part-*.jsonl"):
                 if name not in {errors_name(n) for n in range(len(self.shards))}:
                     folder.remove(name)
 
@@ -141,7 +137,7 @@ class Job:
                 shard = self.shards[number]
                 name = self.task.sources[shard.source].name
                 form = self.task.how.form
-                entry = entry_of(number, shard, name, self.made(number), found, self.task.folder, form, at=time.time())
+                entry = entry_of(number, shard, name, self.made(number), found, form, at=time.time())
                 manifest.add(entry)
                 _add(result, entry)
             result.seconds = time.monotonic() - started

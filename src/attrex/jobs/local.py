@@ -120,6 +120,11 @@ class LocalWorkers:
 
         Raises the :class:`AttrexError` or ``OSError`` of a worker, which the next shard would have, too.
         """
+        yield from self.events(pieces)
+        self.stop()
+
+    def events(self, pieces: Sequence[Piece]) -> Iterator[Event]:
+        """As :meth:`run`, but the workers stay for the next shards."""
         self.waiting.extend(pieces)
         try:
             while self.waiting or any(w.piece for w in self.workers):
@@ -130,7 +135,6 @@ class LocalWorkers:
         except BaseException as exc:
             self.stop(at_once=not isinstance(exc, KeyboardInterrupt | GeneratorExit))
             raise
-        self.stop()
 
     def _give(self) -> None:
         """Work for each worker that has none; as many workers as there is work for."""

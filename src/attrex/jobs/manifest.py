@@ -39,20 +39,19 @@ class Manifest:
         Raises :class:`DataError` for a line that is none of a manifest; a last one that was cut off does not count.
         """
         found: dict[int, dict[str, Any]] = {}
-        for name in self.folder.names("manifest*.jsonl"):
-            for place, line in enumerate(self.folder.read(name).split(b"\n")[:-1], 1):
-                try:
-                    entry = json.loads(line)
-                    number = entry["shard"]
-                    if type(number) is not int or not isinstance(entry["file"], str):
-                        raise ValueError("no shard, or no file")
-                except (ValueError, KeyError, TypeError, RecursionError) as exc:
-                    raise DataError(
-                        f"{self.folder.name}/{name} line {place}: expected a finished shard of a manifest, got "
-                        f"{short(line)} ({exc}); take the line out, and its shard is done again"
-                    ) from None
-                if number not in found or found[number]["at"] <= entry.get("at", 0):
-                    found[number] = {"at": 0, **entry}
+        for where, line in self.folder.lines("manifest*.jsonl"):
+            try:
+                entry = json.loads(line)
+                number = entry["shard"]
+                if type(number) is not int or not isinstance(entry["file"], str):
+                    raise ValueError("no shard, or no file")
+            except (ValueError, KeyError, TypeError, RecursionError) as exc:
+                raise DataError(
+                    f"{where}: expected a finished shard of a manifest, got {short(line)} ({exc}); take it out, and "
+                    "its shard is done again"
+                ) from None
+            if number not in found or found[number]["at"] <= entry.get("at", 0):
+                found[number] = {"at": 0, **entry}
         return found
 
     def add(self, entry: Mapping[str, Any]) -> None:
@@ -80,17 +79,16 @@ class Made:
 
 
 def entry_of(
-    number: int, shard: Shard, source: str, made: Made, result: ShardResult, folder: Folder, form: str, at: float
+    number: int, shard: Shard, source: str, made: Made, result: ShardResult, form: str, at: float
 ) -> dict[str, Any]:
     """The line of a finished shard.
 
     :param source: the input's name.
     :param at: when it was finished, in seconds since 1970.
     """
-    name = part_name(number, form)
     return {
         "shard": number,
-        "file": name,
+        "file": part_name(number, form),
         "input": source,
         "begin": shard.begin,
         "end": shard.end,
@@ -103,8 +101,8 @@ def entry_of(
         "values": result.values,
         "filled": result.filled,
         "seconds": result.seconds,
-        "bytes": folder.size(name),
-        "hash": folder.digest(name),
+        "bytes": result.bytes,
+        "hash": result.hash,
         "reasons": list(result.reasons),
         "at": round(at, 3),
     }
@@ -119,7 +117,7 @@ def write_job(folder: Folder, inputs: Sequence[str], shards: Sequence[Shard], fo
         "shards": [[s.source, s.begin, s.end, s.content] for s in shards],
     }
     text = json.dumps(about, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    if folder.read(JOB_FILE) != text:
+    if folder.read([JOB_FILE])[0] != text:
         with folder.publish(JOB_FILE) as path:
             path.write_bytes(text)
 
@@ -127,7 +125,7 @@ def write_job(folder: Folder, inputs: Sequence[str], shards: Sequence[Shard], fo
 def read_job(folder: Folder) -> dict[str, Any]:
     """What :func:`write_job` wrote; raises :class:`DataError` where there is nothing of the kind."""
     try:
-        about = json.loads(folder.read(JOB_FILE))
+        about = json.loads(folder.read([JOB_FILE])[0])
     except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict) or not isinstance(about.get("shards"), list):

@@ -19,7 +19,7 @@ from attrex.inference.directory import locate_model
 from attrex.io.bad_rows import RowTally
 from attrex.io.parquet import write_parquet
 from attrex.io.sharding import Shard, ShardedSource
-from attrex.jobs.folder import Folder
+from attrex.jobs.folder import Folder, digest_of
 from attrex.jobs.rows import json_row
 from attrex.jobs.tables import long_rows, long_schema, wide_row, wide_schema
 from attrex.types import Prediction, Product
@@ -65,6 +65,8 @@ class ShardResult:
     seconds: float
     damaged: int = 0  #: parts of the source that cannot be read
     reasons: tuple[str, ...] = ()  #: of the first bad rows
+    bytes: int = 0  #: of the file
+    hash: str = ""  #: of the file
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,7 @@ class ShardRunner:
 
         with folder.publish(part_name(number, form)) as path:
             write_rows(path, counted(self._filled(marked(source.read(shard, tally), marks))), form, self)
+            size, digest = path.stat().st_size, digest_of(path)
             if bad:
                 with folder.publish(errors_name(number)) as errors:
                     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in bad)
@@ -176,7 +179,8 @@ class ShardRunner:
                 folder.remove(errors_name(number))
         report(rows)
         reasons = tuple(row["reason"] for row in bad[:3])
-        return ShardResult(rows, len(bad), values, filled, round(time.monotonic() - start, 3), tally.damaged, reasons)
+        seconds = round(time.monotonic() - start, 3)
+        return ShardResult(rows, len(bad), values, filled, seconds, tally.damaged, reasons, size, digest)
 
     def probe(self, shard: Shard, begin: int, at: Callable[[int], None], bad: Callable[[int, str], None]) -> None:
         """Run some products of a shard one by one, to find those that cannot be run; nothing is written.
