@@ -26,6 +26,7 @@ from attrex.server.settings import Limits
 
 SIDE = 1024  #: pixels of the longer side of a photo that is shown
 MOST = 100  #: cells that are handed out at once
+EXAMPLES = 12  #: cells with the same words that are shown before they are decided
 Number = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 
@@ -40,6 +41,7 @@ class Claim(_Form):
     count: Annotated[int, Field(strict=True, ge=1, le=MOST)] = 1
     attribute: StrictStr | None = None
     kind: StrictStr | None = None
+    product: StrictStr | None = Field(None, description="Its id.")
 
 
 class Release(_Form):
@@ -92,14 +94,15 @@ class Desk:
     store: ReviewStore
 
     def claim(self, asked: Claim) -> Any:
-        found = self.store.claim(asked.reviewer, count=asked.count, attribute=asked.attribute, kind=asked.kind)
+        wanted = {"attribute": asked.attribute, "kind": asked.kind, "product": asked.product}
+        found = self.store.claim(asked.reviewer, count=asked.count, **wanted)
         return {"cells": [cell.to_json() for cell in found]}
 
     def release(self, asked: Release) -> Any:
         return {"released": self.store.release(asked.reviewer, asked.cells)}
 
     def look(self, asked: Look) -> Any:
-        same = self.store.same_words(asked.cell, asked.reviewer)
+        same = self.store.same_words(asked.cell, asked.reviewer, examples=EXAMPLES)
         return {
             "cell": self.store.cell(asked.cell).to_json(),
             "history": [event.to_json() for event in self.store.history(asked.cell)],
