@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -25,6 +26,14 @@ from attrex.server.settings import ServerSettings
 from attrex.types import RegionWeights, Span, Value, WordWeight
 
 TEXT = "Shirt with a crewneck 👕 and long sleeves"
+COUNTS = {"products": 40, "filled": 4, "errors": 0, "expected": None}
+SLEEVES = {"before": 30, "after": 34, "filled": 4, "blank": 10, "left": 60, "conflicts": 1, "agreement": 0.9}
+FOUND = [
+    {"id": f"p{n}", "attribute": "Sleeves", "outcome": "below", "cell": [], "value": "Long", "known": True,
+     "confidence": 0.3, "text": None, "decided_by": "photo"}
+    for n in range(60)
+]  # fmt: skip
+FOUND.append({**FOUND[0], "id": "s0", "outcome": "differs", "cell": ["Short"]})
 CORNER = RegionWeights(0, ((1.0, 0.0), (0.0, 0.0)))
 
 
@@ -48,7 +57,7 @@ def cells(photo: Path) -> Iterator[ProposedCell]:
     head = Value("Sleeves", "Long", 0.9, None, (), "text", spoke)
     gone = (str(photo.with_name("gone.png")),)
     yield ProposedCell(
-        "p0", "Sleeves", Kind.CONFLICT, ("Long",), ("Short",), 0.9, 0.1, head, (), {"title": TEXT}, gone
+        "s0", "Sleeves", Kind.CONFLICT, ("Long",), ("Short",), 0.9, 0.1, head, (), {"title": TEXT}, gone
     )  # fmt: skip
 
 
@@ -66,7 +75,10 @@ def store(tmp_path_factory: pytest.TempPathFactory, photo: bytes) -> Iterator[Re
 def address(client: TestClient, store: ReviewStore, model_directory: Path) -> Iterator[str]:
     """A service that listens."""
     loaded: Loaded = client.service.loaded  # type: ignore[attr-defined]
-    settings = ServerSettings(reviews=str(store.path))  # type: ignore[attr-defined]
+    home = store.path.parent  # type: ignore[attr-defined]
+    (home / "report.json").write_text(json.dumps({**COUNTS, "attributes": {"Sleeves": SLEEVES}}))
+    (home / "changes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in FOUND))
+    settings = ServerSettings(reviews=str(store.path), catalogue=home)  # type: ignore[attr-defined]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loaded, "load", lambda *arguments: loaded)
         app = create_app(Service(model_directory, settings))
@@ -172,9 +184,7 @@ def test_cells_with_the_same_words_are_shown_and_decided_at_once(
     assert [cell.verdict for cell in store.cells(attribute="Collar")] == [None] * 4
 
 
-def test_two_people_never_get_one_cell(
-    review: Callable[..., Any], store: ReviewStore, page: Any, browser: Any
-) -> None:
+def test_two_people_never_get_one_cell(review: Callable[..., Any], store: ReviewStore, page: Any, browser: Any) -> None:
     other = browser.new_context().new_page()
     people = [review("ann", "?attribute=Shared"), review("bob", "?attribute=Shared", other)]
     decided: list[tuple[str, int]] = []
@@ -194,9 +204,7 @@ def test_two_people_never_get_one_cell(
     assert {(cell.reviewer, cell.id) for cell in store.cells(attribute="Shared")} == set(decided)
 
 
-def test_a_cell_that_somebody_else_has_decided_is_left_to_them(
-    review: Callable[..., Any], store: ReviewStore
-) -> None:
+def test_a_cell_that_somebody_else_has_decided_is_left_to_them(review: Callable[..., Any], store: ReviewStore) -> None:
     page = review("ann", "?attribute=Late")
     cell = int(page.get_attribute("#cell", "data-cell"))
     store.release("ann", [cell])
@@ -233,6 +241,29 @@ def test_filters_choose_what_comes(review: Callable[..., Any]) -> None:
     page.wait_for_selector("#attribute:has-text('Sleeves')")
     page.select_option("#filters [name=kind]", "doubtful")
     page.wait_for_selector("text=No open cell fits these filters")
+
+
+def test_figures_of_the_catalogue_lead_to_cells_and_on_to_their_review(address: str, page: Any) -> None:
+    page.goto(f"{address}/catalogue")
+    page.click("tbody .left button")
+    page.wait_for_function("() => document.querySelectorAll('.cells li').length === 50")
+    page.click("text='Show more of 60'")
+    page.wait_for_function("() => document.querySelectorAll('.cells li').length === 60")
+    assert page.locator(".cells li").first.inner_text().split() == [
+        "p0",
+        "Long",
+        "0.30",
+        "from",
+        "the",
+        "photo",
+        "decide",
+    ]
+    page.click("tbody .conflicts button")
+    page.click("a[aria-label='decide Sleeves of s0']")
+    page.fill("#who input", "fay")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#attribute:has-text('Sleeves')")
+    assert page.input_value("#filters [name=product]") == "s0"
 
 
 @pytest.mark.parametrize("path", ["/", "/review", "/catalogue", "/model"])

@@ -18,7 +18,17 @@ PAGES = {
     **{f"/assets/{name}.css": ("server", f"{name}.css", CSS) for name in ("pages", "review", "catalogue")},
     **{
         f"/assets/{name}.js": ("server", f"{name}.js", SCRIPT)
-        for name in ("pages", "evidence", "try", "review", "review-cell", "catalogue", "catalogue-cells", "model")
+        for name in (
+            "pages",
+            "evidence",
+            "try",
+            "review",
+            "review-cell",
+            "catalogue",
+            "catalogue-cells",
+            "plots",
+            "model",
+        )
     },
     "/assets/icon.svg": ("server", "icon.svg", "image/svg+xml"),
 }

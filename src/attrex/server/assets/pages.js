@@ -28,6 +28,9 @@ function measure(share) {
   return el("span", { class: "measure" }, el("span", { class: "bar" }, fill), share.toFixed(2));
 }
 
+const card = (figure, label) => (figure === null || figure === undefined ? null :
+  el("div", { class: "card" }, el("span", { class: "figure" }, String(figure)), el("small", {}, label)));
+
 // a colour for every attribute; the golden angle keeps neighbours apart
 const hues = new Map();
 function ink(attribute) {
