@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from time import process_time
+from typing import Any
 
 import pytest
 
@@ -113,3 +116,53 @@ def growth() -> Callable[[Callable[[int], object], int], float]:
         return min(seconds(4 * size) for _ in range(3)) / min(seconds(size) for _ in range(3))
 
     return measure
+
+
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running in this thread, which others need
+def browser() -> Iterator[Any]:
+    """The distribution's Chromium."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("there is no Chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """An empty page of a person of its own. The test fails where a script does, or where the content policy bites."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context.set_default_timeout(30_000)
+    page, faults = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
+    yield page
+    context.close()
+    assert not faults
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Any], list[str]]:
+    """``axe(page)``: what axe-core finds serious in a page, in both themes, and where it is wider than a phone."""
+    found = find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("axe-playwright-python, which brings axe-core, is not installed")
+    script = Path(found.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+
+    def look(page: Any) -> list[str]:
+        page.evaluate(script)
+        told = []
+        for theme, rules in (("light", None), ("dark", ["color-contrast"])):
+            page.emulate_media(color_scheme=theme)
+            only = {"runOnly": {"type": "rule", "values": rules}} if rules else {"resultTypes": ["violations"]}
+            for fault in page.evaluate("options => axe.run(document, options)", only)["violations"]:
+                if fault["impact"] in ("serious", "critical"):
+                    told += [f"{theme}: {fault['id']}: {node['html'][:200]}" for node in fault["nodes"]]
+        page.set_viewport_size({"width": 390, "height": 844})
+        beyond = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return told + ([f"{beyond} pixels beyond a phone"] if beyond > 0 else [])
+
+    return look

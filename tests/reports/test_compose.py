@@ -113,7 +113,7 @@ def test_a_page_of_no_products(extractor: Extractor, tmp_path: Path) -> None:
 def test_cells_that_are_probably_wrong_go_by_their_row_for_an_id_may_come_twice() -> None:
     shelf = [Product("twice", {"text": "x"}, table={"Color": (c,)}) for c in ("Red", "Blue", "Green")]
     found = [Prediction("twice", (Value("Color", "blue", sure),)) for sure in (0.7, 0.8, 0.9)]
-    listed = compose._conflicts(shelf, found, ValueNormalizer.fit(shelf))
+    listed = compose._conflicts(shelf, compose._filled_rows(shelf, found, ValueNormalizer.fit(shelf), {}))
     assert [(i, c.product, c.cell, c.value) for i, c in listed] == [
         (2, "twice", ("Green",), "Blue"),
         (0, "twice", ("Red",), "Blue"),

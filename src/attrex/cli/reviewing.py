@@ -23,7 +23,7 @@ Reviewer = Annotated[str, typer.Option("--as", metavar="NAME", help="Who decides
 Cell = Annotated[int, typer.Argument(metavar="CELL", help="The cell's number.")]
 
 
-@reads_products("images")
+@reads_products()
 def add_command(
     store: Store,
     table: Annotated[str, typer.Argument(metavar="TABLE", help="The products that were read, with their table.")],

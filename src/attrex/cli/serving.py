@@ -33,6 +33,14 @@ def serve_command(
         str | None,
         typer.Option(metavar="STORE", help="Also serve this review store: a file, or postgresql://user@host/name."),
     ] = None,
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Also show what a run made of the table: the folder of `attrex complete`, or of `attrex fill` with "
+            "report.json and changes.csv.",
+        ),
+    ] = None,
     queue: Annotated[int, typer.Option(help="Products that may wait; more are told to come later.", min=1)] = 2000,
     max_products: Annotated[int, typer.Option(help="Products of a request.", min=1)] = 500,
     max_body: Annotated[int, typer.Option(help="Megabytes of a request.", min=1)] = 32,
@@ -66,6 +74,7 @@ def serve_command(
         tokens=read_tokens(tokens) if tokens else (),
         photo_origins=tuple(photos_from or ()),
         reviews=review,
+        catalogue=catalogue,
         log_texts=log_texts,
         grace_seconds=grace_seconds,
         limits=limits,

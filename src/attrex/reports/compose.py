@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from attrex.evaluation.evaluate import Evaluation, evaluate_extractor
 from attrex.filling.conflicts import conflicts_of, most_probable_first
-from attrex.filling.fill import fill_table
+from attrex.filling.fill import FilledRow, fill_table
 from attrex.inference.extractor import Extractor
 from attrex.reports.content import NumberedConflict, listed_conflicts, sample
 from attrex.reports.html import write_report
+from attrex.reports.outcomes import filled_products, shown_first
 from attrex.types import Prediction, Product
 from attrex.vocabulary.normalizer import ValueNormalizer
 
@@ -28,21 +30,30 @@ def report_page(
     evaluated: Evaluation | None = None,
     predictions: Sequence[Prediction] | None = None,
     cells: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the page for one or two models, each with a name (its directory), and return its path.
 
     Scores are shown where every readable product is labelled. ``most``: how many products the page has at most.
     ``evaluated``: of one model what :func:`evaluate_extractor` gave for these products, if they were read already;
     ``predictions``: what it found in them, without scores. ``cells``: what became of the table, as
-    :meth:`~attrex.filling.report.FillReport.to_json` says it.
+    :meth:`~attrex.filling.report.FillReport.to_json` says it. ``limits``: what is sure enough to be filled in, as of
+    :func:`~attrex.filling.fill.fill_table`.
     """
     runs, scores = [], []
     for _, extractor in models:
         found, scored = (predictions, None) if predictions else _run(extractor, products, photos, evaluated)
         runs.append([*found])
         scores.append(scored)
-    conflicts = _conflicts(products, runs[0], models[0][1].model.normalizer)
-    first = {i for i, _ in listed_conflicts(conflicts, most)}
+    normalizer, filled = models[0][1].model.normalizer, None
+    if has_table := any(product.table for product in products):
+        normalizer = deepcopy(normalizer)  # fill learns the table's words, too
+        normalizer.refine(products, runs[0])
+    rows = _filled_rows(products, runs[0], normalizer, limits or {})
+    conflicts = _conflicts(products, rows)
+    if has_table:
+        filled = filled_products(products, rows, lambda text: normalizer.folded[text])
+    first = shown_first((i for i, _ in listed_conflicts(conflicts, most)), filled or (), most)
     # Region weights only for the products that are shown: for a large catalogue they would be most of the memory.
     shown = sample(products, list(zip(*runs, strict=True)), most, first)
     for run, (_, extractor) in zip(runs, models, strict=True):
@@ -69,17 +80,24 @@ def report_page(
         max_products=most,
         conflicts=conflicts,
         cells=cells,
+        filled=filled,
     )
 
 
-def _conflicts(
-    products: Sequence[Product], predictions: Sequence[Prediction], normalizer: ValueNormalizer
-) -> list[NumberedConflict]:
-    """The cells that are probably wrong, most probably first."""
-    # fill_table goes by ids, of which one may come twice
+def _filled_rows(
+    products: Sequence[Product],
+    predictions: Sequence[Prediction],
+    normalizer: ValueNormalizer,
+    limits: Mapping[str, Any],
+) -> list[FilledRow]:
+    """What becomes of the products' cells; rows have numbers for ids, of which one may come twice."""
     numbered = [replace(product, id=str(i)) for i, product in enumerate(products)]
     found = [replace(prediction, id=str(i)) for i, prediction in enumerate(predictions)]
-    rows = fill_table(numbered, found, normalizer)
+    return list(fill_table(numbered, found, normalizer, **limits))
+
+
+def _conflicts(products: Sequence[Product], rows: Sequence[FilledRow]) -> list[NumberedConflict]:
+    """The cells that are probably wrong, most probably first."""
     listed = most_probable_first(conflict for row in rows for conflict in conflicts_of(row))
     return [(int(c.product), replace(c, product=products[int(c.product)].id)) for c in listed]
 

@@ -20,6 +20,7 @@ from attrex.io.atomic import write_bytes
 from attrex.reports.content import NumberedConflict, Page, ProductRun, ScoreTree, listed_conflicts, sample
 from attrex.reports.doubts import doubts
 from attrex.reports.markup import Html, cut, el, join
+from attrex.reports.outcomes import Filled, corrections_bar, most_doubtful, shown_first
 from attrex.reports.product import product_article
 from attrex.reports.summary import cards, chart, filled_table, top
 from attrex.types import Product
@@ -40,6 +41,7 @@ def write_report(
     image_size: int = 256,
     conflicts: Sequence[NumberedConflict] = (),
     cells: Mapping[str, Any] | None = None,
+    filled: Sequence[Filled] | None = None,
 ) -> Path:
     """Write the page for one model, or for two side by side, and return its path.
 
@@ -47,7 +49,8 @@ def write_report(
     them. ``scores`` is what ``attrex evaluate --json`` writes. ``notes``: facts for the head of the page. At most
     ``max_products`` are shown, chosen by :func:`sample`; the summary is over all. ``image_size``: pixels a side.
     ``conflicts``: cells that are probably wrong by ``predictions``, most probably first. ``cells``: what became of the
-    table, of :meth:`~attrex.filling.report.FillReport.to_json`.
+    table, of :meth:`~attrex.filling.report.FillReport.to_json`. ``filled``: of each product what became of the values
+    of ``predictions``; the page then begins with the doubtful products, and a person can decide cells in it.
     Raises :class:`DataError` where products and predictions do not belong together or the file cannot be written.
     """
     if max_products < 1:
@@ -59,24 +62,40 @@ def write_report(
         _check_ids(products, run, name)
     page = Page(tuple(names), _hues(products, runs, (cells or {}).get("attributes", ())), image_size)
     listed = listed_conflicts(conflicts, max_products)
-    chosen = sample(products, list(zip(*runs, strict=True)), max_products, {i for i, _ in listed})
+    first = shown_first((i for i, _ in listed), filled or (), max_products)
+    chosen = sample(products, list(zip(*runs, strict=True)), max_products, first)
+    place = {i: n for n, i in enumerate(most_doubtful(filled or ()))}
+    chosen.sort(key=lambda i: place.get(i, len(products)))
     labelled = any(p.spans is not None for p in products)
     how = "those with mistakes first, then the least sure" if labelled else "taken evenly over all"
     how = f"those with the cells above, of the others {how}" if listed else how
+    how = f"those with the most doubtful cells first, of the others {how}" if place else how
     part = f"{len(chosen):,} of {len(products):,} products are shown: {how}. The summary is over all of them."
     summary = [
         top(page, title, notes or {}),
         filled_table(page, cells),
-        cards(products, runs, all_scores),
+        cards(products, runs, all_scores, filled),
         chart(page, runs, all_scores),
         doubts(page, products, predictions, listed, len(conflicts)),
         len(chosen) < len(products) and el("p", part, cls="note sampled"),
     ]
     incomplete = any(products[i].spans is not None and not products[i].complete for i in chosen)
     kinds = {"labelled": labelled, "two": page.two, "incomplete": incomplete, "empty": not chosen}
+    kinds["decided"] = any(filled[i].cells for i in chosen) if filled else False
     options = [el("option", cut(a), value=cut(a)) for a in page.hues]
-    articles = [product_article(page, i + 1, products[i], [run[i] for run in runs]) for i in chosen]
-    return _write(Path(path), title, kinds, summary=join(summary), options=join(options), articles=join(articles))
+    articles = [
+        product_article(page, i + 1, products[i], [run[i] for run in runs], filled[i] if filled else None)
+        for i in chosen
+    ]
+    return _write(
+        Path(path),
+        title,
+        kinds,
+        summary=join(summary),
+        options=join(options),
+        articles=join(articles),
+        corrections=corrections_bar() if kinds["decided"] else Html(),
+    )
 
 
 def _check_ids(products: Sequence[Product], predictions: ProductRun, name: str) -> None:
@@ -106,12 +125,13 @@ def _asset(name: str) -> str:
 
 
 def _write(path: Path, title: str, kinds: Mapping[str, bool], **parts: Html) -> Path:
-    script = _asset("heat.js") + _asset("report.js")
+    script = _asset("heat.js") + _asset("report.js") + (_asset("decide.js") if kinds["decided"] else "")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = Template(_asset("report.html")).substitute(
         # Nothing may be loaded from outside, and no script but ours may run, whatever the data say.
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
         title=escape(cut(title)),
+        number=hashlib.sha256(parts["articles"].encode("utf-8", "replace")).hexdigest()[:16],
         kind=" ".join(kind for kind, is_so in kinds.items() if is_so),
         style=_asset("theme.css") + _asset("report.css"),
         script=script,

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 from attrex.reports.content import SIGNS, Page, ValueRow, value_rows, words_for
 from attrex.reports.markup import ORDINALS, Html, bar, bdi, counted, cut, el
+from attrex.reports.outcomes import Filled, decision_of, outcome_cell
 from attrex.reports.photos import evidence, grid_fault, heatmap_tiles, photos
+from attrex.review.cells import Kind
 from attrex.types import Prediction, Product, WordWeight
 
 MAX_TEXT = 4_000  #: characters of one text field that are shown
@@ -21,8 +23,10 @@ def anchor(number: int) -> str:
     return f"product-{number}"
 
 
-def product_article(page: Page, number: int, product: Product, predictions: Sequence[Prediction]) -> Html:
-    """The ``number``-th product of the page with one prediction per model."""
+def product_article(
+    page: Page, number: int, product: Product, predictions: Sequence[Prediction], filled: Filled | None = None
+) -> Html:
+    """The ``number``-th product of the page with one prediction per model; ``filled``: what became of the first's."""
     rows = value_rows(product, predictions)
     error = product.error if product.error not in {p.error for p in predictions} else None
     warnings = [w for w in product.warnings if not any(w in p.warnings for p in predictions)]
@@ -36,7 +40,8 @@ def product_article(page: Page, number: int, product: Product, predictions: Sequ
         product.category is not None and el("span", bdi(product.category), cls="badge"),
         slips and el("span", counted(slips, "mistake"), cls="badge wrong"),
         page.two and any(r.differs for r in rows) and el("span", "≠ they differ", cls="badge differ"),
-        product.spans is None and el("span", "no labels", cls="badge"),
+        product.spans is None and filled is None and el("span", "no labels", cls="badge"),
+        filled is not None and filled.attributes > 0 and el("span", filled.share, cls="badge"),
     ]
     return el(
         "article",
@@ -48,7 +53,7 @@ def product_article(page: Page, number: int, product: Product, predictions: Sequ
             *_alerts("warning", [*warnings, *_product_faults(product, rows)]),
             *(_reading(page, product, p, rows, m) for m, p in enumerate(predictions)),
             heatmap_tiles(page, product, rows[:MAX_ROWS]),
-            _value_table(page, product, rows),
+            _value_table(page, product, rows, filled),
             _chips("shop's table", chips),
             cls="body",
         ),
@@ -106,28 +111,43 @@ def _reading(page: Page, product: Product, prediction: Prediction, rows: Sequenc
     )
 
 
-def _value_table(page: Page, product: Product, rows: Sequence[ValueRow]) -> Html:
+def _value_table(page: Page, product: Product, rows: Sequence[ValueRow], filled: Filled | None) -> Html:
+    """``filled``: the doubtful values come first, each with what became of it and a place to decide."""
     if not rows:
         return el("p", "No value found.", cls="note")
     confidence = ORDINALS if page.two else ("Confidence",)
-    heads = [el("th", h, scope="col") for h in ("Attribute", "Value", *confidence, "Where", "Evidence")]
-    body = [_value_row(page, product, i, row) for i, row in enumerate(rows[:MAX_ROWS])]
+    titles = ("Attribute", "Value", *confidence, *(("Outcome", "Decide") if filled else ()), "Where", "Evidence")
+    heads = [el("th", h, scope="col", cls=h.lower()) for h in titles]
+    shown = list(enumerate(rows[:MAX_ROWS]))
+    if filled:
+        shown.sort(key=lambda numbered: -_risk(filled, numbered[1]))
+    body = [_value_row(page, product, i, row, filled) for i, row in shown]
     more = len(rows) > MAX_ROWS and el("p", f"{MAX_ROWS} of {len(rows):,} values shown", cls="note")
     return el("div", el("table", el("thead", el("tr", *heads)), el("tbody", *body), cls="values"), more, cls="scroll")
 
 
-def _value_row(page: Page, product: Product, index: int, row: ValueRow) -> Html:
+def _risk(filled: Filled, row: ValueRow) -> float:
+    cell = filled.asked(row.found[0])
+    return cell.risk if cell and cell.kind != Kind.SURE else -1.0
+
+
+def _value_row(page: Page, product: Product, index: int, row: ValueRow, filled: Filled | None) -> Html:
     said = [evidence(product, value) for value in row.found]
     unequal = row.differs and el("span", "≠", cls="unequal", title="they differ")
     words = [v.value for v in row.found if v and v.value.casefold() != " ".join(row.text.split()).casefold()]
     named = [el("small", " → ", bdi(word), cls="named") for word in dict.fromkeys(words)]
+    asked = filled.asked(row.found[0]) if filled else None
+    became = [outcome_cell(filled, row.found[0]), el("td", cls="decide")] if filled else []
     return el(
         "tr",
         el("th", page.label(row.attribute), scope="row"),
         el("td", bdi(row.text), *named, unequal),
         *(_confidence_cell(row, m) for m in range(len(row.found))),
-        el("td", _where(row), cls="where"),
+        *became,
+        el("td", _where(row), cls="where place"),
         el("td", " / ".join(filter(None, dict.fromkeys(said))) or "–", cls="where"),
+        data_cell=decision_of(asked) if asked else None,
+        data_doubtful=asked is not None and asked.kind != Kind.SURE,
         data_rows=index,
         data_attribute=cut(row.attribute),
         data_confidence=round(row.confidence, 4),

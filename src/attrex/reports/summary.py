@@ -7,8 +7,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from attrex.filling.fill import Outcome
 from attrex.reports.content import Page, ProductRun, ScoreTree
 from attrex.reports.markup import Html, bar, bdi, cut, el, ordinal
+from attrex.reports.outcomes import Filled
+from attrex.review.cells import Kind
 from attrex.types import Product
 
 MAX_BARS = 24  #: attributes in the chart before the rest is folded away
@@ -44,8 +47,13 @@ def _mean_of(numbers: Sequence[float]) -> float | None:
     return sum(numbers) / len(numbers) if numbers else None
 
 
-def cards(products: Sequence[Product], runs: Sequence[ProductRun], scores: Sequence[ScoreTree | None]) -> Html:
-    """The figures of the whole run; with scores also how good they are."""
+def cards(
+    products: Sequence[Product],
+    runs: Sequence[ProductRun],
+    scores: Sequence[ScoreTree | None],
+    filled: Sequence[Filled] | None = None,
+) -> Html:
+    """The figures of the whole run; with scores also how good they are, of a table also how full it is."""
 
     def each(*path: str) -> list[float | None]:
         return [_number(s, *path) for s in scores]
@@ -64,12 +72,28 @@ def cards(products: Sequence[Product], runs: Sequence[ProductRun], scores: Seque
         _card("Accuracy", each("accuracy"), ".3f"),
         _card("Products", [len(products)], notes=[f"{sum(bool(p.images) for p in products):,} with photo"]),
         _card("Values found", [sum(len(p.values) for p in run) for run in runs]),
+        *_cards_of_table(filled or ()),
         _card("Mean confidence", [_mean_of([v.confidence for p in run for v in p.values]) for run in runs], ".2f"),
-        _card("Attributes looked for", [_mean_of(n if any(n) else []) for n in looked_for], ".1f"),
+        None if filled else _card("Attributes looked for", [_mean_of(n if any(n) else []) for n in looked_for], ".1f"),
         _card("With warnings", [warned]),
         _card("Not read", [broken or None]),
         cls="cards",
     )
+
+
+def _cards_of_table(filled: Sequence[Filled]) -> list[Html | None]:
+    """How full the table is, and how much of it waits for people."""
+    if not filled:
+        return []
+    full = sum(bool(values) for one in filled for values in one.row.table.values())
+    new = len({(i, e.attribute) for i, f in enumerate(filled) for e in f.row.entries if e.outcome == Outcome.FILLED})
+    asked = [cell.kind for one in filled for cell in one.cells]
+    cells = sum(one.attributes for one in filled)
+    return [
+        _card("Cells filled", [full], notes=[f"of {cells:,}; {full - new:,} before"]),
+        _card("Not sure enough", [asked.count(Kind.DOUBTFUL)], notes=["blank cells, left to people"]),
+        _card("Probably wrong", [asked.count(Kind.CONFLICT)], notes=["filled cells"]),
+    ]
 
 
 def _tally(run: ProductRun) -> dict[str, dict[str, float]]:

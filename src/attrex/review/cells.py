@@ -188,11 +188,12 @@ class Undone:
     """What became of a decision's cells."""
 
     decision: int
+    cell: int  #: id of the one that was looked at
     cells: int  #: that are open again
     touched: int  #: that somebody has undone or decided anew since, and are left as they are
 
     def to_json(self) -> dict[str, Any]:
-        return {"decision": self.decision, "cells": self.cells, "touched": self.touched}
+        return {"decision": self.decision, "cell": self.cell, "cells": self.cells, "touched": self.touched}
 
 
 class State(IntEnum):

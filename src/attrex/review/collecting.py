@@ -64,7 +64,7 @@ def collect(
     digest, size, names = hashlib.blake2b(digest_size=16), 0, []
     for product, row in rows:
         names.append(product.id)
-        for cell in _cells_of(product, row, fold, least, options or {}) if row.error is None else ():
+        for cell in cells_of(product, row, fold, least, options or {}) if row.error is None else ():
             if cell.kind != Kind.SURE:
                 if (cell.product, cell.attribute) not in known:
                     listed.append(cell)
@@ -81,14 +81,14 @@ def collect(
     return Collected((*listed, *sure), Population(size if sample else 0, digest.hexdigest()), names)
 
 
-def _cells_of(
+def cells_of(
     product: Product,
     row: FilledRow,
     fold: Callable[[str], str],
     least: float,
     options: Mapping[str, Sequence[str]],
 ) -> Iterator[ProposedCell]:
-    """What there is to look at in a product, with the sure cells."""
+    """What there is to look at in a product, with the sure cells; the parameters are those of :func:`collect`."""
     conflicts = {c.attribute: c for c in conflicts_of(row)}
     for attribute, entries in groupby(row.entries, key=lambda entry: entry.attribute):
         surest, *more = of_cell = list(entries)

@@ -128,6 +128,7 @@ class ReviewStore:
         count: int = 1,
         attribute: str | None = None,
         kind: Kind | str | None = None,
+        product: str | None = None,
         minutes: float = CLAIM_MINUTES,
     ) -> list[ReviewCell]:
         """The next cells for a reviewer, which nobody else gets meanwhile; fewer where no more are open.
@@ -142,6 +143,8 @@ class ReviewStore:
         if count < 1 or minutes <= 0:
             raise ConfigError(f"count and minutes should be more than 0, got {count} and {minutes}")
         wanted = _filter(attribute, kind)
+        if product is not None:
+            wanted.append(cells.c.product == select(products.c.id).where(products.c.name == product).scalar_subquery())
         with writing(self._engine) as c:
             held = select(cells.c.id).where(OPEN, held_by(who, now), *wanted).order_by(cells.c.claimed_until)
             ids = list(c.execute(held.order_by(cells.c.sampled, cells.c.priority.desc()).limit(count)).scalars())
@@ -289,7 +292,7 @@ class ReviewStore:
                 if not left:
                     chosen = update(decisions).where(decisions.c.id == decision)
                     c.execute(chosen.values(undone_by=who, undone_at=now))
-            return Undone(decision, len(ids), number - len(ids))
+            return Undone(decision, taken.cell, len(ids), number - len(ids))
 
     def last_decision(self, reviewer: str) -> Decision | None:
         """The reviewer's last one that stands, for undo."""

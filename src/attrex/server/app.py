@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -33,7 +34,7 @@ OPEN = frozenset({"/healthz", "/readyz", "/openapi.json", *PAGES})
 def create_app(service: Service, metrics: Metrics | None = None) -> Any:
     """The ASGI application of a service."""
     metrics = metrics or Metrics()
-    store = _open_reviews(service.settings.reviews)
+    store, catalogue = _open_reviews(service.settings.reviews), _read_catalogue(service.settings.catalogue)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
@@ -82,6 +83,10 @@ def create_app(service: Service, metrics: Metrics | None = None) -> Any:
         from attrex.server.reviewing import add_review
 
         add_review(app, store, service.settings.limits)
+    if catalogue is not None:
+        from attrex.server.catalogue import add_catalogue
+
+        add_catalogue(app, catalogue, service, service.settings.limits)
     add_pages(app)
     app.add_exception_handler(HTTPException, _http_error)
     return Guard(app, service.settings, metrics, OPEN)
@@ -96,6 +101,14 @@ def _open_reviews(where: str | None) -> Any:
     except ModuleNotFoundError as exc:
         raise ConfigError(f"reviews need {exc.name}, which is not installed; pip install 'attrex[review]'") from exc
     return ReviewStore(where)
+
+
+def _read_catalogue(folder: str | Path | None) -> Any:
+    if folder is None:
+        return None
+    from attrex.server.catalogue import Catalogue
+
+    return Catalogue.load(folder)
 
 
 async def _answer(service: Service, request: Request, form: type[Extraction]) -> Response:

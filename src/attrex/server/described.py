@@ -192,6 +192,8 @@ def describe(path: str) -> dict[str, Any]:
             return _shown("Columns and attributes of the shop", 401)
         case "/v1/model":
             return _shown("What was measured of the model", 401)
+        case "/v1/catalogue":
+            return _shown("What a run of fill made of the table, and what limits for a precision buy", 401)
         case "/healthz":
             return _shown("Whether the process works", 503)
         case "/readyz":

@@ -7,15 +7,29 @@ from importlib import resources
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+HTML, CSS, SCRIPT = (f"text/{kind}; charset=utf-8" for kind in ("html", "css", "javascript"))
 PAGES = {
-    "/": ("server", "try.html", "text/html; charset=utf-8"),
-    "/model": ("server", "model.html", "text/html; charset=utf-8"),
-    "/assets/theme.css": ("reports", "theme.css", "text/css; charset=utf-8"),
-    "/assets/pages.css": ("server", "pages.css", "text/css; charset=utf-8"),
-    "/assets/heat.js": ("reports", "heat.js", "text/javascript; charset=utf-8"),
-    "/assets/pages.js": ("server", "pages.js", "text/javascript; charset=utf-8"),
-    "/assets/try.js": ("server", "try.js", "text/javascript; charset=utf-8"),
-    "/assets/model.js": ("server", "model.js", "text/javascript; charset=utf-8"),
+    "/": ("server", "try.html", HTML),
+    "/review": ("server", "review.html", HTML),
+    "/catalogue": ("server", "catalogue.html", HTML),
+    "/model": ("server", "model.html", HTML),
+    "/assets/theme.css": ("reports", "theme.css", CSS),
+    "/assets/heat.js": ("reports", "heat.js", SCRIPT),
+    **{f"/assets/{name}.css": ("server", f"{name}.css", CSS) for name in ("pages", "review", "catalogue")},
+    **{
+        f"/assets/{name}.js": ("server", f"{name}.js", SCRIPT)
+        for name in (
+            "pages",
+            "evidence",
+            "try",
+            "review",
+            "review-cell",
+            "catalogue",
+            "catalogue-cells",
+            "plots",
+            "model",
+        )
+    },
     "/assets/icon.svg": ("server", "icon.svg", "image/svg+xml"),
 }
 """Address -> package, file, media type: theme and heat-maps are those of the report. Nothing else is given out."""

@@ -26,37 +26,41 @@ from attrex.server.settings import Limits
 
 SIDE = 1024  #: pixels of the longer side of a photo that is shown
 MOST = 100  #: cells that are handed out at once
+EXAMPLES = 12  #: cells with the same words that are shown before they are decided
 Number = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """What is asked, of which nothing is passed over."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Claim(_Form):
+class Claim(Form):
     """The next cells for a reviewer; nobody else gets them meanwhile."""
 
     reviewer: StrictStr
     count: Annotated[int, Field(strict=True, ge=1, le=MOST)] = 1
     attribute: StrictStr | None = None
     kind: StrictStr | None = None
+    product: StrictStr | None = Field(None, description="Its id.")
 
 
-class Release(_Form):
+class Release(Form):
     """Cells back, which the reviewer has not decided."""
 
     reviewer: StrictStr
     cells: list[Number] | None = Field(None, description="These alone; default: all that the reviewer has.")
 
 
-class Look(_Form):
+class Look(Form):
     """One cell: itself, what happened to it, and the others that the same decision would settle."""
 
     cell: Number
     reviewer: StrictStr
 
 
-class Decide(_Form):
+class Decide(Form):
     """A verdict on a cell."""
 
     cell: Number
@@ -66,7 +70,7 @@ class Decide(_Form):
     also: list[Number] = Field([], description="Other cells with the same words, of those that were shown.")
 
 
-class Undo(_Form):
+class Undo(Form):
     """A decision taken back."""
 
     reviewer: StrictStr
@@ -74,11 +78,11 @@ class Undo(_Form):
     only: list[Number] | None = Field(None, description="These of its cells alone.")
 
 
-class Stats(_Form):
+class Stats(Form):
     """How far the review is, and how right the sure cells are."""
 
 
-class Photo(_Form):
+class Photo(Form):
     """A photo of a cell's product, as JPEG."""
 
     cell: Number
@@ -92,14 +96,16 @@ class Desk:
     store: ReviewStore
 
     def claim(self, asked: Claim) -> Any:
-        found = self.store.claim(asked.reviewer, count=asked.count, attribute=asked.attribute, kind=asked.kind)
+        found = self.store.claim(
+            asked.reviewer, count=asked.count, attribute=asked.attribute, kind=asked.kind, product=asked.product
+        )
         return {"cells": [cell.to_json() for cell in found]}
 
     def release(self, asked: Release) -> Any:
         return {"released": self.store.release(asked.reviewer, asked.cells)}
 
     def look(self, asked: Look) -> Any:
-        same = self.store.same_words(asked.cell, asked.reviewer)
+        same = self.store.same_words(asked.cell, asked.reviewer, examples=EXAMPLES)
         return {
             "cell": self.store.cell(asked.cell).to_json(),
             "history": [event.to_json() for event in self.store.history(asked.cell)],
@@ -139,7 +145,7 @@ class Desk:
 def add_review(app: FastAPI, store: ReviewStore, limits: Limits) -> None:
     """The addresses of a review, each a POST of what it is to do: /v1/review/claim and the others."""
     desk = Desk(store)
-    actions: dict[str, tuple[type[_Form], Callable[[Any], Any]]] = {
+    actions: dict[str, tuple[type[Form], Callable[[Any], Any]]] = {
         "claim": (Claim, desk.claim),
         "release": (Release, desk.release),
         "look": (Look, desk.look),
@@ -149,11 +155,16 @@ def add_review(app: FastAPI, store: ReviewStore, limits: Limits) -> None:
         "photo": (Photo, desk.photo),
     }
     for name, (form, act) in actions.items():
-        answer = guarded(_answering(form, act, limits))
-        app.add_api_route(f"/v1/review/{name}", answer, methods=["POST"], response_model=None, **_described(name, form))
+        add_action(app, f"/v1/review/{name}", form, act, limits)
 
 
-def _answering(form: type[_Form], act: Callable[[Any], Any], limits: Limits) -> Callable[[Request], Any]:
+def add_action(app: FastAPI, path: str, form: type[Form], act: Callable[[Any], Any], limits: Limits) -> None:
+    """An address that takes a POST of a form's JSON and answers with JSON, or with a photo."""
+    answer = guarded(_answering(form, act, limits))
+    app.add_api_route(path, answer, methods=["POST"], response_model=None, **_described(path, form))
+
+
+def _answering(form: type[Form], act: Callable[[Any], Any], limits: Limits) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         kind_of_body(request, (JSON,))
         announced(request, limits)
@@ -173,9 +184,12 @@ def _answering(form: type[_Form], act: Callable[[Any], Any], limits: Limits) -> 
     return answer
 
 
-def _described(name: str, form: type[_Form]) -> dict[str, Any]:
+def _described(path: str, form: type[Form]) -> dict[str, Any]:
     content = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
-    good = {"description": "Done.", "content": content if name == "photo" else {JSON: {"schema": {"type": "object"}}}}
+    good = {
+        "description": "Done.",
+        "content": content if path.endswith("/photo") else {JSON: {"schema": {"type": "object"}}},
+    }
     schema = form.model_json_schema()
     return {
         "summary": str(form.__doc__).rstrip("."),

@@ -54,6 +54,7 @@ class ServerSettings:
     photo_origins: tuple[str, ...] = ()  #: where photos may be fetched from, e.g. https://cdn.shop.com
     allow_private_photos: bool = False  #: from origins of the own network, too
     reviews: str | None = field(default=None, repr=False)  #: the review store's file or address
+    catalogue: str | Path | None = None  #: the folder of a run of fill or complete, whose figures are shown
     log_texts: bool = False  #: what was asked, and messages of unforeseen errors, in the log
     grace_seconds: float = 60.0  #: after SIGTERM, for the requests that were accepted
     limits: Limits = Limits()

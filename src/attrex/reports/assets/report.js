@@ -70,7 +70,7 @@ document.addEventListener("click", (event) => {
 
 // ---- filters: a product is shown when one of its values meets all that is asked
 
-const form = document.forms[0], { search, attribute, mistake, differs, marked, confidence } = form.elements;
+const form = document.forms[0], { search, attribute, mistake, differs, marked, doubtful, confidence } = form.elements;
 const words = new Map();
 const text = (article) => words.get(article) ?? words.set(article, article.textContent.toLowerCase()).get(article);
 
@@ -78,11 +78,12 @@ function matches(article) {
   const wanted = search.value.trim().toLowerCase(), below = Number(confidence.value);
   if (wanted && !text(article).includes(wanted)) return false;
   if (marked.checked && !("marked" in article.dataset)) return false;
-  if (!attribute.value && !mistake.checked && !differs.checked && below >= 1) return true;
+  if (!attribute.value && !mistake.checked && !differs.checked && !doubtful.checked && below >= 1) return true;
   return all("tr[data-attribute]", article).some(({ dataset: row }) =>
     (!attribute.value || row.attribute === attribute.value) &&
     (!mistake.checked || "mistake" in row) &&
     (!differs.checked || "differs" in row) &&
+    (!doubtful.checked || "doubtful" in row) &&
     (below >= 1 || Number(row.confidence) <= below));
 }
 
@@ -131,7 +132,7 @@ function clear() {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") return clear();
-  if (event.target.matches("input, select")) return;
+  if (event.target.matches("input, select, textarea")) return;
   if (event.key === "j") move(1);
   if (event.key === "k") move(-1);
   if (event.key === "/") { search.focus(); event.preventDefault(); }

@@ -1,5 +1,5 @@
 "use strict";
-// What both pages use: elements from plain data (never from markup), and requests with the token, if one is asked for.
+// What all pages use: elements from plain data (never from markup), and requests with the token, if one is asked for.
 
 function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -28,6 +28,9 @@ function measure(share) {
   return el("span", { class: "measure" }, el("span", { class: "bar" }, fill), share.toFixed(2));
 }
 
+const card = (figure, label) => (figure === null || figure === undefined ? null :
+  el("div", { class: "card" }, el("span", { class: "figure" }, String(figure)), el("small", {}, label)));
+
 // a colour for every attribute; the golden angle keeps neighbours apart
 const hues = new Map();
 function ink(attribute) {
@@ -35,19 +38,25 @@ function ink(attribute) {
   return `hsl(${hues.get(attribute)} 70% 50%)`;
 }
 
-class Refusal extends Error {}
+class Refusal extends Error {
+  constructor(message, status) { super(message); this.status = status; }
+}
 
 async function ask(path, options = {}) {
   const token = sessionStorage.getItem("token");
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  if (typeof options.body === "string") headers["Content-Type"] = "application/json";
   let response;
   try { response = await fetch(path, { ...options, headers }); }
-  catch { throw new Refusal("The service does not answer."); }
+  catch { throw new Refusal("The service does not answer. Nothing is lost: do it again when it is back.", 0); }
   if (response.status === 401) return askForToken().then(() => ask(path, options));
+  if (response.ok && options.as === "blob") return response.blob();
   const content = await response.json().catch(() => ({ detail: response.statusText }));
-  if (!response.ok) throw new Refusal(content.detail);
+  if (!response.ok) throw new Refusal(content.detail, response.status);
   return content;
 }
+
+const post = (path, body, options = {}) => ask(path, { method: "POST", body: JSON.stringify(body), ...options });
 
 function askForToken() {
   const form = document.getElementById("token");

@@ -106,15 +106,12 @@ function samePlace(change, value) {
 }
 
 function draw(product, files, result, model) {
-  const found = result.changes.map((change) => ({ ...change, of: result.values.find((value) => samePlace(change, value)) }));
-  const filled = found.filter(({ outcome }) => outcome === "filled").length;
-  const figures = files.map((file) => {
-    const photo = el("img", { alt: file.name, src: URL.createObjectURL(file) });
-    return el("figure", { class: "photo" }, photo, el("canvas"));
-  });
+  const changes = result.changes, finds = changes.map((change) => result.values.find((value) => samePlace(change, value)) ?? change);
+  const filled = changes.filter(({ outcome }) => outcome === "filled").length;
+  const figures = files.map((file, i) => photoFigure(i, URL.createObjectURL(file), file.name));
   const texts = Object.entries(product).filter(([name]) => columns.texts.includes(name))
-    .map(([name, text]) => el("div", {}, el("span", { class: "key" }, name), marked(name, text, found)));
-  const rows = found.map((change, i) => el("li", {}, valueButton(change, i)));
+    .map(([name, text]) => el("div", {}, el("span", { class: "key" }, name), markedText(name, text, finds)));
+  const rows = changes.map((change) => el("li", {}, valueButton(change)));
   const json = JSON.stringify(result, null, 1);
   const copy = el("button", { type: "button", class: "chip" }, "copy");
   copy.addEventListener("click", () => navigator.clipboard.writeText(json));
@@ -123,7 +120,7 @@ function draw(product, files, result, model) {
     ...result.warnings.map((warning) => alertOf(warning)),
     el("div", { class: "photos" }, figures),
     ...texts,
-    el("h2", {}, `${found.length} values, ${filled} of them fill blank cells`),
+    el("h2", {}, `${changes.length} values, ${filled} of them fill blank cells`),
     el("p", { class: "keys" }, el("kbd", {}, "↑"), el("kbd", {}, "↓"), " move; the photo shows where the model looked"),
     el("ul", { class: "values" }, rows),
     el("details", {}, el("summary", {}, "JSON"), copy, el("pre", { tabIndex: 0 }, json)),
@@ -131,54 +128,18 @@ function draw(product, files, result, model) {
   );
   answer.querySelector(".values button")?.focus();
   for (const [i, button] of [...answer.querySelectorAll(".values button")].entries())
-    for (const kind of ["focus", "mouseenter"]) button.addEventListener(kind, () => light(found[i], i));
-  if (found.length) light(found[0], 0);
+    for (const kind of ["focus", "mouseenter"]) button.addEventListener(kind, () => lightFind(answer, finds, i));
+  if (finds.length) lightFind(answer, finds, 0);
 }
 
 function valueButton(change) {
-  const dot = el("i", { class: "dot" });
-  dot.style.background = ink(change.attribute);
-  const said = change.text ? `“${change.text}”` : { photo: "from the photo", both: "from text and photo" }[change.decided_by] ?? "from the text";
+  const said = change.text ? `“${change.text}”` : WHY[change.decided_by] ?? WHY.text;
   const cell = change.outcome === "differs" ? `: ${change.cell.join(", ")}` : "";
   return el("button", { type: "button" },
-    el("span", {}, dot, bdi(change.attribute)),
+    el("span", {}, dot(change.attribute), bdi(change.attribute)),
     el("span", {}, el("b", {}, bdi(change.value)), " ", el("small", {}, bdi(said))),
     measure(change.confidence),
     el("small", { class: change.outcome }, OUTCOMES[change.outcome] ?? change.outcome, bdi(cell)));
-}
-
-// offsets count characters (code points); JavaScript's strings count halves of some
-function marked(field, text, found) {
-  const characters = [...text], edges = new Set([0, characters.length]);
-  const places = found.map(({ field: at, start, end }, i) => ({ i, start, end, here: at === field })).filter(({ here }) => here);
-  const words = found.flatMap(({ of }, i) => (of?.words ?? []).filter((word) => word.field === field).map((word) => ({ i, ...word })));
-  for (const { start, end } of [...places, ...words]) { edges.add(start); edges.add(end); }
-  const cuts = [...edges].sort((a, b) => a - b);
-  const parts = cuts.slice(0, -1).map((start, n) => {
-    const end = cuts[n + 1], part = characters.slice(start, end).join("");
-    const said = places.filter((place) => place.start < end && start < place.end);
-    const spoke = words.filter((word) => word.start < end && start < word.end);
-    if (!said.length && !spoke.length) return part;
-    const element = el(said.length ? "mark" : "span", { "data-rows": said.map(({ i }) => i).join(" "), "data-spoke": spoke.map(({ i }) => i).join(" ") }, part);
-    if (said.length) element.style.setProperty("--ink", ink(found[said[0].i].attribute));
-    return element;
-  });
-  return el("p", { class: "read", dir: "auto" }, parts);
-}
-
-function light({ of }, i) {
-  for (const element of answer.querySelectorAll("[data-rows]")) {
-    element.classList.toggle("lit", element.dataset.rows.split(" ").includes(String(i)));
-    element.classList.toggle("spoke", element.dataset.spoke.split(" ").includes(String(i)));
-  }
-  answer.querySelectorAll(".photo").forEach((figure, image) => {
-    const grid = of?.regions.find((region) => region.image === image)?.weights;
-    figure.classList.toggle("lit", Boolean(grid));
-    if (!grid) return;
-    const [photo, canvas] = figure.children, heat = { columns: grid[0].length, weights: grid.flat() };
-    if (photo.complete) paint(canvas, heat, photo);
-    else photo.addEventListener("load", () => paint(canvas, heat, photo), { once: true });
-  });
 }
 
 answer.addEventListener("keydown", (event) => {
