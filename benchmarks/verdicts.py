@@ -28,7 +28,7 @@ from attrex.review.cells import ReviewCell, Verdict
 from attrex.review.store import ReviewStore
 
 ATTRIBUTES = ("Pattern", "Sleeve Length", "Neckline", "Fit")
-TEXTS_ALONE = ("image.model=null", "fusion.kind=none")
+SETTINGS = ("image.model=null", "fusion.kind=none", "training.batch_size=8")  # more steps of few products
 Row = dict[str, Any]
 Truth = Mapping[tuple[str, str], Sequence[str]]
 """(product, attribute) -> what the hidden cell has."""
@@ -74,7 +74,7 @@ def said(cell: ReviewCell, truth: Truth) -> tuple[Verdict, Sequence[str]]:
 
 
 def trained(path: Path, directory: Path, epochs: int, seed: int, verdicts: Path | None = None) -> Path:
-    settings = [*TEXTS_ALONE, f"training.epochs={epochs}", f"training.seed={seed}"]
+    settings = [*SETTINGS, f"training.epochs={epochs}", f"training.seed={seed}"]
     attrex.train(path, directory=directory, settings=settings, verdicts=verdicts, trackers=())
     return directory
 
@@ -128,8 +128,8 @@ def main() -> None:
     parser.add_argument("train", type=Path, help="products with their table, .jsonl")
     parser.add_argument("test", type=Path, help="others of the same shop, of other groups")
     parser.add_argument("--out", type=Path, required=True, help="a new directory: models, stores, results.json")
-    parser.add_argument("--products", type=int, default=600, help="to train on")
-    parser.add_argument("--test-products", type=int, default=500)
+    parser.add_argument("--products", type=int, default=400, help="to train on")
+    parser.add_argument("--test-products", type=int, default=300)
     parser.add_argument("--verdicts", type=int, default=200)
     parser.add_argument("--hide", type=float, default=0.9, help="share of the four attributes' cells")
     parser.add_argument("--epochs", type=int, default=4)

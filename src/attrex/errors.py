@@ -70,7 +70,7 @@ class ReviewError(AttrexError):
     """What cannot be done to a reviewed cell as it is now: another reviewer has it, or it is decided already."""
 
 
-class StoreUnavailableError(DataError):
+class StoreUnavailableError(AttrexError):
     """A review store whose database does not answer now; it may later."""
 
 

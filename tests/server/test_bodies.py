@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 
 import pytest
@@ -101,6 +102,41 @@ def test_a_line_with_a_fault_is_marked_and_the_others_are_read() -> None:
     asked = READER.read(Body("application/x-ndjson", lines), Extraction, {"evidence": True})
     assert [(p.id, bool(p.error)) for p in asked.products] == [("1", False), ("row-2", True), ("row-3", False)]
     assert asked.options.evidence
+
+
+FETCHING = Reader(DEFAULT_SHOP, None, ServerSettings(photo_origins=("https://cdn.shop.com",), limits=LIMITS))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://cdn.shop.com/a.jpg",
+        "https://cdn.shop.com:8443/a.jpg",
+        "https://cdn.shop.com.elsewhere.example/a.jpg",
+        "https://elsewhere.example/#@cdn.shop.com/a.jpg",
+        "https://elsewhere.example\\\\@cdn.shop.com/a.jpg",
+        "https://cdn.shop.com@elsewhere.example/a.jpg",
+        "https://who:secret@cdn.shop.com/a.jpg",
+        "https://127.0.0.1/a.jpg",
+        "https://[::ffff:10.0.0.1]/a.jpg",
+        "https://0x7f000001/a.jpg",
+        "https://cdn.shop.com:99999/a.jpg",
+        "https:///a.jpg",
+        "https://cdn.shop.com/a.jpg",  # allowed, but resolved into the own network
+        "file:///etc/passwd",
+        "ftp://cdn.shop.com/a.jpg",
+        "gopher://cdn.shop.com/a.jpg",
+    ],
+)
+def test_no_other_address_is_asked_for_a_photo(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none of the own network, whatever an allowed name resolves to."""
+    own = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: own)
+    monkeypatch.setattr(socket.socket, "connect", lambda *arguments: pytest.fail("it was asked"))
+    body = f'{{"product": {{"title": "a", "image": "{address}"}}}}'.encode()
+    with pytest.raises(Refused, match="product 1: image: expected") as refused:
+        FETCHING.read(Body("application/json", body), Extraction, {})
+    assert refused.value.status == 422
 
 
 def test_reading_photos_ends_when_it_takes_too_long(photo64: str) -> None:

@@ -151,8 +151,9 @@ class Reader:
         raw = record(where, number + 1, row)
         try:
             if raw.values is not None:
-                raw = replace(raw, values=self._with_photos(raw.values, until))
-                self._check_length(raw.values)
+                values = self._with_photos(raw.values, until)
+                self._check_length(values)
+                raw = replace(raw, values=values)
         except DataError as exc:
             raw = replace(raw, error=str(exc))
         return to_product(raw, self.shop, PhotoFolders([Path()], source=where))
