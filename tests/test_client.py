@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 import attrex.client
 from attrex.client import AsyncClient, Client, ServiceError
-from attrex.errors import ConfigError
+from attrex.errors import ConfigError, DataError
 from attrex.types import Product, Value
 
 FOUND = {"id": "p1", "values": [{"attribute": "Color", "value": "Red", "confidence": 0.9, "source": None}], "range": {}}
@@ -96,6 +98,64 @@ def test_many_products_are_sent_in_parts() -> None:
     found = client.extract({"id": str(i), "title": "x"} for i in range(250))
     assert [p.id for p in found] == [str(i) for i in range(250)]
     assert sizes == [100, 100, 50]
+
+
+def in_parts(most: int, sizes: list[int]) -> httpx.MockTransport:
+    def answer(request: httpx.Request) -> httpx.Response:
+        rows = json.loads(request.content)["products"]
+        sizes.append(len(rows))
+        if len(rows) > most:
+            return httpx.Response(413, json={"detail": f"at most {most} products"})
+        return httpx.Response(200, json={"results": [{**FOUND, "id": row["id"]} for row in rows]})
+
+    return httpx.MockTransport(answer)
+
+
+def test_a_service_that_takes_fewer_gets_fewer() -> None:
+    sizes: list[int] = []
+    rows = [{"id": str(i)} for i in range(5)]
+    client = Client("http://a", transport=in_parts(2, sizes))
+    assert [p.id for p in client.extract(rows)] == ["0", "1", "2", "3", "4"]
+    assert sizes == [5, 2, 3, 1, 2]
+    with pytest.raises(ServiceError, match="413: at most 0 products"):
+        list(Client("http://a", transport=in_parts(0, sizes)).extract(rows))
+
+    async def ask() -> list[str]:
+        async with AsyncClient("http://a", transport=in_parts(2, sizes)) as other:
+            return [p.id async for p in other.extract(rows)]
+
+    assert asyncio.run(ask()) == ["0", "1", "2", "3", "4"]
+
+
+def test_heavy_photos_are_sent_a_few_at_once() -> None:
+    sizes: list[int] = []
+    rows = ({"id": str(i), "image": bytes(3_000_000)} for i in range(4))  # 4 MB each in base64
+    assert len(list(Client("http://a", transport=in_parts(9, sizes)).extract(rows))) == 4
+    assert sizes == [2, 2]
+
+
+def test_rows_as_pandas_and_broken_texts_have_them() -> None:
+    service = Service(httpx.Response(200, json={"results": [FOUND]}))
+    row = {
+        "title": "red \ud83d",
+        "size": float("nan"),
+        "count": np.int64(3),
+        "image": np.array(["a", "b"]),
+        "t": {"x": b"p"},
+    }
+    list(Client("http://a", transport=service.transport).extract([row]))
+    assert service.asked[0][2]["products"] == [
+        {"title": "red \ud83d", "size": None, "count": 3, "image": ["a", "b"], "t": {"x": {"bytes": "cA=="}}}
+    ]
+    with pytest.raises(DataError, match="as JSON has them, got: Object of type Decimal"):
+        list(Client("http://a", transport=service.transport).extract([{"price": Decimal(1)}]))
+
+
+@pytest.mark.parametrize("answer", [{"text": "<h1>It works</h1>"}, {"json": [1]}, {"json": {"results": []}}])
+def test_what_is_no_answer_of_the_service_is_told(answer: dict[str, Any]) -> None:
+    client = Client("http://a", transport=Service(httpx.Response(200, **answer)).transport)
+    with pytest.raises(ServiceError, match=r"expected 1 results of http://a, got .*; is it the service"):
+        list(client.extract(["red"]))
 
 
 def test_a_busy_service_is_asked_again_when_it_says_so(waited: list[float]) -> None:

@@ -11,13 +11,14 @@ there may be any number of them.
 from __future__ import annotations
 
 import base64
+import json
 import random
 from collections.abc import AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from attrex.errors import AttrexError, ConfigError, short
+from attrex.errors import AttrexError, ConfigError, DataError, short
 from attrex.types import ImageSource, Prediction, Product
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 Row = Product | Mapping[str, Any] | str
 """A product, a row with the shop's columns, or a text."""
-AT_ONCE = 100  #: products of a request
+AT_ONCE, MOST_BYTES = 100, 8 * 2**20  #: of a request: products, and bytes unless a single product has more
 PAUSE, LONGEST_PAUSE = 0.5, 60.0  #: seconds before the second try, doubled before each further one
-BUSY = (429, 503)
+BUSY, TOO_MUCH = (429, 503), 413
+SENT = {"Content-Type": "application/json"}
 _Answer = tuple[int, Mapping[str, str], Any]
 
 
@@ -54,7 +56,9 @@ class _Asking:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self.options: dict[str, Any] = {"base_url": self.address, "headers": headers, "timeout": timeout}
 
-    def _ask(self, method: str, path: str, content: Any = None) -> Generator[float | tuple[Any, ...], Any, Any]:
+    def _ask(
+        self, method: str, path: str, content: bytes | None = None
+    ) -> Generator[float | tuple[Any, ...], Any, Any]:
         """Yields a request to send or the seconds to wait, is sent the answer, and returns its content."""
         pause = PAUSE
         for left in reversed(range(self.tries)):
@@ -72,10 +76,26 @@ class _Asking:
         raise AssertionError  # the last try returns or raises
 
     @staticmethod
-    def _parts(products: Iterable[Row], how: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        rows = iter(products)
-        while part := list(islice(rows, AT_ONCE)):
-            yield {"products": [_row(product) for product in part], **how}
+    def _parts(products: Iterable[Row]) -> Iterator[list[bytes]]:
+        """Products as they are sent, so many at once that a request has room for them."""
+        part, size = list[bytes](), 0
+        for product in products:
+            row = _json(_row(product))
+            if part and (len(part) == AT_ONCE or size + len(row) > MOST_BYTES):
+                yield part
+                part, size = [], 0
+            part.append(row)
+            size += len(row)
+        if part:
+            yield part
+
+    def _results(self, answer: Any, part: Sequence[bytes]) -> Any:
+        found = answer.get("results") if isinstance(answer, Mapping) else None
+        if not isinstance(found, list) or len(found) != len(part):
+            raise ServiceError(
+                f"expected {len(part)} results of {self.address}, got {short(answer)}; is it the service?"
+            )
+        return found
 
 
 class Client(_Asking):
@@ -104,8 +124,8 @@ class Client(_Asking):
     ) -> Iterator[Prediction]:
         """What is found in each product, in their order. Raises :class:`ServiceError` for what the service refuses."""
         how = _options(attributes=attributes, min_confidence=min_confidence, evidence=evidence, photos=photos)
-        for part in self._parts(products, how):
-            yield from map(Prediction.from_json, self._send("POST", "/v1/extract", part)["results"])
+        for part in self._parts(products):
+            yield from map(Prediction.from_json, self._asked("/v1/extract", part, how))
 
     def fill(
         self,
@@ -127,14 +147,24 @@ class Client(_Asking):
             evidence=evidence,
             photos=photos,
         )
-        for part in self._parts(products, how):
-            yield from self._send("POST", "/v1/fill", part)["results"]
+        for part in self._parts(products):
+            yield from self._asked("/v1/fill", part, how)
 
     def schema(self) -> dict[str, Any]:
         """The columns and attributes that the service knows."""
         return self._send("GET", "/v1/schema")
 
-    def _send(self, method: str, path: str, content: Any = None) -> Any:
+    def _asked(self, path: str, part: Sequence[bytes], how: Mapping[str, Any]) -> list[Any]:
+        """The results of a part; one that is too much for this service in halves."""
+        try:
+            return self._results(self._send("POST", path, _body(part, how)), part)
+        except ServiceError as exc:
+            if exc.status != TOO_MUCH or len(part) == 1:
+                raise
+        half = len(part) // 2
+        return [*self._asked(path, part[:half], how), *self._asked(path, part[half:], how)]
+
+    def _send(self, method: str, path: str, content: bytes | None = None) -> Any:
         from time import sleep
 
         asking, answer = self._ask(method, path, content), None
@@ -149,10 +179,10 @@ class Client(_Asking):
                 sleep(step)
                 answer = None
 
-    def _once(self, method: str, path: str, content: Any) -> _Answer:
+    def _once(self, method: str, path: str, content: bytes | None) -> _Answer:
         httpx = _httpx()
         try:
-            return _answer(self.http.request(method, path, json=content))
+            return _answer(self.http.request(method, path, content=content, headers=SENT))
         except httpx.TransportError as exc:
             return _unreached(exc)
 
@@ -187,8 +217,8 @@ class AsyncClient(_Asking):
     ) -> AsyncIterator[Prediction]:
         """As :meth:`Client.extract`."""
         how = _options(attributes=attributes, min_confidence=min_confidence, evidence=evidence, photos=photos)
-        for part in self._parts(products, how):
-            for row in (await self._send("POST", "/v1/extract", part))["results"]:
+        for part in self._parts(products):
+            for row in await self._asked("/v1/extract", part, how):
                 yield Prediction.from_json(row)
 
     async def fill(
@@ -211,15 +241,25 @@ class AsyncClient(_Asking):
             evidence=evidence,
             photos=photos,
         )
-        for part in self._parts(products, how):
-            for row in (await self._send("POST", "/v1/fill", part))["results"]:
+        for part in self._parts(products):
+            for row in await self._asked("/v1/fill", part, how):
                 yield row
 
     async def schema(self) -> dict[str, Any]:
         """As :meth:`Client.schema`."""
         return await self._send("GET", "/v1/schema")
 
-    async def _send(self, method: str, path: str, content: Any = None) -> Any:
+    async def _asked(self, path: str, part: Sequence[bytes], how: Mapping[str, Any]) -> list[Any]:
+        """As :meth:`Client._asked`."""
+        try:
+            return self._results(await self._send("POST", path, _body(part, how)), part)
+        except ServiceError as exc:
+            if exc.status != TOO_MUCH or len(part) == 1:
+                raise
+        half = len(part) // 2
+        return [*await self._asked(path, part[:half], how), *await self._asked(path, part[half:], how)]
+
+    async def _send(self, method: str, path: str, content: bytes | None = None) -> Any:
         from asyncio import sleep
 
         asking, answer = self._ask(method, path, content), None
@@ -237,7 +277,7 @@ class AsyncClient(_Asking):
     async def _once(self, method: str, path: str, content: Any) -> _Answer:
         httpx = _httpx()
         try:
-            return _answer(await self.http.request(method, path, json=content))
+            return _answer(await self.http.request(method, path, content=content, headers=SENT))
         except httpx.TransportError as exc:
             return _unreached(exc)
 
@@ -291,15 +331,31 @@ def _row(product: Row) -> Any:
         own: dict[str, Any] = {"id": product.id, **product.fields, "category": product.category}
         table = {name: list(values) for name, values in product.table.items()}
         return own | {"attributes": table, "images": [_photo(image) for image in product.images]}
-    if isinstance(product, Mapping):
-        return {name: _sent(value) for name, value in product.items()}
-    return product
+    return _sent(product)
 
 
 def _sent(value: Any) -> Any:
     if isinstance(value, Path | bytes):
         return _photo(value)
-    return [_sent(part) for part in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, Mapping):
+        return {name: _sent(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sent(part) for part in value]
+    if hasattr(value, "tolist"):  # numpy
+        return _sent(value.tolist())
+    return None if isinstance(value, float) and isnan(value) else value  # a blank cell of pandas
+
+
+def _json(content: Any) -> bytes:
+    """In ASCII: whatever half characters there are in a text, it can be sent."""
+    try:
+        return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError) as exc:
+        raise DataError(f"expected products of texts, numbers and lists, as JSON has them, got: {exc}") from exc
+
+
+def _body(part: Sequence[bytes], how: Mapping[str, Any]) -> bytes:
+    return b'{"products":[' + b",".join(part) + b"]," + _json(how)[1:]
 
 
 def _photo(image: ImageSource) -> dict[str, str]:

@@ -70,6 +70,10 @@ class ReviewError(AttrexError):
     """What cannot be done to a reviewed cell as it is now: another reviewer has it, or it is decided already."""
 
 
+class StoreUnavailableError(AttrexError):
+    """A review store whose database does not answer now; it may later."""
+
+
 class UnknownCellError(ReviewError):
     """A number that no cell, or no decision, of the review store has."""
 

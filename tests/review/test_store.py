@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from attrex.errors import ConfigError, DataError, ReviewError, UnknownCellError
+from attrex.errors import ConfigError, DataError, ReviewError, StoreUnavailableError, UnknownCellError
 from attrex.review.cells import Act, Added, Kind, Population, ProposedCell, ReviewCell, Verdict
 from attrex.review.store import ReviewStore
 from attrex.review.tables import writing
@@ -62,6 +62,13 @@ def test_who_loads_the_page_again_gets_the_same_cells(sqlite_store: ReviewStore,
     assert sqlite_store.release("ann", [2]) == 1
     assert names(sqlite_store.claim("bob")) == ["b"]
     assert sqlite_store.release("ann") == 2
+
+
+def test_any_number_of_cells_can_be_given_back(store: ReviewStore, proposed: Make) -> None:
+    """PostgreSQL takes 65,535 parameters of a statement."""
+    store.add([proposed("a"), proposed("b")])
+    store.claim("ann", count=2)
+    assert store.release("ann", range(2, 70_000)) == 1
 
 
 def test_claims_can_be_of_one_attribute_or_kind(sqlite_store: ReviewStore, proposed: Make) -> None:
@@ -159,6 +166,27 @@ def test_a_store_opened_by_several_at_once_is_made_once(where: str) -> None:
     for thread in threads:
         thread.join(60)
     assert failed == []
+
+
+def test_a_store_outlives_a_restart_of_its_server(postgresql: str, proposed: Make) -> None:
+    with ReviewStore(postgresql) as store, ReviewStore(postgresql) as other:
+        store.claim("ann")
+        with writing(other._engine) as connection:
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE pid != pg_backend_pid() AND backend_type = 'client backend'"
+                )
+            )
+        assert store.claim("ann") == store.claim("ann")
+
+
+def test_a_database_that_does_not_answer_is_told_as_such(sqlite_store: ReviewStore) -> None:
+    with (
+        pytest.raises(StoreUnavailableError, match="does not answer: no such table: gone; try again"),
+        writing(sqlite_store._engine) as connection,
+    ):
+        connection.execute(text("SELECT 1 FROM gone"))
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------

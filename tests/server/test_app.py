@@ -161,7 +161,8 @@ def test_a_full_queue_is_told_with_a_time(client: TestClient) -> None:
 
 def test_memory_for_bodies_is_bounded_until_they_are_answered(client: TestClient) -> None:
     service = client.service  # type: ignore[attr-defined]
-    with service.bodies.room(service.bodies.most - 10):
+    with service.bodies.room() as room:
+        room.grow(service.bodies.most - 10)
         answer = client.post("/v1/extract", json={"product": "a shirt"})
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"

@@ -77,6 +77,14 @@ def test_requests_take_turns() -> None:
     assert model.batches == [["a0", "b0"], ["a1", "b1"], ["a2", "b2"], ["a3", "b3"]]
 
 
+def test_a_batch_is_full_of_texts_too() -> None:
+    """So that a small request waits for one long text at most, whatever else has come."""
+    model = Model()
+    long = [Product(f"long{i}", {"text": "x" * 60_000}) for i in range(3)]
+    run(model, long, products("small", 2))
+    assert model.batches == [["long0"], ["small0"], ["long1"], ["small1"], ["long2"]]
+
+
 def test_a_product_that_breaks_its_batch_breaks_no_other() -> None:
     assert run(Model(), products("a", 2), [Product("bad", {"text": "x"})]) == [["a0", "a1"], ["ValueError"]]
 

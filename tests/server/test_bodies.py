@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from dataclasses import replace
+
 import pytest
 
-from attrex.server.bodies import Body, parse
+from attrex.server.bodies import Body, parse, read_form
 from attrex.server.reading import Extraction, Filling, Reader
 from attrex.server.refusals import Refused
 from attrex.server.settings import Limits, ServerSettings
@@ -53,7 +56,9 @@ def read(text: str, form: type[Extraction] = Extraction) -> object:
         ('{"products": ["a", "b", "c", "d"]}', 413, "at most 3 products in a request, got 4"),
         ('{"product": {"id": "1"}}', 422, "product 1: expected text in"),
         ('{"products": ["a", 3]}', 422, "product 2: expected an object with named columns, got a number 3"),
-        ('{"product": "' + "x" * 101 + '"}', 422, "at most 100 characters of text, got 101"),
+        ('{"product": "' + "x" * 101 + '"}', 422, "product 1: expected at most 100 characters of text, got 101"),
+        ('{"product": {"title": "a", "attributes": {"b": ["' + "x" * 100 + '"]}}}', 422, "at most 100 characters"),
+        ('{"product": {"title": "a", "category": "' + "x" * 100 + '"}}', 422, "at most 100 characters of text"),
         (
             '{"product": "a", "min_confidence": 2}',
             422,
@@ -99,8 +104,98 @@ def test_a_line_with_a_fault_is_marked_and_the_others_are_read() -> None:
     assert asked.options.evidence
 
 
-def form(request: str, *files: tuple[str, bytes]) -> object:
-    return READER.read(Body("multipart/form-data", b"", {"request": request}, list(files)), Extraction, {})
+FETCHING = Reader(DEFAULT_SHOP, None, ServerSettings(photo_origins=("https://cdn.shop.com",), limits=LIMITS))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://cdn.shop.com/a.jpg",
+        "https://cdn.shop.com:8443/a.jpg",
+        "https://cdn.shop.com.elsewhere.example/a.jpg",
+        "https://elsewhere.example/#@cdn.shop.com/a.jpg",
+        "https://elsewhere.example\\\\@cdn.shop.com/a.jpg",
+        "https://cdn.shop.com@elsewhere.example/a.jpg",
+        "https://who:secret@cdn.shop.com/a.jpg",
+        "https://127.0.0.1/a.jpg",
+        "https://[::ffff:10.0.0.1]/a.jpg",
+        "https://0x7f000001/a.jpg",
+        "https://cdn.shop.com:99999/a.jpg",
+        "https:///a.jpg",
+        "https://cdn.shop.com/a.jpg",  # allowed, but resolved into the own network
+        "file:///etc/passwd",
+        "ftp://cdn.shop.com/a.jpg",
+        "gopher://cdn.shop.com/a.jpg",
+    ],
+)
+def test_no_other_address_is_asked_for_a_photo(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And none of the own network, whatever an allowed name resolves to."""
+    own = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments, **options: own)
+    monkeypatch.setattr(socket.socket, "connect", lambda *arguments: pytest.fail("it was asked"))
+    body = f'{{"product": {{"title": "a", "image": "{address}"}}}}'.encode()
+    with pytest.raises(Refused, match="product 1: image: expected") as refused:
+        FETCHING.read(Body("application/json", body), Extraction, {})
+    assert refused.value.status == 422
+
+
+def test_reading_photos_ends_when_it_takes_too_long(photo64: str) -> None:
+    hurried = Reader(DEFAULT_SHOP, None, ServerSettings(limits=replace(LIMITS, answer_seconds=1e-9)))
+    product = f'{{"title": "a", "image": "{photo64}"}}'
+    with pytest.raises(Refused, match="fetched and decoded within 1e-09 seconds, got more") as refused:
+        hurried.read(Body("application/json", f'{{"product": {product}}}'.encode()), Extraction, {})
+    assert refused.value.status == 413
+    lines = hurried.read(Body("application/x-ndjson", f'{product}\n"b"'.encode()), Extraction, {})
+    assert [bool(p.error) for p in lines.products] == [True, False]
+
+
+KIND = 'multipart/form-data; boundary="a b"'
+
+
+def test_a_form_is_read_byte_by_byte() -> None:
+    content = (
+        b'--a b\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; name="request"\r\n\r\n{}\r\n'
+        b'--a b\r\nContent-Disposition: form-data; name="\xc3\xa9"; filename="x"\r\n\r\n\r\n--a\r\n\x00\xff\r\n\r\n'
+        b"--a b--\r\nwhat comes after it"
+    )
+    body = read_form(KIND, content, LIMITS)
+    assert body.fields == {"request": b"{}"}
+    assert body.files == [("é", b"\r\n--a\r\n\x00\xff\r\n")]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (b'--a b\r\nContent-Disposition: form-data; name="x"\r\n\r\n{}', 400, "whose last boundary is not there"),
+        (b'--a b\r\nContent-Disposition: form-data; name="x"\r\n\r\n{}\r\n--a b', 400, "last boundary is not there"),
+        (b"--a b", 400, "last boundary is not there"),
+        (b"", 400, "last boundary is not there"),
+        (b"x\r\n--a b--", 400, "first is not at its beginning"),
+        (b"--a b\r\nContent-Disposition: form-data\r\n\r\n{}\r\n--a b--", 400, "part 1 without a Content-Disposition"),
+        (b'--a b\r\nContent-Disposition: form-data; name="x"\r\n--a b--', 400, "part 1 without a Content-Disposition"),
+        (b"--a b\r\n\r\n{}\r\n--a b--", 400, "part 1 without a Content-Disposition"),
+        (b'--a b\r\nContent-Disposition: form-data; name="\xff"\r\n\r\n\r\n--a b--', 400, "part 1 to be UTF-8"),
+        (2 * b'--a b\r\nContent-Disposition: form-data; name="x"\r\n\r\n\r\n' + b"--a b--", 422, "'x' again"),
+        (b"--a b\r\n" * 20 + b"--a b--", 413, "at most 7 parts in the form"),
+    ],
+)
+def test_a_form_that_is_none_or_cut_off_is_refused(content: bytes, status: int, words: str) -> None:
+    with pytest.raises(Refused, match=words) as refused:
+        read_form(KIND, content, LIMITS)
+    assert refused.value.status == status
+    with pytest.raises(Refused, match="a boundary of 0 characters"):
+        read_form("multipart/form-data", content, LIMITS)
+
+
+def test_a_field_of_a_form_is_utf8_or_refused() -> None:
+    with pytest.raises(Refused, match="the field 'request' to be UTF-8, got the byte 0xe9") as refused:
+        form(b'{"product": "caf\xe9"}')
+    assert refused.value.status == 400
+
+
+def form(request: str | bytes, *files: tuple[str, bytes]) -> object:
+    fields = {"request": request if isinstance(request, bytes) else request.encode()}
+    return READER.read(Body("multipart/form-data", b"", fields, list(files)), Extraction, {})
 
 
 def test_files_of_a_form_belong_to_the_products_that_name_them() -> None:

@@ -13,8 +13,10 @@ pytest.importorskip("sqlalchemy")
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from attrex.errors import StoreUnavailableError
 from attrex.review.cells import Kind, Option, ProposedCell
 from attrex.review.store import ReviewStore
+from attrex.server.bodies import Bodies
 from attrex.server.guard import Guard
 from attrex.server.metrics import Metrics
 from attrex.server.reviewing import add_review
@@ -33,9 +35,11 @@ def client(tmp_path: Path, photo: bytes) -> Iterator[TestClient]:
     (tmp_path / "a.png").write_bytes(photo)
     with ReviewStore(tmp_path / "review.db") as store:
         store.add([cell("a", str(tmp_path / "a.png"), str(tmp_path / "gone.png")), cell("b"), cell("c")])
-        app = FastAPI()
-        add_review(app, store, Limits())
-        yield TestClient(Guard(app, ServerSettings(), Metrics(), frozenset()), base_url="http://127.0.0.1")
+        app, bodies = FastAPI(), Bodies(2**21)
+        add_review(app, store, Limits(), bodies)
+        client = TestClient(Guard(app, ServerSettings(), Metrics(), frozenset()), base_url="http://127.0.0.1")
+        client.bodies = bodies  # type: ignore[attr-defined]
+        yield client
 
 
 def ask(client: TestClient, action: str, status: int = 200, **asked: Any) -> Any:
@@ -79,6 +83,21 @@ def test_photos_are_shown_by_number(client: TestClient) -> None:
     for other in (1, 2):
         detail = ask(client, "photo", 404, cell=number, number=other)["detail"]
         assert "/" not in detail
+
+
+def test_a_store_that_does_not_answer_is_asked_again_later(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*arguments: Any, **options: Any) -> Any:
+        raise StoreUnavailableError("the review store's database does not answer: connection to 10.0.0.7 refused")
+
+    monkeypatch.setattr(ReviewStore, "claim", gone)
+    answer = client.post("/v1/review/claim", json={"reviewer": "ann"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "10.0.0.7" not in answer.text
+
+
+def test_a_body_of_a_review_is_a_short_one(client: TestClient) -> None:
+    ask(client, "release", 413, reviewer="ann", cells=[1_000_000] * 150_000)
+    assert client.bodies.held == 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

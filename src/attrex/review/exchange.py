@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from attrex.errors import ReviewError
+from attrex.errors import DataError, ReviewError
 from attrex.io.annotations.files import read_annotations, write_annotations
 from attrex.review.cells import ReviewCell, Verdict
 from attrex.review.store import ReviewStore
@@ -39,14 +39,15 @@ def import_verdicts(store: ReviewStore, verdicts: Iterable[CellVerdict], reviewe
         cell = next(iter(store.cells(product=said.product, attribute=said.attribute)), None)
         if cell is None:
             counts.unknown += 1
-        elif (cell.verdict, cell.values) == (said.verdict, said.values):
+            continue
+        named = said.verdict in (Verdict.ACCEPT, Verdict.CORRECT)  # what was accepted may not be proposed here
+        if cell.values == said.values and (cell.verdict == said.verdict or (named and cell.verdict is not None)):
             counts.same += 1
         else:
-            named = said.verdict in (Verdict.ACCEPT, Verdict.CORRECT)  # what was accepted may not be proposed here
             verdict, values = (Verdict.CORRECT, said.values or ()) if named else (said.verdict, ())
             try:
                 store.decide(cell.id, said.reviewer or reviewer, verdict, values)
-            except ReviewError as exc:
+            except (ReviewError, DataError) as exc:
                 counts.left.append(str(exc))
             else:
                 counts.decided += 1

@@ -162,11 +162,11 @@ class ReviewStore:
     def release(self, reviewer: str, ids: Collection[int] | None = None) -> int:
         """Give cells back that a reviewer has not decided, all or some; returns how many."""
         who = checked_reviewer(reviewer)
-        theirs = [OPEN, cells.c.claimed_by == who]
-        if ids is not None:
-            theirs.append(cells.c.id.in_(list(ids)))
+        given_back = update(cells).where(OPEN, cells.c.claimed_by == who).values(UNCLAIMED)
         with writing(self._engine) as c:
-            return c.execute(update(cells).where(*theirs).values(UNCLAIMED)).rowcount
+            if ids is None:
+                return c.execute(given_back).rowcount
+            return sum(c.execute(given_back.where(cells.c.id.in_(part))).rowcount for part in parts(ids))
 
     # --- cells are looked at ------------------------------------------------------------------------------------------
 

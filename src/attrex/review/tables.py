@@ -38,9 +38,10 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from attrex.errors import ConfigError, DataError, short
+from attrex.errors import ConfigError, DataError, StoreUnavailableError, short
 
 FORMAT = 1
 """Of the tables; a store of another one is refused."""
@@ -157,10 +158,12 @@ def open_database(where: str | Path) -> Engine:
     """
     url = _address(where)
     try:
+        postgresql = url.get_backend_name() == "postgresql"
+        # pre-ping: the connections of before a restart of the server are dead
         engine = create_engine(
-            url, isolation_level="READ COMMITTED" if url.get_backend_name() == "postgresql" else "SERIALIZABLE"
+            url, isolation_level="READ COMMITTED" if postgresql else "SERIALIZABLE", pool_pre_ping=postgresql
         )
-        if url.get_backend_name() == "sqlite":
+        if not postgresql:
             _set_up_sqlite(engine)
         with writing(engine) as connection:
             metadata.create_all(connection)
@@ -169,7 +172,7 @@ def open_database(where: str | Path) -> Engine:
                 connection.execute(insert(settings).values(name="format", value=FORMAT))
     except ImportError as exc:
         raise ConfigError(f"{_told(url)} needs {exc.name}; install it: pip install 'attrex[review]'") from exc
-    except DBAPIError as exc:
+    except (DBAPIError, StoreUnavailableError) as exc:
         raise DataError(f"{_told(url)} cannot be opened as a review store: {_reason(exc)}") from exc
     if found not in (None, FORMAT):
         engine.dispose()
@@ -183,7 +186,7 @@ def open_database(where: str | Path) -> Engine:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that no other writer is beside, and that sees all that those before it have written."""
-    with engine.connect().execution_options(attrex_writes=True) as connection, connection.begin():
+    with _answering(), engine.connect().execution_options(attrex_writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITER})"))
         yield connection
@@ -192,8 +195,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads."""
-    with engine.connect() as connection, connection.begin():
+    with _answering(), engine.connect() as connection, connection.begin():
         yield connection
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Raises :class:`StoreUnavailableError` where the database does not."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as exc:
+        raise StoreUnavailableError(f"the review store's database does not answer: {_reason(exc)}; try again") from exc
 
 
 def _address(where: str | Path) -> URL:
@@ -245,5 +257,6 @@ def _told(url: URL) -> str:
     )
 
 
-def _reason(exc: DBAPIError) -> str:
-    return " ".join(str(exc.orig).split())
+def _reason(exc: Exception) -> str:
+    cause = exc.__cause__ if isinstance(exc, StoreUnavailableError) else exc
+    return " ".join(str(cause.orig if isinstance(cause, DBAPIError) else cause).split())

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from attrex.errors import ConfigError
-from attrex.server.bodies import FORM, JSON, LINES, Body, announced, kind_of_body, parse, read_bytes, read_form
+from attrex.server.bodies import FORM, JSON, LINES, Body, kind_of_body, parse, read_bytes, read_form
 from attrex.server.described import describe
 from attrex.server.guard import Guard, guarded
 from attrex.server.metrics import Metrics
@@ -82,7 +82,7 @@ def create_app(service: Service, metrics: Metrics | None = None) -> Any:
     if store is not None:
         from attrex.server.reviewing import add_review
 
-        add_review(app, store, service.settings.limits)
+        add_review(app, store, service.settings.limits, service.bodies)
     if catalogue is not None:
         from attrex.server.catalogue import add_catalogue
 
@@ -116,10 +116,11 @@ async def _answer(service: Service, request: Request, form: type[Extraction]) ->
     limits, loaded = service.settings.limits, service.loaded
     kind = kind_of_body(request, (JSON, LINES, FORM))
     with ExitStack() as held:
-        room = held.enter_context(service.bodies.room(announced(request, limits)))
-        content = await read_bytes(request, limits)
-        room.shrink(len(content))
-        body = await read_form(request, content, limits) if kind == FORM else Body(kind, content)
+        content = await read_bytes(request, limits, held.enter_context(service.bodies.room()))
+        if kind == FORM:
+            body = await _in_thread(service, read_form, request.headers["content-type"], content, limits)
+        else:
+            body = Body(kind, content)
         query = _query(request) if kind == LINES else {}
         asked: Asked = await _in_thread(service, loaded.reader.read, body, form, query)
         del body, content

@@ -1,7 +1,8 @@
 """Requests share batches: products of all requests that wait go through the model together, in turn.
 
 A request of one product that comes after one of five hundred is in the next batch: each request that waits gives one
-product in its turn, until the batch is full. What shares a batch is never seen in an answer: the model is loaded so
+product in its turn, until the batch is full. It is full of texts, too, so that the next one need not wait for long ones
+to be read. What shares a batch is never seen in an answer: the model is loaded so
 that a product gets the same values in any company.
 """
 
@@ -65,6 +66,7 @@ class SharedBatches:
     """The queue of all requests of a process, and the thread that empties it.
 
     :param size: products that go through the model together at most.
+    :param text: characters of them at most, unless the first product alone has more.
     :param lanes: batches that the model runs at once.
     :param capacity: products that may wait.
     :param observe: told of each batch: products, seconds.
@@ -76,6 +78,7 @@ class SharedBatches:
     capacity: int
     observe: Callable[[int, float], None] = lambda products, seconds: None
     waits: Callable[[int], None] = lambda products: None
+    text: int = 50_000
     rate: float = FIRST_RATE  #: products a second, of late
     waiting: int = 0  #: products that hold a place in the queue
     _jobs: deque[_Job] = field(default_factory=deque)
@@ -160,11 +163,14 @@ class SharedBatches:
             for _ in job.products[job.at :]:
                 job.put(busy("expected an answer in time, but too much else was asked; ask again", 1, 503))
         same = [j for j in self._jobs if j.options == self._jobs[0].options and j.extractor is self._jobs[0].extractor]
-        while same and len(batch) < self.size:
+        text = 0
+        while same:
             for job in list(same):
-                if len(batch) == self.size:
-                    break
-                batch.append((job, job.products[job.at]))
+                product = job.products[job.at]
+                text += sum(map(len, product.fields.values()))
+                if len(batch) == self.size or (batch and text > self.text):
+                    return batch
+                batch.append((job, product))
                 job.at += 1
                 self._jobs.remove(job)
                 if job.at < len(job.products):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from attrex.errors import short
@@ -20,6 +18,8 @@ from attrex.server.settings import Limits
 
 JSON, LINES, FORM = "application/json", "application/x-ndjson", "multipart/form-data"
 DRAIN_SECONDS = 2.0
+LONGEST_BOUNDARY = 70
+"""Characters; RFC 2046, 5.1.1."""
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 
 
@@ -30,28 +30,28 @@ class Bodies:
     most: int
     held: int = 0
 
-    def room(self, size: int) -> Room:
-        """Raises :class:`Refused` where there is none."""
-        if self.held + size > self.most:
-            raise busy("expected room for the request, but those that are answered now take all of it", 1, 503)
-        self.held += size
-        return Room(self, size)
+    def room(self) -> Room:
+        """For a body that has not begun: what a client announces and does not send keeps nobody else out."""
+        return Room(self)
 
 
 @dataclass
 class Room(AbstractContextManager["Room"]):
-    """What one body may take."""
+    """What one body takes."""
 
     bodies: Bodies
-    size: int
+    size: int = 0
 
-    def shrink(self, size: int) -> None:
-        """The body is there, and takes no more than that."""
-        self.bodies.held -= self.size - size
-        self.size = size
+    def grow(self, size: int) -> None:
+        """So many bytes more have come. Raises :class:`Refused` where there is no room for them."""
+        if self.bodies.held + size > self.bodies.most:
+            raise busy("expected room for the request, but those that are answered now take all of it", 1, 503)
+        self.bodies.held += size
+        self.size += size
 
     def __exit__(self, *error: object) -> None:
-        self.shrink(0)
+        self.bodies.held -= self.size
+        self.size = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Body:
 
     kind: str  #: :data:`JSON`, :data:`LINES` or :data:`FORM`
     content: bytes
-    fields: dict[str, str] = field(default_factory=dict)  #: of a form
+    fields: dict[str, bytes] = field(default_factory=dict)  #: of a form
     files: list[tuple[str, bytes]] = field(default_factory=list)  #: of a form: name of the part, content
 
 
@@ -79,22 +79,15 @@ def kind_of_body(request: Request, kinds: tuple[str, ...]) -> str:
     return kind
 
 
-def announced(request: Request, limits: Limits) -> int:
-    """Bytes that a body takes at most; raises :class:`Refused` where that is too many."""
-    given = request.headers.get("content-length")
-    if given is None:
-        return limits.body_bytes  # in chunks, however many
-    if int(given) > limits.body_bytes:  # h11 takes nothing but digits for it
+async def read_bytes(request: Request, limits: Limits, room: Room) -> bytes:
+    """All of a body; raises :class:`Refused` where it is too long or too slow, or there is no room for it."""
+    if int(request.headers.get("content-length", 0)) > limits.body_bytes:  # h11 takes nothing but digits for it
         raise _too_long(limits)
-    return int(given)
-
-
-async def read_bytes(request: Request, limits: Limits) -> bytes:
-    """All of a body; raises :class:`Refused` where it is too long or too slow."""
     content = bytearray()
     try:
         async with asyncio.timeout(limits.body_seconds):
             async for part in request.stream():
+                room.grow(len(part))
                 content += part
                 if len(content) > limits.body_bytes:
                     raise _too_long(limits)
@@ -126,39 +119,61 @@ def _too_long(limits: Limits) -> Refused:
     )
 
 
-async def read_form(request: Request, content: bytes, limits: Limits) -> Body:
-    """The parts of a multipart body, in memory; raises :class:`Refused` for what is none."""
+def read_form(kind: str, content: bytes, limits: Limits) -> Body:
+    """The parts of a multipart body (RFC 7578); raises :class:`Refused` for what is none, or is cut off.
 
-    async def stream() -> AsyncGenerator[bytes, None]:
-        yield content
-        yield b""
-
-    most = limits.photos * limits.products
-    parser = MultiPartParser(request.headers, stream(), max_files=most, max_fields=20, max_part_size=limits.body_bytes)
-    parser.spool_max_size = limits.body_bytes  # nothing is put on the disk
-    try:
-        form = await parser.parse()
-    except (MultiPartException, KeyError, ValueError) as exc:  # no boundary, a header that is none ...
-        raise Refused(400, f"expected multipart/form-data, got one that cannot be read: {exc}") from None
-    fields, files = {}, []
-    for name, part in form.multi_items():
-        if isinstance(part, UploadFile):
-            files.append((name, await part.read()))
-        elif name in fields:
+    :param kind: the Content-Type, with the boundary.
+    """
+    boundary = parse_options_header(kind)[1].get(b"boundary", b"")
+    if not 1 <= len(boundary) <= LONGEST_BOUNDARY:
+        raise _no_form(f"a boundary of {len(boundary)} characters")
+    between = b"\r\n--" + boundary
+    most = limits.photos * limits.products + 1
+    if content.count(between) > most + 1:
+        raise Refused(413, f"expected at most {most:,} parts in the form, got more; send fewer products at once")
+    before, *parts = (b"\r\n" + content).split(between)
+    if before.strip() or not parts or not parts[-1].startswith(b"--"):
+        raise _no_form("one whose last boundary is not there, or whose first is not at its beginning")
+    body = Body(FORM, b"")
+    for number, part in enumerate(parts[:-1], 1):
+        name, is_file, value = _part(part, f"part {number}")
+        if is_file:
+            body.files.append((name, value))
+        elif name in body.fields:
             raise Refused(422, f"expected each field of the form once, got {short(name)} again")
         else:
-            fields[name] = part
-    return Body(FORM, b"", fields, files)
+            body.fields[name] = value
+    return body
 
 
-def parse(text: bytes, limits: Limits, where: str = "the body") -> Any:
-    """JSON, bounded before it is read: a byte of it can take a hundred in memory. Raises :class:`Refused`."""
+def _part(part: bytes, where: str) -> tuple[str, bool, bytes]:
+    """Name of a part, whether it is a file, and its content; ``part``: what follows a boundary."""
+    head, blank, content = part.partition(b"\r\n\r\n")
+    for line in head.split(b"\r\n"):
+        header, _, value = line.partition(b":")
+        if header.strip().lower() == b"content-disposition":
+            options = parse_options_header(value.strip())[1]
+            if blank and options.get(b"name"):
+                return _utf8(options[b"name"], where), b"filename" in options, content
+    raise _no_form(f"{where} without a Content-Disposition that has a name")
+
+
+def _no_form(got: str) -> Refused:
+    return Refused(400, f"expected multipart/form-data, got one that cannot be read: {got}")
+
+
+def _utf8(text: bytes, where: str) -> str:
     try:
-        decoded = text.decode("utf-8")
+        return text.decode("utf-8")
     except UnicodeDecodeError as exc:
         raise Refused(
             400, f"expected {where} to be UTF-8, got the byte 0x{text[exc.start]:02x} at position {exc.start}"
         ) from None
+
+
+def parse(text: bytes, limits: Limits, where: str = "the body") -> Any:
+    """JSON, bounded before it is read: a byte of it can take a hundred in memory. Raises :class:`Refused`."""
+    decoded = _utf8(text, where)
     signs = _STRING.sub(b"", text)
     if max(sum(map(signs.count, (b",", b"[", b"{"))), sum(map(signs.count, (b"]", b"}")))) > limits.values:
         raise Refused(

@@ -214,4 +214,4 @@ def add_catalogue(app: FastAPI, catalogue: Catalogue, service: Service, limits: 
     path = "/v1/catalogue"
     app.add_api_route(path, guarded(facts), methods=["GET"], response_model=None, **describe(path))
     if catalogue.changes is not None:
-        add_action(app, f"{path}/cells", Cells, catalogue.changes.listed, limits)
+        add_action(app, f"{path}/cells", Cells, catalogue.changes.listed, limits, service.bodies)

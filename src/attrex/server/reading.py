@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
@@ -80,13 +81,14 @@ class Reader:
 
         :param query: the options of lines, which have no place for them.
         """
+        until = monotonic() + self.limits.answer_seconds
         if body.kind == LINES:
-            return Asked(checked(form, dict(query)), list(self._lines(body.content)))
+            return Asked(checked(form, dict(query)), list(self._lines(body.content, until)))
         asked = self._form(body, form) if body.kind == FORM else checked(form, parse(body.content, self.limits))
         if (asked.products is None) == (asked.product is None):
             raise Refused(422, "expected either products, a list of rows, or product, a single row")
         self._count(len(asked.rows))
-        products = [self.product(number, row) for number, row in enumerate(asked.rows)]
+        products = [self._product(number, row, until) for number, row in enumerate(asked.rows)]
         faults = [product.error for product in products if product.error]
         if faults:
             raise Refused(422, "; ".join(faults[:TOLD]))
@@ -100,12 +102,12 @@ class Reader:
                 413, f"expected at most {self.limits.products} products in a request, got {rows}; send them in parts"
             )
 
-    def _lines(self, content: bytes) -> Iterator[Product]:
+    def _lines(self, content: bytes, until: float) -> Iterator[Product]:
         lines = [line for line in content.split(b"\n") if line.strip()]
         self._count(len(lines))
         for number, line in enumerate(lines):
             try:
-                yield self.product(number, parse(line, self.limits, f"line {number + 1}"))
+                yield self._product(number, parse(line, self.limits, f"line {number + 1}"), until)
             except Refused as exc:
                 yield Product(f"row-{number + 1}", {}, error=exc.detail)
 
@@ -119,8 +121,7 @@ class Reader:
                 raise Refused(422, f"expected the field 'request' and files in the form, got the field {short(name)}")
         if "request" not in body.fields:
             raise Refused(422, "expected a field 'request' in the form, which holds what a JSON body would be")
-        text = body.fields["request"].encode("utf-8", "surrogatepass")
-        asked = checked(form, parse(text, self.limits, "the field 'request'"))
+        asked = checked(form, parse(body.fields["request"], self.limits, "the field 'request'"))
         parts: dict[str, list[bytes]] = {}
         for name, content in body.files:
             parts.setdefault(name, []).append(content)
@@ -142,7 +143,7 @@ class Reader:
     def _photo_columns(self) -> Sequence[str]:
         return self.shop.columns.images or IMAGE_COLUMNS
 
-    def product(self, number: int, row: Any) -> Product:
+    def _product(self, number: int, row: Any, until: float) -> Product:
         """One row as a product, marked with its ``error`` where it cannot be read."""
         where = f"product {number + 1}"
         if isinstance(row, str):
@@ -150,19 +151,20 @@ class Reader:
         raw = record(where, number + 1, row)
         try:
             if raw.values is not None:
-                raw = replace(raw, values=self._with_photos(raw.values))
+                values = self._with_photos(raw.values, until)
+                self._check_length(values)
+                raw = replace(raw, values=values)
         except DataError as exc:
             raw = replace(raw, error=str(exc))
-        except Refused as exc:
-            raw = replace(raw, error=exc.detail)
-        product = to_product(raw, self.shop, PhotoFolders([Path()], source=where))
-        length = sum(map(len, product.fields.values()))
-        if product.error is None and length > self.limits.text:
-            error = f"{where}: expected at most {self.limits.text:,} characters of text, got {length:,}; shorten it"
-            product = replace(product, error=error)
-        return product
+        return to_product(raw, self.shop, PhotoFolders([Path()], source=where))
 
-    def _with_photos(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def _check_length(self, row: Mapping[str, Any]) -> None:
+        """Of all that a row says, its table and names, too: each is searched and compared."""
+        length = sum(_characters(value) for name, value in row.items() if name not in self._photo_columns())
+        if length > self.limits.text:
+            raise DataError(f"expected at most {self.limits.text:,} characters of text, got {length:,}; shorten it")
+
+    def _with_photos(self, row: Mapping[str, Any], until: float) -> dict[str, Any]:
         """The row with the content of its photos, each of which can be read."""
         row, most = dict(row), self.limits.photos
         for column in self._photo_columns():
@@ -172,21 +174,28 @@ class Reader:
             items = [item for item in (cell if isinstance(cell, list) else [cell]) if item not in (None, "")]
             if len(items) > most:
                 raise DataError(f"{column}: expected at most {most} photos of a product, got {len(items)}")
-            photos = [self._photo(column, item) for item in items]
+            photos = [self._photo(column, item, until) for item in items]
             if photos and self.loader is not None:
                 row[column] = photos
         return row
 
-    def _photo(self, column: str, item: Any) -> bytes:
+    def _photo(self, column: str, item: Any, until: float) -> bytes:
+        left = until - monotonic()
+        if left <= 0:
+            within = f"within {self.limits.answer_seconds:g} seconds"
+            raise Refused(
+                413,
+                f"{column}: expected photos that are fetched and decoded {within}, got more; send fewer at once",
+            )
         try:
-            content = self._content(item)
+            content = self._content(item, left)
             if self.loader is not None:
                 self.loader.load(content)
         except DataError as exc:
             raise DataError(f"{column}: {exc}") from None
         return content
 
-    def _content(self, item: Any) -> bytes:
+    def _content(self, item: Any, left: float) -> bytes:
         if isinstance(item, Mapping):
             item = item.get("bytes")
         if isinstance(item, bytes):
@@ -199,7 +208,7 @@ class Reader:
         if comma and head.startswith("data:") and head.endswith(";base64"):
             item = rest
         elif is_address(item):
-            return self._fetch(item)
+            return self._fetch(item, left)
         try:
             return base64.b64decode(item, validate=True)
         except (binascii.Error, ValueError):
@@ -207,7 +216,7 @@ class Reader:
                 f"expected a photo in base64, got {short(item)}; no file of the service's machine is read"
             ) from None
 
-    def _fetch(self, address: str) -> bytes:
+    def _fetch(self, address: str, left: float) -> bytes:
         """A photo from the web, where that is allowed."""
         allowed = self.settings.photo_origins
         if not allowed:
@@ -217,11 +226,20 @@ class Reader:
             FetchLimits(
                 max_bytes=min(FetchLimits().max_bytes, self.limits.body_bytes),
                 max_pixels=self.limits.pixels,
-                seconds=FETCH_SECONDS,
+                seconds=min(FETCH_SECONDS, left),
                 allow_private=self.settings.allow_private_photos,
                 origins=frozenset(allowed),
             ),
         )
+
+
+def _characters(value: Any) -> int:
+    """Of all texts in a value, and of the names of what is in it."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(str(name)) + _characters(part) for name, part in value.items())
+    return sum(map(_characters, value)) if isinstance(value, list) else 0
 
 
 def _with_parts(row: Any, columns: Sequence[str], parts: Mapping[str, Sequence[bytes]], named: set[str]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,19 +14,21 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 from starlette.responses import Response
 
-from attrex.errors import AttrexError, ReviewError, UnknownCellError
+from attrex.errors import AttrexError, ReviewError, StoreUnavailableError, UnknownCellError
 from attrex.io.images import decode_whole
 from attrex.review.store import ReviewStore
-from attrex.server.bodies import JSON, announced, kind_of_body, parse, read_bytes
+from attrex.server.bodies import JSON, Bodies, kind_of_body, parse, read_bytes
 from attrex.server.described import refusals
 from attrex.server.guard import guarded
+from attrex.server.logs import tell
 from attrex.server.reading import checked
-from attrex.server.refusals import Refused, dumps
-from attrex.server.settings import Limits
+from attrex.server.refusals import Refused, busy, dumps
+from attrex.server.settings import Limits, MiB
 
 SIDE = 1024  #: pixels of the longer side of a photo that is shown
 MOST = 100  #: cells that are handed out at once
 EXAMPLES = 12  #: cells with the same words that are shown before they are decided
+LONGEST = MiB  #: bytes of a body: the numbers of 100,000 cells
 Number = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 
 
@@ -142,7 +144,7 @@ class Desk:
         return content.getvalue()
 
 
-def add_review(app: FastAPI, store: ReviewStore, limits: Limits) -> None:
+def add_review(app: FastAPI, store: ReviewStore, limits: Limits, bodies: Bodies) -> None:
     """The addresses of a review, each a POST of what it is to do: /v1/review/claim and the others."""
     desk = Desk(store)
     actions: dict[str, tuple[type[Form], Callable[[Any], Any]]] = {
@@ -155,28 +157,37 @@ def add_review(app: FastAPI, store: ReviewStore, limits: Limits) -> None:
         "photo": (Photo, desk.photo),
     }
     for name, (form, act) in actions.items():
-        add_action(app, f"/v1/review/{name}", form, act, limits)
+        add_action(app, f"/v1/review/{name}", form, act, limits, bodies)
 
 
-def add_action(app: FastAPI, path: str, form: type[Form], act: Callable[[Any], Any], limits: Limits) -> None:
+def add_action(
+    app: FastAPI, path: str, form: type[Form], act: Callable[[Any], Any], limits: Limits, bodies: Bodies
+) -> None:
     """An address that takes a POST of a form's JSON and answers with JSON, or with a photo."""
-    answer = guarded(_answering(form, act, limits))
+    limits = replace(limits, body_bytes=min(LONGEST, limits.body_bytes))
+    answer = guarded(_answering(form, act, limits, bodies))
     app.add_api_route(path, answer, methods=["POST"], response_model=None, **_described(path, form))
 
 
-def _answering(form: type[Form], act: Callable[[Any], Any], limits: Limits) -> Callable[[Request], Any]:
-    async def answer(request: Request) -> Response:
-        kind_of_body(request, (JSON,))
-        announced(request, limits)
-        asked = checked(form, parse(await read_bytes(request, limits), limits))
+def _answering(form: type[Form], act: Callable[[Any], Any], limits: Limits, bodies: Bodies) -> Callable[[Request], Any]:
+    def work(body: bytes) -> Any:
+        asked = checked(form, parse(body, limits))
         try:
-            found = await asyncio.to_thread(act, asked)
+            return act(asked)
         except UnknownCellError as exc:
             raise Refused(404, str(exc)) from exc
         except ReviewError as exc:
             raise Refused(409, str(exc)) from exc
+        except StoreUnavailableError as exc:
+            tell("no review store", level=40, error=str(exc))
+            raise busy("expected the review store to answer, but it does not now; ask again", 5, 503) from exc
         except AttrexError as exc:
             raise Refused(422, str(exc)) from exc
+
+    async def answer(request: Request) -> Response:
+        kind_of_body(request, (JSON,))
+        with bodies.room() as room:
+            found = await asyncio.to_thread(work, await read_bytes(request, limits, room))
         if isinstance(found, bytes):
             return Response(found, media_type="image/jpeg")
         return Response(dumps(found), media_type=JSON)
@@ -193,6 +204,6 @@ def _described(path: str, form: type[Form]) -> dict[str, Any]:
     schema = form.model_json_schema()
     return {
         "summary": str(form.__doc__).rstrip("."),
-        "responses": {200: good, **refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 431, 500)},
+        "responses": {200: good, **refusals(400, 401, 403, 404, 408, 409, 413, 415, 422, 431, 500, 503)},
         "openapi_extra": {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}},
     }

@@ -33,7 +33,7 @@ from attrex.server.settings import ServerSettings
 BACKLOG = 512  #: connections that wait to be taken
 IDLE_SECONDS = 15  #: a connection is kept without a request
 UNUSABLE = 2
-"""The exit code of a worker whose model cannot be loaded: another one would fare no better."""
+"""The exit code of a worker whose model or review store cannot be loaded. Of the first ones, none would fare better."""
 PAUSE = 1.0  #: seconds before a worker that ended is replaced
 
 
@@ -71,6 +71,8 @@ def _serve(
     model: str | Path, settings: ServerSettings, allow_code: Sequence[str | type], listener: socket.socket
 ) -> None:
     """Serve in this process."""
+    again = threading.Event()
+    _hear_signals(again)
     service = Service(model, settings, allow_code)
     metrics = Metrics()
     app = create_app(service, metrics)
@@ -92,16 +94,23 @@ def _serve(
     )
     host, port = listener.getsockname()[:2]
     tell("serving", host=host, port=port, model=service.loaded.hash)
-    _Server(config, service, metrics).run(sockets=[listener])
+    _Server(config, service, metrics, again).run(sockets=[listener])
     tell("ended")
+
+
+def _hear_signals(again: threading.Event) -> None:
+    """While a model is loaded: SIGTERM ends with 0, for nothing was accepted yet, and SIGHUP is kept in ``again``."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        signal.signal(signal.SIGHUP, lambda number, frame: again.set())
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which does not send itself the signal again that it was ended with, and reloads on SIGHUP."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, metrics: Metrics) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, metrics: Metrics, again: threading.Event) -> None:
         super().__init__(config)
-        self.service, self.metrics = service, metrics
+        self.service, self.metrics, self.again = service, metrics, again
         self.reloading: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
@@ -115,6 +124,8 @@ class _Server(uvicorn.Server):
             loop.add_signal_handler(number, self._end)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         threading.Thread(target=self._end_with_parent, args=(loop,), daemon=True).start()
+        if self.again.is_set():  # the directory may have changed since it was read
+            self._reload()
         try:
             yield
         finally:
@@ -177,15 +188,16 @@ class _Supervisor:
                         os.environ[name] = value
 
     def _keep(self) -> None:
-        self.workers = [self._start() for _ in range(self.settings.workers)]
+        first = [self._start() for _ in range(self.settings.workers)]
+        self.workers = list(first)
         while not self.ending:
             wait([worker.sentinel for worker in self.workers], timeout=0.5)
             for number, worker in enumerate(self.workers):
                 if worker.exitcode is None or self.ending:
                     continue
-                if worker.exitcode == UNUSABLE:
+                if worker.exitcode == UNUSABLE and worker in first:  # later, the others go on with what they have
                     self._finish()
-                    raise ConfigError("a worker cannot load the model, see its line above; correct it and start again")
+                    raise ConfigError("a worker cannot start, see its line above; correct that and start again")
                 tell("worker ended", level=40, worker=worker.pid, code=worker.exitcode)
                 mark_process_dead(worker.pid, os.environ[SHARED])
                 sleep(PAUSE)
@@ -235,7 +247,6 @@ def _work(
     model: str | Path, settings: ServerSettings, allow_code: Sequence[str | type], listener: socket.socket
 ) -> None:
     """A worker process."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is a model to take anew
     start_log(settings.log_texts)
     try:
         _serve(model, settings, allow_code, listener)

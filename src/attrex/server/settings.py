@@ -21,7 +21,7 @@ class Limits:
     body_bytes: int = 32 * MiB
     bodies_bytes: int = 256 * MiB  #: of all requests that are read or answered at a time
     products: int = 500  #: of one request
-    text: int = 200_000  #: characters of one product, all its fields together
+    text: int = 50_000  #: characters of one product, its table and all; seconds of reading at most
     photos: int = 20  #: of one product
     pixels: int = 50_000_000  #: of one photo, before it is decoded
     values: int = 500_000  #: in the JSON of a request: each costs many times its bytes
