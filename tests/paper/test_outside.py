@@ -13,11 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from attrex.config import Config
+from attrex.encoding.encoder import ProductEncoder
 from attrex.errors import DataError
+from attrex.inference.checkpoint import load_tokenizer
 from attrex.io.readers import read_products
+from attrex.shop.schema import Schema
 from attrex.types import CellState, Prediction, Span, Value
 
 FOLDER = Path(__file__).parents[2] / "paper" / "recipes" / "outside"
+MODULES = ("scoring", "prepare", "run", "reachable")
 SHARED = Path(__file__).parents[3] / "shared"
 
 
@@ -26,9 +31,9 @@ def recipe() -> Iterator[dict[str, ModuleType]]:
     """The recipe's modules, which are found beside the script as when it is run."""
     known = dict(sys.modules)
     sys.path.insert(0, str(FOLDER))
-    yield {name: import_module(name) for name in ("scoring", "prepare", "run")}
+    yield {name: import_module(name) for name in MODULES}
     sys.path.remove(str(FOLDER))
-    for name in {"scoring", "prepare", "run"} - set(known):
+    for name in set(MODULES) - set(known):
         del sys.modules[name]
 
 
@@ -142,6 +147,22 @@ def test_one_value_is_given_per_cell_the_surest(recipe: dict[str, ModuleType]) -
     assert answers == {"a": {"Color": "red"}}  # in the text's words
     rows = [{"id": "a", "category": "Tea", "attributes": {"Color": ["red"], "Fit": []}}]
     assert recipe["run"].choose_limit(rows, [Prediction("a", values)]) == pytest.approx(0.15)
+
+
+def test_a_value_inside_a_word_is_out_of_reach_unless_words_are_parted(
+    recipe: dict[str, ModuleType], tiny: Config, tiny_text: Path
+) -> None:
+    rows = [
+        {"id": "a", "title": "Hard DriveIn 29h", "attributes": {"Type": ["Hard Drive"], "Height": ["29"], "Fit": []}}
+    ]
+
+    def found(split: bool) -> tuple[int, int]:
+        config = tiny.model_copy(update={"text": tiny.text.model_copy(update={"split_words": split})})
+        encoder = ProductEncoder(load_tokenizer(str(tiny_text)), config, Schema(()))
+        return recipe["reachable"].count_reachable(rows, encoder)
+
+    assert found(split=False) == (2, 0)
+    assert found(split=True) == (2, 2)
 
 
 @pytest.mark.skipif(not (SHARED / "peers").is_dir(), reason="the other tools' answers are not in this checkout")
