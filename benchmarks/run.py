@@ -2,8 +2,9 @@
 
     python benchmarks/run.py MODEL --data test.jsonl --out benchmarks/results
 
-MODEL is a trained text + photo model; it is exported for the ONNX rows. The peers (peers.py) run with the same text
-encoder and the model's own attributes. Figures go to OUT.json, the ratios also as a plot to OUT.svg.
+MODEL is a trained text + photo model; it is exported for the ONNX rows. `--fast DIR` adds the export of a student of it
+(`attrex export MODEL --fast FILE --out DIR`) and may be repeated. The peers (peers.py) run with the same text encoder
+and the model's own attributes. Figures go to OUT.json, the ratios also as a plot to OUT.svg.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def main() -> None:
         ]
         for name in ("onnx", "onnx int8"):
             at = in_own_process(_exported, options.model, Path(work) / name.replace(" ", "-"), name.endswith("int8"))
-            ways += [Backend(f"{name}, text", str(at), False), Backend(f"{name}, text + photo", str(at), True)]
+            ways += _both(name, at)
+        for at in options.fast:
+            ways += _both(f"onnx student {at.name}" if len(options.fast) > 1 else "onnx student", at)
         runs: dict[str, list[float]] = {}
         for number in range(options.rounds):
             for way in ways:
@@ -101,6 +104,10 @@ def _plot(result: dict[str, Any], path: Path) -> None:
     pyplot.close(figure)
 
 
+def _both(name: str, at: Path) -> list[Backend]:
+    return [Backend(f"{name}, text", str(at), False), Backend(f"{name}, text + photo", str(at), True)]
+
+
 def _exported(model: str, out: Path, int8: bool) -> Path:
     from attrex.inference.checkpoint import load_model
     from attrex.inference.export import write_export
@@ -139,12 +146,16 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("model", help="directory of a trained text + photo model")
     parser.add_argument("--data", required=True, help="products, e.g. test.jsonl")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="without ending")
+    parser.add_argument("--fast", type=Path, action="append", default=[], help="directory of a student's export")
     parser.add_argument("--limit", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     schema = Path(options.model) / "metrics.json"
     if not schema.exists():
         sys.exit(f"{options.model} is no model directory: expected what `attrex train --out DIR` writes")
+    for at in options.fast:
+        if not (at / "export.json").exists():
+            sys.exit(f"{at} is no export: expected what `attrex export --out DIR` writes")
     cells = json.loads(schema.read_text(encoding="utf-8"))["cells"]
     options.attributes = list(cells)
     return options

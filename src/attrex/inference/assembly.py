@@ -77,6 +77,7 @@ class Draft:
         self.applies: dict[int, float] = {}  #: attribute -> score of having a value, of a value head
         self.choices: defaultdict[int, Choice] = defaultdict(Choice)
         self.shown: dict[int, _Shown] = {}
+        self.words_of: dict[int, dict[str, list[tuple[int, Span]]]] = {}  #: by the units of a window, see `_words_in`
 
     def take_photos(self, loader: ImageLoader | None, most: int) -> dict[int, np.ndarray]:
         """The photos for one window, by number: decoded for the first one, shared, let go with the last one."""
@@ -178,17 +179,24 @@ class Draft:
 
     def _telling_words(self, shown: _Shown) -> tuple[WordWeight, ...]:
         """The words that were looked at most, each once, at its most looked-at place."""
-        places: defaultdict[str, list[tuple[float, Span]]] = defaultdict(list)
-        for unit, weight in zip(shown.units, shown.weights.tolist(), strict=True):
-            span = next(spans_from_units("", [unit], self.product, self.encoded.fields), None)
-            if span is not None and _is_word(span.text):
-                places[span.text.casefold()].append((weight, span))
-        words = []
-        for found in places.values():
-            total, span = sum(weight for weight, _ in found), max(found, key=lambda place: place[0])[1]
-            if total > TELLING * len(found) / len(shown.units):
+        words, weights = [], shown.weights.tolist()
+        for places in self._words_in(shown.units).values():
+            total = sum(weights[unit] for unit, _ in places)
+            if total > TELLING * len(places) / len(shown.units):
+                _, span = max(places, key=lambda place: weights[place[0]])
                 words.append(WordWeight(span.field, span.start, span.end, span.text, total))
         return tuple(sorted(words, key=lambda word: -word.weight)[:MOST_WORDS])
+
+    def _words_in(self, units: Sequence[Unit]) -> dict[str, list[tuple[int, Span]]]:
+        """The words of a window, each with the units that say it and their places; found once for all attributes."""
+        if id(units) not in self.words_of:
+            words: defaultdict[str, list[tuple[int, Span]]] = defaultdict(list)
+            for number, unit in enumerate(units):
+                span = next(spans_from_units("", [unit], self.product, self.encoded.fields), None)
+                if span is not None and _is_word(span.text):
+                    words[span.text.casefold()].append((number, span))
+            self.words_of[id(units)] = words
+        return self.words_of[id(units)]
 
     def _span_values(self, name: str, decoded: _DecodedSpan) -> Iterator[Value]:
         regions = heatmaps(decoded.weights) if decoded.weights is not None else ()

@@ -86,13 +86,17 @@ class Choice:
         :param probability: of each option by text and photo together, by the text alone and by the photo alone.
         """
         for option, sure in zip(options, probability, strict=True):
-            if option >= 0:
+            if option >= 0 and not self.windows:
+                self.total[option] = Sureness(*sure)
+            elif option >= 0:
                 self.total[option] = Sureness(*(a + b for a, b in zip(self.total[option], sure, strict=True)))
         self.windows += 1
         return self.windows == 1
 
     def mean(self) -> dict[int, Sureness]:
         """option -> its mean probabilities over the windows."""
+        if self.windows == 1:
+            return dict(self.total)
         return {option: Sureness(*(p / self.windows for p in total)) for option, total in self.total.items()}
 
     def surest(self) -> int | None:
@@ -155,11 +159,10 @@ def rank(
 
 def features(candidates: Sequence[Candidate], in_range: float, applies: float) -> np.ndarray:
     """What speaks for each candidate of a cell: (n, len(FEATURES)); parameters as for :func:`rank`."""
-    option, by_text, by_photo = np.array([c.option for c in candidates]).T
-    tagged = np.array([c.tagged for c in candidates])
-    told = (option, by_text, by_photo, tagged)
+    told = np.array([(*c.option, c.tagged) for c in candidates]).T
+    option, _, by_photo, _ = told
     every = np.full_like(option, in_range), np.full_like(option, applies)
-    scores = np.array([*told, *map(_of_others, told), *every])
+    scores = np.array([*told, *_of_others(told), *every])
     odds, present = log_odds(scores), scores > 0
     seen = by_photo.any()
     first = option.argmax() if option.any() else -1
@@ -190,8 +193,10 @@ def log_odds(probability: np.ndarray | float) -> np.ndarray:
 
 
 def _of_others(probability: np.ndarray) -> np.ndarray:
-    """For each the largest of all others, 0 where there is none: (n,) -> (n,)."""
-    first = probability.argmax()
-    others = np.full_like(probability, probability[first])
-    others[first] = np.delete(probability, first).max(initial=0.0)
+    """For each the largest of all others in its row, 0 where there is none: (m, n) -> (m, n)."""
+    rows, first = np.arange(len(probability)), probability.argmax(1)
+    others = np.repeat(probability[rows, first, None], probability.shape[1], 1)
+    rest = probability.copy()
+    rest[rows, first] = 0.0
+    others[rows, first] = rest.max(1)
     return others

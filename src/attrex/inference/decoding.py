@@ -10,6 +10,7 @@ Shape letters:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,15 +40,17 @@ class Transitions:
 
 def viterbi(emissions: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:
     """The best tag sequence of each row: (N, U, K) -> (N, U), 0 at padded positions."""
-    scores, valid = _units_first(emissions), mask.T
+    scores, valid, between = _units_first(emissions), mask.T, crf.between[..., None]
+    going = np.logical_and.reduce(valid, 1).tolist()  # of a single product there is no padding to look for
     best = [scores[0] + crf.start[:, None]]
-    for score, here in zip(scores[1:], valid[1:], strict=True):
-        reached = (best[-1][:, None] + crf.between[..., None]).max(0) + score
-        best.append(np.where(here, reached, best[-1]))
+    for score, here, every in zip(scores[1:], valid[1:], going[1:], strict=True):
+        reached = (best[-1][:, None] + between).max(0) + score
+        best.append(reached if every else np.where(here, reached, best[-1]))
     path = [(best[-1] + crf.end[:, None]).argmax(0)]
-    for state, here in zip(best[-2::-1], valid[::-1], strict=False):
+    for state, here, every in zip(best[-2::-1], valid[::-1], going[::-1], strict=False):
         # The best predecessor of the one tag on the path: cheaper than keeping it for all K tags.
-        path.append(np.where(here, (state + crf.between[:, path[-1]]).argmax(0), path[-1]))
+        before = (state + crf.between[:, path[-1]]).argmax(0)
+        path.append(before if every else np.where(here, before, path[-1]))
     return np.where(mask, np.stack(path[::-1], 1), 0)
 
 
@@ -107,28 +110,41 @@ def span_probability(
 
 def _forward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:
     """alpha (U, K, N): log-sum over all beginnings that end in a tag; padding repeats the last valid one."""
-    weights = np.exp(crf.between.T)
-    alpha = np.empty_like(scores)
-    alpha[0] = scores[0] + crf.start[:, None]
-    for u in range(1, len(scores)):
-        alpha[u] = np.where(mask[:, u], _recurrence(weights, alpha[u - 1]) + scores[u], alpha[u - 1])
-    return alpha
+    emitted = np.exp(scores)
+    state = np.exp(crf.start)[:, None] * emitted[0]
+    return _recursion(state, np.exp(crf.between.T), emitted, mask.T, lambda weights, s, e: (weights @ s) * e)
 
 
 def _backward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:
     """beta (U, K, N): log-sum over all continuations of a tag, with the end score."""
-    weights = np.exp(crf.between)
-    beta = np.empty_like(scores)
-    beta[-1] = crf.end[:, None]
-    for u in range(len(scores) - 2, -1, -1):
-        beta[u] = np.where(mask[:, u + 1], _recurrence(weights, beta[u + 1] + scores[u + 1]), beta[-1])
-    return beta
+    emitted = np.exp(scores[:0:-1])  # of the unit behind each, the last one first
+    state = np.broadcast_to(np.exp(crf.end)[:, None], scores[0].shape)
+    steps = np.concatenate([emitted[:1], emitted])
+    valid = np.concatenate([mask.T[:1], mask.T[:0:-1]])
+    return _recursion(state, np.exp(crf.between), steps, valid, lambda weights, s, e: weights @ (s * e))[::-1]
 
 
-def _recurrence(weights: np.ndarray, state: np.ndarray) -> np.ndarray:
-    """Log-sums (K, N) over the tags before or after, of which ``weights`` (K, K) are the exponentials."""
-    top = state.max(0)
-    return np.log(np.maximum(weights @ np.exp(state - top), _LEAST)) + top
+def _recursion(
+    state: np.ndarray,
+    weights: np.ndarray,
+    emitted: np.ndarray,
+    valid: np.ndarray,
+    step: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Logarithms (U, K, N) of a state (K, N) that is taken from unit to unit by ``step``, from the first one's on.
+
+    The state is held to a sum of 1, and what it was before is kept: so no sum leaves the range of numbers, and a unit
+    takes few operations, which is what a single product's time goes into. Where a row is over its state stays.
+    """
+    states, sums = np.empty_like(emitted), np.ones((len(emitted), emitted.shape[2]))
+    going = np.logical_and.reduce(valid, 1).tolist()
+    for u in range(len(emitted)):
+        if u:
+            reached = step(weights, states[u - 1], emitted[u])
+            state = reached if going[u] else np.where(valid[u], reached, states[u - 1])
+        np.maximum(state.sum(0), _LEAST, out=sums[u])
+        np.divide(state, sums[u], out=states[u])
+    return np.log(np.maximum(states, _LEAST)) + np.log(sums).cumsum(0)[:, None]
 
 
 def _log_sum(x: np.ndarray) -> np.ndarray:
