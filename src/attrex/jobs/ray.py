@@ -7,6 +7,8 @@ own, which may die over a product as on one machine; what Ray itself loses is gi
 from __future__ import annotations
 
 import os
+import re
+import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -14,6 +16,13 @@ from typing import Any
 
 from attrex.errors import ConfigError, DataError
 from attrex.jobs.local import RETRIES, Event, Loads, LocalWorkers, Piece
+
+_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is told to anybody
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_raylet_start_wait_time_s": "180",  # 30 are not enough on a machine that is busy
+}
+_HOST = re.compile(r"(?:ray://)?([^:/]+):(\d+)")
 
 
 class _Worker:
@@ -43,6 +52,8 @@ class RayWorkers:
     """
 
     def __init__(self, task: Loads, count: int | None = None, address: str | None = None) -> None:
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
         try:
             import ray
         except ImportError as exc:
@@ -88,14 +99,17 @@ class RayWorkers:
             ray.shutdown()
 
     def _connect(self) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if (found := _HOST.fullmatch(self.address or "")) is not None:  # Ray itself tries for many minutes
+            try:
+                socket.create_connection((found[1], int(found[2])), timeout=10).close()
+            except OSError as exc:
+                raise ConfigError(f"expected a cluster of Ray at {self.address}, got: {exc}") from exc
         how: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if self.address is None:
             how |= {"num_cpus": self.count, "include_dashboard": False}
         try:
             self.ray.init(address=self.address or "local", **how)
-        except (ConnectionError, ValueError, RuntimeError, OSError) as exc:
+        except Exception as exc:  # a plain one where it starts too slowly
             with suppress(Exception):
                 self.ray.shutdown()
             raise ConfigError(f"expected a cluster of Ray at {self.address or 'this machine'}, got: {exc}") from exc
