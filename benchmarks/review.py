@@ -4,7 +4,8 @@
     python benchmarks/review.py --cells 100000 --store postgresql://user@host/name
 
 Cells are drawn: words as frequent as words are, twelve attributes, one cell in 500 of the sample. Printed are medians
-and maxima of the seconds that a caller waits, and of this process's own processor time.
+and maxima of the seconds that a caller waits, and of this process's own processor time. What begins with "page:" is a
+request of the page on reviews, as the service answers it, JSON included; the page claims three cells at a time.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from attrex.review.cells import Kind, Option, Population, ProposedCell
 from attrex.review.store import ReviewStore
+from attrex.server.refusals import dumps
+from attrex.server.reviewing import Claim, Decide, Desk, Look, Stats, Undo
 from attrex.types import Span, Value
 
 ATTRIBUTES = 12
@@ -59,6 +62,27 @@ def timed(name: str, run: Callable[[], object], times: int) -> None:
     )
 
 
+def _time_page(store: ReviewStore) -> None:
+    desk = Desk(store)
+    of_many = max(desk.claim(Claim(reviewer="eve", count=100))["cells"], key=lambda cell: cell["same"])
+    print(f"page: with the same words {of_many['same']}, {len(dumps(of_many)):,} bytes a cell")
+    wanted = [None, "A5"]
+
+    def claim(attribute: str | None) -> None:
+        dumps(desk.claim(Claim(reviewer=f"fay {attribute}", count=3, attribute=attribute)))
+
+    def decide() -> None:
+        (cell,) = desk.claim(Claim(reviewer="gus"))["cells"]
+        dumps(desk.decide(Decide(cell=cell["id"], reviewer="gus", verdict="accept")))
+
+    for attribute in wanted:
+        timed(f"page: claim of {attribute or 'any'}", lambda a=attribute: claim(a), 20)
+    timed("page: claim, decide", decide, 50)
+    timed("page: undo", lambda: dumps(desk.undo(Undo(reviewer="gus"))), 20)
+    timed("page: same words", lambda: dumps(desk.look(Look(cell=of_many["id"], reviewer="eve"))), 20)
+    timed("page: figures", lambda: dumps(desk.stats(Stats())), 20)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=100_000)
@@ -82,6 +106,7 @@ def main() -> None:
         timed("claim of attribute", lambda: store.claim("dan", attribute="A3"), 20)
         timed("list of a hundred", lambda: store.cells(limit=100), 20)
         timed("figures", store.stats, 20)
+        _time_page(store)
 
 
 if __name__ == "__main__":

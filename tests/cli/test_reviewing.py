@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from attrex.cli import app
+from attrex.review.store import ReviewStore
 from attrex.types import Prediction, Span, Value
 
 COMMANDS = typer.main.get_command(app).commands["review"].commands  # type: ignore[attr-defined]
@@ -92,3 +93,16 @@ def test_errors_say_what_to_do(home: Path) -> None:
     assert "out should end in .jsonl" in attrex("export", store, home / "v.csv", code=2)
     assert "--to should be one of label-studio, argilla" in attrex("export", store, home / "v", "--to", "brat", code=2)
     assert "no directory around it" in attrex("stats", home / "none" / "r.db", code=2)
+
+
+def test_photos_outside_of_the_tables_folder_are_not_kept(home: Path) -> None:
+    named = ["in.png", "../out.png", str(home.parent / "out.png")]
+    row = {"id": "p0", "title": "crewneck shirt", "Neck": "", "image": named}
+    (home / "table.jsonl").write_text(json.dumps(row))
+    given = [home / n for n in ("q.db", "table.jsonl", "values.jsonl")]
+    attrex("add", *given, *shop(home), "--limit", 1)
+    with ReviewStore(home / "q.db") as store:
+        assert [cell.proposed.images for cell in store.cells()] == [(str(home / "in.png"),)]
+    attrex("add", home / "all.db", *given[1:], *shop(home), "--limit", 1, "--allow-outside")
+    with ReviewStore(home / "all.db") as store:
+        assert len(store.cells()[0].proposed.images) == 3

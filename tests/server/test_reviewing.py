@@ -59,6 +59,9 @@ def test_two_people_never_get_one_cell(client: TestClient) -> None:
         in ask(client, "decide", 409, cell=first["id"], reviewer="bob", verdict="accept")["detail"]
     )
     assert ask(client, "release", reviewer="bob") == {"released": 1}
+    assert ask(client, "claim", reviewer="bob", product=first["product"])["cells"] == []
+    (own,) = ask(client, "claim", reviewer="bob", product=second["product"])["cells"]
+    assert own["id"] == second["id"]
 
 
 def test_a_decision_for_the_same_words_is_shown_made_and_taken_back(client: TestClient) -> None:
@@ -69,7 +72,8 @@ def test_a_decision_for_the_same_words_is_shown_made_and_taken_back(client: Test
     decision = ask(client, "decide", **asked)["decision"]
     assert (decision["cells"], decision["values"]) == (3, ["V Neck"])
     assert ask(client, "claim", reviewer="bob")["cells"] == []
-    assert ask(client, "undo", reviewer="ann")["undone"]["cells"] == 3
+    undone = ask(client, "undo", reviewer="ann")["undone"]
+    assert (undone["cell"], undone["cells"]) == (first["id"], 3)
     assert ask(client, "undo", 404, reviewer="ann")["status"] == 404
     assert [e["act"] for e in ask(client, "look", cell=first["id"], reviewer="ann")["history"]][-1] == "undone"
     assert ask(client, "stats")

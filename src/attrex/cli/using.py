@@ -290,12 +290,19 @@ def report_command(
     out: Annotated[Path, typer.Option(help="The page, .html.")],
     most: Annotated[int, typer.Option("--products", help="Show at most this many products.", min=1)] = 200,
     no_photos: NoPhotos = False,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="From which on attrex fill fills a cell in; default: 0.5.", min=0, max=1)
+    ] = None,
+    precision: Annotated[
+        float | None, typer.Option(help="Share of what is filled in that has to be right, as of fill.", min=0, max=1)
+    ] = None,
     *,
     source: SourceOptions,
 ) -> None:
     """Show values in texts and photos on one HTML page.
 
-    The page needs no other file: values in the text, the photo's heat-map for each, two models side by side.
+    The page needs no other file: values in the text, the photo's heat-map for each, two models side by side. Of
+    products with a table it says what fill makes of each value, and cells can be decided in it.
 
     Example: [bold]attrex report demo/work/model demo/data/test.jsonl --out report.html[/]
     """
@@ -313,6 +320,8 @@ def report_command(
         shop=shop,
         photos=not no_photos,
         most=most,
+        min_confidence=min_confidence,
+        precision=precision,
         allow_code=allowed,
     )
     note(f"report: {page}")

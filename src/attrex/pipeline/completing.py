@@ -393,4 +393,5 @@ def _report(run: _Work, products: Products, progress: Progress) -> None:
             title=f"{Path(str(products.source)).name}, completed",
             predictions=found,
             filled=cells,
+            precision=filled["precision"],
         )

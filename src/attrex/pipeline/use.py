@@ -513,6 +513,8 @@ def report(
     title: str | None = None,
     predictions: Iterable[Prediction] | None = None,
     filled: FillReport | Mapping[str, Any] | None = None,
+    min_confidence: float | None = None,
+    precision: float | None = None,
     allow_code: Iterable[str | type] = (),
 ) -> Path:
     """One self-contained HTML page: values in the text, the photo's heat-map for each, two models side by side.
@@ -522,6 +524,8 @@ def report(
     :param predictions: of one model what :func:`extract` found in these products, so that only those that are shown
         are read again.
     :param filled: what became of the table, of :func:`fill` or as JSON; the page then begins with it.
+    :param min_confidence: from which on a value is told to fill a blank cell; None: 0.5. As of :func:`fill`.
+    :param precision: in place of it a limit for each attribute, as of :func:`fill`; of the first model's directory.
     """
     from attrex.reports.compose import report_page
 
@@ -530,6 +534,8 @@ def report(
     if not 1 <= len(listed) <= 2:
         raise ConfigError(f"a report compares one or two models, got {len(listed)}; make a page for each two")
     names = [str(m) if isinstance(m, str | Path) else f"model {i}" for i, m in enumerate(listed, 1)]
+    directory = str(listed[0]) if isinstance(listed[0], str | Path) else None
+    limits = limits_of(min_confidence, precision, False, None, directory)
     source = list(products_of(products, shop_of(shop, listed[0])))
     extractors = [extractor_of(m, allow_code=allow_code) for m in listed]
     pairs = list(zip(names, extractors, strict=True))
@@ -540,7 +546,17 @@ def report(
             f"{len(listed)} models; extract from the same products, or leave predictions out"
         )
     cells = filled if filled is None or isinstance(filled, Mapping) else filled.to_json()
-    return report_page(out, source, pairs, photos=photos, most=most, title=title, predictions=read, cells=cells)
+    return report_page(
+        out,
+        source,
+        pairs,
+        photos=photos,
+        most=most,
+        title=title,
+        predictions=read,
+        cells=cells,
+        limits=limits,
+    )
 
 
 def export(
