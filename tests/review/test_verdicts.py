@@ -16,6 +16,7 @@ from attrex.pipeline.review import review_export, review_import, tell_verdicts
 from attrex.pipeline.training import _labelled
 from attrex.progress import silent
 from attrex.review.cells import ProposedCell, Verdict
+from attrex.review.exchange import import_verdicts
 from attrex.review.store import ReviewStore
 from attrex.review.verdicts import CellVerdict, Verdicts, read_verdicts
 from attrex.shop.schema import Attribute, Schema
@@ -173,6 +174,27 @@ def test_verdicts_of_a_store_are_those_of_its_file_and_go_into_another_store(pro
             ("reject", "ann"),
             ("does_not_apply", "ann"),
         ]
+        again = review_import(other, tmp_path / "v.jsonl", reviewer="import")
+        assert (again.decided, again.same) == (0, 3)
+
+
+def test_a_verdict_that_the_store_does_not_take_keeps_no_other_from_it(tmp_path: Path, proposed: Make) -> None:
+    said = [
+        CellVerdict("a", "Neck", Verdict.CORRECT, ("n/a",)),  # a marker of blank cells
+        CellVerdict("b", "Neck", Verdict.ACCEPT, ("V Neck",)),  # of another proposal
+        CellVerdict("c", "Neck", Verdict.CORRECT, ("Round Neck",)),  # which is proposed
+    ]
+    with ReviewStore(tmp_path / "review.db") as store:
+        store.add([proposed(name) for name in "abc"])
+        counts = import_verdicts(store, said, "ann")
+        assert (counts.decided, len(counts.left)) == (2, 1)
+        assert "no marker of blank cells, got 'n/a'" in counts.left[0]
+        assert [(c.verdict, c.values) for c in store.cells(decided=True)] == [
+            ("correct", ("V Neck",)),
+            ("accept", ("Round Neck",)),
+        ]
+        counts = import_verdicts(store, said, "bob")
+        assert (counts.decided, counts.same) == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -295,6 +295,8 @@ def test_a_file_of_tokens(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text(f"# who: the importer\n{TOKEN}\n\n")
     assert read_tokens(file) == (TOKEN,)
+    file.write_text(TOKEN, encoding="utf-8-sig")
+    assert read_tokens(file) == (TOKEN,)
     file.write_text("\n")
     with pytest.raises(DataError, match="got none"):
         read_tokens(file)

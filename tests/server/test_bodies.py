@@ -156,11 +156,12 @@ def test_a_form_is_read_byte_by_byte() -> None:
     content = (
         b'--a b\r\nContent-Type: text/plain\r\ncontent-disposition: form-data; name="request"\r\n\r\n{}\r\n'
         b'--a b\r\nContent-Disposition: form-data; name="\xc3\xa9"; filename="x"\r\n\r\n\r\n--a\r\n\x00\xff\r\n\r\n'
+        b"--a b\r\nContent-Disposition: form-data; name=\"p\"; filename*=utf-8''%C3%A9.jpg\r\n\r\nx\r\n"
         b"--a b--\r\nwhat comes after it"
     )
     body = read_form(KIND, content, LIMITS)
     assert body.fields == {"request": b"{}"}
-    assert body.files == [("é", b"\r\n--a\r\n\x00\xff\r\n")]
+    assert body.files == [("é", b"\r\n--a\r\n\x00\xff\r\n"), ("p", b"x")]
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,8 @@ def _part(part: bytes, where: str) -> tuple[str, bool, bytes]:
         if header.strip().lower() == b"content-disposition":
             options = parse_options_header(value.strip())[1]
             if blank and options.get(b"name"):
-                return _utf8(options[b"name"], where), b"filename" in options, content
+                is_file = b"filename" in options or b"filename*=" in value  # as older clients spell names in UTF-8
+                return _utf8(options[b"name"], where), is_file, content
     raise _no_form(f"{where} without a Content-Disposition that has a name")
 
 

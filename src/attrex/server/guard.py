@@ -21,7 +21,7 @@ from attrex.server.bodies import drain
 from attrex.server.logs import log, tell
 from attrex.server.metrics import Metrics
 from attrex.server.refusals import Refused, problem
-from attrex.server.settings import ServerSettings, is_loopback
+from attrex.server.settings import HEADER_BYTES, ServerSettings, is_loopback
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -35,7 +35,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-HEADER_BYTES = 32 * 1024
 CLOSED = 499
 """In place of a status, in log and figures: the client went away before there was one."""
 

@@ -6,12 +6,14 @@ uvicorn 0.54.0 waits for the rest of a header as long as the client likes, and f
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import Any, ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from attrex.server.refusals import PROBLEM, Refused, problem
+from attrex.server.settings import HEADER_BYTES
 
 
 class TimedProtocol(H11Protocol):
@@ -75,7 +77,11 @@ class TimedProtocol(H11Protocol):
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        self._answer(Refused(400, "expected a request of HTTP/1.1, got what is none"))
+        """Called where h11 has raised; it says whether a header was too long, uvicorn does not."""
+        if getattr(sys.exception(), "error_status_hint", 400) == 431:
+            self._answer(Refused(431, f"expected a header of at most {HEADER_BYTES:,} bytes, got more"))
+        else:
+            self._answer(Refused(400, "expected a request of HTTP/1.1, got what is none"))
 
     def _answer(self, refused: Refused) -> None:
         """An answer where there is no request that the application could have seen; then the connection ends.

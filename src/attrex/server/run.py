@@ -23,12 +23,11 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from attrex.errors import AttrexError, ConfigError
 from attrex.server.app import create_app
-from attrex.server.guard import HEADER_BYTES
 from attrex.server.logs import start_log, tell
 from attrex.server.metrics import SHARED, Metrics
 from attrex.server.protocol import TimedProtocol
 from attrex.server.service import Service
-from attrex.server.settings import ServerSettings
+from attrex.server.settings import HEADER_BYTES, ServerSettings
 
 BACKLOG = 512  #: connections that wait to be taken
 IDLE_SECONDS = 15  #: a connection is kept without a request

@@ -130,6 +130,7 @@ class Service:
     batches: SharedBatches = field(init=False)
     bodies: Bodies = field(init=False)
     readers: ThreadPoolExecutor = field(init=False)
+    filler: ThreadPoolExecutor = field(init=False)  #: one thread, for the normalizer is one
     draining: bool = False  #: SIGTERM came: what was accepted is finished
 
     def __post_init__(self) -> None:
@@ -139,6 +140,7 @@ class Service:
         self.batches = SharedBatches(size, lanes, self.settings.limits.queue)
         self.bodies = Bodies(self.settings.limits.bodies_bytes)
         self.readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
+        self.filler = ThreadPoolExecutor(1, thread_name_prefix="filler")
 
     def start(self) -> None:
         self.batches.start()
@@ -147,6 +149,7 @@ class Service:
         """End the threads, when all that was accepted is done."""
         self.batches.close()
         self.readers.shutdown()
+        self.filler.shutdown()
 
     async def reload(self) -> str:
         """Answer with the directory's model as it is now; what was asked before is still answered by the one before.
@@ -184,7 +187,10 @@ class Service:
                     yield _of_prediction(one)
                 else:
                     assert isinstance(asked.options, Filling)
-                    yield _of_filling(loaded, product, one, asked.options, limits)
+                    loop = asyncio.get_running_loop()
+                    yield await loop.run_in_executor(
+                        self.filler, _of_filling, loaded, product, one, asked.options, limits
+                    )
 
 
 def _of_prediction(found: Prediction) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from attrex.errors import ConfigError, DataError, short
 
 MiB = 2**20
+HEADER_BYTES = 32 * 1024  #: of a request
 SHORTEST_TOKEN = 16  #: characters: fewer can be tried out
 
 
@@ -103,7 +104,7 @@ def origin(address: str) -> str:
 def read_tokens(path: Path) -> tuple[str, ...]:
     """The tokens of a file, one a line; empty lines and such that begin with # are left out."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # some editors put a mark at its beginning
     except UnicodeDecodeError:
         raise DataError(f"{path}: expected a text file of tokens, one a line, got one that is not UTF-8") from None
     tokens: Sequence[str] = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
