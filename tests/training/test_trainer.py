@@ -18,6 +18,7 @@ from attrex.inference.checkpoint import Model
 from attrex.io.images import ImageLoader
 from attrex.shop.schema import Schema
 from attrex.shop.shop import Shop
+from attrex.training import train, trainer
 from attrex.training.train import new_model
 from attrex.training.trainer import (
     AttrexTrainer,
@@ -270,3 +271,25 @@ def test_tensorboard_writes_beside_its_own_model(model: Model, products: list[Pr
     for name in ("first", "second"):
         trainer_of(model, products[:8], tmp_path / name, trackers=["tensorboard"]).run()
         assert list((tmp_path / name / "logs").iterdir())
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def test_freed_memory_is_given_back_now_and_then_and_after_a_validation(
+    model: Model, products: list[Product], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(trainer, "GIVE_BACK_EVERY", 4)
+    monkeypatch.setattr(trainer, "give_back", lambda: told.append(training.state.global_step))
+    training = trainer_of(model, products[:40], tmp_path)  # six steps, and a validation
+    training.run()
+    assert told == [4, 6]
+
+
+def test_a_training_keeps_some_photos_in_memory(model: Model, products: list[Product], monkeypatch: Any) -> None:
+    monkeypatch.setattr(train, "PHOTOS_KEPT", 3 * 64 * 64 * 3)
+    loader = train.training_extractor(model).loader
+    for product in products[:8]:
+        loader.load(product.images[0])
+    assert len(loader._memory._entries) == 3

@@ -121,7 +121,7 @@ def train_command(
     note(f"model: {out}\nnext: attrex evaluate {out} DATA, or attrex extract {out} INPUT --out values.jsonl")
 
 
-@reads_products("split", "limit")
+@reads_products("split")
 def distill_command(
     model: ModelArgument,
     data: Annotated[

@@ -35,7 +35,7 @@ from attrex.model.network import Network
 from attrex.progress import Progress, note, silent
 from attrex.training.model_card import RELIABILITY_PLOT, model_card
 from attrex.training.resuming import fingerprint, open_run
-from attrex.training.train import calibrate_on, count_repeated, headline
+from attrex.training.train import calibrate_on, count_repeated, headline, training_extractor
 from attrex.training.trainer import AttrexTrainer
 from attrex.types import Prediction, Product
 
@@ -158,7 +158,7 @@ def _fit(
     train_set = LabelledProducts(products, encoder, TargetEncoder(model.schema))
     if not train_set.products:
         raise DataError(f"none of the {len(products):,} products has a text that the tokenizer can read")
-    extractor = Extractor(model)
+    extractor = training_extractor(model)
 
     def read(threshold: float | None = None) -> list[Prediction]:
         return list(extractor.extract(validation, evidence=False, threshold=threshold))

@@ -46,6 +46,10 @@ from attrex.vocabulary.lexicon import LEXICON_FILE, NOTHING_MINED, Lexicon
 from attrex.vocabulary.normalizer import ValueNormalizer
 from attrex.vocabulary.word_lists import WordLists
 
+PHOTOS_KEPT = 128 * 2**20
+"""Bytes of decoded photos that a training keeps; of more photos than that all are decoded again in each pass, which
+takes a hundredth of its time where they are as small as a shop's previews."""
+
 
 def train_model(
     products: Iterable[Product],
@@ -120,7 +124,7 @@ def _fit(
     calibrate_regions(model, products)
     freeze(model.network, config.training)
 
-    extractor = Extractor(model)
+    extractor = training_extractor(model)
 
     def read(threshold: float | None = None) -> list[Prediction]:
         predictions = extractor.extract(validation, evidence=False, threshold=threshold)
@@ -236,6 +240,14 @@ def new_model(config: Config, shop: Shop) -> Model:
             image.size, image.mean or network.image.default_mean, image.std or network.image.default_std
         )
     return Model(network, tokenizer, config, shop, transform, {"range": config.range.threshold})
+
+
+def training_extractor(model: Model) -> Extractor:
+    """Reads the validation products, and has the loader of all photos, which keeps only some of them in memory."""
+    extractor = Extractor(model)
+    if model.transform is not None:
+        extractor.loader = ImageLoader(model.transform, cache_bytes=PHOTOS_KEPT)
+    return extractor
 
 
 def count_repeated(products: Sequence[Product], validation: Sequence[Product], progress: Progress) -> int:

@@ -34,10 +34,12 @@ from attrex.errors import CheckpointError, ConfigError, did_you_mean
 from attrex.model.precision import use_bf16
 from attrex.model.system import System
 from attrex.progress import Progress, silent
+from attrex.tools.memory import give_back
 from attrex.training.progress import METRIC, ProgressReporter
 from attrex.training.resuming import STATE
 
 PATIENCE = 20  # steps without a finite gradient that are borne
+GIVE_BACK_EVERY = 20  # steps; it takes some milliseconds
 
 
 class AttrexTrainer(Trainer):
@@ -61,7 +63,8 @@ class AttrexTrainer(Trainer):
         self.config, self.measure = config, measure
         self.progress = ProgressReporter(progress)
         trackers = known_trackers(trackers)
-        callbacks = [Milestones(config.training), RangeOnlyPhase(config.range.only_epochs), self.progress]
+        phase = RangeOnlyPhase(config.range.only_epochs)
+        callbacks = [Milestones(config.training), phase, FreedMemory(), self.progress]
         if "tensorboard" in trackers:
             board = TensorBoardCallback()
             board.logging_dir = str(directory / "logs")
@@ -212,6 +215,17 @@ class Milestones(TrainerCallback):
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if is_over(state, self.settings.patience):
             control.should_training_stop = True
+
+
+class FreedMemory(TrainerCallback):
+    """Gives freed memory back to the system: batches and validations of other lengths leave it in pieces."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.global_step % GIVE_BACK_EVERY == 0:
+            give_back()
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        give_back()
 
 
 class RangeOnlyPhase(TrainerCallback):
