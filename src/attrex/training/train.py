@@ -47,8 +47,8 @@ from attrex.vocabulary.normalizer import ValueNormalizer
 from attrex.vocabulary.word_lists import WordLists
 
 PHOTOS_KEPT = 128 * 2**20
-"""Bytes of decoded photos that a training keeps; of more photos than that all are decoded again in each pass, which
-takes a hundredth of its time where they are as small as a shop's previews."""
+"""Bytes of decoded photos that a training keeps; of more photos than that all are decoded again in each pass. One of
+224 x 224 pixels takes 1.6 ms, a step of 16 products some seconds."""
 
 
 def train_model(
