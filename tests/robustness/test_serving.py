@@ -163,6 +163,11 @@ def test_headers_and_paths(client: Any, port: int, request_: bytes) -> None:
     assert got[:10] == b"HTTP/1.1 4", got[:200]
 
 
+def waiting_products(address: str) -> int:
+    page = httpx.get(f"{address}/metrics", timeout=60).text
+    return int(float(next(s.split()[1] for s in page.splitlines() if s.startswith("attrex_waiting_products "))))
+
+
 def test_what_was_accepted_is_finished_when_it_is_told_to_end() -> None:
     answers: list[int] = []
     with served(MODEL) as service:
@@ -174,7 +179,8 @@ def test_what_was_accepted_is_finished_when_it_is_told_to_end() -> None:
         asking = [Thread(target=ask) for _ in range(4)]
         for thread in asking:
             thread.start()
-        time.sleep(0.5)
+        while waiting_products(service.address) + 40 * len(answers) < 160:  # until all four were accepted
+            time.sleep(0.01)
         assert service.end() == 0
         for thread in asking:
             thread.join()
