@@ -68,6 +68,7 @@ function show() {
   const [cell] = queue;
   if (!cell) {
     view = null;
+    delete place.dataset.cell;
     const isFiltered = Object.keys(wanted()).length > 0, all = el("button", { type: "button", class: "main" }, "Show all");
     all.addEventListener("click", () => { filters.reset(); refilter(); });
     place.replaceChildren(el("div", { class: "panel nothing" }, el("p", {}, isFiltered ? "No open cell fits these filters." : "No cell is open that nobody has in hands."), isFiltered ? all : ""));
