@@ -180,7 +180,7 @@ def test_a_single_row_or_product_goes_into_a_list() -> None:
 
 
 def test_what_is_no_trained_model_is_not_exported(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected a trained model to export, got object"):
+    with pytest.raises(ConfigError, match="expected a trained model, got object; give its directory"):
         attrex.export(object(), tmp_path / "onnx", sample=[])  # type: ignore[arg-type]
 
 

@@ -153,7 +153,9 @@ def run_command(
 
 def merge_command(
     directory: Annotated[str, typer.Argument(metavar="DIR", help="What attrex run wrote.")],
-    out: Annotated[str, typer.Option(help="One file of the same kind: .jsonl, or .parquet of --long and --wide.")],
+    out: Annotated[
+        str, typer.Option(metavar="FILE", help="One file of the same kind: .jsonl, or .parquet of --long and --wide.")
+    ],
     errors: Annotated[
         str | None, typer.Option(metavar="FILE", help="The rows that could not be read, and why, .jsonl.")
     ] = None,
