@@ -11,13 +11,15 @@ from attrex.model.crf import CRF
 from attrex.model.tags import flat_spans_from_tags
 
 
-def case(tags: int, seed: int, rows: int = 7, units: int = 11) -> tuple[CRF, torch.Tensor, torch.Tensor, Transitions]:
+def case(
+    tags: int, seed: int, rows: int = 7, units: int = 11, size: float = 3
+) -> tuple[CRF, torch.Tensor, torch.Tensor, Transitions]:
     """A CRF that forbids O -> I of the first attribute, emissions, a mask of every length from 1, and its scores."""
     rng = torch.Generator().manual_seed(seed)
     crf = CRF(tags, [(0, 2), (None, 2)])
     for parameter in crf.parameters():
         torch.nn.init.normal_(parameter, generator=rng)
-    emissions = 3 * torch.randn(rows, units, tags, generator=rng)
+    emissions = size * torch.randn(rows, units, tags, generator=rng)
     lengths = torch.randint(1, units + 1, (rows,), generator=rng)
     lengths[0] = units
     mask = torch.arange(units) < lengths[:, None]
@@ -46,6 +48,16 @@ def test_paths_spans_and_probabilities_are_those_of_the_torch_crf(tags: int, see
     assert span_probability(emissions.numpy(), mask.numpy(), scores, *places) == pytest.approx(
         log.exp().detach().numpy(), abs=1e-6
     )
+
+
+@pytest.mark.parametrize(("units", "size"), [(1, 3), (1, 300), (2, 3), (160, 100)])
+def test_texts_of_one_word_and_long_ones_of_any_size_of_numbers(units: int, size: float) -> None:
+    crf, emissions, mask, scores = case(3, 1, 40, units, size)
+    rows, attributes, starts, ends = spans(viterbi(emissions.numpy(), mask.numpy(), scores), mask.numpy())
+    assert len(rows) > 5
+    log = crf.segment_log_probability(emissions.double(), mask, *map(torch.as_tensor, (rows, starts, ends)))
+    found = span_probability(emissions.numpy(), mask.numpy(), scores, rows, attributes, starts, ends)
+    assert found == pytest.approx(log.exp().detach().numpy(), abs=1e-9)
 
 
 def test_what_padding_holds_changes_nothing() -> None:

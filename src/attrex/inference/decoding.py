@@ -117,11 +117,10 @@ def _forward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarr
 
 def _backward(scores: np.ndarray, mask: np.ndarray, crf: Transitions) -> np.ndarray:
     """beta (U, K, N): log-sum over all continuations of a tag, with the end score."""
-    emitted = np.exp(scores[:0:-1])  # of the unit behind each, the last one first
+    behind = np.r_[0, len(scores) - 1 : 0 : -1]  # the unit behind each, the last one first; behind that there is none
     state = np.broadcast_to(np.exp(crf.end)[:, None], scores[0].shape)
-    steps = np.concatenate([emitted[:1], emitted])
-    valid = np.concatenate([mask.T[:1], mask.T[:0:-1]])
-    return _recursion(state, np.exp(crf.between), steps, valid, lambda weights, s, e: weights @ (s * e))[::-1]
+    emitted, valid = np.exp(scores[behind]), mask.T[behind]
+    return _recursion(state, np.exp(crf.between), emitted, valid, lambda weights, s, e: weights @ (s * e))[::-1]
 
 
 def _recursion(
