@@ -86,7 +86,8 @@ class PlainTable(Dialect):
             if said and max(map(len, said)) <= _LONG:
                 self.texts.remove(column)
                 self.attributes.append(column)
-        self.attributes.sort(key=self.sample.columns.index)
+        places = {column: place for place, column in enumerate(self.sample.columns)}
+        self.attributes.sort(key=places.__getitem__)
         for column in list(self.attributes):
             said = sorted((t for row in head if (t := cell(row, column).strip())), key=len)
             if not said:
