@@ -125,6 +125,13 @@ def test_a_finished_file_is_known_when_resuming_only(tmp_path: Path) -> None:
     assert not PredictionFile(tmp_path / "other.jsonl", resume=True).finished
 
 
+def test_what_a_kill_behind_the_last_renaming_leaves_is_tidied_up(tmp_path: Path) -> None:
+    (tmp_path / "v.jsonl").write_text("")
+    (tmp_path / "v.jsonl.part.options").write_text("{}")
+    assert PredictionFile(tmp_path / "v.jsonl", resume=True).finished
+    assert [path.name for path in tmp_path.iterdir()] == ["v.jsonl"]
+
+
 def test_only_one_process_at_a_time_is_at_work_on_a_file(tmp_path: Path) -> None:
     first, second = (PredictionFile(unfinished(tmp_path), resume=True) for _ in range(2))
     with first.open():

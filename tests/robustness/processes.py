@@ -32,6 +32,7 @@ class Call(NamedTuple):
     number: int  #: from 1, of its name in its thread
     path: str  #: relative to the folder
     main: bool  #: of the main thread
+    place: int = 0  #: from 1, of its name in its thread, among the calls on the paths that the run changes
 
 
 @dataclass
@@ -114,27 +115,38 @@ def calls_of(folder: Path, arguments: Sequence[str]) -> list[Call]:
     """Every call of a run that changes a file of the folder, in order."""
     ended = run(folder, arguments, ["-e", f"trace={','.join(WRITING)}"])
     assert ended.code == 0, ended.said
-    seen: Counter[tuple[str, str]] = Counter()
-    calls, main = [], None
-    for line in ended.log.splitlines():
-        if (found := _CALL.match(line)) is None:
-            continue
-        thread, name, rest = found.groups()
-        main = main or thread
+    lines = [found.groups() for line in ended.log.splitlines() if (found := _CALL.match(line))]
+    main = lines[0][0] if lines else None
+    changed = {next(iter(_paths_in(folder, rest)), None) for _, name, rest in lines if _changes(name, rest)}
+    seen, at_paths = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    calls = []
+    for thread, name, rest in lines:
         seen[thread, name] += 1
-        changes = name not in ("openat",) or "O_CREAT" in rest
-        if changes and (path := _path_in(folder, rest)):
-            calls.append(Call(name, seen[thread, name], path, thread == main))
+        paths = _paths_in(folder, rest)
+        at_paths[thread, name] += not changed.isdisjoint(paths)
+        if _changes(name, rest) and paths:
+            calls.append(Call(name, seen[thread, name], paths[0], thread == main, at_paths[thread, name]))
     return calls
 
 
-def _path_in(folder: Path, rest: str) -> str | None:
-    """Of the arguments of a call: the file below the folder."""
-    for found in re.findall(r"<([^>]*)>|\"([^\"]*)\"", rest):
-        path = Path(folder, found[0] or found[1])
-        if path != folder and path.is_relative_to(folder) and (found[1] or "/" in found[0]):
-            return str(path.relative_to(folder))
-    return None
+def only_at(folder: Path, calls: Sequence[Call]) -> list[str]:
+    """The options of strace by which it sees the calls on these paths alone: a message is no call on them."""
+    paths = dict.fromkeys(call.path for call in calls)
+    return [option for path in paths for form in (path, str(folder / path)) for option in ("-P", form)]
+
+
+def _changes(name: str, rest: str) -> bool:
+    return name != "openat" or "O_CREAT" in rest
+
+
+def _paths_in(folder: Path, rest: str) -> list[str]:
+    """Of the arguments of a call: the files below the folder."""
+    found = []
+    for opened, named in re.findall(r"<([^>]*)>|\"([^\"]*)\"", rest):
+        path = Path(folder, opened or named)
+        if path != folder and path.is_relative_to(folder) and (named or "/" in opened):
+            found.append(str(path.relative_to(folder)))
+    return found
 
 
 def _run(

@@ -28,9 +28,9 @@ class ExportDestination:
     placed: dict[int, Placed] = field(default_factory=dict)  #: of the rows that were given last, by number
 
     def __post_init__(self) -> None:
-        columns = list(self.file.columns)
-        names = distinct_names(self.file.columns.values())
-        self.columns: dict[str, Column] = dict(zip(names, columns, strict=True))
+        table = self.dialect.sample.columns
+        columns = {c: n for c, n in self.file.columns.items() if not (table and isinstance(c, tuple) and len(c) > 1)}
+        self.columns: dict[str, Column] = dict(zip(distinct_names(columns.values()), columns, strict=True))
 
     def plan(self, rows: Iterable[FilledRow]) -> None:
         """Find the columns that have to be added for these rows."""
@@ -73,7 +73,10 @@ class ExportDestination:
 
     def _writable(self, key: Sequence[str | int], value: Any) -> bool:
         if self.dialect.sample.columns:
-            return isinstance(value, str) and self.file.can_hold(self.columns.get(str(key[0]), 0), value)
+            name, texts = str(key[0]), value if isinstance(value, list) else [value]
+            column = self.columns[name] if name in self.columns else self.file.new_column(name, 0)
+            may_be = not isinstance(value, list) or self.file.holds_lists(column)
+            return may_be and all(isinstance(text, str) and self.file.can_hold(column, text) for text in texts)
         return isinstance(self.file, JsonFile) or (len(key) <= 2 and all(isinstance(part, str) for part in key))
 
     def names(self) -> dict[Column, str]:

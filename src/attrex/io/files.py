@@ -30,6 +30,7 @@ from attrex.io.bounded import (
 from attrex.io.csv_cells import CsvFile
 from attrex.io.json_cells import OVER_LINES
 from attrex.io.packed import kind_of_file, open_binary
+from attrex.io.parquet_cells import ParquetFile
 from attrex.io.remote import RemoteFile
 from attrex.io.rows import HALF_CHARACTER, RawRecord, json_object, kind_of, not_utf8, parse_json, record, short
 from attrex.io.sheet_xml import SheetFile
@@ -58,13 +59,15 @@ def file_rows(path: Path, *, repeated_names: bool = False) -> Iterator[RawRecord
 
 
 def table_columns(path: Path) -> tuple[str, ...] | None:
-    """The header of a table in a text or XLSX file; None for a file of another kind.
+    """The header of a table in a text, XLSX or Parquet file; None for a file of another kind.
 
     Raises :class:`DataError` and ``OSError`` for a file that cannot be read.
     """
     kind = kind_of_file(path)
     if kind == ".xlsx":
         return tuple(SheetFile(path).columns.values())
+    if kind == ".parquet" and path.suffix.lower() != ".gz":
+        return tuple(name for column, name in ParquetFile(path).columns.items() if column == (name,))
     return CsvFile(path).layout.header if kind in _TABLE_ROWS else None
 
 

@@ -59,6 +59,8 @@ class ResumableWriter:
         self.options, self.record = dict(options or {}), self.path.with_name(self.path.name + ".part.options")
         if self.part.exists():
             self._check_options()
+        elif self.finished:  # a kill right behind the last renaming left it
+            self.record.unlink(missing_ok=True)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:

@@ -91,7 +91,8 @@ class _Work:
         """Raises :class:`ConfigError` where the directory holds another run, or something else."""
         path = directory / RECORD
         if not path.is_file():
-            if any(child.name != "run.lock" for child in directory.iterdir()):
+            ours = ("run.lock", f"{RECORD}.part", f"{RECORD}.lock")  # a kill may have left them
+            if any(child.name not in ours for child in directory.iterdir()):
                 raise ConfigError(
                     f"{directory} is not empty and holds no run of `complete` (it has no {RECORD}); name another "
                     "directory as `work`"

@@ -16,7 +16,7 @@ from string import Template
 from typing import Any
 
 from attrex.errors import DataError
-from attrex.io.atomic import write_bytes
+from attrex.io.atomic import NO_SPACE, write_bytes
 from attrex.reports.content import NumberedConflict, Page, ProductRun, ScoreTree, listed_conflicts, sample
 from attrex.reports.doubts import doubts
 from attrex.reports.markup import Html, cut, el, join
@@ -140,6 +140,8 @@ def _write(path: Path, title: str, kinds: Mapping[str, bool], **parts: Html) -> 
     try:
         write_bytes(path, page.encode("utf-8", errors="replace"))  # half a surrogate pair must not cost the whole page
     except OSError as exc:
+        if exc.errno in NO_SPACE:  # some room is enough, no other folder
+            raise
         raise DataError(
             f"cannot write the report to {path}: {exc.strerror or exc}; name a file in a folder you may write to"
         ) from exc

@@ -19,7 +19,7 @@ def _words(text: str) -> re.Pattern[str]:
 IDS = _names("""
     id | sku | product id | item id | article id | product code | item code | article number | item number
     product number | asin | code | reference | ref | artikelnummer | artikelnr | artikel nr | art nr | référence
-    handle
+    handle | handle id
     product sku | item sku | seller sku | custom label | article no | item no | product no | art no | style number
     artikel nummer | bestellnummer | bestell nr | produktnummer | produkt id | nummer | réf | code article | código
     codigo | referencia | codice | codice articolo | artikelcode | ürün kodu | stok kodu | 商品编号 | 编号 | 货号

@@ -105,7 +105,7 @@ class Dialect(ABC):
     name: ClassVar[str]  #: for ``--dialect``
     title: ClassVar[str]  #: as a person is told
     read_only: ClassVar[str] = ""  #: why no value has a place in such a file; empty where some have
-    by_row: ClassVar[bool] = False  #: whether each row is a product by itself, whatever stands before and behind it
+    by_row: bool = False  #: whether each row is a product by itself, whatever stands before and behind it
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample

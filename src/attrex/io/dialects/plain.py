@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, islice, pairwise
+from typing import Any
 
 from attrex.errors import DataError
 from attrex.io.dialects.column_names import (
@@ -20,13 +23,13 @@ from attrex.io.dialects.column_names import (
     is_photo,
     may_be_values,
 )
+from attrex.io.dialects.column_pairs import cell_pairs, may_hold_pairs, pairs_of
 from attrex.io.dialects.dialect import (
     Dialect,
     Edit,
     Item,
     NoPlace,
     Sample,
-    cell,
     find_name,
     is_filled,
     looks_like_photo,
@@ -35,21 +38,34 @@ from attrex.io.dialects.dialect import (
     split_photos,
 )
 from attrex.io.html import has_entities, has_markup
-from attrex.io.rows import RawRecord
+from attrex.io.packed import kind_of_file
+from attrex.io.parquet_cells import ParquetFile
+from attrex.io.rows import IMAGE_COLUMNS, TEXT_COLUMNS, RawRecord
+from attrex.plain_json import number_text
+from attrex.shop.cells import is_missing
 
 _OWN = {"attributes", "fields", "spans"}
+_KNOWN = {"id", "category", "group", "complete", *TEXT_COLUMNS, *IMAGE_COLUMNS}
+_TYPED = (".json", ".jsonl", ".ndjson", ".parquet")  # files whose cells are more than text
 _HEAD = 100
 TOLD = 15  # columns that one line names
 _LONG = 60  # characters: a cell of so many, in the middle of a column, is no value but a text
+_CODE = re.compile(r"[a-z][a-z0-9_.#\[\]=:-]*")
 
 
 class PlainTable(Dialect):
-    """A table with one product a row and one column for each attribute.
+    """A table with one product a row and one column for each attribute: text, a workbook, Parquet, objects in JSON.
 
     Stands on names that shops give to columns in a few languages, and on what the first 100 rows hold. Names decide
     about id, title, texts, photos, category and group, and about columns that are no attributes (prices, stock, codes,
-    addresses, dates). Of the others, a column of long texts is a text, one of addresses or of long numbers nothing, and
-    any other one an attribute, also where all of its cells are blank. Nothing is split but photos.
+    addresses, dates). Of the others, a column of long texts is a text, one of addresses, of long numbers or of objects
+    nothing, and any other one an attribute, also where all of its cells are blank. Two columns that name an attribute
+    and say its value (``Option1 Name``, ``Option1 Value``) are read so, and cells of pairs (``Color=Red;Material=Wool``
+    under ``Custom fields``). Nothing else is split but photos.
+
+    Rows below a product that have neither title nor text, and its id or none, are its variants or photos (Wix,
+    Squarespace), where one of the first 100 rows is so. A row of codes below the header (Amazon's ``item_sku``) is
+    passed over.
     """
 
     name = "table"
@@ -58,44 +74,72 @@ class PlainTable(Dialect):
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        names = {key for c in sample.columns for key in (name_key(c), bare(c))}
+        columns = sample.columns or _keys(sample.first)
+        if kind_of_file(sample.path) in _TYPED and {c for c in columns if not is_no_attribute(c)} <= _KNOWN:
+            return False  # there is nothing to guess
+        names = {key for c in columns for key in (name_key(c), bare(c))}
         return not names & _OWN and not names.isdisjoint((*TITLES, *TEXTS))
 
     def __init__(self, sample: Sample) -> None:
         super().__init__(sample)
-        columns = [c for c in sample.columns if c.strip()]
+        head = list(islice(self.records(), _HEAD))
+        if not sample.columns:
+            self.sample = replace(sample, columns=tuple(dict.fromkeys(c for row in head for c in row.values or ())))
+        columns = [c for c in self.sample.columns if c.strip()]
         self.product_title = first_of(columns, TITLES)
         self.id = first_of(columns, IDS)
         self.texts = [c for c in all_of(columns, TEXTS) if c != self.product_title]
         self.category, self.group = first_of(columns, CATEGORIES), first_of(columns, GROUPS)
         self.photos = [c for c in columns if is_photo(c)]
-        taken = {self.id, self.product_title, *self.texts, self.category, self.group, *self.photos}
+        self.pairs, beside = pairs_of([c for c in columns if c not in (self.product_title, self.id)])
+        beside += [c for pair in self.pairs for c in (pair.name, pair.value)]
+        self.texts = [c for c in self.texts if c not in beside]
+        taken = {self.id, self.product_title, *self.texts, self.category, self.group, *self.photos, *beside}
         self.attributes = [c for c in columns if c not in taken and not is_no_attribute(c)]
-        self._look(list(islice(self.records(), _HEAD)))
-        self.id_column = self.id
+        self.pair_cells: list[str] = []  #: columns whose cells are pairs
+        self.coded = bool(head) and _is_of_codes(head[0], columns)
+        head = head[self.coded :]
+        self._look(head)
+        self.lists = _list_columns(self.sample, head)
+        self.by_row = not any(self._goes_on(row, before) for before, row in pairwise(head))
+        self.id_column = self.id or None
 
     def _look(self, head: Sequence[RawRecord]) -> None:
         """Take out of the attributes, photos and texts what the first rows show to be something else."""
+
+        def said_in(column: str) -> list[Any]:
+            return [value for row in head if not _says_nothing(value := (row.values or {}).get(column))]
+
         for column in [c for c in self.photos if not is_only_photo(c)]:
-            said = [t for row in head if (t := cell(row, column).strip())]
-            if said and not any(map(looks_like_photo, said)):  # image sensor, picture frame
+            said = said_in(column)
+            if said and not any(map(_is_photo, said)):  # image sensor, picture frame
                 self.photos.remove(column)
                 self.attributes.append(column)
+        for column in [c for c in (*self.texts, *self.attributes) if may_hold_pairs(c)]:
+            if (said := said_in(column)) and all(isinstance(v, str) and cell_pairs(v) is not None for v in said):
+                (self.texts if column in self.texts else self.attributes).remove(column)
+                self.pair_cells.append(column)
         for column in filter(may_be_values, list(self.texts)):
-            said = [t for row in head if (t := cell(row, column).strip())]
-            if said and max(map(len, said)) <= _LONG:
+            if (said := said_in(column)) and max(len(_text(v)) for v in said) <= _LONG:
                 self.texts.remove(column)
                 self.attributes.append(column)
+        for pair in list(self.pairs):  # a heading and a paragraph are none
+            if (said := sorted(len(_text(v)) for v in said_in(pair.value))) and said[len(said) // 2] > 2 * _LONG:
+                self.pairs.remove(pair)
+                self.texts.append(pair.value)
         places = {column: place for place, column in enumerate(self.sample.columns)}
         self.attributes.sort(key=places.__getitem__)
         for column in list(self.attributes):
-            said = sorted((t for row in head if (t := cell(row, column).strip())), key=len)
+            said = said_in(column)
+            texts = sorted((_text(v) for v in said), key=len)
             if not said:
                 continue
-            if len(said[len(said) // 2]) > _LONG:
+            if any(isinstance(v, Mapping) or _text(v) == "" for v in said):  # objects, or lists of them
+                self.attributes.remove(column)
+            elif len(texts[len(texts) // 2]) > _LONG and not any(isinstance(v, list | tuple) for v in said):
                 self.attributes.remove(column)
                 self.texts.append(column)
-            elif all("://" in t for t in said) or (len(set(said)) == len(said) and all(map(_is_code, said))):
+            elif all("://" in t for t in texts) or (len(set(texts)) == len(texts) and all(map(_is_code, texts))):
                 self.attributes.remove(column)
 
     def told(self) -> str:
@@ -104,9 +148,15 @@ class PlainTable(Dialect):
             "texts": [*([self.product_title] if self.product_title else []), *self.texts],
             "photos": self.photos,
             "category": [self.category] if self.category else [],
-            "attributes": self.attributes,
+            "attributes": [
+                *self.attributes,
+                *self.pair_cells,
+                *(f"{pair.name} with {pair.value}" for pair in self.pairs),
+            ],
         }
         said = "; ".join(f"{part} {_few(columns)}" for part, columns in parts.items() if columns)
+        said += "" if self.by_row else "; rows without title and text belong to the product above"
+        said += "; the row of codes below the header is passed over" if self.coded else ""
         return f"{super().told()}: {said} (--shop says it otherwise)"
 
     def items(self) -> Iterator[Item]:
@@ -116,31 +166,120 @@ class PlainTable(Dialect):
             raise DataError(
                 f"{self.sample.path}: expected column names that differ, got {list(twice)} more than once; rename one"
             )
+        if self.coded and head and _is_of_codes(head[0], self.sample.columns):  # in the first part of a file alone
+            head.clear()
+        product: list[RawRecord] = []
         for row in chain(head, rows):
-            yield marked(row) if row.error else self._item(row)
+            if product and not row.error and not self.by_row and self._goes_on(row, product[0]):
+                product.append(row)
+                continue
+            if product:
+                yield self._item(product)
+            product = [] if row.error else [row]
+            if row.error:
+                yield marked(row)
+        if product:
+            yield self._item(product)
 
-    def _item(self, row: RawRecord) -> Item:
-        texts = {"title": cell(row, self.product_title)} | {_text_name(c): cell(row, c) for c in self.texts}
+    def _goes_on(self, row: RawRecord, product: RawRecord) -> bool:
+        """Whether a row says more of the product above: it has no title and no text, and no other id."""
+        said = (_cell(row, c) for c in (self.product_title, *self.texts))
+        own, above = (_cell(r, self.id) for r in (row, product))
+        rest = any(_cell(row, c) for c in (*(p.value for p in self.pairs), *self.photos))
+        return not row.error and not any(said) and own in ("", above) and rest
+
+    def _item(self, rows: Sequence[RawRecord]) -> Item:
+        first = rows[0]
+        texts = {"title": _cell(first, self.product_title)}
+        texts |= {_text_name(c): _cell(first, c) for c in self.texts}
+        attributes = {c: (first.values or {}).get(c) for c in self.attributes}
+        for column in self.pair_cells:
+            for name, values in (cell_pairs(_cell(first, column)) or {}).items():
+                if find_name(name, attributes) is None:
+                    attributes[name] = values
+        for pair in self.pairs:
+            name = next((said for row in rows if (said := _cell(row, pair.name))), "")
+            if name and find_name(name, attributes) is None:
+                choices = (value for row in rows for value in pair.values(_cell(row, pair.value)))
+                attributes[name] = list(dict.fromkeys(choices)) or None
+        photos: list[Any] = []
+        for row in rows:
+            shown = [photo for c in self.photos for photo in _photos((row.values or {}).get(c))]
+            photos += [photo for photo in shown if photo not in photos] if photos else shown
         return Item(
-            (row,),
-            id=cell(row, self.id).strip() or None,
+            tuple(rows),
+            id=_cell(first, self.id) or None,
             texts=texts,
             html=frozenset(n for n, text in texts.items() if has_markup(text) or has_entities(text)),
-            attributes={c: cell(row, c) for c in self.attributes},
-            images=[photo for c in self.photos for photo in split_photos(cell(row, c))],
-            category=cell(row, self.category).strip() or None,
-            group=cell(row, self.group).strip() or None,
+            attributes=attributes,
+            images=photos,
+            category=_cell(first, self.category) or None,
+            group=_cell(first, self.group) or None,
         )
 
     def place(self, item: Item, attribute: str, values: Sequence[str]) -> list[Edit]:
-        """The attribute's column, or a new one of its name."""
-        (row,) = item.rows
+        """The blank cell of the pair that names the attribute in this row, its own column, or a new one of its name."""
+        row = item.rows[0]
+        for pair in self.pairs:
+            if name_key(_cell(row, pair.name)) == name_key(attribute):
+                if pair.of_variants:
+                    raise NoPlace(f"{attribute!r} is a choice of this product, which would get other variants")
+                return [self._edit(row, pair.value, values)]
         column = find_name(attribute, self.attributes)
         if column is None and find_name(attribute, self.sample.columns) is not None:
             raise NoPlace(f"column {find_name(attribute, self.sample.columns)!r} is not read as an attribute")
-        if column is not None and is_filled(row, column):
+        return [self._edit(row, column or attribute, values)]
+
+    def _edit(self, row: RawRecord, column: str, values: Sequence[str]) -> Edit:
+        if is_filled(row, column):
             raise NoPlace(f"column {column!r} is filled")
-        return [Edit(row.number, (column or attribute,), self.separator.join(values))]
+        return Edit(row.number, (column,), list(values) if column in self.lists else self.separator.join(values))
+
+
+def _keys(first: Any) -> tuple[str, ...]:
+    return tuple(first) if isinstance(first, dict) else ()
+
+
+def _list_columns(sample: Sample, head: Sequence[RawRecord]) -> set[str]:
+    """The columns whose cells are lists: in Parquet by their type, in JSON those where one of the rows has one."""
+    if kind_of_file(sample.path) == ".parquet":
+        file = ParquetFile(sample.path)
+        return {name for column, name in file.columns.items() if column == (name,) and file.holds_lists(column)}
+    return {c for row in head for c, value in (row.values or {}).items() if isinstance(value, list | tuple)}
+
+
+def _says_nothing(value: Any) -> bool:
+    return is_missing(value) or (isinstance(value, str) and not value.strip()) or value in ([], ())
+
+
+def _text(value: Any) -> str:
+    """A cell as text: a list's texts are its lines; of objects, bytes and lists of them there is none."""
+    if isinstance(value, list | tuple):
+        parts = ["" if is_missing(part) else _text(part) for part in value]
+        return "\n".join(filter(None, parts))
+    return "" if is_missing(value) or isinstance(value, Mapping | bytes) else number_text(value)
+
+
+def _cell(row: RawRecord, column: str) -> str:
+    return _text((row.values or {}).get(column)).strip() if column else ""
+
+
+def _photos(value: Any) -> list[Any]:
+    """The photos of a cell: paths, addresses, or what a data set keeps in place of a path."""
+    if isinstance(value, list | tuple):
+        return [photo for part in value for photo in _photos(part)]
+    return split_photos(value) if isinstance(value, str) else [] if is_missing(value) else [value]
+
+
+def _is_photo(value: Any) -> bool:
+    photos = _photos(value)
+    return any(looks_like_photo(photo) if isinstance(photo, str) else True for photo in photos)
+
+
+def _is_of_codes(row: RawRecord, columns: Sequence[str]) -> bool:
+    """Whether a row names the columns once more, as a program calls them."""
+    said = [text for c in columns if (text := _cell(row, c))]
+    return len(said) > 2 and all(map(_CODE.fullmatch, said)) and sum("_" in text for text in said) * 2 > len(said)
 
 
 def _few(columns: Sequence[str]) -> str:
