@@ -199,6 +199,11 @@ def test_a_directory_of_something_else_is_left_alone(catalogue: Path, small: Pat
         attrex.complete(export, tmp_path / "filled.csv", work=catalogue, config=small)
 
 
+def test_a_kill_at_the_first_write_of_the_record_is_no_other_run(tmp_path: Path) -> None:
+    (tmp_path / "complete.json.part").write_text("{")
+    assert completing._Work.open(tmp_path, {}).done == {}
+
+
 def test_shopifys_export_is_completed_from_the_command_line(catalogue: Path, small: Path, tmp_path: Path) -> None:
     table = as_table(catalogue)
     export = write(tmp_path / "products.csv", as_shopify(table))

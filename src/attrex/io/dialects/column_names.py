@@ -67,6 +67,7 @@ _TRADE = _words(r"""
     url | link | slug | meta | seo | page title | tags? | keywords? | schlagwörter | suchbegriffe | rating | reviews?
     date | datum | created | updated | modified | timestamp | position | sort | sortierung
     status | aktiv | active | published | visible | visibility | sichtbar\w* | enabled
+    field type | row type | record type
     bin picking number | allow purchases | condition id | complete | warnings | error
 """)
 _QUALIFIED = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])\s*")

@@ -63,7 +63,7 @@ class PlainTable(Dialect):
     and say its value (``Option1 Name``, ``Option1 Value``) are read so, and cells of pairs (``Color=Red;Material=Wool``
     under ``Custom fields``). Nothing else is split but photos.
 
-    Rows below a product that have neither title nor text, and its id or none, are its variants or photos (Wix,
+    Rows below a product that have a choice, neither title nor text, and its id or none, are its variants (Wix,
     Squarespace), where one of the first 100 rows is so. A row of codes below the header (Amazon's ``item_sku``) is
     passed over.
     """
@@ -100,8 +100,16 @@ class PlainTable(Dialect):
         self.coded = bool(head) and _is_of_codes(head[0], columns)
         head = head[self.coded :]
         self._look(head)
-        self.lists = _list_columns(self.sample, head)
-        self.by_row = not any(self._goes_on(row, before) for before, row in pairwise(head))
+        self.lists = {c for row in head for c, v in (row.values or {}).items() if isinstance(v, list | tuple)}
+        self.new_are_lists = False
+        if kind_of_file(sample.path) == ".parquet":  # by type: all of a column may be blank
+            file = ParquetFile(sample.path)
+            self.lists = {name for c, name in file.columns.items() if c == (name,) and file.holds_lists(c)}
+            self.new_are_lists = file.holds_lists(file.new_column("", 0))
+        if shared := [
+            c for c in all_of(columns, IDS) if any(self._goes_on(r, above, c) for above, r in pairwise(head))
+        ]:
+            self.by_row, self.id = False, shared[0]
         self.id_column = self.id or None
 
     def _look(self, head: Sequence[RawRecord]) -> None:
@@ -170,7 +178,7 @@ class PlainTable(Dialect):
             head.clear()
         product: list[RawRecord] = []
         for row in chain(head, rows):
-            if product and not row.error and not self.by_row and self._goes_on(row, product[0]):
+            if product and not self.by_row and self._goes_on(row, product[0], self.id):
                 product.append(row)
                 continue
             if product:
@@ -181,12 +189,12 @@ class PlainTable(Dialect):
         if product:
             yield self._item(product)
 
-    def _goes_on(self, row: RawRecord, product: RawRecord) -> bool:
-        """Whether a row says more of the product above: it has no title and no text, and no other id."""
-        said = (_cell(row, c) for c in (self.product_title, *self.texts))
-        own, above = (_cell(r, self.id) for r in (row, product))
-        rest = any(_cell(row, c) for c in (*(p.value for p in self.pairs), *self.photos))
-        return not row.error and not any(said) and own in ("", above) and rest
+    def _goes_on(self, row: RawRecord, product: RawRecord, id_column: str) -> bool:
+        """Whether a row is a variant of the product above: a choice, without title and text, and no id or that one."""
+        said = any(_cell(row, c) for c in (self.product_title, *self.texts))
+        choice = any(_cell(row, pair.value) for pair in self.pairs if pair.of_variants)
+        above = _cell(product, id_column)
+        return not row.error and not said and choice and above != "" and _cell(row, id_column) in ("", above)
 
     def _item(self, rows: Sequence[RawRecord]) -> Item:
         first = rows[0]
@@ -233,19 +241,12 @@ class PlainTable(Dialect):
     def _edit(self, row: RawRecord, column: str, values: Sequence[str]) -> Edit:
         if is_filled(row, column):
             raise NoPlace(f"column {column!r} is filled")
-        return Edit(row.number, (column,), list(values) if column in self.lists else self.separator.join(values))
+        listed = column in self.lists or (self.new_are_lists and column not in self.sample.columns)
+        return Edit(row.number, (column,), list(values) if listed else self.separator.join(values))
 
 
 def _keys(first: Any) -> tuple[str, ...]:
     return tuple(first) if isinstance(first, dict) else ()
-
-
-def _list_columns(sample: Sample, head: Sequence[RawRecord]) -> set[str]:
-    """The columns whose cells are lists: in Parquet by their type, in JSON those where one of the rows has one."""
-    if kind_of_file(sample.path) == ".parquet":
-        file = ParquetFile(sample.path)
-        return {name for column, name in file.columns.items() if column == (name,) and file.holds_lists(column)}
-    return {c for row in head for c, value in (row.values or {}).items() if isinstance(value, list | tuple)}
 
 
 def _says_nothing(value: Any) -> bool:
