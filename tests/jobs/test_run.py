@@ -13,7 +13,6 @@ import pytest
 import attrex
 from attrex.errors import ConfigError, DataError
 from attrex.io.predictions import read_predictions
-from attrex.io.readers import Products
 from attrex.jobs.job import JobResult, parse_share
 from attrex.jobs.task import ShardRunner, Task
 from attrex.pipeline import run_stream
@@ -245,7 +244,7 @@ def test_columns_of_attributes_that_nobody_mapped_are_refused(model_dir: Path, t
     path = tmp_path / "shop.jsonl"
     path.write_text(json.dumps({"id": 1, "title": "cap", schema.names[0]: "Red"}) + "\n")
     with pytest.raises(DataError, match="has columns of attributes that the shop does not read"):
-        run(model_dir, Products(path, dialect="none"), tmp_path / "out")
+        run(model_dir, path, tmp_path / "out", dialect="none")
 
 
 def test_one_process_at_a_time_runs_a_share(model_dir: Path, catalogue: Path, tmp_path: Path) -> None:
