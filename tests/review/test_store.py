@@ -41,6 +41,13 @@ def test_what_is_left_of_a_group_is_worth_less(store: ReviewStore, proposed: Mak
     assert names(store.claim("ann", count=3)) == ["one", "many 2", "many 3"]  # 0.9 is more than 2 x 0.3
 
 
+def test_cells_of_one_product(store: ReviewStore, proposed: Make) -> None:
+    store.add([proposed("a", risk=0.9), proposed("b", risk=0.8), proposed("b", attribute="Fit", risk=0.7)])
+    assert names(store.claim("ann", product="b", count=5)) == ["b", "b"]
+    assert store.claim("bob", product="b") == store.claim("bob", product="none of them") == []
+    assert names(store.claim("bob", count=5)) == ["a"]
+
+
 def test_a_cell_is_one_reviewers_until_the_time_is_over(store: ReviewStore, proposed: Make, clock: Clock) -> None:
     store.add([proposed("a", risk=0.9), proposed("b", risk=0.8)])
     (first,) = store.claim("ann", minutes=10)
