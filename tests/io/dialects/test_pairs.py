@@ -145,6 +145,14 @@ def test_files_that_are_no_text_are_tables_too(tmp_path, name):
     assert [e.value for e in dialect.place(first, "Fit", ["Slim"])] == ["Slim"]
 
 
+def test_a_key_that_comes_late_in_json_is_an_attribute_too(tmp_path):
+    rows = [{"sku": str(n), "name": "Hat", "Color": "Red"} for n in range(101)] + [
+        {"sku": "x", "name": "Hat", "Fit": "S"}
+    ]
+    *_, last = read_products(written(tmp_path, "\n".join(map(json.dumps, rows)), "a.jsonl"))
+    assert last.table == {"Fit": ("S",)}
+
+
 @pytest.mark.parametrize("name", ["id", "title", "description", "image", "price"])
 def test_what_needs_no_guess_is_read_as_before(tmp_path, name):
     path = written(tmp_path, json.dumps({"title": "Hat", name: "x"}), "a.jsonl")

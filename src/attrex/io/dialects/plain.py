@@ -111,6 +111,7 @@ class PlainTable(Dialect):
         ]:
             self.by_row, self.id = False, shared[0]
         self.id_column = self.id or None
+        self.known = set(self.sample.columns)
 
     def _look(self, head: Sequence[RawRecord]) -> None:
         """Take out of the attributes, photos and texts what the first rows show to be something else."""
@@ -201,6 +202,10 @@ class PlainTable(Dialect):
         texts = {"title": _cell(first, self.product_title)}
         texts |= {_text_name(c): _cell(first, c) for c in self.texts}
         attributes = {c: (first.values or {}).get(c) for c in self.attributes}
+        for column, value in (first.values or {}).items():
+            if column not in self.known:  # in JSON, where none of the first rows has it
+                is_none = is_no_attribute(column) or is_photo(column) or isinstance(value, Mapping)
+                attributes |= {} if is_none else {column: value}
         for column in self.pair_cells:
             for name, values in (cell_pairs(_cell(first, column)) or {}).items():
                 if find_name(name, attributes) is None:
