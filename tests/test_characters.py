@@ -1,10 +1,13 @@
 """Which characters nobody sees, and what a word is without them."""
 
 import unicodedata
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from attrex.characters import IGNORABLE, caseless, visible, with_closing, without_symbols, word_of
+from attrex.characters import IGNORABLE, caseless, composed, visible, with_closing, without_symbols, word_of
 
 
 @pytest.mark.parametrize(
@@ -109,3 +112,39 @@ def test_the_letters_i_of_turkish_are_one_without_case() -> None:
 def test_a_bracket_that_is_opened_in_a_find_closes_it(text: str, found: str, whole: str) -> None:
     start = text.index(found)
     assert text[start : with_closing(text, start, start + len(found))] == whole
+
+
+# --- letters that are written in parts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "begins"),
+    [
+        ("ho\u0302\u0300ng", "hồng", [0, 1, 4, 5, 6]),
+        ("\u1112\u1161\u11ab\u1100\u116e\u11a8!", "한국!", [0, 3, 6, 7]),
+        ("a\u0323\u0307b", "ạ\u0307b", [0, 2, 3, 4]),  # one mark is left
+        ("a\u0301\u0323", "ạ\u0301", [0, 2, 3]),
+        ("\u30cf\u3099\u30c3", "バッ", [0, 2, 3]),
+        ("A\u030a \u212b", "Å Å", [0, 2, 3, 4]),
+        ("e\u0301\u0958", "é\u0958", [0, 2, 3]),  # NFC would write the second with two
+        ("hồng", "hồng", None),
+        ("q\u0301", "q\u0301", None),  # there is no such letter
+        ("", "", None),
+    ],
+)
+def test_letters_are_made_whole_and_know_where_they_stood(text: str, whole: str, begins: list[int] | None) -> None:
+    assert composed(text) == (whole, begins)
+
+
+PARTS = "aoqê\u0302\u0300\u0323\u0301ก้ำ\u1112\u1161\u11abカ\u3099\u0344ａ \u200b한क\u093c"
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.text(st.sampled_from(PARTS), max_size=12))
+def test_each_whole_letter_is_what_the_text_says_at_its_place(text: str) -> None:
+    whole, begins = composed(text)
+    places = list(range(len(text) + 1)) if begins is None else begins
+    assert len(places) == len(whole) + 1
+    assert (places[0], places[-1]) == (0, len(text))
+    assert all(a < b for a, b in pairwise(places))
+    assert unicodedata.normalize("NFC", whole) == unicodedata.normalize("NFC", text)

@@ -29,7 +29,7 @@ def write(tmp_path: Path):
 
 
 def test_all_presets_load_and_come_back_from_their_yaml(write):
-    assert {"mae", "mepave", "small"} <= set(presets())
+    assert {"mae", "mepave", "multilingual", "small"} <= set(presets())
     for name in presets():
         config = Config.load(name)
         assert config.preset == name
@@ -78,7 +78,7 @@ def test_an_empty_file_is_the_defaults(write):
 
 def test_an_unknown_preset_comes_with_the_nearest_one():
     said = fault_of(preset="mepav")
-    assert said.startswith("no preset or file 'mepav'; presets: mae, mepave, small")
+    assert said.startswith("no preset or file 'mepav'; presets: mae, mepave, multilingual, small")
     assert said.endswith("did you mean 'mepave'?")
 
 

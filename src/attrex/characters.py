@@ -99,6 +99,38 @@ CLUSTER = "|".join(
 
 SYLLABLE = "[\u3041-\u3096\u30a1-\u30fa][ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶー\u3099\u309a]*"
 """The same of Japanese kana."""
+IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+"""A Chinese character."""
+
+
+def composed(text: str) -> tuple[str, list[int] | None]:
+    """A text whose letters are whole: "o" with a circumflex and a grave is "ồ", three letters of Korean are one (NFC).
+
+    Letters that NFC writes with more characters than they have stay as they are.
+
+    :return: the text, and where each of its characters begins in the one that was given, and where that ends; None:
+        nothing was composed.
+    """
+    if unicodedata.is_normalized("NFC", text):
+        return text, None
+    pieces, begins = [], []
+    for letter in _letter().finditer(text):
+        start, end = letter.span()
+        whole = unicodedata.normalize("NFC", letter[0])
+        if len(whole) > end - start:
+            whole = letter[0]
+        pieces.append(whole)
+        begins += [start, *range(end - len(whole) + 1, end)]  # the marks that are left belong to the first
+    return "".join(pieces), [*begins, len(text)]
+
+
+@cache
+def _letter() -> re.Pattern[str]:
+    """A character with all behind it that NFC may make one with it: marks, vowels and finals of Korean."""
+    pairs = (unicodedata.decomposition(chr(code)).split() for code in range(0xC0, 0x20000))
+    seconds = {chr(int(pair[1], 16)) for pair in pairs if len(pair) == 2 and pair[0][0] != "<"}
+    marks = {c for c in map(chr, range(0x300, 0x20000)) if unicodedata.combining(c)}
+    return re.compile(f"(?s:.)[{_classes(seconds | marks)}\u1161-\u1175\u11a8-\u11c2]*")
 
 
 # --- symbols -------------------------------------------------------------------------------------------------------

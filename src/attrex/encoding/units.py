@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
-from attrex.characters import IGNORABLE
+from attrex.characters import CLUSTER, IDEOGRAPH, IGNORABLE, SYLLABLE
 from attrex.encoding.reading import readable, without_glue
 from attrex.errors import ConfigError
 
-_IDEOGRAPH = "[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-_SPLIT_IDEOGRAPHS = re.compile(f"(?<={_IDEOGRAPH}) (?={_IDEOGRAPH})")
+_SPLIT_IDEOGRAPHS = re.compile(f"(?<={IDEOGRAPH}) (?={IDEOGRAPH})")
+_UNSPACED_LETTER = re.compile(f"{IDEOGRAPH}|{CLUSTER}|{SYLLABLE}")
 _JOINER = "\u200d"
-_MODIFIER = re.compile("[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")  # joiner, skin tones, tags of flags
+_SPACE = "\u2581"
+"""What SentencePiece makes of a space. As a token by itself it claims the place of the letter behind it."""
+_MODIFIER = re.compile(
+    "[\u200d\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"  # joiner, skin tones, tags of flags
+    "\u0e33\u0eb3\u1160-\u11ff\ud7b0-\ud7fb]"  # the vowel am of Thai and Lao, vowels and finals of Korean
+)
 
 
 class Unit(NamedTuple):
@@ -47,9 +52,11 @@ class UnitTokenizer:
         self.backend, self.most = whole_texts(tokenizer), most
         self.unknown = special_token_id(tokenizer, "unk_token")
         self.reserved = {*tokenizer.all_special_ids} - {self.unknown}
+        cutter = repr(self.backend.pre_tokenizer)
+        self.spaced = "BertPreTokenizer" in cutter  #: a space in front of a word is nothing that it reads
         if kind == "auto":
-            kind = "word" if "BertPreTokenizer" in repr(self.backend.pre_tokenizer) else "piece"
-        if kind == "char" and "ByteLevel" in repr(self.backend.pre_tokenizer):
+            kind = "word" if self.spaced or "Punctuation" in cutter else "piece"
+        if kind == "char" and "ByteLevel" in cutter:
             raise ConfigError(
                 f"text.units=char needs a vocabulary of characters, text.model={model} reads bytes; "
                 "set text.units=piece, or text.model to a BERT with a vocabulary of characters"
@@ -57,10 +64,11 @@ class UnitTokenizer:
         self.kind = kind
         self.split = split and kind == "word"
         self._vocabulary: dict[str, int] = tokenizer.get_vocab() if kind == "char" else {}
+        self._space = self.backend.token_to_id(_SPACE) if "Metaspace" in cutter else None
 
     def units(self, field: int, text: str) -> Iterable[Unit]:
         """The units of one field's text, in reading order."""
-        read = readable(text, words=self.kind == "word")
+        read = readable(text, words=self.kind == "word" and self.spaced)
         if self.split:
             read = without_glue(read)
         if self.kind == "char":
@@ -74,8 +82,10 @@ class UnitTokenizer:
         # A text that says "[SEP]" or "<s>" means no separator.
         ids = [self.unknown if i in self.reserved else i for i in encoding.ids]
         pieces = zip(ids, encoding.offsets, encoding.word_ids, strict=True)
-        units = join_pieces(field, read.text, pieces, words=self.kind == "word", most=self.most)
-        return units if read.places is None else (Unit(u.ids, field, *read.original(u.start, u.end)) for u in units)
+        seen = (piece for piece in pieces if piece[0] != self._space)
+        borders = () if self.spaced or read.text.isascii() else unspaced_borders(read.text)
+        units = join_pieces(field, read.text, seen, words=self.kind == "word", most=self.most, borders=borders)
+        return units if read.unchanged else (Unit(u.ids, field, *read.original(u.start, u.end)) for u in units)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The words of token ids, without the spaces that a tokenizer puts between characters."""
@@ -112,10 +122,14 @@ def special_token_id(tokenizer: Any, name: str) -> int:
     return int(number)
 
 
-def join_pieces(field: int, text: str, pieces: Iterable[Any], *, words: bool, most: int) -> Iterator[Unit]:
+def join_pieces(
+    field: int, text: str, pieces: Iterable[Any], *, words: bool, most: int, borders: Collection[int] = ()
+) -> Iterator[Unit]:
     """Units of (id, (start, end), word) pieces, at most ``most`` ids each.
 
     Pieces that share a character (bytes of one emoji) are one unit; with ``words`` so are the pieces of a word.
+
+    :param borders: characters at which a unit may begin within what the tokenizer takes for a word.
     """
     ids: list[int] = []
     begin = end = 0
@@ -129,7 +143,8 @@ def join_pieces(field: int, text: str, pieces: Iterable[Any], *, words: bool, mo
             stop -= 1
         if start >= stop:
             continue
-        if ids and (start < end or (words and at is not None and at == word and len(ids) < most)):
+        same = words and at is not None and at == word and start not in borders
+        if ids and (start < end or (same and len(ids) < most)):
             ids += [token] if len(ids) < most else []
             end = _character_end(text, stop) if stop > end else end
             continue
@@ -138,6 +153,11 @@ def join_pieces(field: int, text: str, pieces: Iterable[Any], *, words: bool, mo
         ids, begin, end, word = [token], start, _character_end(text, stop), at
     if ids:
         yield Unit(tuple(ids), field, begin, end)
+
+
+def unspaced_borders(text: str) -> set[int]:
+    """Where a letter begins, with its signs, of a script that puts no space between words."""
+    return {letter.start() for letter in _UNSPACED_LETTER.finditer(text)}
 
 
 def _character_end(text: str, end: int) -> int:

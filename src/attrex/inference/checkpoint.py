@@ -42,7 +42,7 @@ from attrex.model.build import build_system, pretrained_text, read_names
 from attrex.model.described import sealed
 from attrex.model.network import Network
 from attrex.model.system import System
-from attrex.model.text_encoder import MINILM
+from attrex.model.text_encoder import IN_WHEELS
 from attrex.plain_yaml import load_plain
 from attrex.shop.schema import Schema
 from attrex.shop.shop import SHOP_FILE, Shop
@@ -168,7 +168,7 @@ def _take_edited_options(model: Model, architecture: Mapping[str, Any]) -> None:
     if names:
         name = model.config.text.model
         try:
-            if name != MINILM and not Path(name).is_dir():
+            if name not in IN_WHEELS and not Path(name).is_dir():
                 raise ConfigError(f"no text model {name!r} here, and none is fetched because a model names it")
             readings = read_names(names, pretrained_text(model.config), model.tokenizer)
         except ConfigError as exc:

