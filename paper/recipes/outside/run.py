@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     for seed in options.seeds:
         directory = out / f"seed-{seed}"
         settings = [*TEXT_ONLY, *TAGGED, f"training.seed={seed}", *options.set]
-        model = train(learned, held_out, directory, settings=settings, resume=True)
+        model = train(learned, held_out, directory, config=options.preset, settings=settings, resume=True)
         extractor = Extractor.load(directory)
         extractor.model.network.decode_pairs = surest_pairs  # one value per cell: where it most likely is
         known = {row["id"]: row for row in training}
@@ -117,6 +117,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("name", choices=("oa-mine", "wdc-pave"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--preset", default="small", help="what the training starts from")
     parser.add_argument("--out", type=Path, default=Path("runs/outside"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the training")
     return parser.parse_args(arguments)

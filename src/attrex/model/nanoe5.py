@@ -139,8 +139,8 @@ def unpack(packed: Path, directory: Path) -> None:
     states = states_of(encoder, own_tokenizer)
     mean = states.mean(0)
     scale = SPREAD / (states - mean).pow(2).mean().sqrt().item()
-    last = f"encoder.layer.{config.num_hidden_layers - 1}.{_LAYER['oln']}"
-    bias = encoder.layers[-1].output.LayerNorm.bias.detach()  # type: ignore[union-attr]
+    number, norm = config.num_hidden_layers - 1, _LAYER["oln"]
+    last, bias = f"encoder.layer.{number}.{norm}", encoder.get_parameter(f"layers.{number}.{norm}.bias").detach()
     weights[f"{last}.weight"] = weights[f"{last}.weight"].astype(np.float32) * np.float32(scale)
     weights[f"{last}.bias"] = ((bias - mean) * scale).numpy()
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
