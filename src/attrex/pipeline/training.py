@@ -87,8 +87,9 @@ def train(
     else:
         learned, chosen_on = split_by_group(learned, HELD_OUT)
         note(progress, f"validation: {len(chosen_on):,} of the products, by group, held out of training")
-    learned = list(decided.applied(learned))  # once more: for labels that were located in between
-    chosen_on = chosen_on if gold is not None else list(decided.applied(chosen_on))
+    # Once more: for labels that were located in between.
+    learned = list(shop.schema.by_option(decided.applied(learned)))
+    chosen_on = chosen_on if gold is not None else list(shop.schema.by_option(decided.applied(chosen_on)))
     tell_verdicts(decided, [*learned, *chosen_on], progress)
     if train_gold is not None:
         learned += labelled_by_hand(products_of(train_gold, shop))
@@ -132,7 +133,7 @@ def _labelled(
     products: Iterable[Product], shop: Shop, lexicon: Lexicon | None, progress: Progress
 ) -> tuple[list[Product], Lexicon | None]:
     """Products with spans, and the lexicon that those without were labelled by; None where all had spans."""
-    found = list(products)
+    found = list(shop.schema.by_option(products))
     bare = sum(p.spans is None and p.error is None for p in found)
     if not bare:
         return found, None
