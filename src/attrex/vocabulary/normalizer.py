@@ -102,8 +102,12 @@ class ValueNormalizer:
         shop: Shop = DEFAULT_SHOP,
         lexicon: Lexicon = NOTHING_MINED,
         predictions: Iterable[Prediction] | None = None,
+        of_these: bool = False,
     ) -> ValueNormalizer:
-        """Learn from a shop's options and aliases, a lexicon, and from products as :meth:`refine` does."""
+        """Learn from a shop's options and aliases, a lexicon, and from products as :meth:`refine` does.
+
+        ``of_these``: what is asked for will be of these products, whose own labels must not count for them.
+        """
         folder = Folder.of(shop.labels, WordLists.of(shop))
         known = ValueForms(folder, shop, lexicon)
         normalizer = cls(folder, known.aliases)
@@ -119,6 +123,7 @@ class ValueNormalizer:
                 normalizer._attributes[name].modifiers = frozenset(map(folder.fold, vocabulary.modifiers))
         normalizer.know_names(shop.schema)
         normalizer.refine(products, predictions)
+        normalizer._of_model = of_these
         return normalizer
 
     def know_names(self, schema: Schema) -> None:
@@ -188,7 +193,7 @@ class ValueNormalizer:
         one = self._attributes.get(attribute)
         if one is None:
             return None
-        cell = self.options(attribute, cell)
+        cell = tuple(self.option(attribute, value) for value in cell)
         if attribute not in self._spelled:
             self._resolve(attribute, one)
         spelled, aliased = self._spelled[attribute], self._aliased[attribute]
