@@ -49,8 +49,6 @@ def train_command(
             metavar="FILE",
             help="What another system found in the products (docs/how-to/teacher.md): labels for cells that the table "
             "leaves unknown. May be repeated.",
-            exists=True,
-            dir_okay=False,
         ),
     ] = None,
     unlabelled: Annotated[
