@@ -275,6 +275,8 @@ class TrainingConfig(_Section):
     them."""
     teacher_low: float = Field(0.1, ge=0, lt=1)
     """Up to this confidence they are learned as no value; in between their words may have any tag."""
+    teacher_agreement: float = Field(0.5, ge=0, le=1)
+    """A teacher is muted for an attribute where filled cells agree with it so seldom that its weight is lower."""
     save_every: int = Field(0, ge=0)
     """Steps between resumable checkpoints; 0: at every validation."""
 

@@ -114,9 +114,13 @@ def test_what_a_teacher_brings_is_counted() -> None:
         "products": 1,
         "without": 1,
         "labels": 1,
+        "options": 0,
         "uncertain": 1,
         "changed": 1,
         "other_attributes": 1,
+        "unmatched": 0,
+        "muted": 0,
+        "unreadable": 0,
     }
     assert counts.render() == (
         "teacher: 1 pseudo-labels and 1 uncertain values in 1 products; 1 products have no prediction; "

@@ -120,7 +120,7 @@ def test_a_decided_cell_is_complete() -> None:
     assert teacher.pseudo_label(labelled, []).labels != []
     decided = given(labelled, said("accept", "Round Neck"))
     assert mentions.unknown(decided) == []
-    assert teacher.pseudo_label(decided, []) == ([], [], {})
+    assert teacher.pseudo_label(decided, []) == ([], [], {}, {})
 
 
 def test_verdicts_of_other_products_are_an_error_and_of_some_a_note() -> None:

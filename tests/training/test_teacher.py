@@ -13,6 +13,8 @@ from attrex.errors import ConfigError, DataError
 from attrex.inference.checkpoint import Model
 from attrex.io.predictions import PredictionFile
 from attrex.progress import ProgressEvent
+from attrex.shop.schema import Schema
+from attrex.shop.shop import Shop
 from attrex.training.train import train_model
 from attrex.types import Prediction, Product, Value
 
@@ -57,7 +59,9 @@ def test_a_file_and_its_predictions_teach_the_same(
     counts = from_file.metrics["pseudo_labels"]
     assert counts["products"] == 24
     assert counts["labels"] == sum(len(p.values) for p in predictions[::3])
-    assert f"teacher: {counts['labels']:,} pseudo-labels and 0 uncertain values in 24 products" in said
+    told = f"{counts['labels']:,} pseudo-labels, {counts['options']:,} options and 0 uncertain values in 24 products"
+    assert f"teacher: {told}" in said
+    assert all(one["right"] == one["compared"] and not one["muted"] for one in counts["agreement"].values())
     assert "teacher" not in nothing
     assert alone.metrics["pseudo_labels"] is None
     weights = [m.network.state_dict() for m in (from_file, from_memory, alone)]
@@ -80,3 +84,31 @@ def test_a_teacher_needs_cells_that_are_unknown(
     other = Config.parse(config.model_dump() | {"range": config.range.model_dump() | change})
     with pytest.raises(ConfigError, match=r"a teacher needs range\.kind=predicted and cells that are unknown"):
         fit(blank, other, tmp_path, teacher=predictions)
+
+
+def test_finds_alone_teach_products_without_any_label(
+    products: list[Product], config: Config, predictions: list[Prediction], tmp_path: Path
+) -> None:
+    events: list[ProgressEvent] = []
+    bare = [replace(p, spans=(), table={}, complete=False) for p in products[:24]]
+    model = train_model(
+        bare[:12],
+        bare[12:16],
+        tmp_path,
+        config=config,
+        shop=Shop(schema=Schema.learn(products[:24])),
+        trackers=[],
+        progress=events.append,
+        teacher=predictions,
+        unlabelled=bare[8:],
+    )
+    said = "\n".join(event.message for event in events)
+    assert "no validation product has a label: the best state is chosen by what the teacher says of them" in said
+    assert "8 of 8 unlabelled products have finds of a teacher" in said  # not those that are validated, or twice
+    assert model.metrics["pseudo_labels"]["products"] == 12 + 8
+    assert {one["weight"] for one in model.metrics["pseudo_labels"]["agreement"].values()} == {0.5}
+
+
+def test_unlabelled_products_need_a_teacher(blank: list[Product], config: Config, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unlabelled products teach nothing without a teacher"):
+        fit(blank, config, tmp_path, unlabelled=[replace(blank[0], id="new")])

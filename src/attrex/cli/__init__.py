@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from attrex import __version__
-from attrex.cli import completing, inputs, jobs, labels, measuring, reviewing, serving, training, using
+from attrex.cli import asking, completing, inputs, jobs, labels, measuring, reviewing, serving, training, using
 from attrex.cli.console import fail, guard_terminal, note, progress
 from attrex.cli.help import Command, Group, name_values
 from attrex.cli.weights import weights_command
@@ -168,6 +168,7 @@ for heading, commands in COMMANDS.items():
         name_values(command)
         name = command.__name__.removesuffix("_command")
         app.command(name, cls=Command, rich_help_panel=heading)(command)
+app.add_typer(asking.ask_app, name="ask", rich_help_panel="Train")
 app.add_typer(reviewing.review_app, name="review", rich_help_panel="Use")
 
 

@@ -44,12 +44,19 @@ def train_command(
         str | None, typer.Option(metavar="FILE", help="Products labelled in full by hand to learn from as well.")
     ] = None,
     teacher: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            help="Another model's predictions for the training products, as `attrex extract` writes them: labels for "
-            "cells that the table leaves unknown.",
-            exists=True,
-            dir_okay=False,
+            metavar="FILE",
+            help="What another system found in the products (docs/how-to/teacher.md): labels for cells that the table "
+            "leaves unknown. May be repeated.",
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Further products, whose labels are the finds of --teacher; those without are left out. May be "
+            "repeated.",
         ),
     ] = None,
     verdicts: Annotated[
@@ -92,6 +99,7 @@ def train_command(
     shop, whole = source.shop_of(), source.whole()
     settings = [*([f"system={system}"] if system else ()), *(overrides or ())]
     settings += [f"training.seed={seed}"] if seed is not None else []
+    further = [whole.products(file, shop, split=part_of(file, "train")) for file in unlabelled or ()]
     model = pipeline.train(
         source.products(train_file, shop, split=part_of(train_file, "train")),
         source.products(valid_file, shop, split=part_of(valid_file, "valid")) if valid_file else None,
@@ -102,6 +110,7 @@ def train_command(
         gold=whole.products(gold, shop) if gold else None,
         train_gold=whole.products(train_gold, shop) if train_gold else None,
         teacher=teacher,
+        unlabelled=[product for file in further for product in file] if further else None,
         verdicts=verdicts,
         lexicon=lexicon,
         resume=resume,

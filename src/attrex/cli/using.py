@@ -148,6 +148,14 @@ def fill_command(
     known_only: Annotated[
         bool, typer.Option("--known-only", help="Fill only words that the table, shop or lexicon has.")
     ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Write options that have labels in several languages in this one, such as de; default: the one of the "
+            "filled cells.",
+        ),
+    ] = None,
     verdicts: Annotated[
         Path | None,
         typer.Option(
@@ -214,6 +222,7 @@ def fill_command(
         precision=precision,
         pool=pool,
         known_only=known_only,
+        language=language,
         verdicts=verdicts,
         new_columns=new_columns,
         spreadsheet_safe=spreadsheet_safe,

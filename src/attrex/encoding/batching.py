@@ -128,6 +128,7 @@ def collate_labels(labels: Sequence[Labels], attributes: int) -> Arrays:
         "choice_rows": np.array([row for row, _ in choices], dtype=np.int64),
         "choice_attributes": np.array([a for _, a in choices], dtype=np.int64),
         "choice_options": _pad([labels[row].options[a] for row, a in choices], -1),
+        "choice_weights": np.array([labels[row].option_weights.get(a, 1.0) for row, a in choices], dtype=np.float32),
     }
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from attrex.encoding.encoder import EncodedProduct, Window
 from attrex.encoding.units import Unit
 from attrex.labels.mentions import UnlabelledMentions
-from attrex.labels.pseudo_labels import PseudoLabels, Teacher
+from attrex.labels.pseudo_labels import PseudoLabels, Teacher, Teachers
 from attrex.shop.schema import Schema
 from attrex.types import BEGIN, INSIDE, OUTSIDE, UNKNOWN, CellState, Product, Span
 from attrex.vocabulary.matcher import longest_first
@@ -47,6 +47,8 @@ class Labels:
     """The states of the product's cells as a whole, and of all others; `complete` rules out mentions, not values."""
     options: Mapping[int, list[int]] = field(default_factory=dict)
     """attribute -> which of its options the product has, said in this window or not, or nowhere."""
+    option_weights: Mapping[int, float] = field(default_factory=dict)
+    """attribute -> how much its options count, of those that a teacher named; all others count fully."""
 
     def state(self, attribute: int) -> int:
         """`CellState` of any attribute."""
@@ -79,7 +81,7 @@ class TargetEncoder:
     """
 
     def __init__(
-        self, schema: Schema, mentions: UnlabelledMentions | None = None, teacher: Teacher | None = None
+        self, schema: Schema, mentions: UnlabelledMentions | None = None, teacher: Teacher | Teachers | None = None
     ) -> None:
         self.schema, self.mentions, self.teacher = schema, mentions, teacher
         self._index = {name: i for i, name in enumerate(schema.names)}
@@ -100,6 +102,12 @@ class TargetEncoder:
         taught = [(span, c) for label, c in pseudo.labels for span in self._unit_spans(product, units, [label])]
         scores = {self._index[name]: score for name, score in pseudo.scores.items()}
         options, (others, cells) = self._known_options(product), self._states(replace(product, complete=False))
+        weights: dict[int, float] = {}
+        for name, said in pseudo.options.items():
+            a = self._index[name]
+            if a not in options:
+                options[a] = [self._options[a][option] for option in said]
+                weights[a] = max(said.values())
         all_labels = []
         for window in windows:
             labels = _window_labels(window, states, rest, located)
@@ -111,7 +119,7 @@ class TargetEncoder:
             # A score concerns a text of several windows only where they say something of the attribute.
             one = len(windows) == 1
             labels.scores = {a: s for a, s in scores.items() if one or a in labels.uncertain or a in labels.pseudo}
-            labels.options, labels.values = options, (cells, others)
+            labels.options, labels.option_weights, labels.values = options, weights, (cells, others)
             all_labels.append(labels)
         return all_labels
 

@@ -157,8 +157,8 @@ def _judged(
 
     Cells without one are known where a person has decided; a shop's word for it is too often a slip.
     """
-    folded = extractor.model.normalizer.folded
+    key = extractor.model.normalizer.key
     for attribute, candidates in cells.items():
-        values = {folded[v] for v in product.table.get(attribute, ())}
+        values = {key(attribute, v) for v in product.table.get(attribute, ())}
         if values or (attribute in product.reviewed and attribute in product.table):
-            yield from ((c, folded[c.value] in values, bool(values)) for c in candidates)
+            yield from ((c, key(attribute, c.value) in values, bool(values)) for c in candidates)

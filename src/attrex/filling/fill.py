@@ -178,11 +178,12 @@ def _entries(
     named: dict[str, NamedValue] = {}  # by folded value
     for found in finds:
         known = normalizer.normalize(attribute, found.value, cell or ())
-        value = _written(found.value) if known is None else known
+        option = _written(found.value) if known is None else known
+        value = normalizer.written(attribute, option)
         if not cell_text(value):
             continue
-        named.setdefault(normalizer.folded[value], NamedValue(value, known is not None, found))
-    own = {normalizer.folded[value] for value in cell or ()}
+        named.setdefault(normalizer.folded[option], NamedValue(value, known is not None, found))
+    own = {normalizer.key(attribute, value) for value in cell or ()}
     agrees, full = any(key in own and counts(found) for key, (_, _, found) in named.items()), False
     for key, (value, is_known, found) in named.items():
         if not counts(found):

@@ -130,6 +130,7 @@ def load_model(source: str | Path, *, allow_code: Iterable[str | type] = (), cal
         transform = ImageTransform.from_json(read_json(directory / "image.json")) if network.image else None
         words = directory / NORMALIZER_FILE  # older models have none, and know the values of their schema
         normalizer = ValueNormalizer.load(words) if words.exists() else ValueNormalizer.fit(shop=shop)
+        normalizer.know_names(shop.schema)  # which may have been edited since
         calibration = read_calibration(directory) if calibrated else None
     _load_weights(network, weights)
     found = read_json(metrics) if metrics.exists() else {}

@@ -99,7 +99,7 @@ def read_predictions(path: str | Path) -> Iterator[Prediction]:
     Raises :class:`DataError` naming the line, in Parquet the row, that is broken or no prediction.
     """
     path = Path(path)
-    rows, place = (_read_parquet(path), "row") if path.suffix == ".parquet" else (_read_json(path), "line")
+    rows, place = (_read_parquet(path), "row") if path.suffix == ".parquet" else (read_rows(path), "line")
     for number, row in enumerate(rows, 1):
         try:
             prediction = Prediction.from_json(row)
@@ -108,7 +108,7 @@ def read_predictions(path: str | Path) -> Iterator[Prediction]:
         yield prediction
 
 
-def _read_json(path: Path) -> Iterator[Any]:
+def read_rows(path: Path) -> Iterator[Any]:
     with path.open("rb") as stream:
         lines = BoundedLines(stream)
         for number in count(1):

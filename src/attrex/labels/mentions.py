@@ -146,13 +146,12 @@ def _within_line(words: Sequence[tuple[str, int, int]], at: int, between: str) -
 
 
 def _known_forms(schema: Schema, folder: Folder, words: WordLists) -> defaultdict[str, dict[str, str]]:
-    """The schema's options and aliases, and the word lists' aliases of its options: form -> attribute -> value."""
+    """The schema's options with all their names, its aliases, and the word lists': form -> attribute -> value."""
     of_any = {folder.fold(value): forms for value, forms in words.aliases.items()}
     known: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for attribute in schema.attributes:
-        aliases = attribute.aliases
-        for value in dict.fromkeys((*attribute.options, *aliases)):
-            for written in (value, *aliases.get(value, ()), *of_any.get(folder.fold(value), ())):
+        for value in dict.fromkeys((*attribute.options, *attribute.aliases)):
+            for written in (value, *attribute.forms(value), *of_any.get(folder.fold(value), ())):
                 form = folder.fold(written)
                 if len(form) >= MIN_FORM_LENGTH:
                     known[form].setdefault(attribute.name, value)

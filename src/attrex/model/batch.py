@@ -83,6 +83,7 @@ class Targets(NamedTensors):
     :param choice_rows: (Q,) long, of each cell whose value is one of its attribute's options, said in the text or not.
     :param choice_attributes: (Q,) long.
     :param choice_options: (Q, o) long, the options it has, counted within the attribute; -1 is padding.
+    :param choice_weights: (Q,) float, how much each counts: less than 1 where a teacher named them; None: fully.
     """
 
     cells: Tensor
@@ -96,6 +97,7 @@ class Targets(NamedTensors):
     choice_rows: Tensor | None = None
     choice_attributes: Tensor | None = None
     choice_options: Tensor | None = None
+    choice_weights: Tensor | None = None
 
     @property
     def choices(self) -> tuple[Tensor, Tensor, Tensor] | None:

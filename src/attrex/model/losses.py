@@ -71,6 +71,9 @@ def value_range_loss(logits: Tensor, targets: Targets, blank_weight: float) -> T
     if targets.choices is not None:
         filled[targets.choices[0], targets.choices[1]] = True
     weight = torch.where((cells == BLANK) & ~filled, blank_weight, 1.0)
+    if targets.choices is not None and targets.choice_weights is not None:
+        rows, attributes, _ = targets.choices
+        weight[rows, attributes] = targets.choice_weights.to(weight.dtype)
     total = binary_cross_entropy_with_logits(logits, filled.to(logits.dtype), weight=weight, reduction="sum")
     return total / len(logits)
 

@@ -272,11 +272,11 @@ class Network(System):
             return loss
         rows, attributes, options = targets.choices
         found, vectors = self.find_values(encoded, rows, attributes)
-        compared = [
-            (rows.new_ones(len(rows), dtype=torch.float), self.values.combine(vectors, found.text, found.photo))
-        ]
+        counts = targets.choice_weights
+        counts = rows.new_ones(len(rows), dtype=torch.float) if counts is None else counts.float()
+        compared = [(counts, self.values.combine(vectors, found.text, found.photo))]
         if settings.alone_weight and encoded.region_mask is not None:
-            shown = encoded.region_mask.any(1)[rows] * settings.alone_weight
+            shown = encoded.region_mask.any(1)[rows] * settings.alone_weight * counts
             nothing = torch.zeros_like(found.text)
             for alone in ((found.text, nothing), (nothing, found.photo)):
                 compared.append((shown, self.values.combine(vectors, *alone)))

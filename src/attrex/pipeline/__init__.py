@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from attrex.pipeline.asking import Asked, ask_prepare, ask_read
     from attrex.pipeline.completing import Completion, complete
     from attrex.pipeline.distilling import distill
     from attrex.pipeline.downloading import PhotoDownload, photos
@@ -32,11 +33,14 @@ TRAINING_MINUTES = 30.0
 __all__ = [
     "MINE",
     "TRAINING_MINUTES",
+    "Asked",
     "Completion",
     "Extraction",
     "Filling",
     "Labelled",
     "PhotoDownload",
+    "ask_prepare",
+    "ask_read",
     "calibrate",
     "check",
     "compare_labels",
@@ -64,6 +68,11 @@ __all__ = [
     "undo_fill",
 ]
 _HOME = {
+    "asking": (
+        "Asked",
+        "ask_prepare",
+        "ask_read",
+    ),
     "completing": (
         "Completion",
         "complete",

@@ -52,7 +52,8 @@ def evaluate(
     from attrex.evaluation.evaluate import evaluate_extractor, evaluation_remarks
     from attrex.evaluation.metrics import count
 
-    source = products_of(products, shop_of(shop, model))
+    known = shop_of(shop, model)
+    source = known.schema.by_option(products_of(products, known))
     labelled = labelled_by_hand(source) if by_hand else list(source)
     count(labelled, [None] * len(labelled), attributes=attributes)  # labels that cannot be scored are an error at once
     extractor = extractor_of(model, deterministic=deterministic, allow_code=allow_code)
@@ -98,7 +99,9 @@ def calibrate(
     if not extractor.chooses_values:
         raise ConfigError(f"{directory} has no value head to calibrate; train it with values.head=true")
     decided = verdicts_of(verdicts)
-    source = list(decided.applied(track(products_of(products, shop_of(shop, directory)), "reading", progress)))
+    known = shop_of(shop, directory)
+    rows = known.schema.by_option(track(products_of(products, known), "reading", progress))
+    source = list(decided.applied(rows))
     tell_verdicts(decided, source, progress)
     calibrated = calibrate_extractor(extractor, source, photos=photos)
     assert extractor.model.calibration is not None
@@ -148,9 +151,9 @@ def evaluate_table(
     )
 
     shop = shop_of(shop, model)
-    judged = list(products_of(products, shop))
+    judged = list(shop.schema.by_option(products_of(products, shop)))
     names = table_attributes(judged, attributes)
-    chosen_on = None if valid is None else list(products_of(valid, shop))
+    chosen_on = None if valid is None else list(shop.schema.by_option(products_of(valid, shop)))
     extractor = extractor_of(model, deterministic=deterministic, allow_code=allow_code)
     for remark in table_remarks(judged, chosen_on or (), names, extractor.names):
         note(progress, f"note: {remark}")

@@ -37,7 +37,8 @@ def train(
     gold: ProductSource | None = None,
     train_gold: ProductSource | None = None,
     lexicon: Lexicon | str | Path | None = None,
-    teacher: Iterable[Prediction] | str | Path | None = None,
+    teacher: Iterable[Prediction] | str | Path | Sequence[str | Path] | None = None,
+    unlabelled: ProductSource | None = None,
     verdicts: Iterable[CellVerdict] | str | Path | None = None,
     resume: bool = False,
     trackers: Sequence[str] | None = None,
@@ -54,7 +55,9 @@ def train(
     :param train_gold: products labelled in full by hand, to learn from beside the others.
     :param lexicon: what the labels of the products go by, to be kept with the model; None: that of the labels that are
         located here.
-    :param teacher: predictions of another model for the products, or their file: labels for unknown cells.
+    :param teacher: what another system found in the products, or files of it, each of another one: labels for unknown
+        cells, weighed by how often filled cells agree.
+    :param unlabelled: further products, whose labels are a teacher's finds; those without any are left out.
     :param verdicts: what people decided of cells of these products, or their file (:func:`review_export`): decided
         cells have what they say, and no other label.
     :param resume: continue an interrupted run; a finished one is loaded.
@@ -63,6 +66,7 @@ def train(
     from attrex.config import Config
     from attrex.io.splitting import split_by_group
     from attrex.training.train import train_model
+    from attrex.vocabulary.lexicon import NOTHING_MINED
 
     if gold is not None and validation is not None:
         raise ConfigError("gold takes the place of validation; give one of them")
@@ -87,9 +91,14 @@ def train(
     else:
         learned, chosen_on = split_by_group(learned, HELD_OUT)
         note(progress, f"validation: {len(chosen_on):,} of the products, by group, held out of training")
-    learned = list(decided.applied(learned))  # once more: for labels that were located in between
-    chosen_on = chosen_on if gold is not None else list(decided.applied(chosen_on))
+    # Once more: for labels that were located in between.
+    learned = list(shop.schema.by_option(decided.applied(learned)))
+    chosen_on = chosen_on if gold is not None else list(shop.schema.by_option(decided.applied(chosen_on)))
     tell_verdicts(decided, [*learned, *chosen_on], progress)
+    further: list[Product] = []
+    if unlabelled is not None:
+        rows = track(products_of(unlabelled, shop), "reading", progress)
+        further, _ = _labelled(decided.applied(rows), shop, lexicon or NOTHING_MINED, progress)
     if train_gold is not None:
         learned += labelled_by_hand(products_of(train_gold, shop))
     return train_model(
@@ -103,6 +112,7 @@ def train(
         trackers=trackers,
         progress=progress,
         teacher=teacher,
+        unlabelled=further,
     )
 
 
@@ -132,7 +142,7 @@ def _labelled(
     products: Iterable[Product], shop: Shop, lexicon: Lexicon | None, progress: Progress
 ) -> tuple[list[Product], Lexicon | None]:
     """Products with spans, and the lexicon that those without were labelled by; None where all had spans."""
-    found = list(products)
+    found = list(shop.schema.by_option(products))
     bare = sum(p.spans is None and p.error is None for p in found)
     if not bare:
         return found, None

@@ -199,6 +199,7 @@ def fill(  # noqa: PLR0915
     pool: bool = False,
     cutoffs: Mapping[str, Cutoff] | None = None,
     known_only: bool = False,
+    language: str | None = None,
     verdicts: Iterable[CellVerdict] | str | Path | None = None,
     new_columns: bool = False,
     spreadsheet_safe: bool = False,
@@ -226,6 +227,8 @@ def fill(  # noqa: PLR0915
     :param pool: attributes with too few held-out cells get one limit together; the precision is then theirs as one.
     :param cutoffs: attribute -> its limit, chosen on held-out cells of yours.
     :param known_only: fill with values that the table, shop or lexicon has, and no others.
+    :param language: what options with labels in several languages are written in, such as de; None: the language of
+        the filled cells.
     :param verdicts: what people decided of the table's cells, or their file: it is filled in, and what they rejected is
         not; filled cells never change.
     :param new_columns: add columns at the end for attributes that the file has none for; else they are not filled.
@@ -252,6 +255,7 @@ def fill(  # noqa: PLR0915
     check_out(out, () if file else TABLE_SUFFIXES, *sources)
     report = FillReport(**how)
     normalizer = normalizer_of(model, shop, lexicon)
+    _set_language(normalizer, language)
     for source in catalog:
         normalizer.refine(track(products_of(source, shop), "learning the words", progress))
     decided = verdicts_of(verdicts)
@@ -419,8 +423,22 @@ def normalizer_of(model: str | Path | None, shop: Shop, lexicon: Lexicon | str |
     from attrex.vocabulary.normalizer import NORMALIZER_FILE, ValueNormalizer
 
     if model is not None:
-        return ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
+        normalizer = ValueNormalizer.load(locate_model(model) / NORMALIZER_FILE)
+        normalizer.know_names(shop.schema)
+        return normalizer
     return ValueNormalizer.fit(shop=shop, lexicon=lexicon_of(lexicon))
+
+
+def _set_language(normalizer: ValueNormalizer, language: str | None) -> None:
+    """What options are written in; raises :class:`ConfigError` where none has a name in it."""
+    known = normalizer.languages()
+    if language is not None and language not in known and language.partition("-")[0] not in known:
+        there = f"there are {', '.join(known)}" if known else "no option has labels"
+        raise ConfigError(
+            f"language={language}: no option has a label in it; {there}; give some in the shop's file as "
+            "{value: Blue, labels: {de: Blau}}"
+        )
+    normalizer.language = language
 
 
 def _noting_conflicts(rows: Iterable[FilledRow], conflicts: list[Conflict]) -> Iterator[FilledRow]:

@@ -5,9 +5,10 @@ Learned from data with :meth:`Schema.learn`; a part of the shop's file.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attrex.errors import SchemaError, did_you_mean, short
@@ -22,6 +23,26 @@ class Attribute:
     columns: tuple[str, ...] = ()  #: table columns merged into it; empty: the column of the same name
     options: tuple[str, ...] = ()  #: known values, most frequent first
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: value -> other forms in texts
+    labels: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    """option -> language -> what it is called there, the name that is written first"""
+
+    def forms(self, value: str) -> tuple[str, ...]:
+        """What texts may call a value beside its own name: its aliases, and its names in any language."""
+        return tuple(dict.fromkeys((*self.aliases.get(value, ()), *self.names(value))))
+
+    def names(self, option: str) -> Iterator[str]:
+        """An option's names in all languages."""
+        for names in self.labels.get(option, {}).values():
+            yield from names
+
+    def by_name(self) -> dict[str, str]:
+        """Each name in another language, in small letters -> its option; an option's own name is nobody else's."""
+        own, found = {_spelled(option) for option in self.options}, dict[str, str]()
+        for option in self.options:
+            for name in map(_spelled, self.names(option)):
+                if name not in own:
+                    found.setdefault(name, option)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +104,23 @@ class Schema:
         ruled_out = state == CellState.BLANK and listed is not None and attribute not in listed
         return CellState.ABSENT if ruled_out else state
 
+    def by_option(self, products: Iterable[Product]) -> Iterator[Product]:
+        """The products with the options that their cells and labels name, in whatever language they name them."""
+        options = {a.name: a.by_name() for a in self.attributes if a.labels}
+
+        def option(attribute: str, value: str) -> str:
+            return options.get(attribute, {}).get(_spelled(value), value)
+
+        for product in products:
+            if options.keys().isdisjoint((*product.table, *(s.attribute for s in product.spans or ()))):
+                yield product
+                continue
+            spans = product.spans and tuple(
+                s if s.value is None else replace(s, value=option(s.attribute, s.value)) for s in product.spans
+            )
+            table = {a: tuple(dict.fromkeys(option(a, v) for v in values)) for a, values in product.table.items()}
+            yield replace(product, table=table, spans=spans)
+
     @classmethod
     def learn(
         cls, products: Iterable[Product], *, min_count: int = 1, max_options: int = 1000, min_category_size: int = 20
@@ -127,7 +165,8 @@ class Schema:
         attributes: dict[str, dict[str, Any]] = {}
         for a in self.attributes:
             aliases = {value: list(forms) for value, forms in a.aliases.items()}
-            entry = {"columns": list(a.columns), "options": list(a.options), "aliases": aliases}
+            options = [_plain_option(a, option) for option in a.options]
+            entry = {"columns": list(a.columns), "options": options, "aliases": aliases}
             attributes[a.name] = {key: content for key, content in entry.items() if content}
         return {"attributes": attributes, "categories": {c: list(m) for c, m in self.categories.items()}}
 
@@ -156,12 +195,70 @@ def _attribute(name: str, entry: Any) -> Attribute:
         if key not in _KEYS:
             raise SchemaError(f"{where} has an unknown key {short(key)}{did_you_mean(key, _KEYS)}")
     aliases = _mapping(f"aliases of {where}", entry.get("aliases"))
+    options, labels = _options(where, entry.get("options"))
     return Attribute(
         name,
         _words(f"columns of {where}", entry.get("columns")),
-        _words(f"options of {where}", entry.get("options")),
+        options,
         {value: _words(f"aliases of {short(value)}, {where},", forms) for value, forms in aliases},
+        labels,
     )
+
+
+def _options(where: str, given: Any) -> tuple[tuple[str, ...], dict[str, dict[str, tuple[str, ...]]]]:
+    """Options, each a word or ``{value: word, labels: {language: word or words}}``, and the labels by option."""
+    if given and not isinstance(given, list):
+        raise SchemaError(f"options of {where} should be a list such as [a, b], found {short(given)}")
+    options: list[str] = []
+    labels: dict[str, dict[str, tuple[str, ...]]] = {}
+    for option in given or ():
+        if isinstance(option, str):
+            options.append(option)
+            continue
+        if not isinstance(option, dict) or not isinstance(option.get("value"), str) or not {*option} <= {*_OPTION_KEYS}:
+            raise SchemaError(
+                f"options of {where} should be words such as Blue, or {{value: Blue, labels: {{de: Blau}}}}, "
+                f"found {short(option)}"
+            )
+        options.append(option["value"])
+        names = {
+            language: _names(where, option["value"], language, words)
+            for language, words in _mapping(f"labels of {short(option['value'])}, {where},", option.get("labels"))
+        }
+        if names:
+            labels[option["value"]] = names
+    return tuple(options), labels
+
+
+_OPTION_KEYS = ("value", "labels")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+"""A language as HTML and exports name it, such as de or pt-BR (BCP 47)."""
+
+
+def _names(where: str, option: str, language: str, given: Any) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list) else ()
+    if not _LANGUAGE.fullmatch(language):
+        raise SchemaError(
+            f"labels of {short(option)}, {where}, should be by language, such as de or pt-BR, found {short(language)}"
+        )
+    if not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise SchemaError(
+            f"the label {short(language)} of {short(option)}, {where}, should be a word or a list of words, "
+            f"found {short(given)}"
+        )
+    return names
+
+
+def _plain_option(attribute: Attribute, option: str) -> str | dict[str, Any]:
+    labels = attribute.labels.get(option)
+    if not labels:
+        return option
+    plain = {language: names[0] if len(names) == 1 else list(names) for language, names in labels.items()}
+    return {"value": option, "labels": plain}
+
+
+def _spelled(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def _mapping(where: str, given: Any) -> Iterable[tuple[str, Any]]:

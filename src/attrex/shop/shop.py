@@ -28,6 +28,7 @@ _HEADER = """\
 #   word_forms  word -> the word it is read as   aliases     value of any attribute -> other forms of it in texts
 #   categories  category -> its attributes; a category that is not named may have all
 #   attributes  name -> columns: table columns merged into it, options: known values, most frequent first,
+#               each a word, or {value: Blue, labels: {de: Blau, es: Azul}}: what it is called in other languages,
 #               aliases: value -> other forms of it that texts use
 """
 _SHOP_SECTIONS: dict[str, type[Any]] = {"columns": ColumnMapping, "cells": Cells, "labels": LabelPolicy}

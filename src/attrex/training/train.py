@@ -29,9 +29,8 @@ from attrex.inference.checkpoint import Model, load_model, load_tokenizer
 from attrex.inference.extractor import Extractor
 from attrex.io.atomic import write_text
 from attrex.io.images import ImageLoader, ImageTransform
-from attrex.io.predictions import read_predictions
 from attrex.labels.mentions import UnlabelledMentions
-from attrex.labels.pseudo_labels import Teacher, TeacherCounts
+from attrex.labels.pseudo_labels import Teachers
 from attrex.labels.supervision import Supervision, supervision
 from attrex.model.build import build_system
 from attrex.model.text_encoder import resolve_text_model
@@ -40,6 +39,7 @@ from attrex.shop.schema import Schema
 from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.training.model_card import RELIABILITY_PLOT, model_card
 from attrex.training.resuming import fingerprint, open_run
+from attrex.training.teachers import TeacherSource, read_teachers, tell_teachers
 from attrex.training.trainer import AttrexTrainer, freeze, known_trackers
 from attrex.types import BEGIN, INSIDE, Prediction, Product
 from attrex.vocabulary.lexicon import LEXICON_FILE, NOTHING_MINED, Lexicon
@@ -62,7 +62,8 @@ def train_model(
     resume: bool = False,
     trackers: Sequence[str] | None = None,
     progress: Progress = silent,
-    teacher: str | Path | Iterable[Prediction] | None = None,
+    teacher: TeacherSource | None = None,
+    unlabelled: Iterable[Product] = (),
 ) -> Model:
     """Train a model and write its directory; the best state by validation TAG-F1 is kept.
 
@@ -71,20 +72,43 @@ def train_model(
     :param resume: continue a killed run from its last checkpoint, to the end that it would have had; without any
         checkpoint it starts, and a finished one is loaded.
     :param trackers: where curves go; None: TensorBoard if it is installed.
-    :param teacher: another model's predictions for the training products, or a file of them
-        (:func:`~attrex.io.predictions.read_predictions`), to learn from in cells that the table leaves unknown.
+    :param teacher: another system's finds in the products, or files of them (:func:`~attrex.io.finds.read_finds`), to
+        learn from in cells that the table leaves unknown.
+    :param unlabelled: further products to learn from; those without finds of a teacher are left out.
 
     Raises :class:`DataError` for products without labels, :class:`ConfigError` when the directory holds another run.
     """
     directory = Path(directory)
     products, validation = list(products), list(validation)
-    config = (config or Config.load()).fitted(len(products))
+    known = {p.id for p in (*products, *validation)}  # a product that is validated must not be learned from as well
+    unlabelled = [p for p in unlabelled if p.id not in known]
     shop = shop.learn(products)
     schema = shop.schema
-    _check_labels(products, schema, "training")
+    taught = None
+    if teacher is not None:
+        everything = [*products, *unlabelled]
+        taught = read_teachers(
+            teacher, config or Config.load(), shop, everything, lexicon or NOTHING_MINED, validation, progress
+        )
+        products += [p for p in unlabelled if taught.knows(p)]
+        if unlabelled:
+            with_finds = len(products) - (len(everything) - len(unlabelled))
+            note(
+                progress,
+                f"{with_finds:,} of {len(unlabelled):,} unlabelled products have finds of a teacher; those without are "
+                "left out, and so were those that are training or validation products, too",
+            )
+    elif unlabelled:
+        raise ConfigError("unlabelled products teach nothing without a teacher; give one, or leave them out")
+    config = (config or Config.load()).fitted(len(products))
+    taught_alone = taught is not None and not _labelled_of(products, schema)
+    if taught is not None and not _labelled_of(validation, schema):
+        validation = [taught.labelled(p) if p.error is None else p for p in validation]
+        note(progress, "no validation product has a label: the best state is chosen by what the teacher says of them")
+    if not (taught_alone and taught is not None and any(taught.pseudo_label(p, []).labels for p in products)):
+        _check_labels(products, schema, "training")
     _check_labels(validation, schema, "validation")
     _check_scored(validation)
-    taught = None if teacher is None else _teacher(teacher, config, schema, products)
     trackers = known_trackers(trackers)
     record = fingerprint(
         config, products, validation, shop=shop.to_yaml(), teacher=taught.fingerprint() if taught else ""
@@ -107,7 +131,7 @@ def _fit(
     checkpoint: Path | None,
     trackers: Sequence[str],
     progress: Progress,
-    teacher: Teacher | None,
+    teacher: Teachers | None,
 ) -> Model:
     """One training, from its start or from a checkpoint, to a model directory."""
     set_seed(config.training.seed)
@@ -162,7 +186,7 @@ def _fit(
         "seed": config.training.seed,
         "cells": data.known.by_attribute(shop.schema.names),
         "supervision": data.known.to_json(),
-        "pseudo_labels": data.pseudo_labels.to_json() if data.pseudo_labels else None,
+        "pseudo_labels": data.pseudo_labels or None,
         "repeated_validation": repeated,
         "calibration": calibrated.to_json() if calibrated is not None else None,
         "left_open": mentions is not None and not all(p.complete for p in validation),
@@ -184,11 +208,11 @@ class _TrainingData:
     train_set: LabelledProducts
     known: Supervision
     mentions: UnlabelledMentions | None  #: None where nothing is unknown
-    pseudo_labels: TeacherCounts | None
+    pseudo_labels: dict[str, Any]  #: what the teachers bring
 
 
 def _training_data(
-    products: Sequence[Product], model: Model, teacher: Teacher | None, progress: Progress
+    products: Sequence[Product], model: Model, teacher: Teachers | None, progress: Progress
 ) -> _TrainingData:
     """Encoded products with their targets; what is known of their cells is reported."""
     config, schema = model.config, model.schema
@@ -198,9 +222,7 @@ def _training_data(
         mentions = UnlabelledMentions.learn(products, schema, min_share=config.range.mention_share, words=words)
     known = supervision(products, schema, mentions)
     note(progress, known.render())
-    pseudo_labels = teacher.count(products) if teacher else None
-    if pseudo_labels:
-        note(progress, pseudo_labels.render())
+    pseudo_labels = tell_teachers(teacher, products, progress) if teacher else {}
     if config.range.unknown == "negative":
         mentions = None  # what is not labelled is absent
     encoder = ProductEncoder(model.tokenizer, config, schema)
@@ -210,23 +232,10 @@ def _training_data(
     return _TrainingData(train_set, known, mentions, pseudo_labels)
 
 
-def _teacher(
-    source: str | Path | Iterable[Prediction], config: Config, schema: Schema, products: Sequence[Product]
-) -> Teacher:
-    """Its predictions, once it is clear that the training can use them."""
-    if config.range.kind == "none" or config.range.unknown == "negative":
-        raise ConfigError(
-            "a teacher needs range.kind=predicted and cells that are unknown (range.unknown=masked); this "
-            f"configuration has range.kind={config.range.kind} and range.unknown={config.range.unknown}"
-        )
-    predictions = read_predictions(source) if isinstance(source, str | Path) else source
-    teacher = Teacher(predictions, schema, high=config.training.teacher_high, low=config.training.teacher_low)
-    if not teacher.count(products).products:
-        raise DataError(
-            f"the teacher has no prediction for any of the {len(products):,} training products, which are matched by "
-            "id; extract from the file that you train on"
-        )
-    return teacher
+def _labelled_of(products: Sequence[Product], schema: Schema) -> bool:
+    """Whether any product has a label of the schema's attributes."""
+    names = set(schema.names)
+    return any(s.attribute in names for p in products if p.error is None for s in p.spans or ())
 
 
 def new_model(config: Config, shop: Shop) -> Model:
@@ -266,7 +275,7 @@ def init_range_bias(model: Model, train_set: LabelledProducts) -> None:
     filled = torch.zeros(len(model.schema.names))
     options = [torch.zeros(len(a.options)) for a in model.schema.attributes]
     for item in train_set.items:
-        counts[list(item.labels.pairs)] += 1
+        counts[list({*item.labels.pairs, *item.labels.pseudo})] += 1
         filled[list(item.labels.options)] += 1
         for attribute, chosen in item.labels.options.items():
             options[attribute][chosen] += 1 / len(chosen)
@@ -325,10 +334,10 @@ def headline(found: dict[str, Any]) -> dict[str, float]:
 
 
 def _check_labels(products: Sequence[Product], schema: Schema, what: str) -> None:
-    names = set(schema.names)
-    if not any(s.attribute in names for p in products if p.error is None for s in p.spans or ()):
+    if not _labelled_of(products, schema):
+        number = len(schema.names)
         raise DataError(
-            f"none of the {len(products)} {what} products has labelled spans of the schema's {len(names)} attributes; "
+            f"none of the {len(products)} {what} products has labelled spans of the schema's {number} attributes; "
             "make them from the shop's table with `attrex locate TABLE --out FILE`"
         )
 

@@ -14,7 +14,7 @@ def known_forms(shop: Shop, lexicon: Lexicon) -> Iterator[tuple[str, str, Mappin
     """(attribute, value, forms as they are written) of a shop's options and of a lexicon's accepted values."""
     for attribute in shop.schema.attributes:
         for value in attribute.options:
-            yield attribute.name, value, dict.fromkeys([value, *attribute.aliases.get(value, ())])
+            yield attribute.name, value, dict.fromkeys([value, *attribute.forms(value)])
     for name, vocabulary in lexicon.attributes.items():
         for value, forms in vocabulary.accepted.items():
             yield name, value, forms if shop.labels.mined_forms else {value: forms.get(value)}
@@ -40,6 +40,12 @@ class ValueForms:
             forms[attribute, value] += map(folder.fold, known)
         self.aliases = {value: self._long_enough(others) for value, others in aliases.items()}
         self.forms = {key: self._long_enough(others) for key, others in forms.items()}
+        self._options = {  # a cell may have any of an option's names, and a text any other one
+            (a.name, folder.fold(name)): option
+            for a in shop.schema.attributes
+            for option in reversed(a.options)
+            for name in a.names(option)
+        }
 
     def _long_enough(self, forms: list[str]) -> tuple[str, ...]:
         unique = (f for f in dict.fromkeys(forms) if any(map(str.isalnum, f)))  # dots or a tick are in every text
@@ -48,5 +54,6 @@ class ValueForms:
     def of(self, attribute: str, value: str) -> tuple[str, ...]:
         """The value's own form first; without forms that are shorter than the policy's `min_length` or say nothing."""
         own = self._folder.fold(value)
-        others = (*self.aliases.get(own, ()), *self.forms.get((attribute, value), ()))
+        option = value if (attribute, value) in self.forms else self._options.get((attribute, own), value)
+        others = (*self.aliases.get(own, ()), *self.forms.get((attribute, option), ()))
         return (*self._long_enough([own]), *(form for form in others if form != own))

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrex.errors import DataError, short
 from attrex.io.atomic import write_text
+from attrex.shop.schema import Schema
 from attrex.shop.shop import DEFAULT_SHOP, Shop
 from attrex.types import Prediction, Product, paired
 from attrex.vocabulary.folding import BoundedCache, Folder
@@ -37,6 +38,8 @@ class AttributeForms:
     values: list[str] = field(default_factory=list)  #: those known without a table: of a schema or a lexicon
     forms: dict[str, tuple[str, ...]] = field(default_factory=dict)  #: value -> their forms
     modifiers: frozenset[str] = frozenset()  #: words that may stand before a value
+    names: dict[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """option -> language -> what it is called there, the name that is written first"""
     cells: Counter[str] = field(default_factory=Counter)  #: value -> filled cells with it
     single: int = 0  #: filled cells that hold one value
     several: int = 0  #: filled cells that hold several
@@ -50,6 +53,7 @@ class AttributeForms:
             "values": self.values,
             "forms": {value: list(forms) for value, forms in self.forms.items()},
             "modifiers": sorted(self.modifiers),
+            **({"names": {o: _plain_names(names) for o, names in self.names.items()}} if self.names else {}),
             "cells": dict(self.cells),
             "single": self.single,
             "several": self.several,
@@ -66,6 +70,12 @@ class ValueNormalizer:
     for the one that the filled cells have beside which it was found. A lexicon's modifiers in front ("royal" blue) do
     not make it another.
 
+    An option may have names in several languages: cells with any of them have that option, and :meth:`written` is its
+    name in the language of the table.
+
+    :attr:`language`: what :meth:`written` writes in; None: the language that most filled cells of the attribute have,
+    else of the table, of those that :meth:`refine` has read.
+
     :param folder: makes one of two spellings
     :param aliases: folded value -> folded forms of it, whichever attribute it is of
     """
@@ -78,6 +88,10 @@ class ValueNormalizer:
         self._names: dict[str, None] = {}  #: attributes with a known value, in order
         self._spelled: dict[str, dict[str, str]] = {}  #: attribute -> folded form -> the value that it spells
         self._aliased: dict[str, dict[str, str]] = {}  #: attribute -> folded form -> the value whose form it is
+        self._options: dict[str, dict[str, str]] = {}  #: attribute -> folded name in any language -> option
+        self._languages: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
+        """attribute -> language -> filled cells with a name of it; None: the options' own"""
+        self.language: str | None = None
         self._of_model = False  #: whether labels may be those of the products that are filled
 
     @classmethod
@@ -88,8 +102,12 @@ class ValueNormalizer:
         shop: Shop = DEFAULT_SHOP,
         lexicon: Lexicon = NOTHING_MINED,
         predictions: Iterable[Prediction] | None = None,
+        of_these: bool = False,
     ) -> ValueNormalizer:
-        """Learn from a shop's options and aliases, a lexicon, and from products as :meth:`refine` does."""
+        """Learn from a shop's options and aliases, a lexicon, and from products as :meth:`refine` does.
+
+        ``of_these``: what is asked for will be of these products, whose own labels must not count for them.
+        """
         folder = Folder.of(shop.labels, WordLists.of(shop))
         known = ValueForms(folder, shop, lexicon)
         normalizer = cls(folder, known.aliases)
@@ -103,8 +121,22 @@ class ValueNormalizer:
         for name, vocabulary in lexicon.attributes.items():
             if vocabulary.modifiers:
                 normalizer._attributes[name].modifiers = frozenset(map(folder.fold, vocabulary.modifiers))
+        normalizer.know_names(shop.schema)
         normalizer.refine(products, predictions)
+        normalizer._of_model = of_these
         return normalizer
+
+    def know_names(self, schema: Schema) -> None:
+        """Learn what a schema's options are called in other languages, in place of what was known of them."""
+        for attribute in schema.attributes:
+            if attribute.labels:
+                one = self._attributes[attribute.name]
+                one.names = {option: dict(names) for option, names in attribute.labels.items()}
+                one.values += [option for option in one.names if option not in one.values]
+                self._names[attribute.name] = None
+        self._options.clear()
+        self._spelled.clear()
+        self._aliased.clear()
 
     def refine(self, products: Iterable[Product], predictions: Iterable[Prediction] | None = None) -> None:
         """Learn from more products: from their filled cells, and from their labels, or from what a model found.
@@ -122,22 +154,24 @@ class ValueNormalizer:
                 if values:
                     one = self._attributes[attribute]
                     self._names[attribute] = None
-                    one.cells.update(values)
+                    self._count_languages(attribute, one, values)
+                    one.cells.update(self.options(attribute, values))
                     one.single += len(values) == 1
                     one.several += len(values) > 1
             if prediction is None:
                 for span in product.spans or ():
                     if span.value is not None:
-                        self._attributes[span.attribute].labels[self.folded[span.text]][span.value] += 1
+                        value = self.option(span.attribute, span.value)
+                        self._attributes[span.attribute].labels[self.folded[span.text]][value] += 1
             else:
                 for attribute, form in {(v.attribute, self.folded[v.value]) for v in prediction.values}:
                     if cell := product.table.get(attribute):
-                        self._attributes[attribute].beside[form].update(cell)
+                        self._attributes[attribute].beside[form].update(self.options(attribute, cell))
 
     def know(self, attribute: str, values: Iterable[str]) -> None:
         """Take further values of an attribute for known ones, as a schema's options are."""
         one = self._attributes[attribute]
-        one.values += [value for value in values if value not in one.values]
+        one.values += [value for value in self.options(attribute, values) if value not in one.values]
         self._names[attribute] = None
         self._spelled.pop(attribute, None)
 
@@ -159,6 +193,7 @@ class ValueNormalizer:
         one = self._attributes.get(attribute)
         if one is None:
             return None
+        cell = tuple(self.option(attribute, value) for value in cell)
         if attribute not in self._spelled:
             self._resolve(attribute, one)
         spelled, aliased = self._spelled[attribute], self._aliased[attribute]
@@ -176,15 +211,68 @@ class ValueNormalizer:
                 return value
         return None
 
+    def option(self, attribute: str, value: str) -> str:
+        """The option that a cell's value names in any language; any other value is itself."""
+        one = self._attributes.get(attribute)
+        if one is None or not one.names:
+            return value
+        if attribute not in self._options:
+            found = self._options[attribute] = dict[str, str]()
+            own = {self.folded[option] for option in one.values}  # an option's own name is nobody else's
+            for option, names in one.names.items():
+                for form in (self.folded[name] for there in names.values() for name in there):
+                    if form not in own:
+                        found.setdefault(form, option)
+        return self._options[attribute].get(self.folded[value], value)
+
+    def options(self, attribute: str, values: Iterable[str]) -> tuple[str, ...]:
+        """:meth:`option` of each of a cell's values, each once."""
+        return tuple(dict.fromkeys(self.option(attribute, value) for value in values))
+
+    def key(self, attribute: str, value: str) -> str:
+        """What is the same for all spellings of a value, and for all names of an option."""
+        return self.folded[self.option(attribute, value)]
+
+    def languages(self) -> list[str]:
+        """Those in which any option has a name."""
+        every = (names for one in self._attributes.values() for names in one.names.values())
+        return sorted({language for names in every for language in names})
+
+    def written(self, attribute: str, value: str) -> str:
+        """A value's name in the language of the table; one that has none there is itself."""
+        names = self._attributes[attribute].names.get(value) if attribute in self._attributes else None
+        if not names:
+            return value
+        language = self.language or self._language_of(attribute)
+        # The language without its region last: a table in de-AT is one in German.
+        tags = () if language is None else (language, language.partition("-")[0])
+        return next((names[tag][0] for tag in tags if tag in names), value)
+
+    def _language_of(self, attribute: str) -> str | None:
+        """The language of most filled cells of an attribute, else of the table; None: the options' own names."""
+        votes = self._languages.get(attribute) or sum(self._languages.values(), Counter[str | None]())
+        return max(votes, key=lambda language: (votes[language], language is None, language or ""), default=None)
+
+    def _count_languages(self, attribute: str, one: AttributeForms, values: Iterable[str]) -> None:
+        for value in values if one.names else ():
+            option, form = self.option(attribute, value), self.folded[value]
+            if names := one.names.get(option):
+                self._languages[attribute][None] += form == self.folded[option]
+                for language, there in names.items():
+                    self._languages[attribute][language] += any(form == self.folded[name] for name in there)
+
     def _resolve(self, attribute: str, one: AttributeForms) -> None:
         """The values that forms spell, of several spellings the most frequent; and those whose aliases they are."""
-        values = [*dict.fromkeys((*one.values, *(value for value, _ in one.cells.most_common())))]
+        known = dict.fromkeys((*one.values, *(value for value, _ in one.cells.most_common())))
+        values = [value for value in known if self.option(attribute, value) == value]
         spelled: dict[str, str] = {}
         aliased: dict[str, str] = {}
         for value in values:
             spelled.setdefault(self.folded[value], value)
             for form in (*self._aliases.get(self.folded[value], ()), *one.forms.get(value, ())):
                 aliased.setdefault(form, value)
+        for form, option in self._options.get(attribute, {}).items():
+            spelled.setdefault(form, option)
         self._spelled[attribute], self._aliased[attribute] = spelled, aliased
 
     def to_json(self) -> dict[str, Any]:
@@ -231,11 +319,13 @@ class ValueNormalizer:
         normalizer = cls(Folder(**folding), _parse_form_counts(body, "aliases"))
         normalizer._of_model = True
         for name, row in _require_entry(body, "attributes", dict).items():
-            _require_keys(row, tuple(AttributeForms().to_json()), f"attribute {short(name)}")
+            keys = AttributeForms().to_json()
+            _require_keys(row, (*keys, *(["names"] if "names" in row else ())), f"attribute {short(name)}")
             normalizer._attributes[name] = AttributeForms(
                 values=_parse_words(row, "values"),
                 forms=_parse_form_counts(row, "forms"),
                 modifiers=frozenset(_parse_words(row, "modifiers")),
+                names=_parse_names(row) if "names" in row else {},
                 cells=_parse_counts(row, "cells"),
                 single=_require_entry(row, "single", int),
                 several=_require_entry(row, "several", int),
@@ -283,6 +373,15 @@ def _parse_words(body: Any, key: str) -> list[str]:
 def _parse_form_counts(body: Any, key: str) -> dict[str, tuple[str, ...]]:
     forms = _require_entry(body, key, dict)
     return {value: tuple(_parse_words(forms, value)) for value in forms}
+
+
+def _parse_names(row: Any) -> dict[str, dict[str, tuple[str, ...]]]:
+    names = _require_entry(row, "names", dict)
+    return {option: _parse_form_counts(names, option) for option in names}
+
+
+def _plain_names(names: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    return {language: list(there) for language, there in names.items()}
 
 
 def _parse_counts(body: Any, key: str) -> Counter[str]:

@@ -94,10 +94,16 @@ class Corpus:
 
     def _known_forms(self, shop: Shop) -> dict[tuple[str, str], list[str]]:
         of_any = {self.folder.fold(v): forms for v, forms in shop.aliases.items()} if self.policy.aliases else {}
-        by_hand = {a.name: a.aliases for a in shop.schema.attributes}
+        by_hand = {a.name: a for a in shop.schema.attributes}
         return {
             (name, value): list(
-                dict.fromkeys((value, *of_any.get(self.folder.fold(value), ()), *by_hand.get(name, {}).get(value, ())))
+                dict.fromkeys(
+                    (
+                        value,
+                        *of_any.get(self.folder.fold(value), ()),
+                        *(by_hand[name].forms(value) if name in by_hand else ()),
+                    )
+                )
             )
             for name, values in self.options.items()
             for value, _ in values.most_common()
