@@ -56,8 +56,8 @@ COMMANDS = {
     "Look up": (training.systems_command, training.settings_command, weights_command),
 }
 """Heading in --help -> the functions of the commands, each named after its command."""
-FULL = ("No space left on device", "os error 28", "inline_container.cc")
-"""What safetensors and torch say of a full disk, as errors of no kind of their own."""
+FULL = ("No space left on device", "os error 28", "os error 122", "os error 27", "inline_container.cc")
+"""What safetensors, tokenizers and torch say of a full disk, quota or file, as errors of no kind of their own."""
 RESUMABLE = ("train", "distill", "pretrain", "extract", "ocr")
 
 
