@@ -87,7 +87,7 @@ class Job:
             write_job(folder, self.inputs, self.shards, self.task.how.form)
             done = {n: finished[n] for n in mine if n in finished and n not in changed}
             left = [n for n in mine if n not in done]
-            self._tidy(left)
+            self._tidy(mine)
             result = JobResult(folder.name, len(mine), len(done))
             result.source = self.inputs[0] if len(self.inputs) == 1 else f"the {len(self.inputs):,} files"
             for entry in done.values():
@@ -96,6 +96,7 @@ class Job:
                 note(progress, f"{len(done):,} of {len(mine):,} shards are finished already: {len(left):,} are left")
             try:
                 self._work(run, left, manifest, result, progress)
+                self._tidy(mine)  # a worker that died has left what it wrote, and another has done its shard
             finally:
                 if self.metrics is not None:
                     write_metrics(self.metrics, result, len(left))
@@ -106,10 +107,10 @@ class Job:
             return "the input has fewer rows"
         return self.made(number).differs(entry)
 
-    def _tidy(self, left: Iterable[int]) -> None:
-        """Take away what killed processes have left of shards that are to run, and shards that are no more."""
+    def _tidy(self, mine: Iterable[int]) -> None:
+        """Take away what killed processes have left of this share's shards, and shards that are no more."""
         folder, form = self.task.folder, self.task.how.form
-        names = {part_name(n, form) for n in left} | {errors_name(n) for n in left}
+        names = {part_name(n, form) for n in mine} | {errors_name(n) for n in mine}
         for unfinished in [*folder.sizes("part-*.part"), *folder.sizes("errors/part-*.part")]:
             if unfinished.rsplit(".", 2)[0] in names:
                 folder.remove(unfinished)
