@@ -93,6 +93,16 @@ def test_a_row_of_codes_is_passed_over_also_in_parts(tmp_path):
     assert [p.id for shard in source.shards(1) for p in source.read(shard)] == ["S1"]
 
 
+def test_a_product_in_small_letters_is_no_row_of_codes_and_a_cell_without_pairs_is_a_text(tmp_path):
+    text = "sku,name,made_by,Custom fields\nhat_1,wool_hat,hat_co,Color=Red;Fit=S\n"
+    assert [p.table for p in read_products(written(tmp_path, text))] == [
+        {"made_by": ("hat_co",), "Color": ("Red",), "Fit": ("S",)}
+    ]
+    lines = "".join(f"{n},hat,,Color=Red;Fit=S\n" for n in range(100))
+    *_, last = read_products(written(tmp_path, f"sku,name,made_by,Custom fields\n{lines}x,hat,,soft and warm\n"))
+    assert (last.table, last.fields["Custom fields"]) == ({}, "soft and warm")
+
+
 @pytest.mark.parametrize(
     ("columns", "pairs"),
     [
@@ -102,6 +112,7 @@ def test_a_row_of_codes_is_passed_over_also_in_parts(tmp_path):
         ("attr1_name|attr1_value|attr2_name", [("attr1_name", "attr1_value")]),
         ("Product Name|Product Description|Color|Value", []),
         ("Feature 1|Feature 2", []),
+        ("productOptionName1|productOptionChoices1", [("productOptionName1", "productOptionChoices1")]),
     ],
 )
 def test_pairs_of_columns(columns, pairs):

@@ -34,7 +34,7 @@ TITLES = _names("""
 TEXTS = _names("""
     short description | description | long description | product description | bullets | bullet points | bullet point
     text | body | body html | details | summary | highlights | about | features | key features | item description
-    full description | html description | long text | short text | product details
+    full description | plain description | html description | long text | short text | product details
     kurzbeschreibung | beschreibung | langbeschreibung | produktbeschreibung | artikelbeschreibung | langtext | kurztext
     produkttext | artikeltext | verkaufstext
     description courte | description longue | descriptif | descripción | descripción corta | descripción larga

@@ -17,7 +17,7 @@ _OF_VARIANTS = ("option", "variation", "variant")
 _NAMES = ("name", "title", "key", "label", "bezeichnung", "titel", "nom", "nombre", "nome", "naam", "adı", "名", "名称")
 _VALUES = (
     *("value", "values", "wert", "werte", "valeur", "valeurs", "valor", "valores", "valore", "waarde", "değer", "值"),
-    *("description", "text"),
+    *("choices", "description", "text"),
 )
 _BESIDE = ("type", "typ", "id", "code", "visible", "global", "position", "sort", "default", "required", "variation")
 _BETWEEN = re.compile(r"(?<=[^\W\d])(?=\d)|(?<=\d)(?=[^\W\d])")

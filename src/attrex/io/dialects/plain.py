@@ -97,7 +97,7 @@ class PlainTable(Dialect):
         taken = {self.id, self.product_title, *self.texts, self.category, self.group, *self.photos, *beside}
         self.attributes = [c for c in columns if c not in taken and not is_no_attribute(c)]
         self.pair_cells: list[str] = []  #: columns whose cells are pairs
-        self.coded = bool(head) and _is_of_codes(head[0], columns)
+        self.coded = bool(head) and self._is_of_codes(head[0])
         head = head[self.coded :]
         self._look(head)
         self.lists = {c for row in head for c, v in (row.values or {}).items() if isinstance(v, list | tuple)}
@@ -175,7 +175,7 @@ class PlainTable(Dialect):
             raise DataError(
                 f"{self.sample.path}: expected column names that differ, got {list(twice)} more than once; rename one"
             )
-        if self.coded and head and _is_of_codes(head[0], self.sample.columns):  # in the first part of a file alone
+        if self.coded and head and self._is_of_codes(head[0]):  # in the first part of a file alone
             head.clear()
         product: list[RawRecord] = []
         for row in chain(head, rows):
@@ -189,6 +189,12 @@ class PlainTable(Dialect):
                 yield marked(row)
         if product:
             yield self._item(product)
+
+    def _is_of_codes(self, row: RawRecord) -> bool:
+        """Whether a row names the columns once more, as a program calls them: the title's, too."""
+        said = [text for c in self.sample.columns if (text := _cell(row, c))]
+        codes = len(said) > 2 and all(map(_CODE.fullmatch, said)) and sum("_" in t for t in said) * 2 > len(said)
+        return codes and name_key(_cell(row, self.product_title)) in TITLES
 
     def _goes_on(self, row: RawRecord, product: RawRecord, id_column: str) -> bool:
         """Whether a row is a variant of the product above: a choice, without title and text, and no id or that one."""
@@ -207,7 +213,10 @@ class PlainTable(Dialect):
                 is_none = is_no_attribute(column) or is_photo(column) or isinstance(value, Mapping)
                 attributes |= {} if is_none else {column: value}
         for column in self.pair_cells:
-            for name, values in (cell_pairs(_cell(first, column)) or {}).items():
+            pairs = cell_pairs(_cell(first, column))
+            if pairs is None:  # one that says something else is read as a text
+                texts[column] = _cell(first, column)
+            for name, values in (pairs or {}).items():
                 if find_name(name, attributes) is None:
                     attributes[name] = values
         for pair in self.pairs:
@@ -280,12 +289,6 @@ def _photos(value: Any) -> list[Any]:
 def _is_photo(value: Any) -> bool:
     photos = _photos(value)
     return any(looks_like_photo(photo) if isinstance(photo, str) else True for photo in photos)
-
-
-def _is_of_codes(row: RawRecord, columns: Sequence[str]) -> bool:
-    """Whether a row names the columns once more, as a program calls them."""
-    said = [text for c in columns if (text := _cell(row, c))]
-    return len(said) > 2 and all(map(_CODE.fullmatch, said)) and sum("_" in text for text in said) * 2 > len(said)
 
 
 def _few(columns: Sequence[str]) -> str:
